@@ -1,0 +1,24 @@
+#!/usr/bin/env python
+"""Django's command line. Commands that need DynamoDB get a local one when none is configured."""
+
+import os
+import sys
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
+
+
+def main() -> None:
+    """Run one command."""
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command in ("runserver", "test"):
+        os.environ.setdefault("DEBUG", "1")
+    from streams_project.local_dynamodb import local_dynamodb
+
+    with local_dynamodb(command):
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Concurrent-stream limits: how many streams a user may watch at once, enforced."""

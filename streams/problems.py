@@ -1,0 +1,143 @@
+"""The one table from error to HTTP: RFC 9457 problems.
+
+A problem is `{type, title, status, detail}` and members of its own. `type` is stable: programs branch on it.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from streams.parsers import PayloadTooLarge
+from streams.rules import StreamEnded, StreamLimitReached, StreamNotFound
+from streams.serializers import ending_body, stream_body
+from streams.store import StoreContended, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class InvalidRequest(Exception):
+    """Something in the request is malformed. `errors` says what, by field (`userId`, `id`, a header, a body field)."""
+
+    def __init__(self, **errors: str) -> None:
+        super().__init__(errors)
+        self.errors = {field: [message] for field, message in errors.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The request a problem answers, as far as problems care: whose streams, and its instant (ms)."""
+
+    user_id: str
+    now: int
+
+
+type Facts = tuple[Mapping[str, Any], Mapping[str, str]]
+"""Members and headers a problem has beside those that all have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One row of the table."""
+
+    type: str
+    status: int
+    title: str
+    facts: Callable[[Any, Call], Facts] = lambda error, call: ({}, {})
+
+
+def _field_errors(error: InvalidRequest | drf.ValidationError, call: Call) -> Facts:
+    errors: Any = error.errors if isinstance(error, InvalidRequest) else error.detail
+    return {"errors": {"body" if field == "non_field_errors" else field: why for field, why in errors.items()}}, {}
+
+
+def _body_error(error: drf.ParseError, call: Call) -> Facts:
+    return {"errors": {"body": [str(error.detail)]}}, {}
+
+
+def _challenge(error: drf.APIException, call: Call) -> Facts:
+    return {}, {"WWW-Authenticate": getattr(error, "auth_header", None) or "Bearer"}
+
+
+def _holders(error: StreamLimitReached, call: Call) -> Facts:
+    streams = [stream_body(call.user_id, lease, now=call.now) for lease in error.holders]
+    # Without a holder (a limit of 0) no wait helps, so none is named.
+    headers = {} if error.retry_at is None else _retry_after((error.retry_at - call.now) / 1000)
+    return {"limit": error.limit, "streams": streams}, headers
+
+
+def _ending(error: StreamEnded, call: Call) -> Facts:
+    return ending_body(error.ending), {}
+
+
+def _wait(error: Any, call: Call) -> Facts:
+    return {}, _retry_after(error.wait or 1)
+
+
+def _soon(error: Exception, call: Call) -> Facts:
+    return {}, _retry_after(1)
+
+
+def _retry_after(seconds: float) -> Mapping[str, str]:
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}
+
+
+NOT_FOUND = Problem("not-found", 404, "There is nothing at this URL")
+INTERNAL = Problem("internal-error", 500, "The service failed; the failure is logged")
+
+PROBLEMS: Mapping[type[Exception], Problem] = {
+    InvalidRequest: Problem("invalid-request", 400, "The request is malformed", _field_errors),
+    drf.ValidationError: Problem("invalid-request", 400, "The request is malformed", _field_errors),
+    drf.ParseError: Problem("invalid-request", 400, "The request is malformed", _body_error),
+    drf.NotAuthenticated: Problem("unauthenticated", 401, "Credentials are missing", _challenge),
+    drf.AuthenticationFailed: Problem("unauthenticated", 401, "The credentials are not valid", _challenge),
+    drf.PermissionDenied: Problem("forbidden", 403, "This caller may not do this"),
+    Http404: NOT_FOUND,
+    StreamNotFound: Problem("stream-not-found", 404, "The user has no such stream, or it is forgotten"),
+    drf.MethodNotAllowed: Problem("method-not-allowed", 405, "This URL does not take this method"),
+    drf.NotAcceptable: Problem("not-acceptable", 406, "The service answers in JSON, and in HTML for a browser"),
+    StreamLimitReached: Problem("stream-limit-reached", 409, "Every stream the user may watch is in use", _holders),
+    StreamEnded: Problem("stream-ended", 410, "The stream is over", _ending),
+    PayloadTooLarge: Problem("payload-too-large", 413, "The body is too large"),
+    drf.UnsupportedMediaType: Problem("unsupported-media-type", 415, "The body must be application/json"),
+    drf.Throttled: Problem("throttled", 429, "Too many requests", _wait),
+    StoreUnavailable: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),
+    StoreContended: Problem("store-contended", 503, "Too many writers on this user at once; nothing changed", _soon),
+}
+
+
+def problem_of(error: Exception) -> Problem:
+    """The row of an error's class, or of the nearest class it derives from."""
+    return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
+
+
+def body_of(problem: Problem, **more: Any) -> dict[str, Any]:
+    """The JSON body of a problem."""
+    return {"type": problem.type, "title": problem.title, "status": problem.status, **more}
+
+
+def respond(error: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's exception handler: any error as a problem, and as a page for a person in a browser."""
+    problem, request = problem_of(error), context["request"]
+    if problem is INTERNAL:
+        log.error("unexpected error", exc_info=error)
+    elif problem.status == 503:
+        log.warning("%s: %s", problem.type, error.__cause__ or error)
+    call = Call(user_id=context["kwargs"].get("user_id", ""), now=getattr(context["view"], "now", 0))
+    members, headers = problem.facts(error, call)
+    if isinstance(error, drf.APIException) and isinstance(error.detail, str):
+        members = {"detail": error.detail, **members}
+    is_page = getattr(request, "accepted_renderer", None) and request.accepted_renderer.format == "api"
+    return Response(
+        body_of(problem, **members),
+        status=problem.status,
+        headers=dict(headers),
+        content_type=None if is_page else MEDIA_TYPE,
+    )

@@ -1,0 +1,168 @@
+"""Shapes in and out. No decisions."""
+
+import random
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, override
+
+from django.conf import settings
+from rest_framework import serializers
+
+from streams import tokens
+from streams.rules import Account, Ending, Lease, Policy, WhenFull
+
+ID = re.compile(r"[A-Za-z0-9._~:@|-]{1,128}")
+"""User ids, stream ids and device ids."""
+ID_IS = "Must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ | -"
+
+
+class TextField(serializers.CharField):
+    """Text as it is: no number made into text, no blanks trimmed, no control characters."""
+
+    default_error_messages: ClassVar = {"control": "Must not hold control characters."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+
+    @override
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in data):
+            self.fail("control")
+        return data
+
+
+class IdField(TextField):
+    """An id: see `ID`."""
+
+    default_error_messages: ClassVar = {"id": ID_IS}
+
+    @override
+    def to_internal_value(self, data: Any) -> str:
+        id = super().to_internal_value(data)
+        if not ID.fullmatch(id):
+            self.fail("id")
+        return id
+
+
+class WholeField(serializers.IntegerField):
+    """A JSON number that is whole: not "3", not true, not 3.0."""
+
+    @override
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """An object with the fields it declares and no others."""
+
+    @override
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        errors: dict[str, Any] = {}
+        if isinstance(data, dict):
+            known = ", ".join(self.fields)
+            errors = {name: [f"Not a field. The fields are: {known}."] for name in data.keys() - self.fields.keys()}
+        try:
+            values: dict[str, Any] = super().to_internal_value(data)
+        except serializers.ValidationError as exc:
+            assert isinstance(exc.detail, dict)
+            raise serializers.ValidationError({**errors, **exc.detail}) from exc
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values
+
+
+class StartSerializer(StrictSerializer):
+    """A start: what is watched, by which device, and which streams to end for it."""
+
+    streamId = TextField(max_length=256, help_text="What is being watched.")
+    deviceId = IdField(required=False, allow_null=True, help_text="The same device starting again keeps its slot.")
+    deviceName = TextField(required=False, allow_null=True, max_length=128, help_text="As the viewer knows it.")
+    deviceType = TextField(required=False, allow_null=True, max_length=64, help_text="tv, phone, web, …")
+    title = TextField(required=False, allow_null=True, max_length=256, help_text="Of what is being watched.")
+    replace = serializers.ListField(
+        child=IdField(),
+        required=False,
+        max_length=settings.HIGHEST_LIMIT,
+        help_text="Ids of streams to end for this one.",
+    )
+
+
+class HeartbeatSerializer(StrictSerializer):
+    """A heartbeat: the token of the last start or heartbeat."""
+
+    token = TextField(max_length=2048)
+
+
+class StopSerializer(StrictSerializer):
+    """A stop. With a token it stops that playback only, and not a later one in the same slot."""
+
+    token = TextField(max_length=2048, required=False)
+
+
+class LimitSerializer(StrictSerializer):
+    """A user's own limit."""
+
+    limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
+    whenFull = serializers.ChoiceField(choices=[choice.value for choice in WhenFull], default=WhenFull.DENY.value)
+
+
+def iso(instant: int) -> str:
+    """RFC 3339 with milliseconds, UTC."""
+    return datetime.fromtimestamp(instant / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
+    """A stream as everyone may see it. `leaseSeconds` is what is left of the lease."""
+    return {
+        "id": lease.id,
+        "userId": user_id,
+        "streamId": lease.stream_id,
+        "deviceId": lease.device_id,
+        "deviceName": lease.device_name,
+        "deviceType": lease.device_type,
+        "title": lease.title,
+        "startedAt": iso(lease.started_at),
+        "expiresAt": iso(lease.expires_at),
+        "leaseSeconds": max(0, lease.expires_at - now) / 1000,
+        "heartbeatSeconds": round(settings.LEASE_SECONDS / 3 * random.uniform(0.9, 1), 3),
+        "epoch": lease.epoch,
+    }
+
+
+def player_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
+    """A stream as its own player sees it: with the token."""
+    return stream_body(user_id, lease, now=now) | {"token": tokens.issue(user_id, lease)}
+
+
+def account_body(user_id: str, account: Account, default: Policy, *, now: int) -> dict[str, Any]:
+    """A user's live streams and what is left of the limit."""
+    live, limit = account.live(now), account.policy(default).limit
+    return {
+        "userId": user_id,
+        "limit": limit,
+        "active": len(live),
+        "available": max(0, limit - len(live)),
+        "streams": [stream_body(user_id, lease, now=now) for lease in live],
+    }
+
+
+def limit_body(user_id: str, account: Account, default: Policy) -> Mapping[str, Any]:
+    """The limit that holds for a user, and whether it is the default."""
+    policy = account.policy(default)
+    return {
+        "userId": user_id,
+        "limit": policy.limit,
+        "whenFull": policy.when_full.value,
+        "isDefault": account.limit is None,
+    }
+
+
+def ending_body(ending: Ending) -> dict[str, Any]:
+    """Why a stream is over."""
+    return {"reason": ending.reason.value, "endedAt": iso(ending.at), "endedBy": ending.by}

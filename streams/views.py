@@ -1,0 +1,185 @@
+"""The HTTP API: parse, call, respond."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, override
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import get_script_prefix
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSetMixin
+
+from streams import problems, rules, tokens
+from streams.problems import InvalidRequest
+from streams.rules import Policy, StartRequest, WhenFull
+from streams.serializers import (
+    ID,
+    ID_IS,
+    HeartbeatSerializer,
+    LimitSerializer,
+    StartSerializer,
+    StopSerializer,
+    StrictSerializer,
+    account_body,
+    limit_body,
+    player_body,
+    stream_body,
+)
+from streams.store import StreamStore
+
+store = StreamStore(
+    policy=Policy(
+        limit=settings.STREAM_LIMIT,
+        lease_ms=settings.LEASE_SECONDS * 1000,
+        when_full=WhenFull(settings.WHEN_FULL),
+    )
+)
+
+
+class UserView(APIView):
+    """Everything under `/users/{userId}`: ids in the path are checked, `self.now` (ms) is the one clock of the call."""
+
+    now: int
+
+    @override
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.now = time.time_ns() // 1_000_000
+        super().initial(request, *args, **kwargs)
+        bad = {name: ID_IS for name, value in kwargs.items() if not ID.fullmatch(value)}
+        if bad:
+            raise InvalidRequest(**{"userId" if name == "user_id" else name: why for name, why in bad.items()})
+
+    @override
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"  # who holds a slot changes from one moment to the next
+        response["Date"] = _http_date(self.now)
+        return response
+
+    def parse(self, serializer: type[StrictSerializer]) -> dict[str, Any]:
+        """The body, checked."""
+        shape = serializer(data=self.request.data)
+        shape.is_valid(raise_exception=True)
+        return dict(shape.validated_data)
+
+
+class StreamViewSet(ViewSetMixin, UserView):
+    """The streams of a user."""
+
+    def list(self, request: Request, user_id: str) -> Response:
+        """The user's live streams, and how many more may start."""
+        account = store.read(user_id, now=self.now)
+        first_expiry = min((lease.expires_at for lease in account.live(self.now)), default=None)
+        headers = {} if first_expiry is None else {"Expires": _http_date(first_expiry)}
+        return Response(account_body(user_id, account, store.policy, now=self.now), headers=headers)
+
+    def create(self, request: Request, user_id: str) -> Response:
+        """Start a stream. `deviceId`, else the header `Idempotency-Key`, makes a repeated start keep its one slot."""
+        key = request.headers.get("Idempotency-Key", "").strip('"')
+        if "Idempotency-Key" in request.headers and not ID.fullmatch(key):
+            raise InvalidRequest(**{"Idempotency-Key": ID_IS})
+        body = self.parse(StartSerializer)
+        return self._start(user_id, body.get("deviceId") or key or secrets.token_urlsafe(12), body)
+
+    def update(self, request: Request, user_id: str, id: str) -> Response:
+        """Start a stream under an id of the caller's choice."""
+        return self._start(user_id, id, self.parse(StartSerializer))
+
+    def _start(self, user_id: str, id: str, body: dict[str, Any]) -> Response:
+        asked = StartRequest(
+            id=id,
+            stream_id=body["streamId"],
+            device_id=body.get("deviceId"),
+            device_name=body.get("deviceName"),
+            device_type=body.get("deviceType"),
+            title=body.get("title"),
+            replace=frozenset(body.get("replace", ())),
+        )
+        admission = store.start(user_id, asked, now=self.now)
+        headers = {
+            "Location": f"{get_script_prefix()}users/{quote(user_id)}/streams/{quote(id)}",
+            "Expires": _http_date(admission.lease.expires_at),
+        }
+        status = 200 if admission.took_over else 201
+        return Response(player_body(user_id, admission.lease, now=self.now), status=status, headers=headers)
+
+    def retrieve(self, request: Request, user_id: str, id: str) -> Response:
+        """One stream."""
+        lease = rules.read(store.read(user_id, now=self.now), id, now=self.now)
+        return Response(stream_body(user_id, lease, now=self.now), headers={"Expires": _http_date(lease.expires_at)})
+
+    def heartbeat(self, request: Request, user_id: str, id: str) -> Response:
+        """Keep a stream alive. Answers with a new token, to be used from now on."""
+        epoch = self._epoch(self.parse(HeartbeatSerializer)["token"], user_id, id)
+        lease = store.renew(user_id, id, epoch=epoch, now=self.now)
+        return Response(player_body(user_id, lease, now=self.now), headers={"Expires": _http_date(lease.expires_at)})
+
+    def destroy(self, request: Request, user_id: str, id: str) -> Response:
+        """Stop a stream. A body with the `token` stops that playback only, and not a later one in its slot."""
+        token = self.parse(StopSerializer).get("token")
+        epoch = None if token is None else self._epoch(token, user_id, id)
+        store.stop(user_id, id, epoch=epoch, now=self.now)
+        return Response(status=204)
+
+    def _epoch(self, token: str, user_id: str, id: str) -> int:
+        try:
+            return tokens.verify(token, user_id=user_id, id=id)
+        except tokens.InvalidToken as exc:
+            raise InvalidRequest(token="Not a token of this stream. Send the last one it was given.") from exc
+
+
+class LimitView(UserView):
+    """The limit of a user: for operators."""
+
+    def get(self, request: Request, user_id: str) -> Response:
+        """The limit that holds for the user."""
+        return Response(limit_body(user_id, store.read(user_id, now=self.now), store.policy))
+
+    def put(self, request: Request, user_id: str) -> Response:
+        """Override the default. Live streams stay when it is lowered."""
+        body = self.parse(LimitSerializer)
+        store.set_limit(user_id, limit=body["limit"], when_full=WhenFull(body["whenFull"]), now=self.now)
+        return Response({"userId": user_id, **body, "isDefault": False})
+
+    def delete(self, request: Request, user_id: str) -> Response:
+        """Back to the default."""
+        store.clear_limit(user_id, now=self.now)
+        return Response(status=204)
+
+
+class HealthView(APIView):
+    """Whether the process serves."""
+
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        """Always 200: asks nothing of DynamoDB, so that a store that is down restarts no process."""
+        return Response({"status": "ok"})
+
+
+class ReadyView(APIView):
+    """Whether the process can do its work."""
+
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        """200 when DynamoDB answers for the table, else 503."""
+        store.ping(now=time.time_ns() // 1_000_000)
+        return Response({"status": "ok"})
+
+
+def unknown_url(request: HttpRequest) -> HttpResponse:
+    """A problem for every URL that is not the API's."""
+    problem = problems.NOT_FOUND
+    return JsonResponse(problems.body_of(problem), status=problem.status, content_type=problems.MEDIA_TYPE)
+
+
+def _http_date(instant: int) -> str:
+    return format_datetime(datetime.fromtimestamp(instant // 1000, UTC), usegmt=True)

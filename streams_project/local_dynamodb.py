@@ -1,0 +1,154 @@
+"""The embedded DynamoDB of local development: ministack in a process of its own, on loopback.
+
+It lives as long as the process that started it: it reads from a pipe nobody writes to, and when the other end is
+gone, by Ctrl-C, SIGTERM or SIGKILL, it saves its state and stops."""
+
+import fcntl
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+PROJECT = Path(__file__).resolve().parent.parent
+LOCAL = Path(os.environ.get("LOCAL_STATE_DIR") or PROJECT / ".local").absolute()
+START_WITHIN_SECONDS = 30
+
+CONFIGURED_BY = (
+    "DYNAMODB_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_LAMBDA_FUNCTION_NAME",
+)
+"""With any of these in the environment there is a DynamoDB already, or the way to Amazon's."""
+
+
+@contextmanager
+def local_dynamodb(command: str) -> Iterator[None]:
+    """Have `DYNAMODB_ENDPOINT` set for the commands that need a table. `test` gets an engine of its own that keeps
+    nothing, whatever AWS account is configured; the others share one whose state is in `.local/`."""
+    if command == "test" and "DYNAMODB_ENDPOINT" not in os.environ:
+        with tempfile.TemporaryDirectory(prefix="dynamodb-") as folder, _engine(Path(folder), keep=False) as endpoint:
+            os.environ["DYNAMODB_ENDPOINT"] = endpoint
+            yield
+    elif command == "runserver" and not any(os.environ.get(name) for name in CONFIGURED_BY):
+        with _shared_engine() as endpoint:
+            os.environ["DYNAMODB_ENDPOINT"] = endpoint
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _shared_engine() -> Iterator[str]:
+    """The engine on `.local/`: of another process that has one, else ours."""
+    LOCAL.mkdir(parents=True, exist_ok=True)
+    address = LOCAL / "endpoint"
+    with (LOCAL / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield _wait_for(address)
+            return
+        address.unlink(missing_ok=True)
+        # The engine inherits the lock, so that nobody reads the state before it is written.
+        with _engine(LOCAL / "dynamodb", keep=True, lock=lock) as endpoint:
+            address.write_text(endpoint)
+            yield endpoint
+
+
+def _wait_for(address: Path) -> str:
+    deadline = time.monotonic() + START_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            endpoint = address.read_text()
+            port = int(endpoint.rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return endpoint
+        except (OSError, ValueError):
+            time.sleep(0.05)
+    sys.exit(
+        f"Another process holds {LOCAL / 'lock'}, but its DynamoDB does not answer. Stop that process and try again."
+    )
+
+
+@contextmanager
+def _engine(state: Path, *, keep: bool, lock: IO[str] | None = None) -> Iterator[str]:
+    """A running engine, by its endpoint."""
+    if importlib.util.find_spec("ministack") is None:
+        sys.exit(
+            "No DynamoDB is configured, and the embedded one is not installed. Install requirements-dev.txt, or set "
+            "DYNAMODB_ENDPOINT, or AWS credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID)."
+        )
+    state.mkdir(exist_ok=True)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "SERVICES": "dynamodb",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "PERSIST_STATE": "1" if keep else "0",
+        "STATE_DIR": str(state),
+        "LOG_LEVEL": "WARNING",
+    }
+    with (state / "engine.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams_project.local_dynamodb"],
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a Ctrl-C is for the server; the engine goes after it, when the pipe closes
+            pass_fds=() if lock is None else (lock.fileno(),),
+        )
+    try:
+        _wait_until_it_listens(process, port, log=state / "engine.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, *, log: Path) -> None:
+    deadline = time.monotonic() + START_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    sys.exit(f"The embedded DynamoDB did not start:\n{log.read_text()[-2000:]}")
+
+
+def _run_engine() -> None:
+    """What the engine's own process does."""
+
+    def stop_when_the_parent_is_gone() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_when_the_parent_is_gone, daemon=True).start()
+    from ministack.app import main
+
+    sys.argv = ["ministack"]
+    main()
+
+
+if __name__ == "__main__":
+    _run_engine()

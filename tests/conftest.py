@@ -1,0 +1,173 @@
+"""Real parts for every test: a DynamoDB engine (`DYNAMODB_ENDPOINT`) and the service behind a real HTTP server."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.wsgi import get_wsgi_application
+
+from streams import rules, store, views
+from streams.models import UserStreams
+from streams.rules import Policy, StartRequest, WhenFull
+from streams.store import StreamStore
+
+LEASE_MS = 60_000
+NOW = 1_800_000_000_000
+"""An instant for the tests whose clock is an argument."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def table() -> None:
+    store.create_table()
+
+
+@pytest.fixture
+def user_id() -> str:
+    """A user nobody has used."""
+    return f"user-{uuid.uuid4()}"
+
+
+@pytest.fixture
+def streams() -> StreamStore:
+    """The store under a policy of three streams and a minute, that never waits."""
+    return StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS), sleep=lambda seconds: None)
+
+
+def asking(id: str, *, replace: tuple[str, ...] = (), stream_id: str = "film") -> StartRequest:
+    """A start."""
+    return StartRequest(id=id, stream_id=stream_id, replace=frozenset(replace))
+
+
+def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[str, int]:
+    """Start streams a millisecond apart; their epochs by id."""
+    return {id: store.start(user_id, asking(id), now=now + number).lease.epoch for number, id in enumerate(ids)}
+
+
+@dataclass
+class Calls:
+    """The calls DynamoDB answered: operation and consumed units (None where a failed condition reports none)."""
+
+    made: list[tuple[str, float | None]] = field(default_factory=list)
+
+    @property
+    def operations(self) -> list[str]:
+        return [operation for operation, _ in self.made]
+
+    @property
+    def units(self) -> list[float | None]:
+        return [units for _, units in self.made]
+
+
+@pytest.fixture
+def calls() -> Iterator[Calls]:
+    """Counts at botocore's own door: what goes over the wire, whoever sent it."""
+    counted = Calls()
+
+    def count(model: Any, parsed: dict[str, Any], **_: Any) -> None:
+        counted.made.append((model.name, parsed.get("ConsumedCapacity", {}).get("CapacityUnits")))
+
+    with listening("after-call.dynamodb", count):
+        yield counted
+
+
+@contextmanager
+def listening(event: str, handler: Callable[..., None]) -> Iterator[None]:
+    """Have botocore tell of an event."""
+    events = UserStreams._get_connection().connection.client.meta.events
+    events.register(event, handler)
+    try:
+        yield
+    finally:
+        events.unregister(event, handler)
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving(application: Any) -> Iterator[str]:
+    """A WSGI application behind a threaded HTTP server on a free port, by its URL."""
+    server = ThreadedWSGIServer(("127.0.0.1", 0), _QuietHandler)
+    server.set_app(application)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    with serving(get_wsgi_application()) as url:
+        yield url
+
+
+@pytest.fixture
+def api(server_url: str) -> Iterator[httpx.Client]:
+    """An HTTP client of the service."""
+    with httpx.Client(base_url=server_url, timeout=30) as client:
+        yield client
+
+
+@dataclass
+class Viewer:
+    """One user's side of the API."""
+
+    api: httpx.Client
+    user_id: str
+
+    @property
+    def url(self) -> str:
+        return f"/users/{self.user_id}/streams"
+
+    def start(self, stream_id: str = "film", **fields: Any) -> httpx.Response:
+        return self.api.post(self.url, json={"streamId": stream_id, **fields})
+
+    def started(self, stream_id: str = "film", **fields: Any) -> dict[str, Any]:
+        """A start that must be admitted."""
+        response = self.start(stream_id, **fields)
+        assert response.status_code in (200, 201), response.text
+        body: dict[str, Any] = response.json()
+        return body
+
+    def heartbeat(self, id: str, token: str) -> httpx.Response:
+        return self.api.post(f"{self.url}/{id}/heartbeat", json={"token": token})
+
+    def stop(self, id: str, token: str | None = None) -> httpx.Response:
+        body = None if token is None else {"token": token}
+        return self.api.request("DELETE", f"{self.url}/{id}", json=body)
+
+    def read(self, id: str) -> httpx.Response:
+        return self.api.get(f"{self.url}/{id}")
+
+    def list(self) -> dict[str, Any]:
+        response = self.api.get(self.url)
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
+        return body
+
+    def limit(self, limit: int, when_full: WhenFull = WhenFull.DENY) -> None:
+        response = self.api.put(f"/users/{self.user_id}/limit", json={"limit": limit, "whenFull": when_full})
+        assert response.status_code == 200, response.text
+
+    def crashed(self, id: str) -> rules.Lease:
+        """A stream of this user whose player went silent, and whose lease ended a second ago."""
+        earlier = time.time_ns() // 1_000_000 - views.store.policy.lease_ms - 1000
+        return views.store.start(self.user_id, asking(id), now=earlier).lease
+
+
+@pytest.fixture
+def viewer(api: httpx.Client, user_id: str) -> Viewer:
+    return Viewer(api, user_id)

@@ -1,0 +1,39 @@
+"""What the store promises, without a store: the pure rule over a dictionary."""
+
+from dataclasses import dataclass, field, replace
+
+from streams import rules
+from streams.rules import Account, Admission, Lease, Policy, StartRequest, WhenFull
+
+
+@dataclass
+class ModelStore:
+    """`StreamStore` as it would be if nobody else were writing."""
+
+    policy: Policy
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+    def read(self, user_id: str, *, now: int) -> Account:
+        return self.accounts.get(user_id) or rules.empty_account(now)
+
+    def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
+        admission = rules.start(self.read(user_id, now=now), request, now=now, policy=self.policy)
+        self.accounts[user_id] = admission.account
+        return admission
+
+    def renew(self, user_id: str, id: str, *, epoch: int, now: int) -> Lease:
+        account = rules.renew(self.read(user_id, now=now), id, epoch=epoch, now=now, policy=self.policy)
+        self.accounts[user_id] = account
+        return account.leases[id]
+
+    def stop(self, user_id: str, id: str, *, epoch: int | None, now: int) -> None:
+        self.accounts[user_id] = rules.stop(self.read(user_id, now=now), id, epoch=epoch, now=now)
+
+    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
+        account = self.read(user_id, now=now)
+        self.accounts[user_id] = replace(account, limit=limit, when_full=when_full, version=account.version + 1)
+
+    def clear_limit(self, user_id: str, *, now: int) -> None:
+        account = self.read(user_id, now=now)
+        if account.limit is not None:
+            self.accounts[user_id] = replace(account, limit=None, when_full=None, version=account.version + 1)

@@ -1,0 +1,255 @@
+"""`manage.py runserver` and `make run`: a process of their own, started, killed and started again."""
+
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from streams_project.local_dynamodb import CONFIGURED_BY
+from tests.conftest import Viewer
+
+PROJECT = Path(__file__).parent.parent
+WITHIN_SECONDS = 30
+
+Start = Callable[..., AbstractContextManager["Server"]]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def is_open(url: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@dataclass
+class Server:
+    """A running server: its process, what it said at start, and its addresses."""
+
+    process: subprocess.Popen[str]
+    said: str
+
+    @property
+    def url(self) -> str:
+        return re.search(r"development server at (\S+)/", self.said)[1]  # type: ignore[index]
+
+    @property
+    def dynamodb(self) -> str:
+        return re.search(r"DynamoDB: (\S+)", self.said)[1]  # type: ignore[index]
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=WITHIN_SECONDS)
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]:
+    """A server that has said all it says at start; killed at the end if it still runs."""
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = ""
+            for line in process.stdout:
+                said += line
+                if "Or look:" in line:
+                    break
+            # What it says from here on is read and dropped, or it would stop at a full pipe.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            yield Server(process, said)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def runserver(port: int) -> list[str]:
+    return [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "local"
+
+
+@pytest.fixture
+def environment(state: Path) -> dict[str, str]:
+    """A machine on which no DynamoDB is configured."""
+    kept = {name: value for name, value in os.environ.items() if name not in (*CONFIGURED_BY, "DEBUG")}
+    return kept | {"LOCAL_STATE_DIR": str(state), "PYTHONUNBUFFERED": "1"}
+
+
+def wait_until_the_engine_is_gone(state: Path) -> None:
+    """The engine holds the lock as long as it lives."""
+    with (state / "lock").open() as lock:
+        waiter = threading.Thread(target=fcntl.flock, args=(lock, fcntl.LOCK_EX), daemon=True)
+        waiter.start()
+        waiter.join(WITHIN_SECONDS)
+        assert not waiter.is_alive(), "an orphan engine holds the lock"
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda end: end.name)
+def test_the_server_ends_with_its_engine_and_a_restart_loses_nothing(
+    environment: dict[str, str], state: Path, end: signal.Signals
+) -> None:
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+        assert Viewer(client, "user1").list()["active"] == 1
+        assert Viewer(client, "user2").list()["active"] == 3
+        statuses = [Viewer(client, "123").start("456").status_code for _ in range(4)]
+        assert statuses == [201, 201, 201, 409]
+        before = Viewer(client, "123").list()["streams"]
+        server.process.send_signal(end)
+        server.process.wait(WITHIN_SECONDS)
+    wait_until_the_engine_is_gone(state)
+    assert not is_open(server.dynamodb)
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+        after = Viewer(client, "123").list()["streams"]
+        assert [stream["id"] for stream in after] == [stream["id"] for stream in before]
+        assert Viewer(client, "user2").list()["active"] == 3, "the demo users are loaded once"
+
+
+def test_make_run_killed_outright_leaves_nothing_behind(environment: dict[str, str], state: Path) -> None:
+    command = ["make", "run", f"PORT={free_port()}", f"PYTHON={sys.executable}", "READY="]
+    with running(command, environment) as server:
+        assert is_open(server.url)
+        server.process.kill()
+        wait_until_the_engine_is_gone(state)
+        assert not is_open(server.url)
+        assert not is_open(server.dynamodb)
+
+
+def test_a_second_server_shares_the_engine_of_the_first(environment: dict[str, str]) -> None:
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(running(runserver(free_port()), environment)) for _ in range(2))
+        assert first.dynamodb == second.dynamodb
+        with first.client() as one, second.client() as other:
+            Viewer(one, "123").started("456", deviceId="tv")
+            assert [stream["id"] for stream in Viewer(other, "123").list()["streams"]] == ["tv"]
+
+
+def test_a_taken_port_is_a_clear_error(environment: dict[str, str], state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(runserver(port), cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "That port is already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+    wait_until_the_engine_is_gone(state)
+
+
+def test_with_an_endpoint_given_no_engine_is_started(environment: dict[str, str], state: Path) -> None:
+    endpoint = os.environ["DYNAMODB_ENDPOINT"]
+    with running(runserver(free_port()), environment | {"DYNAMODB_ENDPOINT": endpoint}) as server:
+        assert server.dynamodb == endpoint
+        assert not state.exists()
+
+
+def test_with_aws_credentials_given_no_engine_is_started(environment: dict[str, str], state: Path) -> None:
+    with running(runserver(free_port()), environment | {"AWS_PROFILE": "default"}) as server:
+        assert server.dynamodb.startswith("Amazon")
+        assert not state.exists()
+
+
+def test_without_an_engine_installed_the_error_says_what_to_do(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as util\nfind = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'ministack' else find(name, *rest)\n"
+    )
+    done = subprocess.run(
+        runserver(free_port()),
+        cwd=PROJECT,
+        env=environment | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "requirements-dev.txt" in done.stderr
+    assert "DYNAMODB_ENDPOINT" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("STREAM_LIMIT", "three", "STREAM_LIMIT is 'three'. Set it to a whole number from 0 to 100"),
+        ("STREAM_LIMIT", "101", "STREAM_LIMIT is '101'"),
+        ("LEASE_SECONDS", "0", "LEASE_SECONDS is '0'"),
+        ("WHEN_FULL", "explode", "WHEN_FULL is 'explode'. Set it to one of deny, evict-oldest"),
+        ("DEBUG", "perhaps", "DEBUG is 'perhaps'"),
+        ("LEASE_TOKEN_KEYS", "short", "LEASE_TOKEN_KEYS must hold"),
+        ("DEBUG", "0", "LEASE_TOKEN_KEYS must hold"),
+    ],
+)
+def test_a_wrong_setting_stops_the_process_by_name(
+    environment: dict[str, str], variable: str, value: str, message: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=PROJECT,
+        env=environment | {"DEBUG": "1", variable: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("acknowledged_before_the_kill", [5, 40])
+def test_a_server_killed_in_the_middle_loses_no_acknowledged_stream_and_admits_none_twice(
+    environment: dict[str, str], user_id: str, acknowledged_before_the_kill: int
+) -> None:
+    """The engine lives on, as DynamoDB does."""
+    environment |= {"DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"]}
+    users = [f"{user_id}-{number}" for number in range(20)]
+    asked = [(user, f"device-{number}") for number in range(5) for user in users]
+    acknowledged: set[tuple[str, str]] = set()
+
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+
+        def start(user: str, device: str) -> None:
+            try:
+                if Viewer(client, user).start("456", deviceId=device).status_code == 201:
+                    acknowledged.add((user, device))
+            except httpx.TransportError:
+                return
+            if len(acknowledged) >= acknowledged_before_the_kill:
+                server.process.kill()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda one: start(*one), asked))
+        assert server.process.wait(WITHIN_SECONDS) == -signal.SIGKILL
+
+    assert len(acknowledged) < 60, "the kill came in the middle"
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+        live = {(user, stream["id"]) for user in users for stream in Viewer(client, user).list()["streams"]}
+        assert acknowledged <= live
+        for user, device in acknowledged:
+            assert Viewer(client, user).start("456", deviceId=device).status_code == 200, "its slot is its own"
+        for user, device in asked:
+            assert Viewer(client, user).start("456", deviceId=device).status_code in (200, 201, 409)
+        assert [Viewer(client, user).list()["active"] for user in users] == [3] * len(users)
