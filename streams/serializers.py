@@ -70,8 +70,8 @@ class StrictSerializer(serializers.Serializer[Any]):
         try:
             values: dict[str, Any] = super().to_internal_value(data)
         except serializers.ValidationError as exc:
-            assert isinstance(exc.detail, dict)
-            raise serializers.ValidationError({**errors, **exc.detail}) from exc
+            by_field: Any = exc.detail
+            raise serializers.ValidationError({**errors, **by_field}) from exc
         if errors:
             raise serializers.ValidationError(errors)
         return values
