@@ -127,9 +127,8 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A start that was admitted: the account after it, its lease, and whether it took over its own live slot."""
+    """A start that was admitted: its lease, and whether it took over its own live slot."""
 
-    account: Account
     lease: Lease
     took_over: bool
 
@@ -161,8 +160,8 @@ def empty_account(now: int) -> Account:
     return Account(version=now // 1000)
 
 
-def start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> Admission:
-    """Admit a start, or raise `StreamLimitReached`.
+def start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> tuple[Account, Admission]:
+    """Admit a start (the account after it, and the admission), or raise `StreamLimitReached`.
 
     In this order room is made: what `replace` names goes; a live slot of the same id is taken over; ghosts go, longest
     dead first, as few as needed (one that keeps its slot can still be revived); under `evict-oldest`, live streams
@@ -200,7 +199,7 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
     lease = request.lease(epoch=version, now=now, policy=policy)
     kept = {id: ending for id, ending in account.ended.items() if id != request.id}
     after = replace(account, version=version, leases=others | {request.id: lease}, ended=_remembered(kept | endings))
-    return Admission(account=after, lease=lease, took_over=took_over)
+    return after, Admission(lease=lease, took_over=took_over)
 
 
 def renew(account: Account, id: str, *, epoch: int, now: int, policy: Policy) -> Account:

@@ -17,19 +17,23 @@ a bounded number of times.
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
-from pynamodb.expressions.condition import Condition, size
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from streams import rules
+from streams import dynamodb, rows, rules, statements
+from streams.dynamodb import Call, CallFailed, ConditionFailed
 from streams.models import UserStreams
+from streams.rows import number
 from streams.rules import Account, Admission, Ending, Lease, Policy, Reason, StartRequest, WhenFull
+
+DYNAMODB = dynamodb.connect(settings.DYNAMODB_ENDPOINT, settings.AWS_REGION)
 
 ATTEMPTS = 12
 """Writes tried for one request before it is called contended. The first retry is immediate, the later ones back off."""
@@ -50,8 +54,8 @@ class StoreContended(Exception):
     """Every attempt lost its race against other writers of the same user. Nothing was written."""
 
 
-class _ConditionFailed(Exception):
-    """The condition did not hold. `account` is what DynamoDB judged, None when there was no item."""
+class _LostRace(Exception):
+    """The condition did not hold. `account` is what DynamoDB judged, None when there was no row."""
 
     def __init__(self, account: Account | None) -> None:
         super().__init__(account)
@@ -64,37 +68,44 @@ class StreamStore:
 
     Every verb takes `now` (ms since 1970 UTC) and raises, beside the refusals of `streams.rules`, `StoreUnavailable`
     and (writes only) `StoreContended`. A verb that could not be written is refused, never waved through: a limiter
-    that admits when its store is down is no limiter."""
+    that admits when its store is down is no limiter.
+    """
 
     policy: Policy
+    call: Call = DYNAMODB
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.random
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
         """Admit one more stream, or raise `StreamLimitReached`."""
-        lease = request.lease(epoch=0, now=now, policy=self.policy)
 
         def blind() -> Admission:
-            before = _account(
-                _update(
+            lease = request.lease(epoch=0, now=now, policy=self.policy)
+            replaced = sorted(request.replace - {request.id})
+            before = self._update(
+                statements.start(len(replaced)).arguments(
                     user_id,
-                    actions=[
-                        UserStreams.leases[request.id].set(_lease_item(lease)),
-                        UserStreams.epochs[request.id].set(UserStreams.version + 1),
-                        UserStreams.ended[request.id].remove(),
-                        *_bookkeeping(now=now, policy=self.policy),
-                    ],
-                    condition=_may_start(request, now=now, limit=self.policy.limit),
-                    return_values="ALL_OLD",
+                    ids={"id": request.id} | {f"replaced{index}": id for index, id in enumerate(replaced)},
+                    values={
+                        "lease": rows.lease_item(lease),
+                        "limit": number(self.policy.limit),
+                        "now": number(now),
+                        "ttl": number(self._forget_at(now)),
+                    },
+                    returning="ALL_OLD",
                 )
             )
-            return rules.start(before, request, now=now, policy=self.policy)
+            own = before["leases"]["M"].get(request.id)
+            return Admission(
+                lease=replace(lease, epoch=rows.plain(before["version"]) + 1),
+                took_over=own is not None and rows.lease(request.id, own, epoch=0).is_live(now),
+            )
 
         def judge(account: Account) -> tuple[Admission, Account | None]:
-            admission = rules.start(account, request, now=now, policy=self.policy)
+            after, admission = rules.start(account, request, now=now, policy=self.policy)
             is_new = account == rules.empty_account(now)
-            something_goes = account.leases.keys() - admission.account.leases.keys()
-            return admission, admission.account if is_new or something_goes else None
+            something_goes = account.leases.keys() - after.leases.keys()
+            return admission, after if is_new or something_goes else None
 
         return self._write(user_id, blind, judge, now=now)
 
@@ -102,18 +113,20 @@ class StreamStore:
         """Extend the lease of `id`, or raise `StreamEnded` or `StreamNotFound`."""
 
         def blind() -> Lease:
-            expires_at = UserStreams.leases[id]["expires_at"]
-            is_mine = UserStreams.epochs[id] == epoch
-            is_live = expires_at > now
-            after = _account(
-                _update(
+            after = self._update(
+                statements.renew().arguments(
                     user_id,
-                    actions=[expires_at.set(now + self.policy.lease_ms), *_bookkeeping(now=now, policy=self.policy)],
-                    condition=is_mine & is_live,
-                    return_values="ALL_NEW",
+                    ids={"id": id},
+                    values={
+                        "epoch": number(epoch),
+                        "expires_at": number(now + self.policy.lease_ms),
+                        "now": number(now),
+                        "ttl": number(self._forget_at(now)),
+                    },
+                    returning="ALL_NEW",
                 )
             )
-            return after.leases[id]
+            return rows.lease(id, after["leases"]["M"][id], epoch=epoch)
 
         def judge(account: Account) -> tuple[Lease, Account]:
             after = rules.renew(account, id, epoch=epoch, now=now, policy=self.policy)
@@ -126,21 +139,15 @@ class StreamStore:
         and the slot has changed hands, `StreamNotFound` when the id is not known."""
 
         def blind() -> None:
-            is_live = UserStreams.leases[id]["expires_at"] > now
-            is_memory_left = size(UserStreams.ended) < rules.ENDINGS_AT_MOST
-            condition = is_live & is_memory_left
+            values = {
+                "ending": rows.ending_item(Ending(reason=Reason.STOPPED, at=now)),
+                "now": number(now),
+                "ttl": number(self._forget_at(now)),
+            }
             if epoch is not None:
-                condition &= UserStreams.epochs[id] == epoch
-            _update(
-                user_id,
-                actions=[
-                    UserStreams.leases[id].remove(),
-                    UserStreams.epochs[id].remove(),
-                    UserStreams.ended[id].set(_ending_item(Ending(reason=Reason.STOPPED, at=now))),
-                    *_bookkeeping(now=now, policy=self.policy),
-                ],
-                condition=condition,
-            )
+                values["epoch"] = number(epoch)
+            statement = statements.stop(with_epoch=epoch is not None)
+            self._update(statement.arguments(user_id, ids={"id": id}, values=values))
 
         def judge(account: Account) -> tuple[None, Account]:
             return None, rules.stop(account, id, epoch=epoch, now=now)
@@ -149,48 +156,50 @@ class StreamStore:
 
     def read(self, user_id: str, *, now: int) -> Account:
         """The account as it is this moment (a consistent read); an empty one for a user nothing is kept of."""
-        response = _call("GetItem", UserStreams._get_connection().get_operation_kwargs(user_id, consistent_read=True))
-        return _account(response["Item"]) if "Item" in response else rules.empty_account(now)
+        key = {"TableName": UserStreams.Meta.table_name, "Key": {"user_id": {"S": user_id}}}
+        item = self._send("GetItem", key | {"ConsistentRead": True}).get("Item")
+        return rows.account(item) if item else rules.empty_account(now)
 
     def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
         """Override the default limit of one user, from the next start on. Live streams stay."""
         row = UserStreams
-        keep_until = _forget_at(now=now, policy=self.policy) + OVERRIDE_KEPT_FOR
-        _update(
+        keep_until = datetime.fromtimestamp(now / 1000, UTC) + OVERRIDE_KEPT_FOR
+        self._update_as(
             user_id,
-            actions=[
-                row.limit.set(limit),
-                row.when_full.set(when_full),
-                row.keep_until.set(int(keep_until.timestamp())),
-                row.ttl.set(keep_until),
-                row.leases.set(row.leases | {}),
-                row.epochs.set(row.epochs | {}),
-                row.ended.set(row.ended | {}),
-                row.version.set((row.version | rules.empty_account(now).version) + 1),
-            ],
+            row.limit.set(limit),
+            row.when_full.set(when_full),
+            row.keep_until.set(int(keep_until.timestamp())),
+            row.ttl.set(keep_until),
+            row.leases.set(row.leases | {}),
+            row.epochs.set(row.epochs | {}),
+            row.ended.set(row.ended | {}),
+            row.version.set((row.version | rules.empty_account(now).version) + 1),
         )
 
     def clear_limit(self, user_id: str, *, now: int) -> None:
         """Go back to the default limit; harmless when there was no override."""
+        row = UserStreams
         try:
-            _update(
+            self._update_as(
                 user_id,
-                actions=[
-                    UserStreams.limit.remove(),
-                    UserStreams.when_full.remove(),
-                    UserStreams.keep_until.remove(),
-                    UserStreams.ttl.set(_forget_at(now=now, policy=self.policy)),
-                    UserStreams.version.set(UserStreams.version + 1),
-                ],
-                condition=UserStreams.limit.exists(),
+                row.limit.remove(),
+                row.when_full.remove(),
+                row.keep_until.remove(),
+                row.ttl.set(datetime.fromtimestamp(self._forget_at(now), UTC)),
+                row.version.set(row.version + 1),
+                condition=row.limit.exists(),
             )
-        except _ConditionFailed:
+        except _LostRace:
             return
 
     def ping(self, *, now: int) -> None:
         """Raise `StoreUnavailable` unless DynamoDB answers for this table. Asks for an item, which is all that the
         service is allowed to do in production."""
         self.read("readyz", now=now)
+
+    def is_empty(self) -> bool:
+        """Whether nothing is kept of any user."""
+        return not self._send("Scan", {"TableName": UserStreams.Meta.table_name, "Limit": 1})["Items"]
 
     def _write[Outcome](
         self,
@@ -200,8 +209,8 @@ class StreamStore:
         *,
         now: int,
     ) -> Outcome:
-        """Write blind, then as judged. `judge` gives the outcome and the account to write: the same account when
-        there is nothing to write, None when the blind write will do."""
+        """Write blind, then as judged. `judge` gives the outcome and the account to write: the same account when there
+        is nothing to write, None when the blind write will do."""
         write = blind
         for attempt in range(ATTEMPTS):
             if (
@@ -210,8 +219,8 @@ class StreamStore:
                 self.sleep(self.random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt))
             try:
                 return write()
-            except _ConditionFailed as failed:
-                seen = failed.account
+            except _LostRace as lost:
+                seen = lost.account
             outcome, after = judge(seen or rules.empty_account(now))
             if after is seen and seen is not None:
                 return outcome
@@ -221,19 +230,44 @@ class StreamStore:
     def _replace[Outcome](
         self, user_id: str, seen: Account | None, after: Account, outcome: Outcome, *, now: int
     ) -> Outcome:
-        is_unchanged = UserStreams.user_id.does_not_exist() if seen is None else UserStreams.version == seen.version
-        _update(
+        """Write the whole account, if it is still the one that was judged."""
+        row = UserStreams
+        self._update_as(
             user_id,
-            actions=[
-                UserStreams.leases.set({id: _lease_item(lease) for id, lease in after.leases.items()}),
-                UserStreams.epochs.set({id: lease.epoch for id, lease in after.leases.items()}),
-                UserStreams.ended.set({id: _ending_item(ending) for id, ending in after.ended.items()}),
-                UserStreams.version.set(after.version),
-                _keep(now=now, policy=self.policy),
-            ],
-            condition=is_unchanged,
+            row.leases.set({id: rows.plain(rows.lease_item(lease)) for id, lease in after.leases.items()}),
+            row.epochs.set({id: lease.epoch for id, lease in after.leases.items()}),
+            row.ended.set({id: rows.plain(rows.ending_item(ending)) for id, ending in after.ended.items()}),
+            row.version.set(after.version),
+            row.ttl.set(row.keep_until | self._forget_at(now)),
+            condition=row.user_id.does_not_exist() if seen is None else row.version == seen.version,
         )
         return outcome
+
+    def _forget_at(self, now: int) -> int:
+        """When the row may be forgotten, unless an override keeps it (epoch seconds)."""
+        return (now + self.policy.lease_ms) // 1000 + int(REMEMBERED_FOR.total_seconds())
+
+    def _update_as(self, user_id: str, *actions: Action, condition: Condition | None = None) -> None:
+        self._update(
+            UserStreams(user_id).get_update_kwargs_from_instance(
+                list(actions), condition=condition, return_values_on_condition_failure="ALL_OLD"
+            )
+        )
+
+    def _update(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One UpdateItem. The item before or after it, as the arguments ask; `_LostRace` with the account that was
+        judged when the condition does not hold."""
+        item: Mapping[str, Any] = self._send("UpdateItem", arguments).get("Attributes", {})
+        return item
+
+    def _send(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One call. The only place where DynamoDB's errors become ours."""
+        try:
+            return self.call(operation, arguments)
+        except ConditionFailed as exc:
+            raise _LostRace(rows.account(exc.item) if exc.item else None) from exc
+        except CallFailed as exc:
+            raise StoreUnavailable from exc
 
 
 def create_table() -> None:
@@ -241,96 +275,5 @@ def create_table() -> None:
     try:
         if not UserStreams.exists():
             UserStreams.create_table(wait=True)
-    except (BotoCoreError, ClientError, PynamoDBException) as exc:
-        raise StoreUnavailable from exc
-
-
-def is_empty() -> bool:
-    """Whether nothing is kept of any user."""
-    response = _call("Scan", {"TableName": UserStreams.Meta.table_name, "Limit": 1})
-    return not response["Items"]
-
-
-def _may_start(request: StartRequest, *, now: int, limit: int) -> Condition:
-    """The rule's plain yes as a condition: nothing has to go for this start."""
-    row = UserStreams
-    own_slot = row.leases[request.id]
-
-    def fits(limit: Any) -> Any:
-        has_room = size(row.leases) < limit
-        keeps_its_slot = size(row.leases) <= limit
-        is_live = own_slot["expires_at"] > now
-        takes_over_its_own = own_slot.exists() & (keeps_its_slot | is_live)
-        return has_room | takes_over_its_own
-
-    has_override = row.limit.exists()
-    may_start: Condition = (has_override & fits(row.limit)) | (row.limit.does_not_exist() & fits(limit))
-    for id in sorted(request.replace - {request.id}):
-        may_start &= row.leases[id].does_not_exist()
-    return may_start
-
-
-def _bookkeeping(*, now: int, policy: Policy) -> list[Action]:
-    """What every blind write does beside its verb: the version moves on, the row is kept a while longer."""
-    return [UserStreams.version.set(UserStreams.version + 1), _keep(now=now, policy=policy)]
-
-
-def _keep(*, now: int, policy: Policy) -> Action:
-    return UserStreams.ttl.set(UserStreams.keep_until | int(_forget_at(now=now, policy=policy).timestamp()))
-
-
-def _forget_at(*, now: int, policy: Policy) -> datetime:
-    return datetime.fromtimestamp((now + policy.lease_ms) / 1000, UTC) + REMEMBERED_FOR
-
-
-def _lease_item(lease: Lease) -> dict[str, Any]:
-    columns = asdict(lease)
-    return {name: columns[name] for name in columns if name not in ("id", "epoch") and columns[name] is not None}
-
-
-def _ending_item(ending: Ending) -> dict[str, Any]:
-    item = {"reason": ending.reason.value, "at": ending.at}
-    return item if ending.by is None else item | {"by": ending.by}
-
-
-def _account(item: Mapping[str, Any]) -> Account:
-    row = UserStreams.from_raw_data(dict(item))
-    epochs = row.epochs.as_dict()
-    return Account(
-        version=int(row.version),
-        leases={id: Lease(id=id, epoch=epochs[id], **lease) for id, lease in row.leases.as_dict().items()},
-        ended={
-            id: Ending(reason=Reason(ending["reason"]), at=ending["at"], by=ending.get("by"))
-            for id, ending in row.ended.as_dict().items()
-        },
-        limit=None if row.limit is None else int(row.limit),
-        when_full=None if row.when_full is None else WhenFull(row.when_full),
-    )
-
-
-def _update(
-    user_id: str, *, actions: list[Action], condition: Condition | None = None, return_values: str = "NONE"
-) -> Mapping[str, Any]:
-    """One UpdateItem. The item before or after it, as `return_values` asks; `_ConditionFailed` with the account that
-    was judged when the condition does not hold."""
-    operation = UserStreams(user_id).get_update_kwargs_from_instance(
-        actions, condition=condition, return_values_on_condition_failure="ALL_OLD"
-    )
-    item: Mapping[str, Any] = _call("UpdateItem", operation | {"ReturnValues": return_values}).get("Attributes", {})
-    return item
-
-
-def _call(operation: str, arguments: dict[str, Any]) -> Mapping[str, Any]:
-    """One call to DynamoDB. The only place where the driver's errors become ours."""
-    try:
-        response: Mapping[str, Any] = UserStreams._get_connection().connection.dispatch(operation, arguments)
-        return response
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            # PynamoDB's error leaves the item out; botocore's, which it was raised from, has it.
-            cause = exc.__cause__ if isinstance(exc.__cause__, ClientError) else exc
-            item: Any = cause.response.get("Item")
-            raise _ConditionFailed(_account(item) if item else None) from exc
-        raise StoreUnavailable from exc
-    except (BotoCoreError, PynamoDBException) as exc:
+    except PynamoDBException as exc:
         raise StoreUnavailable from exc

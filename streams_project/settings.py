@@ -127,6 +127,9 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"pynamodb": {"level": "WARNING"}},
+    "loggers": {
+        "pynamodb": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # a refusal is an answer; only a failure is news
+    },
     "root": {"handlers": ["console"], "level": _choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")},
 }

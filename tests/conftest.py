@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +13,10 @@ import pytest
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 
-from streams import rules, store, views
-from streams.models import UserStreams
+from streams import dynamodb, rules, store, views
+from streams.dynamodb import Call
 from streams.rules import Policy, StartRequest, WhenFull
-from streams.store import StreamStore
+from streams.store import DYNAMODB, StreamStore
 
 LEASE_MS = 60_000
 NOW = 1_800_000_000_000
@@ -34,27 +34,17 @@ def user_id() -> str:
     return f"user-{uuid.uuid4()}"
 
 
-@pytest.fixture
-def streams() -> StreamStore:
-    """The store under a policy of three streams and a minute, that never waits."""
-    return StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS), sleep=lambda seconds: None)
-
-
-def asking(id: str, *, replace: tuple[str, ...] = (), stream_id: str = "film") -> StartRequest:
-    """A start."""
-    return StartRequest(id=id, stream_id=stream_id, replace=frozenset(replace))
-
-
-def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[str, int]:
-    """Start streams a millisecond apart; their epochs by id."""
-    return {id: store.start(user_id, asking(id), now=now + number).lease.epoch for number, id in enumerate(ids)}
-
-
 @dataclass
 class Calls:
-    """The calls DynamoDB answered: operation and consumed units (None where a failed condition reports none)."""
+    """The calls sent to DynamoDB: operation and consumed units (None where a failed condition reports none)."""
 
     made: list[tuple[str, float | None]] = field(default_factory=list)
+
+    def __call__(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.made.append((operation, None))
+        answer = DYNAMODB(operation, {**arguments, "ReturnConsumedCapacity": "TOTAL"})
+        self.made[-1] = (operation, answer["ConsumedCapacity"]["CapacityUnits"])
+        return answer
 
     @property
     def operations(self) -> list[str]:
@@ -66,26 +56,29 @@ class Calls:
 
 
 @pytest.fixture
-def calls() -> Iterator[Calls]:
-    """Counts at botocore's own door: what goes over the wire, whoever sent it."""
-    counted = Calls()
-
-    def count(model: Any, parsed: dict[str, Any], **_: Any) -> None:
-        counted.made.append((model.name, parsed.get("ConsumedCapacity", {}).get("CapacityUnits")))
-
-    with listening("after-call.dynamodb", count):
-        yield counted
+def calls() -> Calls:
+    return Calls()
 
 
-@contextmanager
-def listening(event: str, handler: Callable[..., None]) -> Iterator[None]:
-    """Have botocore tell of an event."""
-    events = UserStreams._get_connection().connection.client.meta.events
-    events.register(event, handler)
-    try:
-        yield
-    finally:
-        events.unregister(event, handler)
+@pytest.fixture
+def streams(calls: Calls) -> StreamStore:
+    """The store under a policy of three streams and a minute, that never waits and whose calls are counted."""
+    return StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS), call=calls, sleep=lambda seconds: None)
+
+
+def unreachable() -> Call:
+    """A DynamoDB that does not answer."""
+    return dynamodb.connect("http://127.0.0.1:9", "eu-west-1")
+
+
+def asking(id: str, *, replace: tuple[str, ...] = (), stream_id: str = "film") -> StartRequest:
+    """A start."""
+    return StartRequest(id=id, stream_id=stream_id, replace=frozenset(replace))
+
+
+def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[str, int]:
+    """Start streams a millisecond apart; their epochs by id."""
+    return {id: store.start(user_id, asking(id), now=now + number).lease.epoch for number, id in enumerate(ids)}
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -17,8 +17,8 @@ class ModelStore:
         return self.accounts.get(user_id) or rules.empty_account(now)
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
-        admission = rules.start(self.read(user_id, now=now), request, now=now, policy=self.policy)
-        self.accounts[user_id] = admission.account
+        account, admission = rules.start(self.read(user_id, now=now), request, now=now, policy=self.policy)
+        self.accounts[user_id] = account
         return admission
 
     def renew(self, user_id: str, id: str, *, epoch: int, now: int) -> Lease:

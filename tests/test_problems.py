@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,10 +11,9 @@ from rest_framework import exceptions as drf
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from streams import parsers, problems, rules, store
-from streams.models import UserStreams
+from streams import parsers, problems, rules, store, views
 from streams.problems import PROBLEMS, problem_of
-from tests.conftest import Viewer
+from tests.conftest import Viewer, unreachable
 
 BY_TYPE = {
     "invalid-request": 400,
@@ -96,8 +96,7 @@ def test_a_throttled_caller_is_told_how_long_to_wait() -> None:
 
 @pytest.fixture
 def no_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(UserStreams.Meta, "host", "http://127.0.0.1:9")
-    monkeypatch.setattr(UserStreams, "_connection", None)
+    monkeypatch.setattr(views, "store", replace(views.store, call=unreachable()))
 
 
 @pytest.mark.usefixtures("no_dynamodb")

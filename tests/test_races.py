@@ -3,16 +3,17 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from streams.dynamodb import Call
 from streams.rules import Account, Policy, StreamEnded, StreamLimitReached, StreamNotFound, WhenFull
 from streams.store import ATTEMPTS, StoreContended, StreamStore
-from tests.conftest import LEASE_MS, NOW, Calls, asking, fill, listening
+from tests.conftest import LEASE_MS, NOW, asking, fill
 from tests.model import ModelStore
 from tests.test_store_agrees_with_rule import outcome
 
@@ -42,20 +43,18 @@ SCENES = {
 }
 
 
-def rival_before_write(number: int, rival: Callable[[], None]) -> Any:
-    """Have a rival act, once, just before this thread's write of that number goes out."""
-    thread, writes = threading.get_ident(), 0
+def rival_before_write(number: int, rival: Callable[[], None], call: Call) -> Call:
+    """A DynamoDB at which a rival acts, once, just before the write of that number goes out."""
+    writes = 0
 
-    def act(**_: Any) -> None:
+    def act(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         nonlocal writes
-        if threading.get_ident() == thread:
-            writes += 1
-            if writes == number:
-                worker = threading.Thread(target=rival)
-                worker.start()
-                worker.join()
+        writes += operation == "UpdateItem"
+        if writes == number:
+            rival()
+        return call(operation, arguments)
 
-    return listening("before-call.dynamodb.UpdateItem", act)
+    return act
 
 
 @pytest.mark.parametrize("when_full", list(WhenFull))
@@ -63,7 +62,7 @@ def rival_before_write(number: int, rival: Callable[[], None]) -> Any:
 @pytest.mark.parametrize("rival", VERBS)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_rival_before_or_between_the_writes_comes_out_as_one_after_the_other(
-    streams: StreamStore, user_id: str, calls: Calls, verb: str, rival: str, scene: str, when_full: WhenFull
+    streams: StreamStore, user_id: str, verb: str, rival: str, scene: str, when_full: WhenFull
 ) -> None:
     policy, now = replace(streams.policy, when_full=when_full), SCENES[scene]
     for gap in (1, 2):
@@ -76,8 +75,8 @@ def test_a_rival_before_or_between_the_writes_comes_out_as_one_after_the_other(
         def act() -> None:
             acted.append(outcome(lambda: VERBS[rival](store, user, epochs, now)))  # noqa: B023
 
-        with rival_before_write(gap, act):
-            result = outcome(lambda: VERBS[verb](store, user, epochs, now))  # noqa: B023
+        raced = replace(store, call=rival_before_write(gap, act, store.call))
+        result = outcome(lambda: VERBS[verb](raced, user, epochs, now))  # noqa: B023
         if acted:  # a verb that needs one write has no second gap to act in
             assert acted == [outcome(lambda: VERBS[rival](model, user, epochs, now))]  # noqa: B023
         assert result == outcome(lambda: VERBS[verb](model, user, epochs, now))  # noqa: B023
@@ -93,33 +92,26 @@ def test_a_rival_makes_the_row_of_a_new_user_first(streams: StreamStore, user_id
         else:
             streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW)
 
-    with rival_before_write(2, act):
-        streams.start(user_id, asking("a"), now=NOW)
+    replace(streams, call=rival_before_write(2, act, streams.call)).start(user_id, asking("a"), now=NOW)
     assert "a" in streams.read(user_id, now=NOW).leases
 
 
 def test_a_rival_that_wins_every_time_ends_in_contended_after_a_bounded_number_of_writes(
-    streams: StreamStore, user_id: str, calls: Calls
+    streams: StreamStore, user_id: str
 ) -> None:
     waits: list[float] = []
-    store = replace(streams, sleep=waits.append, random=lambda: 1.0)
-    epochs = fill(store, user_id, "a", "b", "c")
+    epochs = fill(streams, user_id, "a", "b", "c")
     later = NOW + LEASE_MS
     renewals = 0
-    me = threading.get_ident()
 
-    def renew() -> None:
+    def renew_first(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         nonlocal renewals
         renewals += 1
         streams.renew(user_id, "c", epoch=epochs["c"], now=later - 1)
+        return streams.call(operation, arguments)
 
-    def act(**_: Any) -> None:
-        if threading.get_ident() == me:
-            worker = threading.Thread(target=renew)
-            worker.start()
-            worker.join()
-
-    with listening("before-call.dynamodb.UpdateItem", act), pytest.raises(StoreContended):
+    store = replace(streams, call=renew_first, sleep=waits.append, random=lambda: 1.0)
+    with pytest.raises(StoreContended):
         store.start(user_id, asking("new"), now=later)
     assert renewals == ATTEMPTS
     assert "new" not in streams.read(user_id, now=later).leases

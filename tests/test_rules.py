@@ -34,8 +34,8 @@ def live(account: Account, now: int = NOW) -> list[str]:
 
 
 def test_a_start_under_the_limit_is_admitted() -> None:
-    admission = rules.start(account("a", "b"), asking("c"), now=NOW, policy=POLICY)
-    assert live(admission.account) == ["a", "c", "b"]
+    after, admission = rules.start(account("a", "b"), asking("c"), now=NOW, policy=POLICY)
+    assert live(after) == ["a", "c", "b"]
     assert not admission.took_over
 
 
@@ -63,28 +63,28 @@ def test_a_lease_is_live_until_its_end_and_no_longer(now: int, is_live: bool) ->
 
 
 def test_an_expired_stream_frees_its_slot() -> None:
-    admission = rules.start(account("a", "b", "c"), asking("d"), now=NOW + LEASE_MS, policy=POLICY)
-    assert live(admission.account, NOW + LEASE_MS) == ["b", "c", "d"]
-    assert admission.account.ended["a"].reason is Reason.EXPIRED
+    after, _ = rules.start(account("a", "b", "c"), asking("d"), now=NOW + LEASE_MS, policy=POLICY)
+    assert live(after, NOW + LEASE_MS) == ["b", "c", "d"]
+    assert after.ended["a"].reason is Reason.EXPIRED
 
 
 def test_only_as_many_ghosts_go_as_are_in_the_way() -> None:
     later = NOW + 2 * LEASE_MS
-    admission = rules.start(account("a", "b", "c"), asking("d"), now=later, policy=POLICY)
-    assert admission.account.leases.keys() == {"b", "c", "d"}
+    after, _ = rules.start(account("a", "b", "c"), asking("d"), now=later, policy=POLICY)
+    assert after.leases.keys() == {"b", "c", "d"}
 
 
 def test_the_same_id_takes_over_its_own_slot_with_a_higher_epoch() -> None:
     full = account("a", "b", "c")
-    admission = rules.start(full, asking("b"), now=NOW + 5, policy=POLICY)
-    assert live(admission.account, NOW + 5) == ["a", "c", "b"]
+    after, admission = rules.start(full, asking("b"), now=NOW + 5, policy=POLICY)
+    assert live(after, NOW + 5) == ["a", "c", "b"]
     assert admission.took_over
     assert admission.lease.epoch > full.leases["b"].epoch
 
 
 def test_a_live_stream_takes_over_its_own_slot_above_a_lowered_limit() -> None:
     lowered = replace(POLICY, limit=1)
-    assert rules.start(account("a", "b", "c"), asking("b"), now=NOW + 5, policy=lowered).took_over
+    assert rules.start(account("a", "b", "c"), asking("b"), now=NOW + 5, policy=lowered)[1].took_over
 
 
 def test_an_expired_stream_does_not_come_back_above_a_lowered_limit() -> None:
@@ -95,41 +95,41 @@ def test_an_expired_stream_does_not_come_back_above_a_lowered_limit() -> None:
 
 
 def test_eviction_ends_the_oldest_and_says_for_whom() -> None:
-    admission = rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=EVICT)
-    assert live(admission.account) == ["b", "c", "d"]
-    ending = admission.account.ended["a"]
+    after, _ = rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=EVICT)
+    assert live(after) == ["b", "c", "d"]
+    ending = after.ended["a"]
     assert (ending.reason, ending.at, ending.by) == (Reason.EVICTED, NOW + 9, "d")
 
 
 def test_eviction_makes_room_under_a_lowered_limit() -> None:
-    admission = rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=replace(EVICT, limit=2))
-    assert live(admission.account) == ["c", "d"]
+    after, _ = rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=replace(EVICT, limit=2))
+    assert live(after) == ["c", "d"]
 
 
 def test_eviction_takes_ghosts_before_the_living() -> None:
     before = account("a", "b", "c")
     renewed = rules.renew(before, "a", epoch=before.leases["a"].epoch, now=NOW + 9, policy=POLICY)
-    admission = rules.start(renewed, asking("d"), now=NOW + LEASE_MS + 1, policy=EVICT)
-    assert admission.account.leases.keys() == {"a", "c", "d"}
-    assert admission.account.ended["b"].reason is Reason.EXPIRED
+    after, _ = rules.start(renewed, asking("d"), now=NOW + LEASE_MS + 1, policy=EVICT)
+    assert after.leases.keys() == {"a", "c", "d"}
+    assert after.ended["b"].reason is Reason.EXPIRED
 
 
 def test_replace_ends_the_named_streams_and_starts_the_new_one() -> None:
-    admission = rules.start(account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY)
-    assert live(admission.account) == ["a", "c", "d"]
-    assert (admission.account.ended["b"].reason, admission.account.ended["b"].by) == (Reason.REPLACED, "d")
+    after, _ = rules.start(account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY)
+    assert live(after) == ["a", "c", "d"]
+    assert (after.ended["b"].reason, after.ended["b"].by) == (Reason.REPLACED, "d")
 
 
 def test_replace_ends_the_named_streams_even_when_there_is_room() -> None:
-    admission = rules.start(account("a"), asking("d", replace=("a",)), now=NOW + 9, policy=POLICY)
-    assert live(admission.account, NOW + 9) == ["d"]
+    after, _ = rules.start(account("a"), asking("d", replace=("a",)), now=NOW + 9, policy=POLICY)
+    assert live(after, NOW + 9) == ["d"]
 
 
 def test_replace_of_unknown_ended_or_own_ids_does_no_harm() -> None:
-    first = rules.start(account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY)
-    again = rules.start(first.account, asking("d", replace=("b", "d", "zzz")), now=NOW + 10, policy=POLICY)
-    assert live(again.account, NOW + 10) == ["a", "c", "d"]
-    assert again.account.ended == first.account.ended
+    first, _ = rules.start(account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY)
+    again, _ = rules.start(first, asking("d", replace=("b", "d", "zzz")), now=NOW + 10, policy=POLICY)
+    assert live(again, NOW + 10) == ["a", "c", "d"]
+    assert again.ended == first.ended
 
 
 def test_a_refused_replace_ends_nothing() -> None:
@@ -142,7 +142,7 @@ def test_a_refused_replace_ends_nothing() -> None:
 
 def test_an_id_that_starts_again_is_no_longer_ended() -> None:
     before = rules.stop(account("a"), "a", epoch=None, now=NOW)
-    assert "a" not in rules.start(before, asking("a"), now=NOW, policy=POLICY).account.ended
+    assert "a" not in rules.start(before, asking("a"), now=NOW, policy=POLICY)[0].ended
 
 
 def test_a_live_stream_renews_above_a_lowered_limit() -> None:
@@ -159,7 +159,7 @@ def test_a_late_heartbeat_revives_a_stream_whose_slot_is_free() -> None:
 
 def test_a_late_heartbeat_finds_its_slot_taken() -> None:
     before, later = account("a", "b", "c"), NOW + LEASE_MS
-    after = rules.start(before, asking("d"), now=later, policy=POLICY).account
+    after, _ = rules.start(before, asking("d"), now=later, policy=POLICY)
     with pytest.raises(StreamEnded) as refusal:
         rules.renew(after, "a", epoch=before.leases["a"].epoch, now=later, policy=POLICY)
     assert refusal.value.ending.reason is Reason.EXPIRED
@@ -175,7 +175,7 @@ def test_a_late_heartbeat_is_not_revived_above_a_lowered_limit() -> None:
 
 def test_a_fenced_player_neither_renews_nor_stops_the_new_holder() -> None:
     before = account("a")
-    after = rules.start(before, asking("a"), now=NOW + 7, policy=POLICY).account
+    after, _ = rules.start(before, asking("a"), now=NOW + 7, policy=POLICY)
     old = before.leases["a"].epoch
     for verb in (
         lambda: rules.renew(after, "a", epoch=old, now=NOW + 8, policy=POLICY),

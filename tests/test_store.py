@@ -7,7 +7,7 @@ import pytest
 from streams.models import UserStreams
 from streams.rules import Reason, StreamEnded, StreamLimitReached, StreamNotFound, WhenFull
 from streams.store import StoreUnavailable, StreamStore
-from tests.conftest import LEASE_MS, NOW, Calls, asking, fill
+from tests.conftest import LEASE_MS, NOW, Calls, asking, fill, unreachable
 
 pytestmark = pytest.mark.engine
 
@@ -162,17 +162,12 @@ def test_a_hundred_slots_fit(streams: StreamStore, user_id: str) -> None:
     assert len(refusal.value.holders) == 100
 
 
-def test_a_store_that_does_not_answer_is_unavailable_and_admits_nobody(
-    streams: StreamStore, user_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(UserStreams.Meta, "host", "http://127.0.0.1:9")
-    monkeypatch.setattr(UserStreams, "_connection", None)
+def test_a_store_that_does_not_answer_is_unavailable_and_admits_nobody(streams: StreamStore, user_id: str) -> None:
     with pytest.raises(StoreUnavailable):
-        streams.start(user_id, asking("a"), now=NOW)
+        replace(streams, call=unreachable()).start(user_id, asking("a"), now=NOW)
 
 
 def test_a_missing_table_is_unavailable(streams: StreamStore, user_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UserStreams.Meta, "table_name", "NoSuchTable")
-    monkeypatch.setattr(UserStreams, "_connection", None)
     with pytest.raises(StoreUnavailable):
         streams.read(user_id, now=NOW)

@@ -12,7 +12,7 @@ from django.core.management.base import CommandParser
 from django.core.management.commands.runserver import Command as RunServer
 
 from streams.rules import StartRequest
-from streams.store import StreamStore, create_table, is_empty
+from streams.store import StreamStore, create_table
 from streams.views import store
 
 DEMO_LEASE_MS = 3_600_000
@@ -40,7 +40,7 @@ class Command(RunServer):
             _exit_with_parent()
         if settings.DYNAMODB_ENDPOINT:
             create_table()
-            if is_empty():
+            if store.is_empty():
                 load_demo_users(store)
         super().handle(*args, **options)
 

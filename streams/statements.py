@@ -1,0 +1,122 @@
+"""The three conditional writes, in PynamoDB, prepared once and filled in for each request.
+
+Building an expression costs more than sending it; its text is the same every time. So it is built with parameters where
+the request's values go, and a name of its own where an id goes. Ids and values never reach an expression as text.
+
+        started_at            now            expires_at
+    ────────┼──────────────────┼──────────────────┼────────────────────▶ time
+            └──────────── is_live ────────────────┘
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pynamodb.expressions.condition import Condition, size
+from pynamodb.expressions.operand import Value
+from pynamodb.expressions.update import Action
+
+from streams.models import UserStreams
+from streams.rules import ENDINGS_AT_MOST
+
+
+class Parameter(Value):
+    """Stands in an expression for a value that each request brings."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(0)
+        self.name = name
+
+    def serialize(self, placeholder_names: dict[str, str], expression_attribute_values: dict[str, Any]) -> str:
+        """The parameter's own name; its value comes with the request."""
+        return f":{self.name}"
+
+
+def id_parameter(name: str) -> str:
+    """Stands in a path for an id that each request brings. No id of a stream can look like it."""
+    return f"<{name}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An UpdateItem without its key, ids and values. A failed condition answers with the item it was judged on."""
+
+    template: Mapping[str, Any]
+    names: Mapping[str, str]
+    values: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, *actions: Action, condition: Condition) -> "Statement":
+        """Build it, once."""
+        built = UserStreams("").get_update_kwargs_from_instance(
+            list(actions), condition=condition, return_values_on_condition_failure="ALL_OLD"
+        )
+        names, values = built.pop("ExpressionAttributeNames"), built.pop("ExpressionAttributeValues", {})
+        return cls(built, names, values)
+
+    def arguments(
+        self, user_id: str, *, ids: Mapping[str, str], values: Mapping[str, Any], returning: str = "NONE"
+    ) -> dict[str, Any]:
+        """UpdateItem's arguments for one request; `values` in DynamoDB's JSON."""
+        asked = {id_parameter(name): id for name, id in ids.items()}
+        return {
+            **self.template,
+            "Key": {"user_id": {"S": user_id}},
+            "ExpressionAttributeNames": {key: asked.get(name, name) for key, name in self.names.items()},
+            "ExpressionAttributeValues": {**self.values, **{f":{name}": value for name, value in values.items()}},
+            "ReturnValues": returning,
+        }
+
+
+ROW = UserStreams
+ID = id_parameter("id")
+IS_LIVE = ROW.leases[ID]["expires_at"] > Parameter("now")
+IS_MINE = ROW.epochs[ID] == Parameter("epoch")
+BOOKKEEPING = (ROW.version.set(ROW.version + 1), ROW.ttl.set(ROW.keep_until | Parameter("ttl")))
+"""What every blind write does beside its verb: the version moves on, the row is kept a while longer."""
+
+
+@cache
+def start(replaced: int) -> Statement:
+    """The rule's plain yes: nothing has to go for this start, which names so many streams to replace (`replaced0`, …).
+    Values: `lease`, `limit` (the default), `now`, `ttl`."""
+
+    def fits(limit: Any) -> Any:
+        has_room = size(ROW.leases) < limit
+        keeps_its_slot = size(ROW.leases) <= limit
+        takes_over_its_own = ROW.leases[ID].exists() & (keeps_its_slot | IS_LIVE)
+        return has_room | takes_over_its_own
+
+    may_start = (ROW.limit.exists() & fits(ROW.limit)) | (ROW.limit.does_not_exist() & fits(Parameter("limit")))
+    for number in range(replaced):
+        may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
+    return Statement.of(
+        ROW.leases[ID].set(Parameter("lease")),
+        ROW.epochs[ID].set(ROW.version + 1),
+        ROW.ended[ID].remove(),
+        *BOOKKEEPING,
+        condition=may_start,
+    )
+
+
+@cache
+def renew() -> Statement:
+    """A live lease goes on. Values: `epoch`, `expires_at`, `now`, `ttl`."""
+    return Statement.of(
+        ROW.leases[ID]["expires_at"].set(Parameter("expires_at")), *BOOKKEEPING, condition=IS_MINE & IS_LIVE
+    )
+
+
+@cache
+def stop(*, with_epoch: bool) -> Statement:
+    """A live lease ends. Values: `ending`, `now`, `ttl`, and `epoch` when it has to be the holder's."""
+    is_memory_left = size(ROW.ended) < ENDINGS_AT_MOST
+    may_stop = IS_LIVE & is_memory_left
+    return Statement.of(
+        ROW.leases[ID].remove(),
+        ROW.epochs[ID].remove(),
+        ROW.ended[ID].set(Parameter("ending")),
+        *BOOKKEEPING,
+        condition=may_stop & IS_MINE if with_epoch else may_stop,
+    )
