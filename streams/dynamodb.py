@@ -1,8 +1,8 @@
 """DynamoDB's wire protocol: one signed POST a call, over a connection that stays open.
 
-PynamoDB writes the expressions; this sends them. botocore's general client takes more than twice the processor time for
-the same call (service models, endpoint rules, validation, hooks, its user agent), and loading its models is a large part
-of a cold start. Credentials and the signature are botocore's all the same, the connections urllib3's.
+PynamoDB writes the expressions; this sends them. botocore's general client takes four times the processor time for the
+same call (service models, endpoint rules, validation, hooks, its user agent), and loading its models is a large part of
+a cold start. Credentials come from botocore's chain all the same. docs/performance.md has the figures.
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
 """
@@ -12,19 +12,17 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from types import SimpleNamespace
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from queue import Empty, LifoQueue
 from typing import Any
+from urllib.parse import urlsplit
 
-import urllib3
-from botocore.auth import SigV4Auth
-from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError, NoCredentialsError
-from botocore.session import get_session
+from streams.signature import Credentials, sign
 
 TRIES = 3
 """A call that DynamoDB did not answer, or could not serve, is sent again: every write here may be repeated."""
 BACKOFF_SECONDS = 0.025
-TIMEOUT = urllib3.Timeout(connect=1, read=2)
+TIMEOUT_SECONDS = 2
 """Short, so that a request that has to retry still answers long before API Gateway's 29 seconds."""
 
 RETRIED = {
@@ -34,11 +32,11 @@ RETRIED = {
     "RequestLimitExceeded",
     "ServiceUnavailable",
     "ThrottlingException",
-    "TransactionInProgressException",
 }
 
 type Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""An operation (`UpdateItem`) and its arguments, to its answer, all as DynamoDB's JSON."""
+"""An operation (`UpdateItem`) and its arguments, to its answer, all in DynamoDB's JSON. Raises `ConditionFailed` and
+`CallFailed`."""
 
 
 class ConditionFailed(Exception):
@@ -53,56 +51,84 @@ class CallFailed(Exception):
     """DynamoDB did not answer, or refused the call. Nothing is known of a write."""
 
 
-def connect(endpoint: str | None, region: str) -> Call:
-    """A `Call` to the DynamoDB of a region, or to another endpoint (`http://127.0.0.1:8000`). Connects when it is first
-    used; may be shared by threads."""
+def connect(endpoint: str | None, region: str, credentials: Credentials | None = None) -> Call:
+    """A `Call` to the DynamoDB of a region, or to another endpoint (`http://127.0.0.1:4566`), with the credentials
+    given or those of botocore's chain. It connects when it is first used, and threads may share it."""
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    url = (endpoint or f"https://dynamodb.{region}.{suffix}").rstrip("/") + "/"
+    url = urlsplit(endpoint or f"https://dynamodb.{region}.{suffix}")
+    idle: LifoQueue[HTTPConnection] = LifoQueue()
 
-    @cache
-    def pool() -> Any:
-        certificates = get_session().get_config_variable("ca_bundle")
-        manager = urllib3.PoolManager(
-            maxsize=50, timeout=TIMEOUT, retries=False, **({"ca_certs": certificates} if certificates else {})
-        )
-        return manager.connection_from_url(url)
-
-    @cache
-    def credentials() -> Any:
-        """Those of botocore's chain (environment, role, profile); any will do for a local engine."""
-        found = get_session().get_credentials() or (endpoint and Credentials("local", "local"))
-        if not found:
-            raise NoCredentialsError
-        return found
+    def connection() -> HTTPConnection:
+        try:
+            return idle.get_nowait()
+        except Empty:
+            if url.scheme == "http":
+                return HTTPConnection(url.netloc, timeout=TIMEOUT_SECONDS)
+            return HTTPSConnection(url.netloc, timeout=TIMEOUT_SECONDS, context=_tls())
 
     def send(operation: str, body: bytes) -> tuple[int, Mapping[str, Any]]:
         headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}"}
-        request: Any = SimpleNamespace(method="POST", url=url, params=None, headers=headers, body=body, context={})
-        SigV4Auth(credentials().get_frozen_credentials(), "dynamodb", region).add_auth(request)
-        answer = pool().urlopen("POST", "/", body, headers)
-        return answer.status, json.loads(answer.data)
+        key = credentials or _credentials()
+        signed = sign(
+            headers, body, credentials=key, host=url.netloc, region=region, service="dynamodb", at=time.time()
+        )
+        link = connection()
+        try:
+            link.request("POST", "/", body, signed)
+            answer = link.getresponse()
+            content = answer.read()
+        except BaseException:
+            link.close()
+            raise
+        idle.put(link)
+        return answer.status, json.loads(content)
 
     def call(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         body = json.dumps(arguments).encode()
         for attempt in range(TRIES):
-            if attempt:  # full jitter
+            if (
+                attempt > 1
+            ):  # at once the first time, since a connection kept open may have gone stale; then full jitter
                 time.sleep(random.random() * BACKOFF_SECONDS * 2**attempt)
             try:
                 status, answer = send(operation, body)
-            except (urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
+            except (OSError, HTTPException, ValueError) as exc:
                 failure: Exception = exc
                 continue
-            except BotoCoreError as exc:
-                raise CallFailed from exc
             if status == 200:
                 return answer
             error = str(answer.get("__type", "")).rpartition("#")[2]
             if error == "ConditionalCheckFailedException":
                 raise ConditionFailed(answer.get("Item"))
-            message = answer.get("message") or answer.get("Message") or ""
-            failure = CallFailed(f"{operation}: {status} {error} {message}")
+            failure = CallFailed(f"{operation}: {status} {error} {answer.get('message', answer.get('Message', ''))}")
             if status < 500 and error not in RETRIED:
                 break
         raise CallFailed from failure
 
     return call
+
+
+def _credentials() -> Credentials:
+    """Those of botocore's chain (environment, role, profile) as they are now; a role's are renewed in time."""
+    found = _chain().get_credentials()
+    if found is None:
+        raise CallFailed("There are no AWS credentials: neither a role, nor a profile, nor AWS_ACCESS_KEY_ID.")
+    frozen = found.get_frozen_credentials()
+    return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+@cache
+def _chain() -> Any:
+    from botocore.session import get_session
+
+    return get_session()
+
+
+@cache
+def _tls() -> Any:
+    """Trust in the certificates that botocore trusts: its bundle, or the one configured (`AWS_CA_BUNDLE`)."""
+    import ssl
+
+    from botocore.httpsession import get_cert_path
+
+    return ssl.create_default_context(cafile=_chain().get_config_variable("ca_bundle") or get_cert_path(True))

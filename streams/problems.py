@@ -55,6 +55,8 @@ class Problem:
 
 def _field_errors(error: InvalidRequest | drf.ValidationError, call: Call) -> Facts:
     errors: Any = error.errors if isinstance(error, InvalidRequest) else error.detail
+    if not isinstance(errors, dict):
+        errors = {"body": errors}
     return {"errors": {"body" if field == "non_field_errors" else field: why for field, why in errors.items()}}, {}
 
 

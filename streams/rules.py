@@ -202,6 +202,16 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
     return after, Admission(lease=lease, took_over=took_over)
 
 
+def is_plain_start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> bool:
+    """Whether a start needs nothing of the other streams: its slot is its own and live, or there is room, ghosts
+    counted; and it replaces none. What a condition on the stored item can say."""
+    own = account.leases.get(request.id)
+    has_room = len(account.leases) < account.policy(policy).limit
+    return ((own is not None and own.is_live(now)) or has_room) and not (
+        (request.replace - {request.id}) & account.leases.keys()
+    )
+
+
 def renew(account: Account, id: str, *, epoch: int, now: int, policy: Policy) -> Account:
     """Extend a lease to `now` plus the lease time, or raise `StreamEnded` or `StreamNotFound`.
 

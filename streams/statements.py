@@ -79,16 +79,11 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), ROW.ttl.set(ROW.keep_until | Pa
 
 @cache
 def start(replaced: int) -> Statement:
-    """The rule's plain yes: nothing has to go for this start, which names so many streams to replace (`replaced0`, …).
+    """A plain start, as `rules.is_plain_start` has it, that names so many streams to replace (`replaced0`, …).
     Values: `lease`, `limit` (the default), `now`, `ttl`."""
-
-    def fits(limit: Any) -> Any:
-        has_room = size(ROW.leases) < limit
-        keeps_its_slot = size(ROW.leases) <= limit
-        takes_over_its_own = ROW.leases[ID].exists() & (keeps_its_slot | IS_LIVE)
-        return has_room | takes_over_its_own
-
-    may_start = (ROW.limit.exists() & fits(ROW.limit)) | (ROW.limit.does_not_exist() & fits(Parameter("limit")))
+    has_room_of_its_own_limit = size(ROW.leases) < ROW.limit  # never true without one
+    has_room = ROW.limit.does_not_exist() & (size(ROW.leases) < Parameter("limit"))
+    may_start = IS_LIVE | has_room_of_its_own_limit | has_room
     for number in range(replaced):
         may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
     return Statement.of(

@@ -32,8 +32,14 @@ from streams.dynamodb import Call, CallFailed, ConditionFailed
 from streams.models import UserStreams
 from streams.rows import number
 from streams.rules import Account, Admission, Ending, Lease, Policy, Reason, StartRequest, WhenFull
+from streams.signature import Credentials
 
-DYNAMODB = dynamodb.connect(settings.DYNAMODB_ENDPOINT, settings.AWS_REGION)
+DYNAMODB = dynamodb.connect(
+    settings.DYNAMODB_ENDPOINT,
+    settings.AWS_REGION,
+    # A local engine takes any credentials, so none need be configured for it.
+    Credentials("local", "local") if settings.DYNAMODB_ENDPOINT and not settings.AWS_CREDENTIALS_GIVEN else None,
+)
 
 ATTEMPTS = 12
 """Writes tried for one request before it is called contended. The first retry is immediate, the later ones back off."""
@@ -101,13 +107,14 @@ class StreamStore:
                 took_over=own is not None and rows.lease(request.id, own, epoch=0).is_live(now),
             )
 
-        def judge(account: Account) -> tuple[Admission, Account | None]:
+        def judge(account: Account) -> tuple[Admission, Account]:
             after, admission = rules.start(account, request, now=now, policy=self.policy)
-            is_new = account == rules.empty_account(now)
-            something_goes = account.leases.keys() - after.leases.keys()
-            return admission, after if is_new or something_goes else None
+            return admission, after
 
-        return self._write(user_id, blind, judge, now=now)
+        def is_plain(account: Account) -> bool:
+            return rules.is_plain_start(account, request, now=now, policy=self.policy)
+
+        return self._write(user_id, blind, judge, is_plain, now=now)
 
     def renew(self, user_id: str, id: str, *, epoch: int, now: int) -> Lease:
         """Extend the lease of `id`, or raise `StreamEnded` or `StreamNotFound`."""
@@ -205,12 +212,13 @@ class StreamStore:
         self,
         user_id: str,
         blind: Callable[[], Outcome],
-        judge: Callable[[Account], tuple[Outcome, Account | None]],
+        judge: Callable[[Account], tuple[Outcome, Account]],
+        is_plain: Callable[[Account], bool] = lambda account: False,
         *,
         now: int,
     ) -> Outcome:
-        """Write blind, then as judged. `judge` gives the outcome and the account to write: the same account when there
-        is nothing to write, None when the blind write will do."""
+        """Write blind, then as judged. `judge` gives the outcome and the account to write, the same one when there is
+        nothing to write; `is_plain` says whether the blind write, which others race less against, would do for it."""
         write = blind
         for attempt in range(ATTEMPTS):
             if (
@@ -224,7 +232,10 @@ class StreamStore:
             outcome, after = judge(seen or rules.empty_account(now))
             if after is seen and seen is not None:
                 return outcome
-            write = blind if after is None else partial(self._replace, user_id, seen, after, outcome, now=now)
+            if seen is not None and is_plain(seen):
+                write = blind
+            else:
+                write = partial(self._replace, user_id, seen, after, outcome, now=now)
         raise StoreContended
 
     def _replace[Outcome](

@@ -2,14 +2,13 @@
 
 import secrets
 import time
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import Any, override
 from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import get_script_prefix
+from django.utils.http import http_date
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -43,6 +42,10 @@ store = StreamStore(
 )
 
 
+# Made once: a serializer copies its fields each time it is made, and these keep nothing of a request.
+START, HEARTBEAT, STOP, LIMIT = StartSerializer(), HeartbeatSerializer(), StopSerializer(), LimitSerializer()
+
+
 class UserView(APIView):
     """Everything under `/users/{userId}`: ids in the path are checked, `self.now` (ms) is the one clock of the call."""
 
@@ -63,11 +66,9 @@ class UserView(APIView):
         response["Date"] = _http_date(self.now)
         return response
 
-    def parse(self, serializer: type[StrictSerializer]) -> dict[str, Any]:
+    def parse(self, shape: StrictSerializer) -> dict[str, Any]:
         """The body, checked."""
-        shape = serializer(data=self.request.data)
-        shape.is_valid(raise_exception=True)
-        return dict(shape.validated_data)
+        return dict(shape.run_validation(self.request.data))
 
 
 class StreamViewSet(ViewSetMixin, UserView):
@@ -82,15 +83,16 @@ class StreamViewSet(ViewSetMixin, UserView):
 
     def create(self, request: Request, user_id: str) -> Response:
         """Start a stream. `deviceId`, else the header `Idempotency-Key`, makes a repeated start keep its one slot."""
-        key = request.headers.get("Idempotency-Key", "").strip('"')
-        if "Idempotency-Key" in request.headers and not ID.fullmatch(key):
+        sent = request.META.get("HTTP_IDEMPOTENCY_KEY")
+        key = "" if sent is None else sent.strip('"')
+        if sent is not None and not ID.fullmatch(key):
             raise InvalidRequest(**{"Idempotency-Key": ID_IS})
-        body = self.parse(StartSerializer)
+        body = self.parse(START)
         return self._start(user_id, body.get("deviceId") or key or secrets.token_urlsafe(12), body)
 
     def update(self, request: Request, user_id: str, id: str) -> Response:
         """Start a stream under an id of the caller's choice."""
-        return self._start(user_id, id, self.parse(StartSerializer))
+        return self._start(user_id, id, self.parse(START))
 
     def _start(self, user_id: str, id: str, body: dict[str, Any]) -> Response:
         asked = StartRequest(
@@ -117,13 +119,13 @@ class StreamViewSet(ViewSetMixin, UserView):
 
     def heartbeat(self, request: Request, user_id: str, id: str) -> Response:
         """Keep a stream alive. Answers with a new token, to be used from now on."""
-        epoch = self._epoch(self.parse(HeartbeatSerializer)["token"], user_id, id)
+        epoch = self._epoch(self.parse(HEARTBEAT)["token"], user_id, id)
         lease = store.renew(user_id, id, epoch=epoch, now=self.now)
         return Response(player_body(user_id, lease, now=self.now), headers={"Expires": _http_date(lease.expires_at)})
 
     def destroy(self, request: Request, user_id: str, id: str) -> Response:
         """Stop a stream. A body with the `token` stops that playback only, and not a later one in its slot."""
-        token = self.parse(StopSerializer).get("token")
+        token = self.parse(STOP).get("token")
         epoch = None if token is None else self._epoch(token, user_id, id)
         store.stop(user_id, id, epoch=epoch, now=self.now)
         return Response(status=204)
@@ -144,7 +146,7 @@ class LimitView(UserView):
 
     def put(self, request: Request, user_id: str) -> Response:
         """Override the default. Live streams stay when it is lowered."""
-        body = self.parse(LimitSerializer)
+        body = self.parse(LIMIT)
         store.set_limit(user_id, limit=body["limit"], when_full=WhenFull(body["whenFull"]), now=self.now)
         return Response({"userId": user_id, **body, "isDefault": False})
 
@@ -182,4 +184,4 @@ def unknown_url(request: HttpRequest) -> HttpResponse:
 
 
 def _http_date(instant: int) -> str:
-    return format_datetime(datetime.fromtimestamp(instant // 1000, UTC), usegmt=True)
+    return http_date(instant // 1000)

@@ -79,8 +79,7 @@ DYNAMODB_TABLE = os.environ.get("DYNAMODB_TABLE", "UserStreams")
 DYNAMODB_ENDPOINT = os.environ.get("DYNAMODB_ENDPOINT") or None
 """Another DynamoDB than Amazon's: a local engine."""
 AWS_REGION = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "eu-west-1"
-DYNAMODB_LOCAL_CREDENTIALS = "local" if DYNAMODB_ENDPOINT and not os.environ.get("AWS_ACCESS_KEY_ID") else None
-"""Local engines want any credentials; Amazon's come from the role, the profile or the environment."""
+AWS_CREDENTIALS_GIVEN = bool(os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE"))
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 
@@ -115,6 +114,7 @@ REST_FRAMEWORK = {
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "streams.negotiation.PlayersFirst",
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["streams.permissions.OpenInLocalDevelopment"],
     "EXCEPTION_HANDLER": "streams.problems.respond",

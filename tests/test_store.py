@@ -58,13 +58,15 @@ def test_a_start_over_ghosts_is_two_calls(streams: StreamStore, user_id: str, ca
     assert calls.operations == ["UpdateItem", "UpdateItem"]
 
 
-@pytest.mark.parametrize("when", ["live", "expired"])
-def test_a_start_of_the_same_id_is_one_call(streams: StreamStore, user_id: str, calls: Calls, when: str) -> None:
+@pytest.mark.parametrize(("when", "cost"), [("live", 1), ("expired", 2)])
+def test_a_start_of_the_same_id_at_the_limit_is_one_call_and_over_its_own_ghost_two(
+    streams: StreamStore, user_id: str, calls: Calls, when: str, cost: int
+) -> None:
     fill(streams, user_id, "a", "b", "c")
     calls.made.clear()
     admission = streams.start(user_id, asking("b"), now=NOW + (5 if when == "live" else 2 * LEASE_MS))
     assert admission.took_over is (when == "live")
-    assert calls.operations == ["UpdateItem"]
+    assert calls.operations == ["UpdateItem"] * cost
 
 
 def test_a_read_is_one_consistent_read(streams: StreamStore, user_id: str, calls: Calls) -> None:

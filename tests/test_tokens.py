@@ -40,21 +40,21 @@ def forged(**header: str) -> str:
         "a.b.c",
         forged(),
         forged(kid="unknown"),
-        forged(kid=next(iter(tokens._KEYS))),
+        forged(kid=tokens.KEY_ID),
         jwt.encode({"sub": "ana", "jti": "tv", "epoch": 7}, "", algorithm="none", headers={"kid": "x"}),
         jwt.encode(
             {"sub": "ana", "jti": "tv", "epoch": 7},
             None,
             algorithm="none",
-            headers={"kid": next(iter(tokens._KEYS))},
+            headers={"kid": tokens.KEY_ID},
         ),
         jwt.encode(
             {"sub": "ana", "jti": "tv", "epoch": "7"},
             settings.LEASE_TOKEN_KEYS[0],
-            headers={"kid": next(iter(tokens._KEYS))},
+            headers={"kid": tokens.KEY_ID},
         ),
         jwt.encode(
-            {"sub": "ana", "jti": "tv"}, settings.LEASE_TOKEN_KEYS[0], headers={"kid": next(iter(tokens._KEYS))}
+            {"sub": "ana", "jti": "tv"}, settings.LEASE_TOKEN_KEYS[0], headers={"kid": tokens.KEY_ID}
         ),
     ],
     ids=[
