@@ -1,20 +1,44 @@
-"""Who may call."""
+"""Who may do what. Everyone everything where access is open (local development); elsewhere:
+
+| caller | streams of the user | of another user | read a limit | set a limit |
+|---|---|---|---|---|
+| viewer | yes | no | their own | no |
+| `streams:operate` | yes | yes | yes | no |
+| `streams:admin` | no | no | yes | yes |
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, override
 
 from django.conf import settings
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+
+from streams.authentication import ADMIN, OPERATE, Caller
 
 if TYPE_CHECKING:  # rest_framework.views imports this module, by its name in the settings
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
 
-class OpenInLocalDevelopment(BasePermission):
-    """Everyone in local development, no one elsewhere."""
+class MayUseStreams(BasePermission):
+    """The user's own viewer, and operators."""
 
     @override
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return bool(settings.OPEN_ACCESS)
+        caller = request.user
+        if not isinstance(caller, Caller):
+            return bool(settings.OPEN_ACCESS)
+        return OPERATE in caller.scopes or (caller.user_id is not None and caller.user_id == view.kwargs["user_id"])
+
+
+class MaySetLimits(MayUseStreams):
+    """Administrators; whoever may use the user's streams may read."""
+
+    @override
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        caller = request.user
+        if isinstance(caller, Caller) and ADMIN in caller.scopes:
+            return True
+        is_caller = isinstance(caller, Caller)
+        return (request.method in SAFE_METHODS or not is_caller) and super().has_permission(request, view)

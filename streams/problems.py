@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import Http404
+from django.http import Http404, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -123,6 +123,14 @@ def problem_of(error: Exception) -> Problem:
 def body_of(problem: Problem, **more: Any) -> dict[str, Any]:
     """The JSON body of a problem."""
     return {"type": problem.type, "title": problem.title, "status": problem.status, **more}
+
+
+def plain_response(error: Exception) -> JsonResponse:
+    """A problem where there is no view."""
+    problem = problem_of(error)
+    members, headers = problem.facts(error, Call(user_id="", now=0))
+    body = body_of(problem, **members)
+    return JsonResponse(body, status=problem.status, headers=dict(headers), content_type=MEDIA_TYPE)
 
 
 def respond(error: Exception, context: Mapping[str, Any]) -> Response:

@@ -89,18 +89,20 @@ class Account:
         """The streams that hold a slot, oldest first."""
         return sorted((lease for lease in self.leases.values() if lease.is_live(now)), key=_age)
 
-    def policy(self, default: Policy) -> Policy:
-        """The default policy with this user's overrides."""
+    def policy(self, default: Policy, entitlement: int | None = None) -> Policy:
+        """The policy that holds for this user: the entitlement's limit, else the override's, else the default's."""
+        limits = (entitlement, self.limit, default.limit)
         return replace(
             default,
-            limit=default.limit if self.limit is None else self.limit,
+            limit=next(limit for limit in limits if limit is not None),
             when_full=self.when_full or default.when_full,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """What a player asks for. `replace` names streams to end in the same write."""
+    """What a player asks for. `replace` names streams to end in the same write; `entitlement` is the limit that the
+    caller was granted for this start, whatever is stored."""
 
     id: str
     stream_id: str
@@ -109,6 +111,7 @@ class StartRequest:
     device_type: str | None = None
     title: str | None = None
     replace: frozenset[str] = frozenset()
+    entitlement: int | None = None
 
     def lease(self, *, epoch: int, now: int, policy: Policy) -> Lease:
         """The lease this request gets when it is admitted."""
@@ -167,7 +170,7 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
     dead first, as few as needed (one that keeps its slot can still be revived); under `evict-oldest`, live streams
     go, oldest first.
     """
-    policy = account.policy(policy)
+    policy = account.policy(policy, request.entitlement)
     own = account.leases.get(request.id)
     took_over = own is not None and own.is_live(now)
     others = {id: lease for id, lease in account.leases.items() if id != request.id}
@@ -206,7 +209,7 @@ def is_plain_start(account: Account, request: StartRequest, *, now: int, policy:
     """Whether a start needs nothing of the other streams: its slot is its own and live, or there is room, ghosts
     counted; and it replaces none. What a condition on the stored item can say."""
     own = account.leases.get(request.id)
-    has_room = len(account.leases) < account.policy(policy).limit
+    has_room = len(account.leases) < account.policy(policy, request.entitlement).limit
     return ((own is not None and own.is_live(now)) or has_room) and not (
         (request.replace - {request.id}) & account.leases.keys()
     )

@@ -143,9 +143,11 @@ def player_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
     return stream_body(user_id, lease, now=now) | {"token": tokens.issue(user_id, lease)}
 
 
-def account_body(user_id: str, account: Account, default: Policy, *, now: int) -> dict[str, Any]:
+def account_body(
+    user_id: str, account: Account, default: Policy, *, entitlement: int | None, now: int
+) -> dict[str, Any]:
     """A user's live streams and what is left of the limit."""
-    live, limit = account.live(now), account.policy(default).limit
+    live, limit = account.live(now), account.policy(default, entitlement).limit
     return {
         "userId": user_id,
         "limit": limit,

@@ -78,12 +78,14 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), ROW.ttl.set(ROW.keep_until | Pa
 
 
 @cache
-def start(replaced: int) -> Statement:
+def start(*, replaced: int, is_entitled: bool) -> Statement:
     """A plain start, as `rules.is_plain_start` has it, that names so many streams to replace (`replaced0`, …).
-    Values: `lease`, `limit` (the default), `now`, `ttl`."""
-    has_room_of_its_own_limit = size(ROW.leases) < ROW.limit  # never true without one
-    has_room = ROW.limit.does_not_exist() & (size(ROW.leases) < Parameter("limit"))
-    may_start = IS_LIVE | has_room_of_its_own_limit | has_room
+    Values: `lease`, `limit` (the default, or the entitlement that goes before a stored one), `now`, `ttl`."""
+    has_room = size(ROW.leases) < Parameter("limit")
+    if not is_entitled:
+        has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
+        has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
+    may_start = IS_LIVE | has_room
     for number in range(replaced):
         may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
     return Statement.of(

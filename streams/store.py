@@ -88,13 +88,15 @@ class StreamStore:
         def blind() -> Admission:
             lease = request.lease(epoch=0, now=now, policy=self.policy)
             replaced = sorted(request.replace - {request.id})
+            limit = self.policy.limit if request.entitlement is None else request.entitlement
+            statement = statements.start(replaced=len(replaced), is_entitled=request.entitlement is not None)
             before = self._update(
-                statements.start(len(replaced)).arguments(
+                statement.arguments(
                     user_id,
                     ids={"id": request.id} | {f"replaced{index}": id for index, id in enumerate(replaced)},
                     values={
                         "lease": rows.lease_item(lease),
-                        "limit": number(self.policy.limit),
+                        "limit": number(limit),
                         "now": number(now),
                         "ttl": number(self._forget_at(now)),
                     },

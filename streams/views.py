@@ -6,7 +6,7 @@ from typing import Any, override
 from urllib.parse import quote
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 from django.utils.http import http_date
 from rest_framework.permissions import AllowAny
@@ -15,8 +15,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
-from streams import problems, rules, tokens
-from streams.problems import InvalidRequest
+from streams import rules, tokens
+from streams.authentication import Caller
+from streams.permissions import MaySetLimits
+from streams.problems import InvalidRequest, plain_response
 from streams.rules import Policy, StartRequest, WhenFull
 from streams.serializers import (
     ID,
@@ -66,6 +68,12 @@ class UserView(APIView):
         response["Date"] = _http_date(self.now)
         return response
 
+    @property
+    def entitlement(self) -> int | None:
+        """The limit that the caller's token grants the user, which goes before every other."""
+        caller = self.request.user
+        return caller.stream_limit if isinstance(caller, Caller) and caller.user_id == self.kwargs["user_id"] else None
+
     def parse(self, shape: StrictSerializer) -> dict[str, Any]:
         """The body, checked."""
         return dict(shape.run_validation(self.request.data))
@@ -79,7 +87,8 @@ class StreamViewSet(ViewSetMixin, UserView):
         account = store.read(user_id, now=self.now)
         first_expiry = min((lease.expires_at for lease in account.live(self.now)), default=None)
         headers = {} if first_expiry is None else {"Expires": _http_date(first_expiry)}
-        return Response(account_body(user_id, account, store.policy, now=self.now), headers=headers)
+        body = account_body(user_id, account, store.policy, entitlement=self.entitlement, now=self.now)
+        return Response(body, headers=headers)
 
     def create(self, request: Request, user_id: str) -> Response:
         """Start a stream. `deviceId`, else the header `Idempotency-Key`, makes a repeated start keep its one slot."""
@@ -103,6 +112,7 @@ class StreamViewSet(ViewSetMixin, UserView):
             device_type=body.get("deviceType"),
             title=body.get("title"),
             replace=frozenset(body.get("replace", ())),
+            entitlement=self.entitlement,
         )
         admission = store.start(user_id, asked, now=self.now)
         headers = {
@@ -140,6 +150,8 @@ class StreamViewSet(ViewSetMixin, UserView):
 class LimitView(UserView):
     """The limit of a user: for operators."""
 
+    permission_classes = (MaySetLimits,)
+
     def get(self, request: Request, user_id: str) -> Response:
         """The limit that holds for the user."""
         return Response(limit_body(user_id, store.read(user_id, now=self.now), store.policy))
@@ -159,6 +171,7 @@ class LimitView(UserView):
 class HealthView(APIView):
     """Whether the process serves."""
 
+    authentication_classes = ()
     permission_classes = (AllowAny,)
 
     def get(self, request: Request) -> Response:
@@ -169,6 +182,7 @@ class HealthView(APIView):
 class ReadyView(APIView):
     """Whether the process can do its work."""
 
+    authentication_classes = ()
     permission_classes = (AllowAny,)
 
     def get(self, request: Request) -> Response:
@@ -179,8 +193,7 @@ class ReadyView(APIView):
 
 def unknown_url(request: HttpRequest) -> HttpResponse:
     """A problem for every URL that is not the API's."""
-    problem = problems.NOT_FOUND
-    return JsonResponse(problems.body_of(problem), status=problem.status, content_type=problems.MEDIA_TYPE)
+    return plain_response(Http404())
 
 
 def _http_date(instant: int) -> str:

@@ -6,9 +6,12 @@ A wrong value stops the process at start with the variable's name and what to se
 import os
 import secrets
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -23,9 +26,9 @@ def _read[Value](name: str, default: Value, convert: Callable[[str], Value], wha
         raise ImproperlyConfigured(f"{name} is {text!r}. Set it to {what}, or leave it out for {default!r}.") from exc
 
 
-def _flag(name: str) -> bool:
+def _flag(name: str, default: bool = False) -> bool:
     words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    return _read(name, False, lambda text: words[text.lower()], "1 or 0")
+    return _read(name, default, lambda text: words[text.lower()], "1 or 0")
 
 
 def _whole(name: str, default: int, low: int, high: int) -> int:
@@ -50,9 +53,16 @@ def _list(name: str) -> list[str]:
 
 DEBUG = _flag("DEBUG")
 """Local development: keys made up on the spot, and open access."""
-OPEN_ACCESS = DEBUG
-"""Whether everyone may call everything."""
 ALLOWED_HOSTS = _list("ALLOWED_HOSTS") or (["localhost", "127.0.0.1", "[::1]", ".localhost"] if DEBUG else [])
+if not ALLOWED_HOSTS:
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS must hold the host names the service is called by, comma-separated "
+        "(.execute-api.eu-west-1.amazonaws.com, streams.example.com). For local development set DEBUG=1 instead."
+    )
+BROWSABLE_API = _flag("BROWSABLE_API", DEBUG)
+"""Pages for people beside the JSON."""
+CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
+"""Web players' origins (https://watch.example.com)."""
 
 # --- limits ----------------------------------------------------------------------------------------------------------
 
@@ -61,6 +71,65 @@ HIGHEST_LIMIT = 100
 STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
+
+# --- authentication --------------------------------------------------------------------------------------------------
+
+
+class ApiKey(NamedTuple):
+    """A back end's key: only its hash is known."""
+
+    name: str
+    sha256: str
+    scopes: frozenset[str]
+
+
+def _api_key(text: str) -> ApiKey:
+    name, sha256, scopes = text.split(":", 2)
+    key = ApiKey(name, sha256.lower(), frozenset(scopes.split()))
+    if len(bytes.fromhex(key.sha256)) != 32 or not key.scopes <= {"streams:operate", "streams:admin"} or not key.scopes:
+        raise ValueError(text)
+    return key
+
+
+API_KEYS: list[ApiKey] = _read(
+    "API_KEYS",
+    [],
+    lambda text: [_api_key(part.strip()) for part in text.split(",")],
+    "name:sha256:scopes, comma-separated, such as 'billing:<64 hex digits>:streams:operate streams:admin'",
+)
+AUTH_JWT_SECRETS = _list("AUTH_JWT_SECRETS")
+"""Secrets shared with the identity provider (HS256), several while one replaces another."""
+AUTH_JWKS = os.environ.get("AUTH_JWKS", "")
+"""Or its published keys (RS256, ES256): a URL, or a file."""
+AUTH_ALGORITHMS = ["HS256"] if AUTH_JWT_SECRETS else ["RS256", "ES256"]
+AUTH_ISSUER = os.environ.get("AUTH_ISSUER", "")
+AUTH_AUDIENCE = os.environ.get("AUTH_AUDIENCE", "")
+AUTH_TRUST_STREAM_LIMIT = _flag("AUTH_TRUST_STREAM_LIMIT")
+"""Whether the issuer's claim `stream_limit` is a limit that goes before every other."""
+
+if AUTH_JWT_SECRETS and AUTH_JWKS:
+    raise ImproperlyConfigured("AUTH_JWT_SECRETS and AUTH_JWKS are both set. Keep the one the identity provider uses.")
+if any(len(secret) < 32 for secret in AUTH_JWT_SECRETS):
+    raise ImproperlyConfigured("AUTH_JWT_SECRETS must hold secrets of at least 32 characters, comma-separated.")
+if (AUTH_JWT_SECRETS or AUTH_JWKS) and not (AUTH_ISSUER and AUTH_AUDIENCE):
+    raise ImproperlyConfigured(
+        "AUTH_ISSUER and AUTH_AUDIENCE must say whose bearer tokens are taken, and made for whom."
+    )
+if AUTH_JWKS:
+    if "://" in AUTH_JWKS and not (AUTH_JWKS.startswith("https://") or DEBUG):
+        raise ImproperlyConfigured("AUTH_JWKS must be an https:// URL, or a file.")
+    if "://" not in AUTH_JWKS and not Path(AUTH_JWKS).is_file():
+        raise ImproperlyConfigured(f"AUTH_JWKS names the file {AUTH_JWKS!r}, which is not there.")
+    if find_spec("cryptography") is None:
+        raise ImproperlyConfigured("AUTH_JWKS needs the package cryptography: add the line of requirements-jwks.txt.")
+IS_AUTHENTICATED = bool(API_KEYS or AUTH_JWT_SECRETS or AUTH_JWKS)
+OPEN_ACCESS = DEBUG and not IS_AUTHENTICATED
+"""Whether everyone may call everything: local development only, until an authentication is configured."""
+if not IS_AUTHENTICATED and not DEBUG:
+    raise ImproperlyConfigured(
+        "No authentication is configured. Set AUTH_JWT_SECRETS or AUTH_JWKS (bearer tokens of viewers), or API_KEYS "
+        "(back ends). For local development set DEBUG=1 instead."
+    )
 
 # --- lease tokens ----------------------------------------------------------------------------------------------------
 
@@ -87,7 +156,34 @@ SECRET_KEY = secrets.token_urlsafe(48)
 """Django wants one. Nothing is signed with it: no sessions, no cookies; lease tokens have keys of their own."""
 
 INSTALLED_APPS = ["streams", "rest_framework", "django.contrib.staticfiles"]
-MIDDLEWARE = ["whitenoise.middleware.WhiteNoiseMiddleware"]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "streams.middleware.only_allowed_hosts",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+]
+if CORS_ALLOWED_ORIGINS:
+    INSTALLED_APPS += ["corsheaders"]
+    MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
+    CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key"]
+    CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+}
+SILENCED_SYSTEM_CHECKS = [
+    "security.W003",  # no cookies, so nothing a forged request could ride on
+    "security.W008",  # API Gateway takes https only
+]
 ROOT_URLCONF = "streams_project.urls"
 WSGI_APPLICATION = "streams_project.wsgi.application"
 APPEND_SLASH = False
@@ -112,11 +208,14 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["streams.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        *(["rest_framework.renderers.BrowsableAPIRenderer"] if BROWSABLE_API else []),
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "streams.negotiation.PlayersFirst",
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": ["streams.permissions.OpenInLocalDevelopment"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        *(["streams.authentication.BearerAuthentication"] if AUTH_JWT_SECRETS or AUTH_JWKS else []),
+        *(["streams.authentication.ApiKeyAuthentication"] if API_KEYS else []),
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["streams.permissions.MayUseStreams"],
     "EXCEPTION_HANDLER": "streams.problems.respond",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,

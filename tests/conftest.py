@@ -71,9 +71,9 @@ def unreachable() -> Call:
     return dynamodb.connect("http://127.0.0.1:9", "eu-west-1")
 
 
-def asking(id: str, *, replace: tuple[str, ...] = (), stream_id: str = "film") -> StartRequest:
+def asking(id: str, *, replace: tuple[str, ...] = (), entitlement: int | None = None) -> StartRequest:
     """A start."""
-    return StartRequest(id=id, stream_id=stream_id, replace=frozenset(replace))
+    return StartRequest(id=id, stream_id="film", replace=frozenset(replace), entitlement=entitlement)
 
 
 def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[str, int]:

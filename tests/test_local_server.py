@@ -2,16 +2,13 @@
 
 import fcntl
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -19,75 +16,7 @@ import pytest
 
 from streams_project.local_dynamodb import CONFIGURED_BY
 from tests.conftest import Viewer
-
-PROJECT = Path(__file__).parent.parent
-WITHIN_SECONDS = 30
-
-Start = Callable[..., AbstractContextManager["Server"]]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def is_open(url: str) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-@dataclass
-class Server:
-    """A running server: its process, what it said at start, and its addresses."""
-
-    process: subprocess.Popen[str]
-    said: str
-
-    @property
-    def url(self) -> str:
-        return re.search(r"development server at (\S+)/", self.said)[1]  # type: ignore[index]
-
-    @property
-    def dynamodb(self) -> str:
-        return re.search(r"DynamoDB: (\S+)", self.said)[1]  # type: ignore[index]
-
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=WITHIN_SECONDS)
-
-
-@contextmanager
-def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]:
-    """A server that has said all it says at start; killed at the end if it still runs."""
-    with subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            said = ""
-            for line in process.stdout:
-                said += line
-                if "Or look:" in line:
-                    break
-            # What it says from here on is read and dropped, or it would stop at a full pipe.
-            threading.Thread(target=process.stdout.read, daemon=True).start()
-            yield Server(process, said)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def runserver(port: int) -> list[str]:
-    return [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
+from tests.servers import PROJECT, WITHIN_SECONDS, free_port, is_open, running, runserver
 
 
 @pytest.fixture
@@ -200,7 +129,12 @@ def test_without_an_engine_installed_the_error_says_what_to_do(environment: dict
         ("WHEN_FULL", "explode", "WHEN_FULL is 'explode'. Set it to one of deny, evict-oldest"),
         ("DEBUG", "perhaps", "DEBUG is 'perhaps'"),
         ("LEASE_TOKEN_KEYS", "short", "LEASE_TOKEN_KEYS must hold"),
-        ("DEBUG", "0", "LEASE_TOKEN_KEYS must hold"),
+        ("DEBUG", "0", "ALLOWED_HOSTS must hold"),
+        ("API_KEYS", "billing:secret", "API_KEYS is 'billing:secret'. Set it to name:sha256:scopes"),
+        ("API_KEYS", f"billing:{'0' * 64}:streams:everything", "API_KEYS is"),
+        ("AUTH_JWT_SECRETS", "short", "AUTH_JWT_SECRETS must hold secrets of at least 32"),
+        ("AUTH_JWT_SECRETS", "x" * 32, "AUTH_ISSUER and AUTH_AUDIENCE must say"),
+        ("AUTH_JWKS", "/nowhere.json", "AUTH_ISSUER and AUTH_AUDIENCE must say"),
     ],
 )
 def test_a_wrong_setting_stops_the_process_by_name(
@@ -216,6 +150,41 @@ def test_a_wrong_setting_stops_the_process_by_name(
     )
     assert done.returncode != 0
     assert message in done.stderr
+
+
+PRODUCTION = {
+    "DEBUG": "0",
+    "ALLOWED_HOSTS": "streams.example.com",
+    "API_KEYS": f"billing:{'0' * 64}:streams:operate",
+    "LEASE_TOKEN_KEYS": "k" * 32,
+}
+
+
+def command(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *words], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("missing", ["ALLOWED_HOSTS", "API_KEYS", "LEASE_TOKEN_KEYS"])
+def test_outside_local_development_nothing_runs_without_what_makes_it_safe(
+    environment: dict[str, str], missing: str
+) -> None:
+    configured = {name: value for name, value in PRODUCTION.items() if name != missing}
+    done = command(environment | configured, "check")
+    assert done.returncode != 0
+    assert missing in done.stderr.strip().splitlines()[-1]
+
+
+def test_what_is_configured_for_production_passes_the_frameworks_own_checks(environment: dict[str, str]) -> None:
+    done = command(environment | PRODUCTION, "check", "--deploy", "--fail-level", "WARNING")
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_authentication_only_loopback_is_served(environment: dict[str, str]) -> None:
+    done = command(environment, "runserver", "--noreload", f"0.0.0.0:{free_port()}")
+    assert done.returncode != 0
+    assert "loopback only" in done.stderr
 
 
 @pytest.mark.engine

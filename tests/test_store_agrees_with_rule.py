@@ -55,13 +55,13 @@ class StoreAndRule(RuleBasedStateMachine):
         assert real == pure
         return real
 
-    @rule(id=IDS, replace=st.sets(IDS, max_size=2))
-    def start(self, id: str, replace: set[str]) -> None:
+    @rule(id=IDS, replace=st.sets(IDS, max_size=2), entitlement=st.none() | st.integers(0, 4))
+    def start(self, id: str, replace: set[str], entitlement: int | None) -> None:
         before = self.model.read(self.user_id, now=self.now)
-        result = self.both("start", asking(id, replace=tuple(replace)))
+        result = self.both("start", asking(id, replace=tuple(replace), entitlement=entitlement))
         live = self.model.read(self.user_id, now=self.now).live(self.now)
         if isinstance(result, Admission):
-            limit = before.policy(self.model.policy).limit
+            limit = before.policy(self.model.policy, entitlement).limit
             is_within = len(live) <= (len(before.live(self.now)) if result.took_over else limit)
             assert is_within, "an admission left the user over the limit"
             assert result.lease.epoch > max(self.epochs.get(id, [0])), "an epoch went back"

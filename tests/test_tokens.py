@@ -1,5 +1,7 @@
 """Lease tokens."""
 
+from typing import Any
+
 import jwt
 import pytest
 from django.conf import settings
@@ -26,6 +28,15 @@ def test_anyone_with_the_key_can_check_a_token_without_asking_the_service() -> N
 def test_a_token_of_another_user_or_stream_is_refused(user_id: str, id: str) -> None:
     with pytest.raises(tokens.InvalidToken):
         tokens.verify(tokens.issue("ana", LEASE), user_id=user_id, id=id)
+
+
+def test_keys_rotate_without_ending_live_streams(settings: Any) -> None:
+    token, old = tokens.issue("ana", LEASE), settings.LEASE_TOKEN_KEYS[0]
+    settings.LEASE_TOKEN_KEYS = ["n" * 48, old]
+    assert tokens.verify(token, user_id="ana", id="tv") == 7
+    settings.LEASE_TOKEN_KEYS = ["n" * 48]
+    with pytest.raises(tokens.InvalidToken):
+        tokens.verify(token, user_id="ana", id="tv")
 
 
 def forged(**header: str) -> str:

@@ -8,12 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunServer
 
 from streams.rules import StartRequest
 from streams.store import StreamStore, create_table
 from streams.views import store
+
+LOOPBACK = ("", "127.0.0.1", "localhost", "[::1]")
+OPEN = "Open to everyone on this machine: local development, without authentication."
+CLOSED = "Callers must authenticate."
 
 DEMO_LEASE_MS = 3_600_000
 """The demo users have no player that sends heartbeats, so their streams get an hour."""
@@ -38,6 +42,12 @@ class Command(RunServer):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["exit_with_parent"]:
             _exit_with_parent()
+        host = options["addrport"].rpartition(":")[0] if options["addrport"] else ""
+        if settings.OPEN_ACCESS and host not in LOOPBACK:
+            raise CommandError(
+                f"Without authentication the service is served on loopback only, not on {host}. Use 127.0.0.1, or set "
+                "AUTH_JWT_SECRETS, AUTH_JWKS or API_KEYS."
+            )
         if settings.DYNAMODB_ENDPOINT:
             create_table()
             if store.is_empty():
@@ -49,7 +59,7 @@ class Command(RunServer):
         host = f"[{self.addr}]" if ":" in self.addr else self.addr
         url = f"http://{host}:{server_port}"
         self.stdout.write(
-            f"Open without credentials: this is local development (DEBUG).\n"
+            f"{OPEN if settings.OPEN_ACCESS else CLOSED}\n"
             f"DynamoDB: {settings.DYNAMODB_ENDPOINT or 'Amazon, ' + settings.AWS_REGION}\n"
             f"Try it (three are admitted, the fourth is a 409):\n"
             "  curl -X POST -H 'Content-Type: application/json' -d '{\"streamId\":\"456\"}' "

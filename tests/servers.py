@@ -1,0 +1,82 @@
+"""Servers in processes of their own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+PROJECT = Path(__file__).parent.parent
+WITHIN_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def is_open(url: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@dataclass
+class Server:
+    """A running server: its process, what it said at start, and its addresses."""
+
+    process: subprocess.Popen[str]
+    said: str
+
+    @property
+    def url(self) -> str:
+        return re.search(r"development server at (\S+)/", self.said)[1]  # type: ignore[index]
+
+    @property
+    def dynamodb(self) -> str:
+        return re.search(r"DynamoDB: (\S+)", self.said)[1]  # type: ignore[index]
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=WITHIN_SECONDS)
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]:
+    """A server that has said all it says at start; killed at the end if it still runs."""
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = ""
+            for line in process.stdout:
+                said += line
+                if "Or look:" in line:
+                    break
+            # What it says from here on is read and dropped, or it would stop at a full pipe.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            yield Server(process, said)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def runserver(port: int) -> list[str]:
+    return [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]

@@ -1,0 +1,181 @@
+"""The matrix: every route, method and caller, over HTTP, on a service that asks for credentials."""
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from streams.urls import urlpatterns
+from tests.servers import free_port, running, runserver
+
+SECRET, KEY = "s" * 32, "back-end-key"
+ADMIN_KEY = "back-end-admin-key"
+OWN = "ana"
+
+
+def bearer(user_id: str, scope: str = "", **more: Any) -> dict[str, str]:
+    claims = {"sub": user_id, "iss": "https://id.example.com", "aud": "streams", "scope": scope}
+    return {"Authorization": f"Bearer {jwt.encode(claims | more | {'exp': time.time() + 3600}, SECRET)}"}
+
+
+CALLERS: dict[str, dict[str, str]] = {
+    "nobody": {},
+    "bad token": {"Authorization": "Bearer x.y.z"},
+    "bad key": {"X-API-Key": "unknown"},
+    "own viewer": bearer(OWN),
+    "another viewer": bearer("bob"),
+    "operator": bearer("olga", "streams:operate"),
+    "administrator": bearer("adam", "streams:admin"),
+    "back end": {"X-API-Key": KEY},
+    "administrating back end": {"X-API-Key": ADMIN_KEY},
+}
+UNKNOWN = dict.fromkeys(["nobody", "bad token", "bad key"], 401)
+
+
+def streams_of_ana(allowed: int) -> dict[str, int]:
+    forbidden = dict.fromkeys(["another viewer", "administrator", "administrating back end"], 403)
+    return UNKNOWN | forbidden | dict.fromkeys(["own viewer", "operator", "back end"], allowed)
+
+
+def limit_of_ana(*, viewer: int, another: int, operator: int, administrator: int) -> dict[str, int]:
+    return UNKNOWN | {
+        "own viewer": viewer,
+        "another viewer": another,
+        "operator": operator,
+        "administrator": administrator,
+        "back end": operator,
+        "administrating back end": administrator,
+    }
+
+
+PATHS = {
+    "limit": f"/users/{OWN}/limit",
+    "stream-list": f"/users/{OWN}/streams",
+    "stream-heartbeat": f"/users/{OWN}/streams/unknown/heartbeat",
+    "stream-detail": f"/users/{OWN}/streams/unknown",
+    "healthz": "/healthz",
+    "readyz": "/readyz",
+}
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("limit", "PUT"): {"limit": 100},
+    ("stream-list", "POST"): {"streamId": "456", "deviceId": "tv"},
+    ("stream-detail", "PUT"): {"streamId": ""},
+    ("stream-heartbeat", "POST"): {"token": "x"},
+}
+EVERYONE = dict.fromkeys(CALLERS, 200)
+MATRIX: dict[tuple[str, str], dict[str, int]] = {
+    ("limit", "GET"): limit_of_ana(viewer=200, another=403, operator=200, administrator=200),
+    ("limit", "PUT"): limit_of_ana(viewer=403, another=403, operator=403, administrator=200),
+    ("limit", "DELETE"): limit_of_ana(viewer=403, another=403, operator=403, administrator=204),
+    ("stream-list", "GET"): streams_of_ana(200),
+    ("stream-list", "POST"): streams_of_ana(200),
+    ("stream-heartbeat", "POST"): streams_of_ana(400),
+    ("stream-detail", "GET"): streams_of_ana(404),
+    ("stream-detail", "PUT"): streams_of_ana(400),
+    ("stream-detail", "DELETE"): streams_of_ana(404),
+    ("healthz", "GET"): EVERYONE,
+    ("readyz", "GET"): EVERYONE,
+}
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Every route's name and the methods its view has code for."""
+    for route in urlpatterns:
+        callback: Any = route.callback
+        for method in ("get", "post", "put", "patch", "delete", "trace"):
+            if method in getattr(callback, "actions", {}) or hasattr(getattr(callback, "view_class", None), method):
+                yield str(route.name), method.upper()
+
+
+def hashed(key: str, scope: str) -> str:
+    return f"{scope[-5:]}:{hashlib.sha256(key.encode()).hexdigest()}:{scope}"
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[httpx.Client]:
+    """A service that asks for credentials."""
+    environment = os.environ | {
+        "AUTH_JWT_SECRETS": SECRET,
+        "AUTH_ISSUER": "https://id.example.com",
+        "AUTH_AUDIENCE": "streams",
+        "AUTH_TRUST_STREAM_LIMIT": "1",
+        "API_KEYS": f"{hashed(KEY, 'streams:operate')},{hashed(ADMIN_KEY, 'streams:admin')}",
+        "CORS_ALLOWED_ORIGINS": "https://watch.example.com",
+        "PYTHONUNBUFFERED": "1",
+    }
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+        assert "Callers must authenticate." in server.said
+        client.post(PATHS["stream-list"], json={"streamId": "456", "deviceId": "tv"}, headers=CALLERS["own viewer"])
+        yield client
+
+
+def test_every_route_and_method_has_a_row() -> None:
+    assert set(routes()) == MATRIX.keys()
+    assert all(row.keys() == CALLERS.keys() for row in MATRIX.values())
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize(("route", "method"), MATRIX, ids=str)
+def test_a_caller_may_do_what_the_matrix_says_and_no_more(
+    guarded: httpx.Client, route: str, method: str, caller: str
+) -> None:
+    response = guarded.request(method, PATHS[route], json=BODIES.get((route, method)), headers=CALLERS[caller])
+    assert response.status_code == MATRIX[route, method][caller], response.text
+    if response.status_code == 401:
+        assert response.json()["type"] == "unauthenticated"
+        assert response.headers["WWW-Authenticate"] == 'Bearer realm="streams"'
+    if response.status_code == 403:
+        assert response.json()["type"] == "forbidden"
+
+
+def test_an_entitlement_goes_before_the_default_and_the_stored_limit(guarded: httpx.Client) -> None:
+    user_id = f"user-{uuid.uuid4()}"
+    url, two = f"/users/{user_id}/streams", bearer(user_id, stream_limit=2)
+    guarded.put(f"/users/{user_id}/limit", json={"limit": 1}, headers=CALLERS["administrator"]).raise_for_status()
+    statuses = [guarded.post(url, json={"streamId": "456"}, headers=two).status_code for _ in range(3)]
+    assert statuses == [201, 201, 409]
+    assert guarded.get(url, headers=two).json()["limit"] == 2
+    assert guarded.get(url, headers=bearer(user_id)).json()["limit"] == 1
+
+
+def test_an_operators_own_entitlement_is_not_the_users(guarded: httpx.Client) -> None:
+    user_id = f"user-{uuid.uuid4()}"
+    headers = bearer("olga", "streams:operate", stream_limit=100)
+    assert guarded.get(f"/users/{user_id}/streams", headers=headers).json()["limit"] == 3
+
+
+def test_a_web_player_of_an_allowed_origin_may_call(guarded: httpx.Client) -> None:
+    preflight = {"Origin": "https://watch.example.com", "Access-Control-Request-Method": "POST"}
+    response = guarded.options(PATHS["stream-list"], headers=preflight)
+    assert response.status_code == 200
+    assert response.headers["Access-Control-Allow-Origin"] == "https://watch.example.com"
+    assert "authorization" in response.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "http://watch.example.com", "null"])
+def test_another_origin_is_told_nothing(guarded: httpx.Client, origin: str) -> None:
+    response = guarded.get(PATHS["stream-list"], headers={"Origin": origin} | CALLERS["own viewer"])
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_every_answer_carries_the_security_headers(guarded: httpx.Client, accept: str) -> None:
+    response = guarded.get(PATHS["stream-list"], headers={"Accept": accept} | CALLERS["own viewer"])
+    assert response.status_code == 200
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["X-Frame-Options"] == "DENY"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+    assert "unsafe-inline" not in response.headers["Content-Security-Policy"]
+
+
+def test_a_request_for_another_host_is_refused(guarded: httpx.Client) -> None:
+    response = guarded.get("/healthz", headers={"Host": "evil.example.com"})
+    assert (response.status_code, response.json()["type"]) == (400, "invalid-request")
+    assert "Host" in response.json()["errors"]
