@@ -3,13 +3,14 @@
 # make check  lint and types
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
+# make bench     what it costs, beside a bare handler (QUICK=1: in under a minute)
 
 PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test check package rehearse
+.PHONY: run test check package rehearse bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
@@ -36,4 +37,11 @@ $(READY): requirements.txt requirements-dev.txt
 	if [ -z "$$python" ]; then echo "Python 3.12 or later is needed; none of python3, python3.14, python3.13, python3.12 is." >&2; exit 1; fi; \
 	echo "Making $(VENV) with $$($$python --version) …"; \
 	$$python -m venv --clear $(VENV) && $(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+bench: $(VENV)/ready-to-bench
+	@exec $(PYTHON) -m bench.run
+
+$(VENV)/ready-to-bench: $(READY) bench/requirements.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@

@@ -1,27 +1,8 @@
-"""This service, through Zappa's own entry point."""
+"""This service, with everything on: viewers' bearer tokens, security headers, CORS, problems, logs."""
 
-import sys
-import types
+from bench.peers import zappa_settings_of
 
-settings = types.ModuleType("zappa_settings")
-settings.__dict__.update(
-    API_STAGE="test",
-    APP_MODULE="streams_project.wsgi",
-    APP_FUNCTION="application",
-    BASE_PATH=None,
-    BINARY_SUPPORT=True,
-    COGNITO_TRIGGER_MAPPING={},
-    CONTEXT_HEADER_MAPPINGS={},
-    DEBUG=False,
-    DJANGO_SETTINGS="streams_project.settings",
-    DOMAIN=None,
-    ENVIRONMENT_VARIABLES={},
-    EXCEPTION_HANDLER=None,
-    LOG_LEVEL="INFO",
-    PROJECT_NAME="streams",
-)
-sys.modules.setdefault("zappa_settings", settings)
-
-from zappa.handler import lambda_handler  # noqa: E402
+zappa_settings_of.install("streams_project.wsgi", "application")
+from streams_project.lambda_entry import lambda_handler  # noqa: E402
 
 __all__ = ["lambda_handler"]

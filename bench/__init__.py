@@ -1,0 +1,1 @@
+"""What it costs, measured beside what one would otherwise write."""

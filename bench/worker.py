@@ -1,0 +1,55 @@
+"""One peer in a process of its own: reads `VERB COUNT` lines, answers each with its times as JSON; or is measured cold.
+
+python -m bench.worker PEER          warm: for every line on standard input, `[[cpu_us, wall_us], …]`
+python -m bench.worker PEER --cold   one request, from nothing: `{"cpu_ms", "wall_ms", "memory_mib", "modules"}`
+"""
+
+import json
+import os
+import sys
+import time
+
+BEGAN = time.perf_counter(), time.process_time()
+
+
+def warm(peer: str) -> None:
+    """Serve measurements until standard input ends."""
+    import importlib
+
+    import boto3
+
+    from bench.scene import VERBS, requests
+
+    handler = importlib.import_module(f"bench.peers.{peer}").lambda_handler
+    client = boto3.client("dynamodb", endpoint_url=os.environ["DYNAMODB_ENDPOINT"])
+    answers = sys.stdout
+    sys.stdout = sys.stderr
+    for line in sys.stdin:
+        verb, count = line.split()
+        times = []
+        for request in requests(verb, int(count), handler, client):
+            wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+            status = handler(request, None)["statusCode"]
+            times.append([(time.process_time_ns() - cpu) / 1000, (time.perf_counter_ns() - wall) / 1000])
+            if status != VERBS[verb]:
+                raise RuntimeError(f"{peer} answered a {verb} with {status}")
+        print(json.dumps(times), file=answers, flush=True)
+
+
+def cold(peer: str) -> None:
+    """One start, with everything still to be loaded. The request is made beforehand, elsewhere: `REQUEST`."""
+    import importlib
+
+    handler = importlib.import_module(f"bench.peers.{peer}").lambda_handler
+    status = handler(json.loads(os.environ["REQUEST"]), None)["statusCode"]
+    wall, cpu = time.perf_counter() - BEGAN[0], time.process_time() - BEGAN[1]
+    if status != 201:
+        raise RuntimeError(f"{peer} answered a start with {status}")
+    # Not getrusage: its peak is inherited from the process that started this one.
+    with open("/proc/self/status") as lines:
+        memory = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    print(json.dumps({"cpu_ms": cpu * 1e3, "wall_ms": wall * 1e3, "memory_mib": memory, "modules": len(sys.modules)}))
+
+
+if __name__ == "__main__":
+    (cold if "--cold" in sys.argv else warm)(sys.argv[1])
