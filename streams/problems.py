@@ -139,7 +139,8 @@ def respond(error: Exception, context: Mapping[str, Any]) -> Response:
     if problem is INTERNAL:
         log.error("unexpected error", exc_info=error)
     elif problem.status == 503:
-        log.warning("%s: %s", problem.type, error.__cause__ or error)
+        cause = error.__cause__ and (error.__cause__.__cause__ or error.__cause__)
+        log.warning("%s: %r", problem.type, cause or error)
     call = Call(user_id=context["kwargs"].get("user_id", ""), now=getattr(context["view"], "now", 0))
     members, headers = problem.facts(error, call)
     if isinstance(error, drf.APIException) and isinstance(error.detail, str):

@@ -1,7 +1,7 @@
 """Static files under whatever path the service is mounted at."""
 
-from django.conf import settings
 from django.contrib.staticfiles.storage import StaticFilesStorage
+from django.urls import get_script_prefix
 
 
 class PrefixedStaticFilesStorage(StaticFilesStorage):
@@ -11,7 +11,7 @@ class PrefixedStaticFilesStorage(StaticFilesStorage):
     @property
     def base_url(self) -> str:
         """The URL static files start with."""
-        return str(settings.STATIC_URL)  # Django puts the script prefix in front of a relative one
+        return get_script_prefix() + "static/"  # settings.STATIC_URL keeps the prefix it was first asked under
 
     @base_url.setter
     def base_url(self, value: str | None) -> None:

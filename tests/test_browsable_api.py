@@ -39,6 +39,7 @@ def test_a_person_sees_a_page_with_its_style_and_scripts(browser: httpx.Client, 
     assets = re.findall(r'(?:href|src)="([^"]+\.(?:css|js))"', page.text)
     assert len(assets) > 5
     for asset in assets:
+        assert asset.startswith(browser.base_url.path.rstrip("/") + "/static/")
         answer = browser.get(str(browser.base_url.copy_with(path=asset)))
         assert answer.status_code == 200, asset
         assert answer.headers["Content-Type"].startswith(("text/css", "text/javascript"))

@@ -1,0 +1,182 @@
+"""What a deployment needs beside the function: the table, and the API's throttling. Idempotent; nothing it does
+deletes data.
+
+The model (`streams/models.py`) is the only definition of the schema. A plan is made of what differs from what is
+there, and then carried out or only printed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from streams.models import UserStreams
+
+TAGS = {"service": "stream-limits"}
+MOST_UNITS_TO_LEAST = 10
+"""Auto-scaling may raise provisioned units to so many times what they start at."""
+USED_UNITS_PERCENT = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change: what it is, and doing it."""
+
+    what: str
+    do: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How the deployment should be. `units` is None for on demand, else provisioned read and write units each, which
+    grow as they are used if it `scales`; `rate` (per second) and `burst` are the API's, for all callers together."""
+
+    table: str
+    units: int | None = None
+    scales: bool = True
+    api: str | None = None
+    api_stage: str | None = None
+    rate: float = 1000
+    burst: int = 2000
+
+
+def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
+    """The steps that are left to do. `client` gives a boto3 client of a service."""
+    dynamodb = client("dynamodb")
+    table = _table(dynamodb, wanted.table)
+    if table is None:
+        yield Step(f"create the table {wanted.table} ({_capacity(wanted)})", lambda: _create(dynamodb, wanted))
+    else:
+        if _mode(table) != _capacity(wanted):
+            yield Step(
+                f"change {wanted.table} from {_mode(table)} to {_capacity(wanted)}",
+                lambda: _wait(dynamodb, wanted, dynamodb.update_table(TableName=wanted.table, **_billing(wanted))),
+            )
+        if not table.get("DeletionProtectionEnabled"):
+            yield Step(
+                f"protect {wanted.table} from deletion",
+                lambda: _wait(
+                    dynamodb, wanted, dynamodb.update_table(TableName=wanted.table, DeletionProtectionEnabled=True)
+                ),
+            )
+    if table is None or not _forgets(dynamodb, wanted.table):
+        yield Step(f"let {wanted.table} forget rows by their ttl", lambda: _forget(dynamodb, wanted.table))
+    if table is None or not _recovers(dynamodb, wanted.table):
+        yield Step(
+            f"keep {wanted.table} recoverable to any second of the last 35 days",
+            lambda: dynamodb.update_continuous_backups(
+                TableName=wanted.table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+            ),
+        )
+    if wanted.units is not None and wanted.scales:
+        yield from _scaling(wanted, client("application-autoscaling"))
+    if wanted.api and wanted.api_stage:
+        yield from _throttling(wanted, client("apigateway"))
+
+
+def _table(dynamodb: Any, name: str) -> Mapping[str, Any] | None:
+    try:
+        found: Mapping[str, Any] = dynamodb.describe_table(TableName=name)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException:
+        return None
+    return found
+
+
+def _capacity(wanted: Wanted) -> str:
+    return "on demand" if wanted.units is None else "provisioned"
+
+
+def _mode(table: Mapping[str, Any]) -> str:
+    mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+    return "on demand" if mode == "PAY_PER_REQUEST" else "provisioned"
+
+
+def _billing(wanted: Wanted) -> dict[str, Any]:
+    if wanted.units is None:
+        return {"BillingMode": "PAY_PER_REQUEST"}
+    units = {"ReadCapacityUnits": wanted.units, "WriteCapacityUnits": wanted.units}
+    return {"BillingMode": "PROVISIONED", "ProvisionedThroughput": units}
+
+
+def _create(dynamodb: Any, wanted: Wanted) -> None:
+    schema = UserStreams._get_schema()
+    created = dynamodb.create_table(
+        TableName=wanted.table,
+        KeySchema=schema["key_schema"],
+        AttributeDefinitions=schema["attribute_definitions"],
+        SSESpecification={"Enabled": True, "SSEType": "KMS"},
+        DeletionProtectionEnabled=True,
+        Tags=[{"Key": name, "Value": value} for name, value in TAGS.items()],
+        **_billing(wanted),
+    )
+    _wait(dynamodb, wanted, created)
+
+
+def _wait(dynamodb: Any, wanted: Wanted, _: Any) -> None:
+    dynamodb.get_waiter("table_exists").wait(TableName=wanted.table)
+
+
+def _forgets(dynamodb: Any, name: str) -> bool:
+    status = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"]
+    return status in ("ENABLED", "ENABLING")
+
+
+def _forget(dynamodb: Any, name: str) -> None:
+    attribute = UserStreams.ttl.attr_name
+    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute})
+
+
+def _recovers(dynamodb: Any, name: str) -> bool:
+    backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    return bool(backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED")
+
+
+def _scaling(wanted: Wanted, scaling: Any) -> Iterator[Step]:
+    resource = f"table/{wanted.table}"
+    found = scaling.describe_scalable_targets(ServiceNamespace="dynamodb", ResourceIds=[resource])["ScalableTargets"]
+    known = {target["ScalableDimension"] for target in found}
+    for kind in ("Read", "Write"):
+        dimension = f"dynamodb:table:{kind}CapacityUnits"
+        if dimension not in known:
+            yield Step(
+                f"scale {kind.lower()} units of {wanted.table} from {wanted.units} to "
+                f"{(wanted.units or 0) * MOST_UNITS_TO_LEAST} as they are used",
+                lambda dimension=dimension, kind=kind: _scale(scaling, wanted, resource, dimension, kind),  # type: ignore[misc]
+            )
+
+
+def _scale(scaling: Any, wanted: Wanted, resource: str, dimension: str, kind: str) -> None:
+    units = wanted.units or 0
+    target = {"ServiceNamespace": "dynamodb", "ResourceId": resource, "ScalableDimension": dimension}
+    scaling.register_scalable_target(**target, MinCapacity=units, MaxCapacity=units * MOST_UNITS_TO_LEAST)
+    scaling.put_scaling_policy(
+        **target,
+        PolicyName=f"{wanted.table}-{kind.lower()}",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": USED_UNITS_PERCENT,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": f"DynamoDB{kind}CapacityUtilization"},
+        },
+    )
+
+
+def _throttling(wanted: Wanted, apigateway: Any) -> Iterator[Step]:
+    api = next((api for api in apigateway.get_rest_apis(limit=500)["items"] if api["name"] == wanted.api), None)
+    if api is None:
+        raise LookupError(f"There is no API {wanted.api}. Run zappa deploy {wanted.api_stage} first.")
+    address = {"restApiId": api["id"], "stageName": wanted.api_stage}
+    try:
+        settings = apigateway.get_stage(**address).get("methodSettings", {}).get("*/*", {})
+    except ClientError as exc:
+        raise LookupError(f"The API {wanted.api} has no stage {wanted.api_stage}.") from exc
+    if (settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")) != (wanted.rate, wanted.burst):
+        yield Step(
+            f"throttle {wanted.api} at {wanted.rate:g} requests a second, {wanted.burst} at once",
+            lambda: apigateway.update_stage(
+                **address,
+                patchOperations=[
+                    {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": str(wanted.rate)},
+                    {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": str(wanted.burst)},
+                ],
+            ),
+        )

@@ -1,0 +1,183 @@
+"""A deployment, by the real `zappa`, to an emulated AWS, and HTTP through its API Gateway."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from deploy.preflight import problems, stage_of
+from deploy.provision import Wanted, plan
+from deploy.rehearse import ACCOUNT, REGION, STAGE, Rehearsal, emulated_aws, smoke_test, whole_function_names
+from tests.servers import PROJECT
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    with emulated_aws() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def rehearsal(aws: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """The stage `test`, deployed; undeployed at the end."""
+    with whole_function_names(aws) as lambda_:
+        rehearsal = Rehearsal(aws, lambda_, tmp_path_factory.mktemp("deployment"))
+        rehearsal.deploy()
+        yield rehearsal
+        rehearsal.zappa("undeploy", STAGE, "-y")
+        assert rehearsal.client("apigateway").get_rest_apis()["items"] == []
+        assert rehearsal.client("lambda").list_functions()["Functions"] == []
+
+
+def test_the_deployed_service_serves_after_an_update_and_after_a_rollback(rehearsal: Rehearsal) -> None:
+    with rehearsal.api() as api:
+        smoke_test(api)
+        for command in (["update", STAGE], ["rollback", STAGE, "-n", "1"]):
+            rehearsal.zappa(*command)
+            smoke_test(api)
+
+
+def test_the_role_may_do_what_the_service_does_and_nothing_else(rehearsal: Rehearsal) -> None:
+    function, table = f"stream-limits-{STAGE}", "UserStreams-test"
+    (policy,) = rehearsal.policies()
+    allowed = {(action, statement["Resource"]) for statement in policy["Statement"] for action in statement["Action"]}
+    logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{function}:*"
+    items = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
+    assert all(statement["Effect"] == "Allow" for statement in policy["Statement"])
+    assert allowed == {
+        ("dynamodb:GetItem", items),
+        ("dynamodb:UpdateItem", items),
+        ("logs:CreateLogGroup", logs),
+        ("logs:CreateLogStream", logs),
+        ("logs:PutLogEvents", logs),
+        ("xray:PutTraceSegments", "*"),
+        ("xray:PutTelemetryRecords", "*"),
+    }
+
+
+def test_the_function_is_set_up_as_the_stage_says(rehearsal: Rehearsal) -> None:
+    function = rehearsal.client("lambda").get_function_configuration(FunctionName=f"stream-limits-{STAGE}")
+    stage = stage_of(STAGE)
+    assert function["Handler"] == "streams_project.lambda_entry.lambda_handler"
+    assert (function["MemorySize"], function["Timeout"]) == (stage["memory_size"], stage["timeout_seconds"])
+    assert function["Timeout"] < 29, "API Gateway gives up after 29 seconds"
+    assert "LEASE_TOKEN_KEYS" in function["Environment"]["Variables"]
+
+
+def test_provisioning_again_finds_nothing_to_do(rehearsal: Rehearsal) -> None:
+    assert "Everything is as it should be." in rehearsal.provision()
+
+
+def test_a_plan_is_printed_and_not_carried_out(rehearsal: Rehearsal) -> None:
+    said = rehearsal.run(sys.executable, "manage.py", "provision", "--dry-run", DYNAMODB_TABLE="Another")
+    assert "would create the table Another (on demand)" in said
+    assert "Another" not in rehearsal.client("dynamodb").list_tables()["TableNames"]
+
+
+def client(aws: str) -> Any:
+    return lambda service: boto3.client(
+        service, endpoint_url=aws, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+
+def carry_out(aws: str, wanted: Wanted) -> list[str]:
+    steps = list(plan(wanted, client(aws)))
+    for step in steps:
+        step.do()
+    return [step.what for step in steps]
+
+
+def test_the_table_is_the_models_and_kept_safe(aws: str) -> None:
+    wanted = Wanted(table="Safe")
+    assert carry_out(aws, wanted)
+    dynamodb = client(aws)("dynamodb")
+    table = dynamodb.describe_table(TableName="Safe")["Table"]
+    assert table["KeySchema"] == [{"AttributeName": "user_id", "KeyType": "HASH"}]
+    assert table["DeletionProtectionEnabled"]
+    ttl = dynamodb.describe_time_to_live(TableName="Safe")["TimeToLiveDescription"]
+    assert (ttl["AttributeName"], ttl["TimeToLiveStatus"]) == ("ttl", "ENABLED")
+    assert carry_out(aws, wanted) == []
+
+
+def test_a_live_tables_capacity_changes_and_its_rows_stay(aws: str) -> None:
+    carry_out(aws, Wanted(table="Live"))
+    dynamodb = client(aws)("dynamodb")
+    dynamodb.put_item(TableName="Live", Item={"user_id": {"S": "ana"}})
+    assert "change Live from on demand to provisioned" in carry_out(aws, Wanted(table="Live", units=20, scales=False))
+    table = dynamodb.describe_table(TableName="Live")["Table"]
+    assert table["ProvisionedThroughput"]["WriteCapacityUnits"] == 20
+    assert "change Live from provisioned to on demand" in carry_out(aws, Wanted(table="Live"))
+    assert dynamodb.scan(TableName="Live")["Count"] == 1
+
+
+def test_provisioned_units_grow_as_they_are_used(aws: str) -> None:
+    """The emulated AWS scales nothing; what is asked of Amazon's is checked against Amazon's own model of it."""
+    carry_out(aws, Wanted(table="Scaled", units=20, scales=False))
+    scaling = client(aws)("application-autoscaling")
+    with Stubber(scaling) as amazon:
+        amazon.add_response("describe_scalable_targets", {"ScalableTargets": []})
+        for kind in ("Read", "Write"):
+            target = {
+                "ServiceNamespace": "dynamodb",
+                "ResourceId": "table/Scaled",
+                "ScalableDimension": f"dynamodb:table:{kind}CapacityUnits",
+            }
+            amazon.add_response("register_scalable_target", {}, target | {"MinCapacity": 20, "MaxCapacity": 200})
+            amazon.add_response("put_scaling_policy", {"PolicyARN": "arn:aws:autoscaling:x", "Alarms": []})
+        clients = {"dynamodb": client(aws)("dynamodb"), "application-autoscaling": scaling}
+        for step in plan(Wanted(table="Scaled", units=20), clients.__getitem__):
+            step.do()
+        amazon.assert_no_pending_responses()
+
+
+GOOD = {"LEASE_TOKEN_KEYS": "k" * 32, "API_KEYS": f"x:{'0' * 64}:streams:operate"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "environment", "expected"),
+    [
+        ({}, GOOD, []),
+        ({"aws_region": None}, GOOD, ["No region"]),
+        ({"project_name": "x" * 64}, GOOD, ["The function would be named"]),
+        ({"s3_bucket": "stream-limits-CHANGE-ME"}, GOOD, ["The bucket 'stream-limits-CHANGE-ME' is not one"]),
+        ({"s3_bucket": "No_Bucket"}, GOOD, ["The bucket 'No_Bucket' is not one"]),
+        ({}, {}, ["The service would not start: No authentication is configured"]),
+        ({}, {"API_KEYS": GOOD["API_KEYS"]}, ["The service would not start: LEASE_TOKEN_KEYS must hold"]),
+    ],
+    ids=["ready", "no region", "name too long", "bucket not named", "bad bucket", "no authentication", "no secret"],
+)
+def test_what_stands_in_the_way_of_a_deployment_is_named(
+    aws: str, changes: dict[str, Any], environment: dict[str, str], expected: list[str]
+) -> None:
+    stage = stage_of(STAGE) | {"s3_bucket": "stream-limits", "aws_endpoint_urls": {"sts": aws, "s3": aws}} | changes
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    found = list(problems(STAGE, stage, environment, session))
+    assert [line for line in found if not any(start in line for start in expected)] == []
+    assert len(found) == len(expected)
+
+
+def test_preflight_without_credentials_says_what_to_set(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "preflight", "production"],
+        cwd=PROJECT,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "No AWS credentials that work" in done.stderr
+    assert "CHANGE-ME" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_stage_keeps_its_secrets_out_of_the_repository() -> None:
+    settings = json.loads((PROJECT / "zappa_settings.json").read_text())
+    for stage in settings.values():
+        assert not {"LEASE_TOKEN_KEYS", "AUTH_JWT_SECRETS", "API_KEYS"} & stage.get("environment_variables", {}).keys()
