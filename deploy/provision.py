@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from deploy.alarms import Watched, plan_alarms
 from streams.models import UserStreams
 
 TAGS = {"service": "stream-limits"}
@@ -38,6 +39,7 @@ class Wanted:
     api_stage: str | None = None
     rate: float = 1000
     burst: int = 2000
+    topic: str | None = None
 
 
 def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
@@ -72,6 +74,11 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
         yield from _scaling(wanted, client("application-autoscaling"))
     if wanted.api and wanted.api_stage:
         yield from _throttling(wanted, client("apigateway"))
+        watched = Watched(
+            function=wanted.api, api=wanted.api, api_stage=wanted.api_stage, table=wanted.table, topic=wanted.topic
+        )
+        for what, do in plan_alarms(watched, client("cloudwatch")):
+            yield Step(what, do)
 
 
 def _table(dynamodb: Any, name: str) -> Mapping[str, Any] | None:

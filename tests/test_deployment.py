@@ -15,6 +15,7 @@ from deploy.preflight import problems, stage_of
 from deploy.provision import Wanted, plan
 from deploy.rehearse import ACCOUNT, REGION, STAGE, Rehearsal, emulated_aws, smoke_test, whole_function_names
 from tests.servers import PROJECT
+from tests.test_postman import newman
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,18 @@ def test_the_function_is_set_up_as_the_stage_says(rehearsal: Rehearsal) -> None:
     assert (function["MemorySize"], function["Timeout"]) == (stage["memory_size"], stage["timeout_seconds"])
     assert function["Timeout"] < 29, "API Gateway gives up after 29 seconds"
     assert "LEASE_TOKEN_KEYS" in function["Environment"]["Variables"]
+
+
+@pytest.mark.newman
+def test_the_postman_collection_holds_for_the_deployed_service(rehearsal: Rehearsal) -> None:
+    with rehearsal.api() as api:
+        done = newman(str(api.base_url), key=rehearsal.api_key)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_deployment_is_watched(rehearsal: Rehearsal) -> None:
+    found = rehearsal.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"stream-limits-{STAGE}-")["MetricAlarms"]
+    assert {alarm["Namespace"] for alarm in found} == {"AWS/Lambda", "AWS/ApiGateway", "AWS/DynamoDB"}
 
 
 def test_provisioning_again_finds_nothing_to_do(rehearsal: Rehearsal) -> None:

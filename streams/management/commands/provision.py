@@ -23,6 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--stage", help="The deployed stage whose API is throttled (stream-limits-STAGE).")
         parser.add_argument("--rate", type=float, default=1000, help="Requests a second, all callers together.")
         parser.add_argument("--burst", type=int, default=2000, help="Requests at once.")
+        parser.add_argument("--topic", help="ARN of the SNS topic that alarms are sent to; else they are only seen.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = options["stage"]
@@ -33,6 +34,7 @@ class Command(BaseCommand):
             api_stage=stage,
             rate=options["rate"],
             burst=options["burst"],
+            topic=options["topic"],
         )
 
         def client(service: str) -> Any:

@@ -1,0 +1,118 @@
+"""Alarms, and usage plans with keys, on an emulated AWS."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from deploy.alarms import Change, Watched, alarms, plan_alarms
+from deploy.consumers import Consumer, plan_consumers
+from tests.aws import emulated_aws
+
+WATCHED = Watched(function="limits-test", api="limits-test", api_stage="test", table="UserStreams-test")
+BILLING = Consumer(name="billing", rate=50, burst=100)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    with emulated_aws(tmp_path_factory.mktemp("aws"), "apigateway", "cloudwatch") as client:
+        yield client
+
+
+def carry_out(changes: Iterable[Change]) -> list[str]:
+    changes = list(changes)
+    for _, do in changes:
+        do()
+    return [what for what, _ in changes]
+
+
+@pytest.fixture
+def cloudwatch(client: Callable[[str], Any]) -> Iterator[Any]:
+    cloudwatch = client("cloudwatch")
+    yield cloudwatch
+    cloudwatch.delete_alarms(AlarmNames=[alarm["AlarmName"] for alarm in alarms(WATCHED)])
+
+
+def test_every_alarm_is_set_once(cloudwatch: Any) -> None:
+    assert len(carry_out(plan_alarms(WATCHED, cloudwatch))) == 6
+    assert carry_out(plan_alarms(WATCHED, cloudwatch)) == []
+
+
+def test_planning_alarms_sets_none(cloudwatch: Any) -> None:
+    assert list(plan_alarms(WATCHED, cloudwatch))
+    assert cloudwatch.describe_alarms()["MetricAlarms"] == []
+
+
+def test_an_alarm_changed_by_hand_is_put_right(cloudwatch: Any) -> None:
+    carry_out(plan_alarms(WATCHED, cloudwatch))
+    errors = alarms(WATCHED)[0]
+    cloudwatch.put_metric_alarm(**errors | {"Threshold": 1000.0})
+    assert carry_out(plan_alarms(WATCHED, cloudwatch)) == ["set the alarm limits-test-function-errors"]
+    (found,) = cloudwatch.describe_alarms(AlarmNames=[errors["AlarmName"]])["MetricAlarms"]
+    assert found["Threshold"] == 0
+
+
+def test_a_topic_is_told_of_every_alarm(cloudwatch: Any) -> None:
+    topic = "arn:aws:sns:eu-west-1:000000000000:operators"
+    carry_out(plan_alarms(WATCHED, cloudwatch))
+    carry_out(plan_alarms(replace(WATCHED, topic=topic), cloudwatch))
+    assert all(alarm["AlarmActions"] == [topic] for alarm in cloudwatch.describe_alarms()["MetricAlarms"])
+
+
+@pytest.fixture
+def apigateway(client: Callable[[str], Any]) -> Any:
+    return client("apigateway")
+
+
+@pytest.fixture
+def api_id(apigateway: Any) -> str:
+    """An API with a deployed stage `test`."""
+    id: str = apigateway.create_rest_api(name="limits-test")["id"]
+    root = apigateway.get_resources(restApiId=id)["items"][0]["id"]
+    method = {"restApiId": id, "resourceId": root, "httpMethod": "GET"}
+    apigateway.put_method(**method, authorizationType="NONE")
+    apigateway.put_integration(**method, type="MOCK")
+    apigateway.create_deployment(restApiId=id, stageName="test")
+    return id
+
+
+def plan(apigateway: Any, api_id: str, *consumers: Consumer) -> Iterator[Change]:
+    return plan_consumers(list(consumers), api_id=api_id, api_stage="test", apigateway=apigateway)
+
+
+def plan_of(apigateway: Any, api_id: str, consumer: Consumer) -> dict[str, Any]:
+    plans = apigateway.get_usage_plans()["items"]
+    (found,) = [plan for plan in plans if plan["name"] == f"{api_id}-test-{consumer.name}"]
+    return dict(found)
+
+
+def test_a_consumer_gets_a_key_in_a_plan_of_its_own(apigateway: Any, api_id: str) -> None:
+    carry_out(plan(apigateway, api_id, BILLING))
+    found = plan_of(apigateway, api_id, BILLING)
+    assert found["throttle"] == {"rateLimit": 50, "burstLimit": 100}
+    assert [(stage["apiId"], stage["stage"]) for stage in found["apiStages"]] == [(api_id, "test")]
+    (key,) = apigateway.get_usage_plan_keys(usagePlanId=found["id"])["items"]
+    assert key["name"] == f"{api_id}-test-billing"
+
+
+def test_a_consumer_is_introduced_once(apigateway: Any, api_id: str) -> None:
+    assert len(carry_out(plan(apigateway, api_id, BILLING))) == 1
+    assert carry_out(plan(apigateway, api_id, BILLING)) == []
+
+
+def test_a_changed_rate_changes_the_plan_and_keeps_the_key(apigateway: Any, api_id: str) -> None:
+    carry_out(plan(apigateway, api_id, BILLING))
+    before = apigateway.get_usage_plan_keys(usagePlanId=plan_of(apigateway, api_id, BILLING)["id"])["items"]
+    faster = replace(BILLING, rate=75.5, burst=150)
+    assert carry_out(plan(apigateway, api_id, faster)) == ["let billing send 75.5 requests a second, 150 at once"]
+    found = plan_of(apigateway, api_id, faster)
+    assert found["throttle"] == {"rateLimit": 75.5, "burstLimit": 150}
+    assert apigateway.get_usage_plan_keys(usagePlanId=found["id"])["items"] == before
+    assert carry_out(plan(apigateway, api_id, faster)) == []
+
+
+def test_a_consumer_no_longer_named_keeps_its_key(apigateway: Any, api_id: str) -> None:
+    carry_out(plan(apigateway, api_id, BILLING))
+    carry_out(plan(apigateway, api_id, Consumer(name="support", rate=1, burst=2)))
+    assert apigateway.get_usage_plan_keys(usagePlanId=plan_of(apigateway, api_id, BILLING)["id"])["items"]
