@@ -10,6 +10,7 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Program
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from queue import Empty, LifoQueue
@@ -67,6 +68,11 @@ def connect(endpoint: str | None, region: str, credentials: Credentials | None =
                 return HTTPConnection(url.netloc, timeout=TIMEOUT_SECONDS)
             return HTTPSConnection(url.netloc, timeout=TIMEOUT_SECONDS, context=_tls())
 
+    def forget_idle() -> None:
+        with suppress(Empty):
+            while True:
+                idle.get_nowait().close()
+
     def send(operation: str, body: bytes) -> tuple[int, Mapping[str, Any]]:
         headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}"}
         key = credentials or _credentials()
@@ -79,7 +85,9 @@ def connect(endpoint: str | None, region: str, credentials: Credentials | None =
             answer = link.getresponse()
             content = answer.read()
         except BaseException:
+            # Others that waited as long are as stale as this one: the next try is to begin with a new one.
             link.close()
+            forget_idle()
             raise
         idle.put(link)
         return answer.status, json.loads(content)

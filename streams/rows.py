@@ -33,6 +33,16 @@ def ending_item(ending: Ending) -> Item:
     return {"M": item if ending.by is None else item | {"by": {"S": ending.by}}}
 
 
+def account_item(account: Account) -> dict[str, Item]:
+    """What every write of a whole account writes."""
+    return {
+        "version": number(account.version),
+        "leases": {"M": {id: lease_item(lease) for id, lease in account.leases.items()}},
+        "epochs": {"M": {id: number(lease.epoch) for id, lease in account.leases.items()}},
+        "ended": {"M": {id: ending_item(ending) for id, ending in account.ended.items()}},
+    }
+
+
 def lease(id: str, item: Item, *, epoch: int) -> Lease:
     """A stored lease."""
     return Lease(id=id, epoch=epoch, **plain(item))

@@ -54,13 +54,13 @@ class IdField(TextField):
 
 
 class WholeField(serializers.IntegerField):
-    """A JSON number that is whole: not "3", not true, not 3.0."""
+    """A JSON number that is whole: 3 or 3.0, which JSON does not tell apart, and not "3" or true."""
 
     @override
     def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
+        if type(data) not in (int, float) or not float(data).is_integer():
             self.fail("invalid")
-        return data
+        return int(data)
 
 
 class StrictSerializer(serializers.Serializer[Any]):

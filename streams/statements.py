@@ -1,4 +1,4 @@
-"""The three conditional writes, in PynamoDB, prepared once and filled in for each request.
+"""The conditional writes, in PynamoDB, prepared once and filled in for each request.
 
 Building an expression costs more than sending it; its text is the same every time. So it is built with parameters where
 the request's values go, and a name of its own where an id goes. Ids and values never reach an expression as text.
@@ -21,8 +21,8 @@ from streams.models import UserStreams
 from streams.rules import ENDINGS_AT_MOST
 
 
-class Parameter(Value):
-    """Stands in an expression for a value that each request brings."""
+class _Parameter(Value):
+    """A value by name, where PynamoDB would make up a name for the value."""
 
     def __init__(self, name: str) -> None:
         super().__init__(0)
@@ -31,6 +31,11 @@ class Parameter(Value):
     def serialize(self, placeholder_names: dict[str, str], expression_attribute_values: dict[str, Any]) -> str:
         """The parameter's own name; its value comes with the request."""
         return f":{self.name}"
+
+
+def value(name: str) -> Any:
+    """Stands in an expression for a value that each request brings."""
+    return _Parameter(name)
 
 
 def id_parameter(name: str) -> str:
@@ -71,9 +76,10 @@ class Statement:
 
 ROW = UserStreams
 ID = id_parameter("id")
-IS_LIVE = ROW.leases[ID]["expires_at"] > Parameter("now")
-IS_MINE = ROW.epochs[ID] == Parameter("epoch")
-BOOKKEEPING = (ROW.version.set(ROW.version + 1), ROW.ttl.set(ROW.keep_until | Parameter("ttl")))
+IS_LIVE = ROW.leases[ID]["expires_at"] > value("now")
+IS_MINE = ROW.epochs[ID] == value("epoch")
+KEPT = ROW.ttl.set(ROW.keep_until | value("ttl"))
+BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
 """What every blind write does beside its verb: the version moves on, the row is kept a while longer."""
 
 
@@ -81,7 +87,7 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), ROW.ttl.set(ROW.keep_until | Pa
 def start(*, replaced: int, is_entitled: bool) -> Statement:
     """A plain start, as `rules.is_plain_start` has it, that names so many streams to replace (`replaced0`, …).
     Values: `lease`, `limit` (the default, or the entitlement that goes before a stored one), `now`, `ttl`."""
-    has_room = size(ROW.leases) < Parameter("limit")
+    has_room = size(ROW.leases) < value("limit")
     if not is_entitled:
         has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
         has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
@@ -89,7 +95,7 @@ def start(*, replaced: int, is_entitled: bool) -> Statement:
     for number in range(replaced):
         may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
     return Statement.of(
-        ROW.leases[ID].set(Parameter("lease")),
+        ROW.leases[ID].set(value("lease")),
         ROW.epochs[ID].set(ROW.version + 1),
         ROW.ended[ID].remove(),
         *BOOKKEEPING,
@@ -98,10 +104,25 @@ def start(*, replaced: int, is_entitled: bool) -> Statement:
 
 
 @cache
+def replace(*, is_new: bool) -> Statement:
+    """The whole account, if it is still the one that was judged. Values: `leases`, `epochs`, `ended`, `version`,
+    `ttl`, and `seen`, the version that was judged, unless there was no row."""
+    is_unchanged = ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
+    return Statement.of(
+        ROW.leases.set(value("leases")),
+        ROW.epochs.set(value("epochs")),
+        ROW.ended.set(value("ended")),
+        ROW.version.set(value("version")),
+        KEPT,
+        condition=is_unchanged,
+    )
+
+
+@cache
 def renew() -> Statement:
     """A live lease goes on. Values: `epoch`, `expires_at`, `now`, `ttl`."""
     return Statement.of(
-        ROW.leases[ID]["expires_at"].set(Parameter("expires_at")), *BOOKKEEPING, condition=IS_MINE & IS_LIVE
+        ROW.leases[ID]["expires_at"].set(value("expires_at")), *BOOKKEEPING, condition=IS_MINE & IS_LIVE
     )
 
 
@@ -113,7 +134,7 @@ def stop(*, with_epoch: bool) -> Statement:
     return Statement.of(
         ROW.leases[ID].remove(),
         ROW.epochs[ID].remove(),
-        ROW.ended[ID].set(Parameter("ending")),
+        ROW.ended[ID].set(value("ending")),
         *BOOKKEEPING,
         condition=may_stop & IS_MINE if with_epoch else may_stop,
     )

@@ -244,16 +244,10 @@ class StreamStore:
         self, user_id: str, seen: Account | None, after: Account, outcome: Outcome, *, now: int
     ) -> Outcome:
         """Write the whole account, if it is still the one that was judged."""
-        row = UserStreams
-        self._update_as(
-            user_id,
-            row.leases.set({id: rows.plain(rows.lease_item(lease)) for id, lease in after.leases.items()}),
-            row.epochs.set({id: lease.epoch for id, lease in after.leases.items()}),
-            row.ended.set({id: rows.plain(rows.ending_item(ending)) for id, ending in after.ended.items()}),
-            row.version.set(after.version),
-            row.ttl.set(row.keep_until | self._forget_at(now)),
-            condition=row.user_id.does_not_exist() if seen is None else row.version == seen.version,
-        )
+        values = rows.account_item(after) | {"ttl": number(self._forget_at(now))}
+        if seen is not None:
+            values["seen"] = number(seen.version)
+        self._update(statements.replace(is_new=seen is None).arguments(user_id, ids={}, values=values))
         return outcome
 
     def _forget_at(self, now: int) -> int:

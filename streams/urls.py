@@ -1,9 +1,10 @@
 """The API's routes. Ids match anything here, slashes too, so that a bad one is refused by name and not as a lost
 page."""
 
+from django.conf import settings
 from django.urls import re_path
 
-from streams.views import HealthView, LimitView, ReadyView, StreamViewSet
+from streams.views import HealthView, LimitView, OpenAPIView, ReadyView, StreamViewSet
 
 USER = r"^users/(?P<user_id>(?s:.*?))"
 STREAM = rf"{USER}/streams/(?P<id>(?s:.*?))"
@@ -20,3 +21,5 @@ urlpatterns = [
     re_path(r"^healthz/?\Z", HealthView.as_view(), name="healthz"),
     re_path(r"^readyz/?\Z", ReadyView.as_view(), name="readyz"),
 ]
+if settings.BROWSABLE_API:
+    urlpatterns.append(re_path(r"^openapi\.json\Z", OpenAPIView.as_view(), name="openapi"))

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 from django.utils.http import http_date
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -93,8 +94,9 @@ class StreamViewSet(ViewSetMixin, UserView):
     def create(self, request: Request, user_id: str) -> Response:
         """Start a stream. `deviceId`, else the header `Idempotency-Key`, makes a repeated start keep its one slot."""
         sent = request.META.get("HTTP_IDEMPOTENCY_KEY")
-        key = "" if sent is None else sent.strip('"')
-        if sent is not None and not ID.fullmatch(key):
+        is_quoted = sent is not None and len(sent) > 1 and sent[0] == sent[-1] == '"'
+        key = sent[1:-1] if sent and is_quoted else sent
+        if key is not None and not ID.fullmatch(key):
             raise InvalidRequest(**{"Idempotency-Key": ID_IS})
         body = self.parse(START)
         return self._start(user_id, body.get("deviceId") or key or secrets.token_urlsafe(12), body)
@@ -189,6 +191,20 @@ class ReadyView(APIView):
         """200 when DynamoDB answers for the table, else 503."""
         store.ping(now=time.time_ns() // 1_000_000)
         return Response({"status": "ok"})
+
+
+class OpenAPIView(APIView):
+    """The API, described for programs."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    renderer_classes = (JSONRenderer,)
+
+    def get(self, request: Request) -> Response:
+        """The OpenAPI 3.1 document."""
+        from streams.openapi import document  # not before it is asked for: no player ever does
+
+        return Response(document())
 
 
 def unknown_url(request: HttpRequest) -> HttpResponse:

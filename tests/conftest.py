@@ -17,6 +17,7 @@ from streams import dynamodb, rules, store, views
 from streams.dynamodb import Call
 from streams.rules import Policy, StartRequest, WhenFull
 from streams.store import DYNAMODB, StreamStore
+from tests.contract import hold_to_the_document
 
 LEASE_MS = 60_000
 NOW = 1_800_000_000_000
@@ -110,7 +111,8 @@ def server_url() -> Iterator[str]:
 @pytest.fixture
 def api(server_url: str) -> Iterator[httpx.Client]:
     """An HTTP client of the service."""
-    with httpx.Client(base_url=server_url, timeout=30) as client:
+    hooks = {"response": [hold_to_the_document]}
+    with httpx.Client(base_url=server_url, timeout=30, event_hooks=hooks) as client:
         yield client
 
 

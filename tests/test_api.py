@@ -221,6 +221,10 @@ def test_a_limit_without_when_full_denies(viewer: Viewer) -> None:
     assert viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 1}).json()["whenFull"] == "deny"
 
 
+def test_a_whole_number_is_a_limit_however_json_writes_it(viewer: Viewer) -> None:
+    assert viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 4.0}).json()["limit"] == 4
+
+
 def test_a_limit_of_zero_denies_without_naming_a_wait(viewer: Viewer) -> None:
     viewer.limit(0)
     response = viewer.start("456")

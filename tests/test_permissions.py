@@ -61,6 +61,7 @@ PATHS = {
     "stream-detail": f"/users/{OWN}/streams/unknown",
     "healthz": "/healthz",
     "readyz": "/readyz",
+    "openapi": "/openapi.json",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("limit", "PUT"): {"limit": 100},
@@ -81,6 +82,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("stream-detail", "DELETE"): streams_of_ana(404),
     ("healthz", "GET"): EVERYONE,
     ("readyz", "GET"): EVERYONE,
+    ("openapi", "GET"): EVERYONE,
 }
 
 

@@ -130,7 +130,9 @@ def test_a_row_with_an_override_outlives_its_streams(streams: StreamStore, user_
     assert UserStreams.get(user_id).ttl.timestamp() < NOW / 1000 + 2 * 86_400
 
 
-@pytest.mark.parametrize("id", ["a.b", "a:b", "a-b", "a|b@c~d", "#0", ":0", "size(leases)", "a" * 128])
+@pytest.mark.parametrize(
+    "id", ["a.b", "a:b", "a-b", "a|b@c~d", "#0", ":0", "size(leases)", "a" * 128, "B", "L", "M", "N", "S", "SS", "NULL"]
+)
 def test_an_id_never_reaches_an_expression_as_text(streams: StreamStore, user_id: str, id: str) -> None:
     epoch = streams.start(user_id, asking(id), now=NOW).lease.epoch
     streams.start(user_id, asking("other"), now=NOW)

@@ -1,0 +1,55 @@
+"""Every answer of the service, held to the OpenAPI document."""
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import httpx
+from jsonschema import Draft202012Validator
+
+from streams.openapi import document
+from streams.problems import MEDIA_TYPE
+
+UNDESCRIBED = {"not-found", "method-not-allowed"}
+"""Problems of what is not in the document: other URLs, other methods."""
+
+
+@cache
+def described() -> dict[str, Any]:
+    return document()
+
+
+def hold_to_the_document(response: httpx.Response) -> None:
+    """An httpx hook: fail the test that got an answer which the document does not describe."""
+    if not response.headers.get("Content-Type", "").startswith(("application/json", MEDIA_TYPE)):
+        return
+    response.read()
+    body = response.json()
+    if body.get("type") in UNDESCRIBED or "openapi" in body:
+        return
+    operation = operation_of(response.request)
+    if operation is None:  # an id with a slash in it, or none, makes another URL
+        assert (response.status_code, body["type"]) == (400, "invalid-request"), response.text
+        return
+    answer = operation["responses"].get(str(response.status_code))
+    assert answer, f"{response.request.method} {response.request.url}: {response.status_code} is not described"
+    if "$ref" in answer:
+        answer = described()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    media_type = response.headers["Content-Type"].partition(";")[0]
+    schema = answer["content"][media_type]["schema"] | {"components": described()["components"]}
+    errors = list(Draft202012Validator(schema).iter_errors(body))
+    assert not errors, f"{response.request.method} {response.request.url}: {errors[0].message} in {json.dumps(body)}"
+    for name in answer.get("headers", {}):
+        if name != "Retry-After" or body.get("limit") != 0:  # no wait helps against a limit of 0
+            assert name in response.headers, f"{response.request.method} {response.request.url}: no {name}"
+
+
+def operation_of(request: httpx.Request) -> dict[str, Any] | None:
+    """The document's operation for a request."""
+    path = request.url.path.rstrip("/")
+    for template, item in described()["paths"].items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path):
+            found: dict[str, Any] | None = item.get(request.method.lower().replace("head", "get"))
+            return found
+    return None
