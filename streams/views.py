@@ -191,8 +191,8 @@ class ReadyView(APIView):
         return Response({"status": "ok"})
 
 
-def unknown_url(request: HttpRequest) -> HttpResponse:
-    """A problem for every URL that is not the API's."""
+def unknown_url(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """A problem for every URL that is not the API's; Django gives the exception where it is no path (`*`)."""
     return plain_response(Http404())
 
 

@@ -34,8 +34,8 @@ def test_every_package_is_pinned_with_hashes(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOCKED)
 def test_what_people_edit_is_what_is_pinned(name: str) -> None:
-    asked = {package: version for package, (version, _) in pins(PROJECT / f"{name}.in").items()}
-    assert asked.items() <= {package: version for package, (version, _) in locked(name).items()}.items()
+    asked = {package: pinned for package, (pinned, _) in pins(PROJECT / f"{name}.in").items()}
+    assert asked.items() <= {package: pinned for package, (pinned, _) in locked(name).items()}.items()
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-jwks"])
@@ -44,8 +44,8 @@ def test_what_ships_is_pinned_as_it_is_tested(name: str) -> None:
 
 
 def test_what_is_installed_is_what_is_pinned() -> None:
-    pinned = {package: version for package, (version, _) in locked("requirements-dev").items()}
-    assert {package: version(package) for package in pinned} == pinned
+    pinned = {package: pinned for package, (pinned, _) in locked("requirements-dev").items()}
+    assert {name: version(name) for name in pinned} == pinned
 
 
 def test_the_package_holds_nothing_but_runtime_requirements() -> None:
