@@ -1,16 +1,15 @@
 """Alarms of a deployment: what an operator wants to be woken for. Idempotent; an alarm is made or brought up to date,
 never deleted."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from deploy.steps import Step
+
 SLOWEST_MS = 2000
 """A request that waits for DynamoDB once more than it should takes longer than this."""
-
-type Change = tuple[str, Callable[[], Any]]
-"""What is to be done, in words, and doing it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ def alarms(watched: Watched) -> list[dict[str, Any]]:
     ]
 
 
-def plan_alarms(watched: Watched, cloudwatch: Any) -> Iterator[Change]:
+def plan_alarms(watched: Watched, cloudwatch: Any) -> Iterator[Step]:
     """What differs from what is there. `cloudwatch` is a boto3 client."""
     found = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{watched.function}-")
     there = {
@@ -67,7 +66,7 @@ def plan_alarms(watched: Watched, cloudwatch: Any) -> Iterator[Change]:
     for alarm in alarms(watched):
         name = alarm["AlarmName"]
         if any(there.get(name, {}).get(key) != value for key, value in alarm.items()):
-            yield f"set the alarm {name}", partial(cloudwatch.put_metric_alarm, **alarm)
+            yield Step(f"set the alarm {name}", partial(cloudwatch.put_metric_alarm, **alarm))
 
 
 def _in_order(dimensions: Iterable[dict[str, str]]) -> list[dict[str, str]]:

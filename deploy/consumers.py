@@ -4,13 +4,12 @@ API Gateway asks for the key, in the header the service reads too (`X-API-Key`),
 The value is AWS's to make and to tell (`aws apigateway get-api-key --include-value`); its SHA-256 goes into `API_KEYS`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-type Change = tuple[str, Callable[[], Any]]
-"""What is to be done, in words, and doing it."""
+from deploy.steps import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class Consumer:
         return {"rateLimit": float(self.rate), "burstLimit": self.burst}
 
 
-def plan_consumers(consumers: list[Consumer], *, api_id: str, api_stage: str, apigateway: Any) -> Iterator[Change]:
+def plan_consumers(consumers: list[Consumer], *, api_id: str, api_stage: str, apigateway: Any) -> Iterator[Step]:
     """What differs from what is there. `apigateway` is a boto3 client."""
     plans = {plan["name"]: plan for plan in _all(apigateway, "get_usage_plans")}
     keys = {key["name"]: key["id"] for key in _all(apigateway, "get_api_keys")}
@@ -35,14 +34,14 @@ def plan_consumers(consumers: list[Consumer], *, api_id: str, api_stage: str, ap
         name = f"{api_id}-{api_stage}-{consumer.name}"
         plan, key_id = plans.get(name), keys.get(name)
         if plan is None or key_id is None or key_id not in _keys_of(apigateway, plan["id"]):
-            yield (
+            yield Step(
                 f"give {consumer.name} an API key, for {consumer.rate:g} requests a second, {consumer.burst} at once",
                 partial(
                     _introduce, apigateway, consumer, name, api_id, api_stage, plan["id"] if plan else None, key_id
                 ),
             )
         if plan is not None and plan.get("throttle") != consumer.throttle:
-            yield (
+            yield Step(
                 f"let {consumer.name} send {consumer.rate:g} requests a second, {consumer.burst} at once",
                 partial(_throttle, apigateway, consumer, plan["id"]),
             )

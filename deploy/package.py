@@ -12,6 +12,7 @@ uploaded, so `zappa package`, `zappa deploy` and `zappa update` all ship the sam
 """
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -20,6 +21,8 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from click import ClickException
 
 OURS = ("streams", "streams_project", "zappa_settings.py")
 PACKAGES = (
@@ -57,8 +60,15 @@ MODIFIED = (1980, 1, 1, 0, 0, 0)
 def finish(cli: Any) -> None:
     """Zappa's callback: make the archive it has just written the one that ships, and say what is in it."""
     archive = Path(cli.zip_path)
-    environment = cli.stage_config.get("environment_variables", {})
-    rebuild(archive, with_published_keys="AUTH_JWKS" in environment)
+    environment = {**cli.stage_config.get("environment_variables", {}), **(cli.aws_environment_variables or {})}
+    with_published_keys = bool(environment.get("AUTH_JWKS"))
+    machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    if with_published_keys and machine != (cli.stage_config.get("architecture") or "x86_64"):
+        raise ClickException(
+            f"AUTH_JWKS needs the package cryptography, which is compiled for this machine ({machine}), and the stage "
+            "runs on another architecture: set the stage's architecture, or deploy from a machine like it."
+        )
+    rebuild(archive, with_published_keys=with_published_keys)
     print(report(archive))  # noqa: T201
 
 

@@ -4,6 +4,7 @@ deletes data.
 The model (`streams/models.py`) is the only definition of the schema. A plan is made of what differs from what is
 there, and then carried out or only printed."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,35 +12,34 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deploy.alarms import Watched, plan_alarms
+from deploy.consumers import Consumer, plan_consumers
+from deploy.steps import Step
 from streams.models import UserStreams
 
 TAGS = {"service": "stream-limits"}
 MOST_UNITS_TO_LEAST = 10
 """Auto-scaling may raise provisioned units to so many times what they start at."""
 USED_UNITS_PERCENT = 70
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One change: what it is, and doing it."""
-
-    what: str
-    do: Callable[[], Any]
+RECOVERY_TRIES, RECOVERY_WAIT_SECONDS = 20, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """How the deployment should be. `units` is None for on demand, else provisioned read and write units each, which
-    grow as they are used if it `scales`; `rate` (per second) and `burst` are the API's, for all callers together."""
+    """How the deployment should be. `units` are provisioned read and write units each, which grow as they are used if
+    it `scales`; without them a new table is on demand, and one that is there stays as it is unless `on_demand` is
+    asked for. `rate` (per second) and `burst` are the API's, for all callers together; `consumers` have plans of
+    their own."""
 
     table: str
     units: int | None = None
+    on_demand: bool = False
     scales: bool = True
     api: str | None = None
     api_stage: str | None = None
     rate: float = 1000
     burst: int = 2000
     topic: str | None = None
+    consumers: tuple[Consumer, ...] = ()
 
 
 def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
@@ -49,7 +49,8 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
     if table is None:
         yield Step(f"create the table {wanted.table} ({_capacity(wanted)})", lambda: _create(dynamodb, wanted))
     else:
-        if _mode(table) != _capacity(wanted):
+        is_told = wanted.on_demand or wanted.units is not None
+        if is_told and _mode(table) != _capacity(wanted):
             yield Step(
                 f"change {wanted.table} from {_mode(table)} to {_capacity(wanted)}",
                 lambda: _wait(dynamodb, wanted, dynamodb.update_table(TableName=wanted.table, **_billing(wanted))),
@@ -66,9 +67,7 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
     if table is None or not _recovers(dynamodb, wanted.table):
         yield Step(
             f"keep {wanted.table} recoverable to any second of the last 35 days",
-            lambda: dynamodb.update_continuous_backups(
-                TableName=wanted.table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-            ),
+            lambda: _recover(dynamodb, wanted.table),
         )
     if wanted.units is not None and wanted.scales:
         yield from _scaling(wanted, client("application-autoscaling"))
@@ -77,8 +76,7 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
         watched = Watched(
             function=wanted.api, api=wanted.api, api_stage=wanted.api_stage, table=wanted.table, topic=wanted.topic
         )
-        for what, do in plan_alarms(watched, client("cloudwatch")):
-            yield Step(what, do)
+        yield from plan_alarms(watched, client("cloudwatch"))
 
 
 def _table(dynamodb: Any, name: str) -> Mapping[str, Any] | None:
@@ -138,13 +136,28 @@ def _recovers(dynamodb: Any, name: str) -> bool:
     return bool(backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED")
 
 
+def _recover(dynamodb: Any, name: str) -> None:
+    """A table that was made a moment ago may not be ready for it yet."""
+    for attempt in range(RECOVERY_TRIES):
+        try:
+            dynamodb.update_continuous_backups(
+                TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+            )
+        except dynamodb.exceptions.ContinuousBackupsUnavailableException:
+            if attempt == RECOVERY_TRIES - 1:
+                raise
+            time.sleep(RECOVERY_WAIT_SECONDS)
+        else:
+            return
+
+
 def _scaling(wanted: Wanted, scaling: Any) -> Iterator[Step]:
     resource = f"table/{wanted.table}"
     found = scaling.describe_scalable_targets(ServiceNamespace="dynamodb", ResourceIds=[resource])["ScalableTargets"]
-    known = {target["ScalableDimension"] for target in found}
+    least = {target["ScalableDimension"]: target["MinCapacity"] for target in found}
     for kind in ("Read", "Write"):
         dimension = f"dynamodb:table:{kind}CapacityUnits"
-        if dimension not in known:
+        if least.get(dimension) != wanted.units:
             yield Step(
                 f"scale {kind.lower()} units of {wanted.table} from {wanted.units} to "
                 f"{(wanted.units or 0) * MOST_UNITS_TO_LEAST} as they are used",
@@ -187,3 +200,6 @@ def _throttling(wanted: Wanted, apigateway: Any) -> Iterator[Step]:
                 ],
             ),
         )
+    yield from plan_consumers(
+        list(wanted.consumers), api_id=api["id"], api_stage=str(wanted.api_stage), apigateway=apigateway
+    )

@@ -34,13 +34,13 @@ STARTS_WITHIN_SECONDS = 60
 
 
 @contextmanager
-def emulated_aws() -> Iterator[str]:
+def emulated_aws(*services: str) -> Iterator[str]:
     """An AWS on loopback, by its URL, that keeps nothing."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="aws-") as folder:
         environment = os.environ | {
-            "SERVICES": ",".join(SERVICES),
+            "SERVICES": ",".join(services or SERVICES),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "PERSIST_STATE": "0",
@@ -170,8 +170,8 @@ class Rehearsal:
 
     def provision(self) -> str:
         """The table, and the API's throttling."""
-        table = stage_of(STAGE)["environment_variables"]["DYNAMODB_TABLE"]
-        return self.run(sys.executable, "manage.py", "provision", "--stage", STAGE, DYNAMODB_TABLE=table)
+        command = [sys.executable, "manage.py", "provision", "--stage", STAGE, "--consumer", "billing:50:100"]
+        return self.run(*command)
 
     def api(self) -> httpx.Client:
         """A client of the deployed API, through API Gateway, as a back end."""

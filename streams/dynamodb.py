@@ -8,12 +8,12 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Program
 """
 
 import json
-import random
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from queue import Empty, LifoQueue
+from random import SystemRandom
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from streams.signature import Credentials, sign
 TRIES = 3
 """A call that DynamoDB did not answer, or could not serve, is sent again: every write here may be repeated."""
 BACKOFF_SECONDS = 0.025
+JITTER = SystemRandom()
 TIMEOUT_SECONDS = 2
 """Short, so that a request that has to retry still answers long before API Gateway's 29 seconds."""
 
@@ -89,7 +90,7 @@ def connect(endpoint: str | None, region: str, credentials: Credentials | None =
             if (
                 attempt > 1
             ):  # at once the first time, since a connection kept open may have gone stale; then full jitter
-                time.sleep(random.random() * BACKOFF_SECONDS * 2**attempt)
+                time.sleep(JITTER.random() * BACKOFF_SECONDS * 2**attempt)
             try:
                 status, answer = send(operation, body)
             except (OSError, HTTPException, ValueError) as exc:

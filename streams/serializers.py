@@ -1,9 +1,9 @@
 """Shapes in and out. No decisions."""
 
-import random
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from random import SystemRandom
 from typing import Any, ClassVar, override
 
 from django.conf import settings
@@ -12,6 +12,8 @@ from rest_framework import serializers
 from streams import tokens
 from streams.rules import Account, Ending, Lease, Policy, WhenFull
 
+JITTER = SystemRandom()
+"""Not a seeded one: instances that Lambda resumes from one snapshot would all send the same."""
 ID = re.compile(r"(?!\.\.?$)[A-Za-z0-9._~:@|-]{1,128}")
 """User ids, stream ids and device ids. Not `.` or `..`: in a path, clients and proxies resolve those (RFC 3986)."""
 ID_IS = "Must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ | -, and neither . nor .."
@@ -154,7 +156,7 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
         "startedAt": iso(lease.started_at),
         "expiresAt": iso(lease.expires_at),
         "leaseSeconds": max(0, lease.expires_at - now) / 1000,
-        "heartbeatSeconds": round(settings.LEASE_SECONDS / 3 * random.uniform(0.9, 1), 3),
+        "heartbeatSeconds": round(settings.LEASE_SECONDS / 3 * JITTER.uniform(0.9, 1), 3),
         "epoch": lease.epoch,
     }
 

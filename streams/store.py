@@ -14,12 +14,12 @@ a bounded number of times.
     write if unchanged ──lost the race───┴──▶ judged again, at most `ATTEMPTS` times, then `StoreContended`
 """
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from random import SystemRandom
 from typing import Any
 
 from django.conf import settings
@@ -80,7 +80,7 @@ class StreamStore:
     policy: Policy
     call: Call = DYNAMODB
     sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = SystemRandom().random  # a seeded one would be the same in every resumed instance
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
         """Admit one more stream, or raise `StreamLimitReached`."""

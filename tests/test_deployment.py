@@ -125,7 +125,8 @@ def test_a_live_tables_capacity_changes_and_its_rows_stay(aws: str) -> None:
     assert "change Live from on demand to provisioned" in carry_out(aws, Wanted(table="Live", units=20, scales=False))
     table = dynamodb.describe_table(TableName="Live")["Table"]
     assert table["ProvisionedThroughput"]["WriteCapacityUnits"] == 20
-    assert "change Live from provisioned to on demand" in carry_out(aws, Wanted(table="Live"))
+    assert carry_out(aws, Wanted(table="Live")) == [], "nobody asked for another capacity"
+    assert "change Live from provisioned to on demand" in carry_out(aws, Wanted(table="Live", on_demand=True))
     assert dynamodb.scan(TableName="Live")["Count"] == 1
 
 

@@ -6,25 +6,27 @@ from typing import Any
 
 import pytest
 
-from deploy.alarms import Change, Watched, alarms, plan_alarms
+from deploy.alarms import Watched, alarms, plan_alarms
 from deploy.consumers import Consumer, plan_consumers
-from tests.aws import emulated_aws
+from deploy.rehearse import emulated_aws
+from deploy.steps import Step
+from tests.test_deployment import client as clients_of
 
 WATCHED = Watched(function="limits-test", api="limits-test", api_stage="test", table="UserStreams-test")
 BILLING = Consumer(name="billing", rate=50, burst=100)
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
-    with emulated_aws(tmp_path_factory.mktemp("aws"), "apigateway", "cloudwatch") as client:
-        yield client
+def client() -> Iterator[Callable[[str], Any]]:
+    with emulated_aws("apigateway", "cloudwatch") as url:
+        yield clients_of(url)
 
 
-def carry_out(changes: Iterable[Change]) -> list[str]:
-    changes = list(changes)
-    for _, do in changes:
-        do()
-    return [what for what, _ in changes]
+def carry_out(plan: Iterable[Step]) -> list[str]:
+    steps = list(plan)
+    for step in steps:
+        step.do()
+    return [step.what for step in steps]
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def api_id(apigateway: Any) -> str:
     return id
 
 
-def plan(apigateway: Any, api_id: str, *consumers: Consumer) -> Iterator[Change]:
+def plan(apigateway: Any, api_id: str, *consumers: Consumer) -> Iterator[Step]:
     return plan_consumers(list(consumers), api_id=api_id, api_stage="test", apigateway=apigateway)
 
 
