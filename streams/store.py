@@ -244,12 +244,13 @@ class StreamStore:
         self, user_id: str, seen: Account | None, after: Account, outcome: Outcome, *, now: int
     ) -> Outcome:
         """Write the whole account, if it is still the one that was judged."""
+        # The maps are given in DynamoDB's JSON: PynamoDB would take `{"S": …}`, the map of one id named S, for that.
         row = UserStreams
         self._update_as(
             user_id,
-            row.leases.set({id: rows.plain(rows.lease_item(lease)) for id, lease in after.leases.items()}),
-            row.epochs.set({id: lease.epoch for id, lease in after.leases.items()}),
-            row.ended.set({id: rows.plain(rows.ending_item(ending)) for id, ending in after.ended.items()}),
+            row.leases.set({"M": {id: rows.lease_item(lease) for id, lease in after.leases.items()}}),
+            row.epochs.set({"M": {id: rows.number(lease.epoch) for id, lease in after.leases.items()}}),
+            row.ended.set({"M": {id: rows.ending_item(ending) for id, ending in after.ended.items()}}),
             row.version.set(after.version),
             row.ttl.set(row.keep_until | self._forget_at(now)),
             condition=row.user_id.does_not_exist() if seen is None else row.version == seen.version,

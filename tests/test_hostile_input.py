@@ -315,6 +315,20 @@ def test_an_id_is_never_read_as_an_expression(viewer: Viewer, id: str) -> None:
     assert [stream["id"] for stream in viewer.list()["streams"]] == ["other"]
 
 
+@pytest.mark.engine
+@pytest.mark.parametrize("id", ["S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"])
+def test_a_stream_named_like_a_type_of_dynamodb_is_a_stream_like_others(viewer: Viewer, id: str) -> None:
+    token = viewer.started(deviceId=id)["token"]
+    assert viewer.heartbeat(id, token).status_code == 200
+    viewer.started(deviceId="tv", replace=[id])
+    ended = viewer.heartbeat(id, token)
+    assert (ended.status_code, ended.json()["reason"], ended.json()["endedBy"]) == (410, "replaced", "tv")
+    viewer.started(deviceId=id, replace=["tv"])
+    assert [stream["id"] for stream in viewer.list()["streams"]] == [id]
+    assert viewer.stop(id).status_code == 204
+    assert viewer.list()["active"] == 0
+
+
 def test_a_user_named_like_an_expression_is_a_user_like_others(viewer: Viewer) -> None:
     for name in EXPRESSIONS[:13]:
         user = Viewer(viewer.api, f"{name}:{viewer.user_id}")
