@@ -1,6 +1,8 @@
 # make run    serve on http://127.0.0.1:8000/ (PORT=9000 make run: on another port)
 # make test   the whole suite, against real engines
-# make check  lint and types
+# make check  lint, types, risky code
+# make audit  known vulnerabilities in what ships (asks osv.dev)
+# make lock   pin requirements*.in, with hashes, into requirements*.txt
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
 # make bench     what it costs, beside a bare handler (QUICK=1: in under a minute)
@@ -10,7 +12,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test check package rehearse bench
+.PHONY: run test check audit lock package rehearse bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
@@ -22,6 +24,7 @@ check: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	DEBUG=1 $(VENV)/bin/mypy
+	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project deploy
 
 package: $(READY)
 	@. $(VENV)/bin/activate && zappa package $(or $(STAGE),test) -o stream-limits.zip
@@ -30,13 +33,13 @@ rehearse: $(READY)
 	@exec $(PYTHON) -m deploy.rehearse
 
 # Python 3.12 or later, under whichever name it goes here.
-$(READY): requirements.txt requirements-dev.txt
+$(READY): requirements-dev.txt
 	@for python in python3 python3.14 python3.13 python3.12; do \
 	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && break; python=; \
 	done; \
 	if [ -z "$$python" ]; then echo "Python 3.12 or later is needed; none of python3, python3.14, python3.13, python3.12 is." >&2; exit 1; fi; \
 	echo "Making $(VENV) with $$($$python --version) …"; \
-	$$python -m venv --clear $(VENV) && $(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$$python -m venv --clear $(VENV) && $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 bench: $(VENV)/ready-to-bench
@@ -45,3 +48,25 @@ bench: $(VENV)/ready-to-bench
 $(VENV)/ready-to-bench: $(READY) bench/requirements.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@
+
+# A package that could not be looked up fails it too (--strict).
+audit: $(VENV)/ready-to-audit
+	$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes --vulnerability-service osv \
+	  -r requirements.txt -r requirements-jwks.txt
+
+$(VENV)/ready-to-audit: $(READY) requirements-audit.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.txt
+	@touch $@
+
+# Everything is resolved together, so that what is tested is what ships. Hashes are PyPI's, whatever index pip is set to use.
+lock: export PIP_CONFIG_FILE := /dev/null
+lock: export PIP_INDEX_URL := https://pypi.org/simple
+lock: export PIP_EXTRA_INDEX_URL :=
+lock: export PIP_FIND_LINKS :=
+lock: export CUSTOM_COMPILE_COMMAND := make lock
+lock: COMPILE = $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url
+lock: $(READY)
+	$(COMPILE) requirements-dev.in
+	$(COMPILE) --constraint requirements-dev.txt requirements.in
+	$(COMPILE) --constraint requirements-dev.txt requirements-jwks.in
+	$(COMPILE) --constraint requirements-dev.txt requirements-audit.in

@@ -27,7 +27,7 @@ from click import ClickException
 OURS = ("streams", "streams_project", "zappa_settings.py")
 PACKAGES = (
     "asgiref", "botocore", "corsheaders", "dateutil", "django", "jmespath", "jwt", "pynamodb", "rest_framework",
-    "six.py", "sqlparse", "typing_extensions.py", "urllib3", "whitenoise",
+    "six.py", "sqlparse", "urllib3", "whitenoise",
     "zappa", "boto3", "s3transfer", "durationpy", "markupsafe", "werkzeug",  # Zappa's handler and what it imports
 )  # fmt: skip
 FOR_PUBLISHED_KEYS = ("cryptography", "cffi", "_cffi_backend")

@@ -14,9 +14,11 @@ from streams.rules import Account, Ending, Lease, Policy, WhenFull
 
 JITTER = SystemRandom()
 """Not a seeded one: instances that Lambda resumes from one snapshot would all send the same."""
-ID = re.compile(r"[A-Za-z0-9._~:@|-]{1,128}")
-"""User ids, stream ids and device ids."""
-ID_IS = "Must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ | -"
+ID = re.compile(r"(?!\.\.?$)[A-Za-z0-9._~:@|-]{1,128}")
+"""User ids, stream ids and device ids. Not `.` or `..`: in a path, clients and proxies resolve those (RFC 3986)."""
+ID_IS = "Must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ | -, and neither . nor .."
+ERRORS_AT_MOST = 10
+"""Of a kind, in an answer: one that grew with the request would be a lever."""
 
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -58,9 +60,25 @@ class WholeField(serializers.IntegerField):
 
     @override
     def to_internal_value(self, data: Any) -> int:
-        if type(data) not in (int, float) or not float(data).is_integer():
+        is_whole = type(data) is int or (type(data) is float and data.is_integer())
+        if not is_whole:
             self.fail("invalid")
         return int(data)
+
+
+class IdsField(serializers.ListField):
+    """A list of ids: the first that are not are named."""
+
+    child = IdField()
+
+    @override
+    def run_child_validation(self, data: Any) -> list[str]:
+        try:
+            ids: list[str] = super().run_child_validation(data)
+        except serializers.ValidationError as exc:
+            by_index: Any = exc.detail
+            raise serializers.ValidationError(dict(list(by_index.items())[:ERRORS_AT_MOST])) from exc
+        return ids
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -71,7 +89,8 @@ class StrictSerializer(serializers.Serializer[Any]):
         errors: dict[str, Any] = {}
         if isinstance(data, dict):
             known = ", ".join(self.fields)
-            errors = {name: [f"Not a field. The fields are: {known}."] for name in data.keys() - self.fields.keys()}
+            unknown = [name for name in data if name not in self.fields][:ERRORS_AT_MOST]
+            errors = {name: [f"Not a field. The fields are: {known}."] for name in unknown}
         try:
             values: dict[str, Any] = super().to_internal_value(data)
         except serializers.ValidationError as exc:
@@ -90,8 +109,7 @@ class StartSerializer(StrictSerializer):
     deviceName = TextField(required=False, allow_null=True, max_length=128, help_text="As the viewer knows it.")
     deviceType = TextField(required=False, allow_null=True, max_length=64, help_text="tv, phone, web, …")
     title = TextField(required=False, allow_null=True, max_length=256, help_text="Of what is being watched.")
-    replace = serializers.ListField(
-        child=IdField(),
+    replace = IdsField(
         required=False,
         max_length=settings.HIGHEST_LIMIT,
         help_text="Ids of streams to end for this one.",
@@ -114,7 +132,11 @@ class LimitSerializer(StrictSerializer):
     """A user's own limit."""
 
     limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
-    whenFull = serializers.ChoiceField(choices=[choice.value for choice in WhenFull], default=WhenFull.DENY.value)
+    whenFull = serializers.ChoiceField(
+        choices=[choice.value for choice in WhenFull],
+        default=WhenFull.DENY.value,
+        error_messages={"invalid_choice": f"Must be one of {', '.join(WhenFull)}."},
+    )
 
 
 def iso(instant: int) -> str:

@@ -207,8 +207,8 @@ class OpenAPIView(APIView):
         return Response(document())
 
 
-def unknown_url(request: HttpRequest) -> HttpResponse:
-    """A problem for every URL that is not the API's."""
+def unknown_url(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """A problem for every URL that is not the API's; Django gives the exception where it is no path (`*`)."""
     return plain_response(Http404())
 
 

@@ -121,7 +121,7 @@ if AUTH_JWKS:
     if "://" not in AUTH_JWKS and not Path(AUTH_JWKS).is_file():
         raise ImproperlyConfigured(f"AUTH_JWKS names the file {AUTH_JWKS!r}, which is not there.")
     if find_spec("cryptography") is None:
-        raise ImproperlyConfigured("AUTH_JWKS needs the package cryptography: add the line of requirements-jwks.txt.")
+        raise ImproperlyConfigured("AUTH_JWKS needs the package cryptography: install requirements-jwks.txt too.")
 IS_AUTHENTICATED = bool(API_KEYS or AUTH_JWT_SECRETS or AUTH_JWKS)
 OPEN_ACCESS = DEBUG and not IS_AUTHENTICATED
 """Whether everyone may call everything: local development only, until an authentication is configured."""

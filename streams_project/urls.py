@@ -8,3 +8,4 @@ urlpatterns = [
     path("", include("streams.urls")),
     re_path("", unknown_url),
 ]
+handler404 = unknown_url

@@ -100,6 +100,7 @@ def test_every_wrong_field_is_named_at_once(viewer: Viewer) -> None:
         ({"limit": -1}, "limit"),
         ({"limit": 101}, "limit"),
         ({"limit": 10**30}, "limit"),
+        ({"limit": 10**400}, "limit"),
         ({"limit": None}, "limit"),
         ({"limit": 3, "whenFull": "explode"}, "whenFull"),
         ({"limit": 3, "whenFull": None}, "whenFull"),
