@@ -4,17 +4,20 @@ deletes data.
 The model (`streams/models.py`) is the only definition of the schema. A plan is made of what differs from what is
 there, and then carried out or only printed."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
+from rest_framework.exceptions import Throttled
 
 from deploy.alarms import Watched, plan_alarms
 from deploy.consumers import Consumer, plan_consumers
 from deploy.steps import Step
 from streams.models import UserStreams
+from streams.problems import MEDIA_TYPE, PROBLEMS, body_of
 
 TAGS = {"service": "stream-limits"}
 MOST_UNITS_TO_LEAST = 10
@@ -200,6 +203,33 @@ def _throttling(wanted: Wanted, apigateway: Any) -> Iterator[Step]:
                 ],
             ),
         )
+    refusal = _throttled()
+    for response in ("THROTTLED", "QUOTA_EXCEEDED"):
+        there = apigateway.get_gateway_response(restApiId=api["id"], responseType=response)
+        if any(there.get(name) != value for name, value in refusal.items()):
+            yield Step(
+                f"have {wanted.api} refuse with a problem when {response.lower().replace('_', ' ')}",
+                lambda response=response: _refuse(apigateway, address, response, refusal),  # type: ignore[misc]
+            )
     yield from plan_consumers(
         list(wanted.consumers), api_id=api["id"], api_stage=str(wanted.api_stage), apigateway=apigateway
     )
+
+
+def _throttled() -> dict[str, Any]:
+    """What API Gateway is to answer where it throttles: the service's own problem, and how long to wait."""
+    problem = PROBLEMS[Throttled]
+    return {
+        "statusCode": str(problem.status),
+        "responseParameters": {
+            "gatewayresponse.header.Content-Type": f"'{MEDIA_TYPE}'",
+            "gatewayresponse.header.Retry-After": "'1'",
+        },
+        "responseTemplates": {"application/json": json.dumps(body_of(problem))},
+    }
+
+
+def _refuse(apigateway: Any, address: Mapping[str, str], response: str, refusal: Mapping[str, Any]) -> None:
+    """Set the answer, and deploy the API anew: a stage shows what it was deployed with."""
+    apigateway.put_gateway_response(restApiId=address["restApiId"], responseType=response, **refusal)
+    apigateway.create_deployment(**address)

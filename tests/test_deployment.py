@@ -87,6 +87,17 @@ def test_provisioning_again_finds_nothing_to_do(rehearsal: Rehearsal) -> None:
     assert "Everything is as it should be." in rehearsal.provision()
 
 
+def test_api_gateway_throttles_with_the_services_own_problem(rehearsal: Rehearsal) -> None:
+    apigateway = rehearsal.client("apigateway")
+    (api,) = apigateway.get_rest_apis()["items"]
+    settings = apigateway.get_stage(restApiId=api["id"], stageName=STAGE)["methodSettings"]["*/*"]
+    assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (1000, 2000)
+    refusal = apigateway.get_gateway_response(restApiId=api["id"], responseType="THROTTLED")
+    assert refusal["statusCode"] == "429"
+    assert refusal["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
+    assert json.loads(refusal["responseTemplates"]["application/json"])["type"] == "throttled"
+
+
 def test_a_plan_is_printed_and_not_carried_out(rehearsal: Rehearsal) -> None:
     said = rehearsal.run(sys.executable, "manage.py", "provision", "--dry-run", DYNAMODB_TABLE="Another")
     assert "would create the table Another (on demand)" in said
