@@ -175,3 +175,12 @@ def test_a_missing_table_is_unavailable(streams: StreamStore, user_id: str, monk
     monkeypatch.setattr(UserStreams.Meta, "table_name", "NoSuchTable")
     with pytest.raises(StoreUnavailable):
         streams.read(user_id, now=NOW)
+
+
+def test_a_hundred_streams_are_replaced_in_one_write(streams: StreamStore, user_id: str) -> None:
+    ids = [f"{number:0128}" for number in range(100)]
+    streams.set_limit(user_id, limit=100, when_full=WhenFull.DENY, now=NOW)
+    fill(streams, user_id, *ids)
+    for replaced in (ids, ids):  # the second time they are ended already, which does no harm
+        streams.start(user_id, asking("new", replace=tuple(replaced)), now=NOW + 200)
+    assert [lease.id for lease in streams.read(user_id, now=NOW).live(NOW + 200)] == ["new"]
