@@ -24,7 +24,7 @@ from typing import Any
 
 from click import ClickException
 
-OURS = ("streams", "streams_project", "zappa_settings.py")
+OURS = ("streams", "streams_project", "clients", "zappa_settings.py")
 PACKAGES = (
     "asgiref", "botocore", "corsheaders", "dateutil", "django", "jmespath", "jwt", "pynamodb", "rest_framework",
     "six.py", "sqlparse", "urllib3", "whitenoise",
@@ -41,6 +41,7 @@ LEFT_OUT = re.compile(
     | ^botocore/data/(?!dynamodb/2012-08-10/|[^/]*\.json$)
     | ^botocore/data/dynamodb/.*/(examples|waiters|paginators)
     | ^boto3/(data|examples|docs)/
+    | ^clients/python/
     | ^django/contrib/(gis|postgres|flatpages|redirects|sitemaps|syndication|humanize|sites)/
     | ^django/contrib/(admin|admindocs|auth|gis)/(static|templates|locale)/
     | ^django/(contrib/\w+|conf)/locale/(?!en/)\w+/

@@ -3,6 +3,7 @@ page."""
 
 from django.conf import settings
 from django.urls import re_path
+from django.views.generic import TemplateView
 
 from streams.views import HealthView, LimitView, OpenAPIView, ReadyView, StreamViewSet
 
@@ -22,4 +23,8 @@ urlpatterns = [
     re_path(r"^readyz/?\Z", ReadyView.as_view(), name="readyz"),
 ]
 if settings.BROWSABLE_API:
-    urlpatterns.append(re_path(r"^openapi\.json\Z", OpenAPIView.as_view(), name="openapi"))
+    console = TemplateView.as_view(template_name="streams/console.html")
+    urlpatterns += [
+        re_path(r"^openapi\.json\Z", OpenAPIView.as_view(), name="openapi"),
+        re_path(r"^console/?\Z", console, name="console"),
+    ]

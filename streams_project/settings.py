@@ -202,6 +202,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 STORAGES = {"staticfiles": {"BACKEND": "streams_project.storage.PrefixedStaticFilesStorage"}}
+STATICFILES_DIRS = [("client", BASE_DIR / "clients" / "web")]
 WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {

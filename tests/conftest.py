@@ -102,6 +102,20 @@ def serving(application: Any) -> Iterator[str]:
         server.server_close()
 
 
+@contextmanager
+def serving_under(prefix: str) -> Iterator[str]:
+    """The service under a path (`/test`), as API Gateway's stages have it, by its URL."""
+    application = get_wsgi_application()
+
+    def mounted(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["SCRIPT_NAME"] = prefix
+        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix(prefix)
+        return application(environ, start_response)
+
+    with serving(mounted) as url:
+        yield url + prefix
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     with serving(get_wsgi_application()) as url:

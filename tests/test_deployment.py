@@ -71,7 +71,7 @@ def test_the_function_is_set_up_as_the_stage_says(rehearsal: Rehearsal) -> None:
     assert "LEASE_TOKEN_KEYS" in function["Environment"]["Variables"]
 
 
-@pytest.mark.newman
+@pytest.mark.node
 def test_the_postman_collection_holds_for_the_deployed_service(rehearsal: Rehearsal) -> None:
     with rehearsal.api() as api:
         done = newman(str(api.base_url), key=rehearsal.api_key)

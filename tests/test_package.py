@@ -37,10 +37,14 @@ def ask(method, path, body=None, **more):
 started = ask("PUT", f"/users/{user}/streams/tv", {"streamId": "456"})
 page = ask("GET", f"/users/{user}/streams", Accept="text/html")
 style = ask("GET", "/static/rest_framework/css/default.css")
+console = ask("GET", "/console")
+client = ask("GET", "/static/client/streams-client.js")
 print(json.dumps({
     "started": [started["statusCode"], started["headers"]["Location"]],
     "page": [page["statusCode"], page["headers"]["Content-Type"], "/test/static/" in page["body"]],
     "style": [style["statusCode"], style["headers"]["Content-Type"]],
+    "console": [console["statusCode"], 'data-api="/test/"' in console["body"]],
+    "client": [client["statusCode"], client["headers"]["Content-Type"]],
     "compiled": compiled,
     "from_elsewhere": [n for n, m in list(sys.modules.items()) if "site-packages" in (getattr(m, "__file__", 0) or "")],
 }))
@@ -117,6 +121,8 @@ def test_the_unzipped_package_serves_by_itself_and_compiles_nothing(
         "started": [201, f"/test/users/{user_id}/streams/tv"],
         "page": [200, "text/html; charset=utf-8", True],
         "style": [200, 'text/css; charset="utf-8"'],
+        "console": [200, True],
+        "client": [200, 'text/javascript; charset="utf-8"'],
         "compiled": [],
         "from_elsewhere": [],
     }

@@ -62,6 +62,7 @@ PATHS = {
     "healthz": "/healthz",
     "readyz": "/readyz",
     "openapi": "/openapi.json",
+    "console": "/console",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("limit", "PUT"): {"limit": 100},
@@ -83,6 +84,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("healthz", "GET"): EVERYONE,
     ("readyz", "GET"): EVERYONE,
     ("openapi", "GET"): EVERYONE,
+    ("console", "GET"): EVERYONE,
 }
 
 

@@ -1,4 +1,4 @@
-"""The Postman collection: complete, and true of a running service when newman runs it (`-m newman`, needs Node.js)."""
+"""The Postman collection: complete, and true of a running service when newman runs it (`-m node`)."""
 
 import hashlib
 import json
@@ -66,7 +66,7 @@ def newman(url: str, *, key: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.newman
+@pytest.mark.node
 def test_the_collection_holds_for_an_open_service(server_url: str) -> None:
     done = newman(server_url)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -81,13 +81,13 @@ def closed_service_url() -> Iterator[str]:
         yield server.url
 
 
-@pytest.mark.newman
+@pytest.mark.node
 def test_the_collection_holds_for_a_back_end_with_its_key(closed_service_url: str) -> None:
     done = newman(closed_service_url, key=KEY)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.newman
+@pytest.mark.node
 def test_the_collection_fails_without_the_key_that_is_asked_for(closed_service_url: str) -> None:
     done = newman(closed_service_url)
     assert done.returncode == 1

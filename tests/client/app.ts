@@ -1,0 +1,23 @@
+/** An app that uses all of the client's types; it is compiled, not run. */
+
+import { StreamClient, type Problem, type Reason, type Stream } from "../../clients/web/streams-client.js";
+
+const client = new StreamClient({
+  url: "https://streams.example.com",
+  userId: "123",
+  headers: async () => ({ Authorization: "Bearer x" }),
+  worker: new Worker("streams-timer.js"),
+  on: {
+    admitted: ({ token, title }) => console.log(token, title?.length),
+    denied: (holders: Stream[], problem: Problem) => console.log(holders[0]?.deviceName, problem.limit),
+    ended: (reason, problem) => console.log(reason === ("replaced" satisfies Reason), problem?.endedBy),
+    offline: ({ type }) => console.log(type),
+    online: () => {},
+    failed: ({ errors }) => console.log(errors),
+  },
+});
+const mayPlay: boolean = await client.start({ streamId: "456", deviceId: "tv", replace: ["phone"] });
+console.log(mayPlay, client.stream?.token);
+await client.stop();
+// @ts-expect-error: a start says what is watched
+client.start({});
