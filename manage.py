@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
 def main() -> None:
     """Run one command."""
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command in ("runserver", "test", "preflight", "provision") and not os.environ.get("DEBUG"):
+    if command in ("runserver", "test", "preflight", "provision", "streams", "limit") and not os.environ.get("DEBUG"):
         os.environ["DEBUG"] = "1"
     from streams_project.local_dynamodb import local_dynamodb
 

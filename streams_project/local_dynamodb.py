@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -33,18 +33,20 @@ CONFIGURED_BY = (
     "AWS_LAMBDA_FUNCTION_NAME",
 )
 """With any of these in the environment there is a DynamoDB already, or the way to Amazon's."""
+BRIEF = ("streams", "limit")
+"""Commands that end at once, and take the engine with them that they started."""
 
 
 @contextmanager
 def local_dynamodb(command: str) -> Iterator[None]:
     """Have `DYNAMODB_ENDPOINT` set for the commands that need a table. `test` gets an engine of its own that keeps
-    nothing, whatever AWS account is configured; the others share one whose state is in `.local/`."""
+    nothing, whatever AWS account is configured; the others use the one whose state is in `.local/`."""
     if command == "test" and "DYNAMODB_ENDPOINT" not in os.environ:
         with tempfile.TemporaryDirectory(prefix="dynamodb-") as folder, _engine(Path(folder), keep=False) as endpoint:
             os.environ["DYNAMODB_ENDPOINT"] = endpoint
             yield
-    elif command == "runserver" and not any(os.environ.get(name) for name in CONFIGURED_BY):
-        with _shared_engine() as endpoint:
+    elif command in ("runserver", *BRIEF) and not any(os.environ.get(name) for name in CONFIGURED_BY):
+        with _shared_engine(is_brief=command in BRIEF) as endpoint:
             os.environ["DYNAMODB_ENDPOINT"] = endpoint
             yield
     else:
@@ -52,33 +54,36 @@ def local_dynamodb(command: str) -> Iterator[None]:
 
 
 @contextmanager
-def _shared_engine() -> Iterator[str]:
-    """The engine on `.local/`: of another process that has one, else ours."""
+def _shared_engine(*, is_brief: bool) -> Iterator[str]:
+    """The engine on `.local/`: of another process that has one, else ours. A brief one is announced to nobody: a server
+    that joined it would be left without; who comes meanwhile waits for the lock."""
     LOCAL.mkdir(parents=True, exist_ok=True)
     address = LOCAL / "endpoint"
     with (LOCAL / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield _wait_for(address)
+        if endpoint := _running_elsewhere(address, lock):
+            yield endpoint
             return
         address.unlink(missing_ok=True)
         # The engine inherits the lock, so that nobody reads the state before it is written.
         with _engine(LOCAL / "dynamodb", keep=True, lock=lock) as endpoint:
-            address.write_text(endpoint)
+            if not is_brief:
+                address.write_text(endpoint)
             yield endpoint
 
 
-def _wait_for(address: Path) -> str:
+def _running_elsewhere(address: Path, lock: IO[str]) -> str | None:
+    """The endpoint of the process that has the lock; None when the lock is ours."""
     deadline = time.monotonic() + START_WITHIN_SECONDS
     while time.monotonic() < deadline:
-        try:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return None
+        with suppress(OSError, ValueError):
             endpoint = address.read_text()
             port = int(endpoint.rpartition(":")[2])
             with socket.create_connection(("127.0.0.1", port), timeout=1):
                 return endpoint
-        except (OSError, ValueError):
-            time.sleep(0.05)
+        time.sleep(0.05)
     sys.exit(
         f"Another process holds {LOCAL / 'lock'}, but its DynamoDB does not answer. Stop that process and try again."
     )

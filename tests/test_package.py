@@ -39,6 +39,7 @@ page = ask("GET", f"/users/{user}/streams", Accept="text/html")
 style = ask("GET", "/static/rest_framework/css/default.css")
 console = ask("GET", "/console")
 client = ask("GET", "/static/client/streams-client.js")
+lambda_handler({"manage": f"streams list {user}"}, None)
 print(json.dumps({
     "started": [started["statusCode"], started["headers"]["Location"]],
     "page": [page["statusCode"], page["headers"]["Content-Type"], "/test/static/" in page["body"]],
@@ -117,6 +118,7 @@ def test_the_unzipped_package_serves_by_itself_and_compiles_nothing(
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert f"{user_id} has 1 of 3 streams." in done.stdout, "zappa manage test"
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "started": [201, f"/test/users/{user_id}/streams/tv"],
         "page": [200, "text/html; charset=utf-8", True],
