@@ -37,6 +37,7 @@ class Server:
 
     process: subprocess.Popen[str]
     said: str
+    environment: dict[str, str]
 
     @property
     def url(self) -> str:
@@ -71,7 +72,7 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]
                     break
             # What it says from here on is read and dropped, or it would stop at a full pipe.
             threading.Thread(target=process.stdout.read, daemon=True).start()
-            yield Server(process, said)
+            yield Server(process, said, environment)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
