@@ -109,7 +109,7 @@ def test_without_dynamodb_the_refusal_says_what_to_check(
 ) -> None:
     for module in (streams, limit):
         monkeypatch.setattr(module, "store", replace(module.store, call=unreachable()))
-    with pytest.raises(CommandError, match="The store does not answer.*\n.+\nCheck DYNAMODB_ENDPOINT, or AWS_PROFILE"):
+    with pytest.raises(CommandError, match=r"The store does not answer.*\n.+\nCheck DYNAMODB_ENDPOINT, or AWS_PROFILE"):
         said(*words)
 
 

@@ -1,4 +1,4 @@
-"""What `manage.py streams` and `manage.py limit` have in common: the views' rules, and answers for people and programs."""
+"""What `manage.py streams` and `manage.py limit` share: the views' rules, and answers for people and programs."""
 
 import json
 import time
