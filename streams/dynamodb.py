@@ -9,23 +9,21 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Program
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from queue import Empty, LifoQueue
 from random import SystemRandom
 from typing import Any
 from urllib.parse import urlsplit
 
+from streams.connection import BadAnswer, Connection
 from streams.signature import Credentials, sign
 
 TRIES = 3
 """A call that DynamoDB did not answer, or could not serve, is sent again: every write here may be repeated."""
 BACKOFF_SECONDS = 0.025
 JITTER = SystemRandom()
-TIMEOUT_SECONDS = 2
-"""Short, so that a request that has to retry still answers long before API Gateway's 29 seconds."""
 
 RETRIED = {
     "InternalServerError",
@@ -58,50 +56,50 @@ def connect(endpoint: str | None, region: str, credentials: Credentials | None =
     given or those of botocore's chain. It connects when it is first used, and threads may share it."""
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     url = urlsplit(endpoint or f"https://dynamodb.{region}.{suffix}")
-    idle: LifoQueue[HTTPConnection] = LifoQueue()
+    idle: deque[Connection] = deque()
 
-    def connection() -> HTTPConnection:
+    def connection() -> Connection:
         try:
-            return idle.get_nowait()
-        except Empty:
-            if url.scheme == "http":
-                return HTTPConnection(url.netloc, timeout=TIMEOUT_SECONDS)
-            return HTTPSConnection(url.netloc, timeout=TIMEOUT_SECONDS, context=_tls())
+            return idle.pop()
+        except IndexError:
+            return Connection(url)
 
     def forget_idle() -> None:
-        with suppress(Empty):
+        with suppress(IndexError):
             while True:
-                idle.get_nowait().close()
+                idle.pop().close()
 
     def send(operation: str, body: bytes) -> tuple[int, Mapping[str, Any]]:
-        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}"}
-        key = credentials or _credentials()
+        headers = {
+            "Host": url.netloc,
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+        }
         signed = sign(
-            headers, body, credentials=key, host=url.netloc, region=region, service="dynamodb", at=time.time()
+            headers, body, credentials=credentials or _credentials(), region=region, service="dynamodb", at=time.time()
         )
         link = connection()
         try:
-            link.request("POST", "/", body, signed)
-            answer = link.getresponse()
-            content = answer.read()
+            status, content = link.post(signed, body)
         except BaseException:
             # Others that waited as long are as stale as this one: the next try is to begin with a new one.
             link.close()
             forget_idle()
             raise
-        idle.put(link)
-        return answer.status, json.loads(content)
+        if link.is_open:
+            idle.append(link)
+        else:
+            link.close()
+        return status, json.loads(content)
 
     def call(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         body = json.dumps(arguments).encode()
         for attempt in range(TRIES):
-            if (
-                attempt > 1
-            ):  # at once the first time, since a connection kept open may have gone stale; then full jitter
+            if attempt > 1:  # at once the first time, since an open connection may have gone stale; then full jitter
                 time.sleep(JITTER.random() * BACKOFF_SECONDS * 2**attempt)
             try:
                 status, answer = send(operation, body)
-            except (OSError, HTTPException, ValueError) as exc:
+            except (OSError, BadAnswer, ValueError) as exc:
                 failure: Exception = exc
                 continue
             if status == 200:
@@ -131,13 +129,3 @@ def _chain() -> Any:
     from botocore.session import get_session
 
     return get_session()
-
-
-@cache
-def _tls() -> Any:
-    """Trust in the certificates that botocore trusts: its bundle, or the one configured (`AWS_CA_BUNDLE`)."""
-    import ssl
-
-    from botocore.httpsession import get_cert_path
-
-    return ssl.create_default_context(cafile=_chain().get_config_variable("ca_bundle") or get_cert_path(True))

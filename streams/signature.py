@@ -19,16 +19,16 @@ class Credentials(NamedTuple):
 
 
 def sign(
-    headers: dict[str, str], body: bytes, *, credentials: Credentials, host: str, region: str, service: str, at: float
+    headers: dict[str, str], body: bytes, *, credentials: Credentials, region: str, service: str, at: float
 ) -> dict[str, str]:
-    """The headers with those that sign them: `X-Amz-Date` and `Authorization`, and the token where there is one.
-    Nothing may be added to them afterwards but `Host`. `at` is seconds since 1970 UTC."""
+    """The headers, `Host` among them, with those that sign them: `X-Amz-Date` and `Authorization`, and the token where
+    there is one. `at` is seconds since 1970 UTC."""
     moment = datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{moment[:8]}/{region}/{service}/aws4_request"
     signed = headers | {"X-Amz-Date": moment}
     if credentials.token:
         signed["X-Amz-Security-Token"] = credentials.token
-    canonical = sorted((name.lower(), value) for name, value in (signed | {"Host": host}).items())
+    canonical = sorted((name.lower(), value) for name, value in signed.items())
     names = ";".join(name for name, _ in canonical)
     lines = "".join(f"{name}:{value}\n" for name, value in canonical)
     request = f"POST\n/\n\n{lines}\n{names}\n{sha256(body).hexdigest()}"

@@ -99,7 +99,7 @@ def test_a_good_token_is_its_user_with_its_scopes() -> None:
         token(sub=7),
         token(exp=None),
         token(exp=time.time() - 60),
-        token(nbf=time.time() + 60),
+        token(nbf=time.time() + 3000),
         token(scope=["streams:admin"]),
         token() + "x" * 8192,
         token()[:-4] + "AAAA",

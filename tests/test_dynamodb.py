@@ -1,16 +1,27 @@
 """The wire to DynamoDB, when the other end misbehaves."""
 
 import json
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from streams import dynamodb
+from streams import connection, dynamodb
 from streams.dynamodb import TRIES, CallFailed, ConditionFailed
+
+KEY = dynamodb.Credentials("local", "local")
 
 
 class Wire:
@@ -49,9 +60,9 @@ class Wire:
         self.server.daemon_threads = True
 
     def hang_up(self) -> None:
-        for connection in self.open:
+        for link in self.open:
             with suppress(OSError):  # gone already
-                connection.shutdown(2)
+                link.shutdown(2)
 
 
 @pytest.fixture
@@ -68,8 +79,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def call(wire: Wire) -> dynamodb.Call:
-    key = dynamodb.Credentials("local", "local")
-    return dynamodb.connect(f"http://127.0.0.1:{wire.server.server_port}", "eu-west-1", key)
+    return dynamodb.connect(f"http://127.0.0.1:{wire.server.server_port}", "eu-west-1", KEY)
 
 
 def test_a_connection_is_kept_open(wire: Wire, call: dynamodb.Call) -> None:
@@ -126,3 +136,109 @@ def test_a_failed_condition_hands_back_the_item(wire: Wire, call: dynamodb.Call)
     with pytest.raises(ConditionFailed) as failure:
         call("UpdateItem", {})
     assert failure.value.item == item
+
+
+@contextmanager
+def saying(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that says these bytes, one for each connection, and hangs up; its URL, and the requests it has read."""
+    read: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        for answer in answers:
+            link, _ = listener.accept()
+            with link:
+                read.append(link.recv(65_536))
+                link.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", read
+        thread.join()
+
+
+GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nConnection: close\r\n\r\n{}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{!",
+        b"HTTP/1.1 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
+    ],
+    ids=[
+        "nothing", "half a head", "no length", "no number", "cut short", "no JSON", "no status", "chunks", "not HTTP",
+        "an endless line",
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_asked_for_again_over_a_new_connection(answer: bytes) -> None:
+    with saying(answer, GOOD) as (url, read):
+        assert dynamodb.connect(url, "eu-west-1", KEY)("GetItem", {}) == {}
+    assert len(read) == 2
+
+
+def test_a_connection_that_the_other_end_closes_is_not_used_again() -> None:
+    with saying(GOOD, GOOD) as (url, read):
+        call = dynamodb.connect(url, "eu-west-1", KEY)
+        assert [call("GetItem", {}), call("GetItem", {})] == [{}, {}]
+    assert len(read) == 2
+
+
+def test_a_request_is_one_packet_with_the_host_it_is_for() -> None:
+    with saying(GOOD) as (url, read):
+        dynamodb.connect(url, "eu-west-1", KEY)("GetItem", {"TableName": "T"})
+    (request,) = read
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert json.loads(body) == {"TableName": "T"}
+    assert f"Host: {url.removeprefix('http://')}".encode() in head.splitlines()
+    assert f"Content-Length: {len(body)}".encode() in head.splitlines()
+
+
+@pytest.fixture
+def certified(wire: Wire, tmp_path: Path) -> Path:
+    """The server with a certificate for 127.0.0.1, by the file that whoever trusts it has."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "it")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+    certificate = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    trusted, both = tmp_path / "trusted.pem", tmp_path / "both.pem"
+    trusted.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    both.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(both)
+    wire.server.socket = context.wrap_socket(wire.server.socket, server_side=True)
+    return trusted
+
+
+@pytest.fixture
+def nothing_trusted_yet() -> Iterator[None]:
+    connection._tls.cache_clear()
+    yield
+    connection._tls.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_trusted_yet")
+@pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "not trusted"])
+def test_over_tls_only_a_certificate_that_is_trusted_will_do(
+    wire: Wire, certified: Path, is_trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_trusted:
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certified))
+    call = dynamodb.connect(f"https://127.0.0.1:{wire.server.server_port}", "eu-west-1", KEY)
+    if is_trusted:
+        assert [call("GetItem", {}), call("GetItem", {})] == [{}, {}]
+    else:
+        with pytest.raises(CallFailed) as failure:
+            call("GetItem", {})
+        assert "CERTIFICATE_VERIFY_FAILED" in str(failure.value.__cause__)
+        assert wire.asked == []

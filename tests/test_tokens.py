@@ -10,6 +10,7 @@ from streams import tokens
 from streams.rules import Lease
 
 LEASE = Lease(id="tv", stream_id="film", started_at=0, expires_at=1_800_000_060_000, epoch=7)
+KEY_ID = jwt.get_unverified_header(tokens.issue("ana", LEASE))["kid"]
 
 
 def test_a_token_stands_for_the_epoch_of_its_lease() -> None:
@@ -49,28 +50,31 @@ def forged(**header: str) -> str:
         "",
         "nonsense",
         "a.b.c",
+        "ä.b.c",
+        tokens.issue("ana", LEASE) + "=",
+        tokens.issue("ana", LEASE).partition(".")[2],
         forged(),
         forged(kid="unknown"),
-        forged(kid=tokens.KEY_ID),
+        forged(kid=KEY_ID),
         jwt.encode({"sub": "ana", "jti": "tv", "epoch": 7}, "", algorithm="none", headers={"kid": "x"}),
         jwt.encode(
             {"sub": "ana", "jti": "tv", "epoch": 7},
             None,
             algorithm="none",
-            headers={"kid": tokens.KEY_ID},
+            headers={"kid": KEY_ID},
         ),
         jwt.encode(
             {"sub": "ana", "jti": "tv", "epoch": "7"},
             settings.LEASE_TOKEN_KEYS[0],
-            headers={"kid": tokens.KEY_ID},
+            headers={"kid": KEY_ID},
         ),
         jwt.encode(
-            {"sub": "ana", "jti": "tv"}, settings.LEASE_TOKEN_KEYS[0], headers={"kid": tokens.KEY_ID}
+            {"sub": "ana", "jti": "tv"}, settings.LEASE_TOKEN_KEYS[0], headers={"kid": KEY_ID}
         ),
     ],
     ids=[
-        "empty", "no token", "not base64", "no key id", "unknown key", "another's key", "unsigned, unknown key",
-        "unsigned", "epoch as text", "no epoch",
+        "empty", "no token", "not base64", "not ASCII", "padded", "no header", "no key id", "unknown key",
+        "another's key", "unsigned, unknown key", "unsigned", "epoch as text", "no epoch",
     ],
 )  # fmt: skip
 def test_what_is_not_our_token_is_refused(token: str) -> None:
