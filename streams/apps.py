@@ -13,6 +13,11 @@ class StreamsConfig(AppConfig):
     name = "streams"
 
     @override
+    def import_models(self) -> None:
+        """Django has no models here: `models.py` is PynamoDB's, and loaded by what needs the table as a whole."""
+        self.models = {}
+
+    @override
     def ready(self) -> None:
         """There is no database and no cache, so nothing to look after at the start and the end of each request."""
         signals.request_started.disconnect(reset_queries)

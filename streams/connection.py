@@ -5,8 +5,12 @@ packets and parses headers as those of an e-mail: with it, a call takes twice th
 
 import socket
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult
+
+from django.conf import settings
 
 CONNECT_SECONDS, ANSWER_SECONDS = 1, 2
 """Short, so that a request that has to retry still answers long before API Gateway's 29 seconds."""
@@ -66,10 +70,10 @@ class Connection:
 
 @cache
 def _tls() -> Any:
-    """Trust in the certificates that botocore trusts: its bundle, or the one configured (`AWS_CA_BUNDLE`)."""
+    """Trust in the certificates that come with botocore, or in those configured."""
     import ssl
 
-    from botocore.httpsession import get_cert_path
-    from botocore.session import get_session
-
-    return ssl.create_default_context(cafile=get_session().get_config_variable("ca_bundle") or get_cert_path(True))
+    spec = find_spec("botocore")  # not imported: that alone takes longer than the handshake
+    assert spec
+    assert spec.origin
+    return ssl.create_default_context(cafile=settings.AWS_CA_BUNDLE or Path(spec.origin).with_name("cacert.pem"))

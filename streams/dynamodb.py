@@ -2,7 +2,8 @@
 
 PynamoDB writes the expressions; this sends them. botocore's general client takes four times the processor time for the
 same call (service models, endpoint rules, validation, hooks, its user agent), and loading its models is a large part of
-a cold start. Credentials come from botocore's chain all the same. docs/performance.md has the figures.
+a cold start. Credentials that are not in the environment come from botocore's chain all the same. docs/performance.md
+has the figures.
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
 """
@@ -12,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
 from random import SystemRandom
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,6 +57,7 @@ def connect(endpoint: str | None, region: str, credentials: Credentials | None =
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     url = urlsplit(endpoint or f"https://dynamodb.{region}.{suffix}")
     idle: deque[Connection] = deque()
+    find: Callable[[], Credentials] = (lambda: credentials) if credentials else _botocores()
 
     def connection() -> Connection:
         try:
@@ -75,9 +76,7 @@ def connect(endpoint: str | None, region: str, credentials: Credentials | None =
             "Content-Type": "application/x-amz-json-1.0",
             "X-Amz-Target": f"DynamoDB_20120810.{operation}",
         }
-        signed = sign(
-            headers, body, credentials=credentials or _credentials(), region=region, service="dynamodb", at=time.time()
-        )
+        signed = sign(headers, body, credentials=find(), region=region, service="dynamodb", at=time.time())
         link = connection()
         try:
             status, content = link.post(signed, body)
@@ -115,17 +114,17 @@ def connect(endpoint: str | None, region: str, credentials: Credentials | None =
     return call
 
 
-def _credentials() -> Credentials:
-    """Those of botocore's chain (environment, role, profile) as they are now; a role's are renewed in time."""
-    found = _chain().get_credentials()
-    if found is None:
-        raise CallFailed("There are no AWS credentials: neither a role, nor a profile, nor AWS_ACCESS_KEY_ID.")
-    frozen = found.get_frozen_credentials()
-    return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
-
-
-@cache
-def _chain() -> Any:
+def _botocores() -> Callable[[], Credentials]:
+    """Those that botocore's chain finds (profile, role, container) as they are now; a role's are renewed in time."""
     from botocore.session import get_session
 
-    return get_session()
+    chain: Any = get_session()
+
+    def credentials() -> Credentials:
+        found = chain.get_credentials()
+        if found is None:
+            raise CallFailed("There are no AWS credentials: neither a role, nor a profile, nor AWS_ACCESS_KEY_ID.")
+        frozen = found.get_frozen_credentials()
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    return credentials

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Value
-from pynamodb.expressions.update import Action
+from pynamodb.expressions.update import Action, Update
 
-from streams.models import UserStreams
+from streams.attributes import Attributes
 from streams.rules import ENDINGS_AT_MOST
 
 
@@ -47,18 +48,19 @@ def id_parameter(name: str) -> str:
 class Statement:
     """An UpdateItem without its key, ids and values. A failed condition answers with the item it was judged on."""
 
-    template: Mapping[str, Any]
+    expressions: Mapping[str, str]
     names: Mapping[str, str]
     values: Mapping[str, Any]
 
     @classmethod
-    def of(cls, *actions: Action, condition: Condition) -> "Statement":
+    def of(cls, *actions: Action, condition: Condition | None = None) -> "Statement":
         """Build it, once."""
-        built = UserStreams("").get_update_kwargs_from_instance(
-            list(actions), condition=condition, return_values_on_condition_failure="ALL_OLD"
-        )
-        names, values = built.pop("ExpressionAttributeNames"), built.pop("ExpressionAttributeValues", {})
-        return cls(built, names, values)
+        placeholders: dict[str, str] = {}
+        values: dict[str, Any] = {}
+        expressions = {"UpdateExpression": str(Update(*actions).serialize(placeholders, values))}
+        if condition is not None:
+            expressions["ConditionExpression"] = condition.serialize(placeholders, values)
+        return cls(expressions, {placeholder: name for name, placeholder in placeholders.items()}, values)
 
     def arguments(
         self, user_id: str, *, ids: Mapping[str, str], values: Mapping[str, Any], returning: str = "NONE"
@@ -66,15 +68,17 @@ class Statement:
         """UpdateItem's arguments for one request; `values` in DynamoDB's JSON."""
         asked = {id_parameter(name): id for name, id in ids.items()}
         return {
-            **self.template,
+            "TableName": settings.DYNAMODB_TABLE,
             "Key": {"user_id": {"S": user_id}},
+            **self.expressions,
             "ExpressionAttributeNames": {key: asked.get(name, name) for key, name in self.names.items()},
             "ExpressionAttributeValues": {**self.values, **{f":{name}": value for name, value in values.items()}},
             "ReturnValues": returning,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
 
-ROW = UserStreams
+ROW = Attributes
 ID = id_parameter("id")
 IS_LIVE = ROW.leases[ID]["expires_at"] > value("now")
 IS_MINE = ROW.epochs[ID] == value("epoch")
@@ -137,4 +141,33 @@ def stop(*, with_epoch: bool) -> Statement:
         ROW.ended[ID].set(value("ending")),
         *BOOKKEEPING,
         condition=may_stop & IS_MINE if with_epoch else may_stop,
+    )
+
+
+@cache
+def set_limit() -> Statement:
+    """An operator's override; it makes the row where there is none. Values: `limit`, `when_full`, `keep_until`,
+    and `version`, which a new row begins at."""
+    return Statement.of(
+        ROW.limit.set(value("limit")),
+        ROW.when_full.set(value("when_full")),
+        ROW.keep_until.set(value("keep_until")),
+        ROW.ttl.set(value("keep_until")),
+        ROW.leases.set(ROW.leases | {}),
+        ROW.epochs.set(ROW.epochs | {}),
+        ROW.ended.set(ROW.ended | {}),
+        ROW.version.set((ROW.version | value("version")) + 1),
+    )
+
+
+@cache
+def clear_limit() -> Statement:
+    """The override goes, if there is one. Values: `ttl`."""
+    return Statement.of(
+        ROW.limit.remove(),
+        ROW.when_full.remove(),
+        ROW.keep_until.remove(),
+        ROW.ttl.set(value("ttl")),
+        ROW.version.set(ROW.version + 1),
+        condition=ROW.limit.exists(),
     )

@@ -16,29 +16,23 @@ a bounded number of times.
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from random import SystemRandom
 from typing import Any
 
 from django.conf import settings
-from pynamodb.exceptions import PynamoDBException
-from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
 
 from streams import dynamodb, rows, rules, statements
 from streams.dynamodb import Call, CallFailed, ConditionFailed
-from streams.models import UserStreams
 from streams.rows import number
 from streams.rules import Account, Admission, Ending, Lease, Policy, Reason, StartRequest, WhenFull
 from streams.signature import Credentials
 
 DYNAMODB = dynamodb.connect(
-    settings.DYNAMODB_ENDPOINT,
-    settings.AWS_REGION,
-    # A local engine takes any credentials, so none need be configured for it.
-    Credentials("local", "local") if settings.DYNAMODB_ENDPOINT and not settings.AWS_CREDENTIALS_GIVEN else None,
+    settings.DYNAMODB_ENDPOINT, settings.AWS_REGION, Credentials(*settings.AWS_KEYS) if settings.AWS_KEYS else None
 )
 
 ATTEMPTS = 12
@@ -165,41 +159,25 @@ class StreamStore:
 
     def read(self, user_id: str, *, now: int) -> Account:
         """The account as it is this moment (a consistent read); an empty one for a user nothing is kept of."""
-        key = {"TableName": UserStreams.Meta.table_name, "Key": {"user_id": {"S": user_id}}}
+        key = {"TableName": settings.DYNAMODB_TABLE, "Key": {"user_id": {"S": user_id}}}
         item = self._send("GetItem", key | {"ConsistentRead": True}).get("Item")
         return rows.account(item) if item else rules.empty_account(now)
 
     def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
         """Override the default limit of one user, from the next start on. Live streams stay."""
-        row = UserStreams
-        keep_until = datetime.fromtimestamp(now / 1000, UTC) + OVERRIDE_KEPT_FOR
-        self._update_as(
-            user_id,
-            row.limit.set(limit),
-            row.when_full.set(when_full),
-            row.keep_until.set(int(keep_until.timestamp())),
-            row.ttl.set(keep_until),
-            row.leases.set(row.leases | {}),
-            row.epochs.set(row.epochs | {}),
-            row.ended.set(row.ended | {}),
-            row.version.set((row.version | rules.empty_account(now).version) + 1),
-        )
+        values = {
+            "limit": number(limit),
+            "when_full": {"S": when_full.value},
+            "keep_until": number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds())),
+            "version": number(rules.empty_account(now).version),
+        }
+        self._update(statements.set_limit().arguments(user_id, ids={}, values=values))
 
     def clear_limit(self, user_id: str, *, now: int) -> None:
         """Go back to the default limit; harmless when there was no override."""
-        row = UserStreams
-        try:
-            self._update_as(
-                user_id,
-                row.limit.remove(),
-                row.when_full.remove(),
-                row.keep_until.remove(),
-                row.ttl.set(datetime.fromtimestamp(self._forget_at(now), UTC)),
-                row.version.set(row.version + 1),
-                condition=row.limit.exists(),
-            )
-        except _LostRace:
-            return
+        values = {"ttl": number(self._forget_at(now))}
+        with suppress(_LostRace):
+            self._update(statements.clear_limit().arguments(user_id, ids={}, values=values))
 
     def ping(self, *, now: int) -> None:
         """Raise `StoreUnavailable` unless DynamoDB answers for this table. Asks for an item, which is all that the
@@ -208,7 +186,7 @@ class StreamStore:
 
     def is_empty(self) -> bool:
         """Whether nothing is kept of any user."""
-        return not self._send("Scan", {"TableName": UserStreams.Meta.table_name, "Limit": 1})["Items"]
+        return not self._send("Scan", {"TableName": settings.DYNAMODB_TABLE, "Limit": 1})["Items"]
 
     def _write[Outcome](
         self,
@@ -254,13 +232,6 @@ class StreamStore:
         """When the row may be forgotten, unless an override keeps it (epoch seconds)."""
         return (now + self.policy.lease_ms) // 1000 + int(REMEMBERED_FOR.total_seconds())
 
-    def _update_as(self, user_id: str, *actions: Action, condition: Condition | None = None) -> None:
-        self._update(
-            UserStreams(user_id).get_update_kwargs_from_instance(
-                list(actions), condition=condition, return_values_on_condition_failure="ALL_OLD"
-            )
-        )
-
     def _update(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """One UpdateItem. The item before or after it, as the arguments ask; `_LostRace` with the account that was
         judged when the condition does not hold."""
@@ -279,6 +250,10 @@ class StreamStore:
 
 def create_table() -> None:
     """Make the table of an empty engine; harmless when it is there."""
+    from pynamodb.exceptions import PynamoDBException
+
+    from streams.models import UserStreams  # with botocore's client, which no request needs
+
     try:
         if not UserStreams.exists():
             UserStreams.create_table(wait=True)

@@ -1,7 +1,7 @@
-"""The Lambda's entry point: Zappa's own, without boto3.
+"""The Lambda's entry point: Zappa's own, without what no request needs.
 
-Zappa's handler imports boto3 for what it does at deployment; loading it is a third of a cold start, and no request
-needs it. The name is there, and the real one is loaded the first time something asks for a session."""
+A quarter of a cold start would go into modules that are imported only because others mention them. In their place stand
+modules that hold just the names that are mentioned; calling one loads the real module."""
 
 import importlib
 import sys
@@ -9,15 +9,30 @@ import types
 from typing import Any
 
 
-def _session(*arguments: Any, **options: Any) -> Any:
-    del sys.modules["boto3"]
-    return importlib.import_module("boto3").Session(*arguments, **options)
+def _put_off(module: str, **names: Any) -> None:
+    """Have a module stand for the real one, unless that is there already."""
+    placeholder = types.ModuleType(module)
+    placeholder.__dict__.update(names)
+    sys.modules.setdefault(module, placeholder)
 
 
-if "boto3" not in sys.modules:
-    placeholder = types.ModuleType("boto3")
-    placeholder.Session = _session  # type: ignore[attr-defined]
-    sys.modules["boto3"] = placeholder
+def _real(module: str, name: str) -> Any:
+    """Calls a name of the real module."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        sys.modules.pop(module)
+        return getattr(importlib.import_module(module), name)(*arguments, **options)
+
+    return call
+
+
+class _NoSchema:
+    """In each view's place for its schema, which no request asks for: the API's document is made beforehand."""
+
+
+_put_off("boto3", Session=_real("boto3", "Session"))  # what Zappa's handler does beside requests
+_put_off("werkzeug.serving", run_simple=_real("werkzeug.serving", "run_simple"))  # a development server
+_put_off("rest_framework.schemas", DefaultSchema=_NoSchema)  # with parts of Django's admin
 
 from zappa.handler import lambda_handler  # noqa: E402
 

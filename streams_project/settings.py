@@ -148,7 +148,19 @@ DYNAMODB_TABLE = os.environ.get("DYNAMODB_TABLE", "UserStreams")
 DYNAMODB_ENDPOINT = os.environ.get("DYNAMODB_ENDPOINT") or None
 """Another DynamoDB than Amazon's: a local engine."""
 AWS_REGION = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "eu-west-1"
-AWS_CREDENTIALS_GIVEN = bool(os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE"))
+AWS_CA_BUNDLE = os.environ.get("AWS_CA_BUNDLE") or None
+
+
+def _aws_keys() -> tuple[str, str, str | None] | None:
+    id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if id and secret:
+        return id, secret, os.environ.get("AWS_SESSION_TOKEN")
+    # A local engine takes any, so none need be configured for it.
+    return ("local", "local", None) if DYNAMODB_ENDPOINT and not os.environ.get("AWS_PROFILE") else None
+
+
+AWS_KEYS = _aws_keys()
+"""Key, secret and token as Lambda gives them; None where botocore has to look for them: a profile, a role."""
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 

@@ -230,10 +230,10 @@ def nothing_trusted_yet() -> Iterator[None]:
 @pytest.mark.usefixtures("nothing_trusted_yet")
 @pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "not trusted"])
 def test_over_tls_only_a_certificate_that_is_trusted_will_do(
-    wire: Wire, certified: Path, is_trusted: bool, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, certified: Path, is_trusted: bool, settings: Any
 ) -> None:
     if is_trusted:
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(certified))
+        settings.AWS_CA_BUNDLE = str(certified)
     call = dynamodb.connect(f"https://127.0.0.1:{wire.server.server_port}", "eu-west-1", KEY)
     if is_trusted:
         assert [call("GetItem", {}), call("GetItem", {})] == [{}, {}]

@@ -1,6 +1,7 @@
 """The store on a real engine: what each verb costs, and that it says what the rule says."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -171,8 +172,8 @@ def test_a_store_that_does_not_answer_is_unavailable_and_admits_nobody(streams: 
         replace(streams, call=unreachable()).start(user_id, asking("a"), now=NOW)
 
 
-def test_a_missing_table_is_unavailable(streams: StreamStore, user_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(UserStreams.Meta, "table_name", "NoSuchTable")
+def test_a_missing_table_is_unavailable(streams: StreamStore, user_id: str, settings: Any) -> None:
+    settings.DYNAMODB_TABLE = "NoSuchTable"
     with pytest.raises(StoreUnavailable):
         streams.read(user_id, now=NOW)
 
