@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "CORS_ALLOWED_ORIGINS": "https://watch.example.com",
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "WARNING",
+    "METRICS": "emf",
     "AWS_REGION": "eu-west-1",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_ACCESS_KEY_ID": "local",

@@ -130,10 +130,11 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A start that was admitted: its lease, and whether it took over its own live slot."""
+    """A start that was admitted: its lease, whether it took over its own live slot, and why others ended for it."""
 
     lease: Lease
     took_over: bool
+    ended: tuple[Reason, ...] = ()
 
 
 class StreamLimitReached(Exception):
@@ -202,7 +203,8 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
     lease = request.lease(epoch=version, now=now, policy=policy)
     kept = {id: ending for id, ending in account.ended.items() if id != request.id}
     after = replace(account, version=version, leases=others | {request.id: lease}, ended=_remembered(kept | endings))
-    return after, Admission(lease=lease, took_over=took_over)
+    reasons = tuple(ending.reason for ending in endings.values())
+    return after, Admission(lease=lease, took_over=took_over, ended=reasons)
 
 
 def is_plain_start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> bool:

@@ -137,11 +137,12 @@ class StreamStore:
 
         return self._write(user_id, blind, judge, now=now)
 
-    def stop(self, user_id: str, id: str, *, epoch: int | None, now: int) -> None:
-        """Free the slot of `id`; harmless when its stream is over already. Raise `StreamEnded` when `epoch` is given
-        and the slot has changed hands, `StreamNotFound` when the id is not known."""
+    def stop(self, user_id: str, id: str, *, epoch: int | None, now: int) -> Reason | None:
+        """Free the slot of `id`, and say how its stream ended: stopped, expired before that, or None when it was over
+        already, which does no harm. Raise `StreamEnded` when `epoch` is given and the slot has changed hands,
+        `StreamNotFound` when the id is not known."""
 
-        def blind() -> None:
+        def blind() -> Reason:
             values = {
                 "ending": rows.ending_item(Ending(reason=Reason.STOPPED, at=now)),
                 "now": number(now),
@@ -151,11 +152,13 @@ class StreamStore:
                 values["epoch"] = number(epoch)
             statement = statements.stop(with_epoch=epoch is not None)
             self._update(statement.arguments(user_id, ids={"id": id}, values=values))
+            return Reason.STOPPED
 
-        def judge(account: Account) -> tuple[None, Account]:
-            return None, rules.stop(account, id, epoch=epoch, now=now)
+        def judge(account: Account) -> tuple[Reason | None, Account]:
+            after = rules.stop(account, id, epoch=epoch, now=now)
+            return None if after is account else after.ended[id].reason, after
 
-        self._write(user_id, blind, judge, now=now)
+        return self._write(user_id, blind, judge, now=now)
 
     def read(self, user_id: str, *, now: int) -> Account:
         """The account as it is this moment (a consistent read); an empty one for a user nothing is kept of."""

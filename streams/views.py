@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
-from streams import rules, tokens
+from streams import metrics, rules, tokens
 from streams.authentication import Caller
 from streams.permissions import MaySetLimits
 from streams.problems import InvalidRequest, plain_response
@@ -61,6 +61,13 @@ class UserView(APIView):
         bad = {name: ID_IS for name, value in kwargs.items() if not ID.fullmatch(value)}
         if bad:
             raise InvalidRequest(**{"userId" if name == "user_id" else name: why for name, why in bad.items()})
+
+    @override
+    def handle_exception(self, exc: Exception) -> Response:
+        refusal = metrics.REFUSALS.get(type(exc))
+        if refusal:
+            metrics.record(refusal, now=self.now)
+        return super().handle_exception(exc)
 
     @override
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
@@ -117,6 +124,7 @@ class StreamViewSet(ViewSetMixin, UserView):
             entitlement=self.entitlement,
         )
         admission = store.start(user_id, asked, now=self.now)
+        metrics.record("admitted", *admission.ended, now=self.now)
         headers = {
             "Location": f"{get_script_prefix()}users/{quote(user_id)}/streams/{quote(id)}",
             "Expires": _http_date(admission.lease.expires_at),
@@ -133,13 +141,16 @@ class StreamViewSet(ViewSetMixin, UserView):
         """Keep a stream alive. Answers with a new token, to be used from now on."""
         epoch = self._epoch(self.parse(HEARTBEAT)["token"], user_id, id)
         lease = store.renew(user_id, id, epoch=epoch, now=self.now)
+        metrics.record("renewed", now=self.now)
         return Response(player_body(user_id, lease, now=self.now), headers={"Expires": _http_date(lease.expires_at)})
 
     def destroy(self, request: Request, user_id: str, id: str) -> Response:
         """Stop a stream. A body with the `token` stops that playback only, and not a later one in its slot."""
         token = self.parse(STOP).get("token")
         epoch = None if token is None else self._epoch(token, user_id, id)
-        store.stop(user_id, id, epoch=epoch, now=self.now)
+        ending = store.stop(user_id, id, epoch=epoch, now=self.now)
+        if ending:
+            metrics.record(ending, now=self.now)
         return Response(status=204)
 
     def _epoch(self, token: str, user_id: str, id: str) -> int:

@@ -239,6 +239,8 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 
+METRICS = _choice("METRICS", "off", "emf") == "emf"
+"""Whether each outcome is written to standard output, as CloudWatch's embedded metric format has it."""
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from streams import rules
-from streams.rules import Account, Admission, Lease, Policy, StartRequest, WhenFull
+from streams.rules import Account, Admission, Lease, Policy, Reason, StartRequest, WhenFull
 
 
 @dataclass
@@ -26,8 +26,10 @@ class ModelStore:
         self.accounts[user_id] = account
         return account.leases[id]
 
-    def stop(self, user_id: str, id: str, *, epoch: int | None, now: int) -> None:
-        self.accounts[user_id] = rules.stop(self.read(user_id, now=now), id, epoch=epoch, now=now)
+    def stop(self, user_id: str, id: str, *, epoch: int | None, now: int) -> Reason | None:
+        before = self.read(user_id, now=now)
+        after = self.accounts[user_id] = rules.stop(before, id, epoch=epoch, now=now)
+        return None if after is before else after.ended[id].reason
 
     def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
         account = self.read(user_id, now=now)
