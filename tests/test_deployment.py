@@ -1,6 +1,7 @@
 """A deployment, by the real `zappa`, to an emulated AWS, and HTTP through its API Gateway."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,22 +45,59 @@ def test_the_deployed_service_serves_after_an_update_and_after_a_rollback(rehear
             smoke_test(api)
 
 
+def allowed(rehearsal: Rehearsal) -> set[tuple[str, str]]:
+    """Every action that the function's role allows, with its resource."""
+    (policy,) = rehearsal.policies()
+    assert all(statement["Effect"] == "Allow" for statement in policy["Statement"])
+    return {
+        (action, resource)
+        for statement in policy["Statement"]
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+
+
 def test_the_role_may_do_what_the_service_does_and_nothing_else(rehearsal: Rehearsal) -> None:
     function, table = f"stream-limits-{STAGE}", "UserStreams-test"
-    (policy,) = rehearsal.policies()
-    allowed = {(action, statement["Resource"]) for statement in policy["Statement"] for action in statement["Action"]}
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{function}:*"
     items = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
-    assert all(statement["Effect"] == "Allow" for statement in policy["Statement"])
-    assert allowed == {
+    itself = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+    assert allowed(rehearsal) == {
         ("dynamodb:GetItem", items),
         ("dynamodb:UpdateItem", items),
+        ("lambda:InvokeFunction", itself),
+        ("lambda:InvokeFunction", f"{itself}:*"),  # its versions, and the alias that SnapStart is behind
         ("logs:CreateLogGroup", logs),
         ("logs:CreateLogStream", logs),
         ("logs:PutLogEvents", logs),
         ("xray:PutTraceSegments", "*"),
         ("xray:PutTelemetryRecords", "*"),
     }
+
+
+def test_api_gateway_may_invoke_the_function_in_the_role_that_it_takes(rehearsal: Rehearsal) -> None:
+    """The emulator lets everyone invoke; Amazon's answers every request with a 500 where this is not so."""
+    apigateway = rehearsal.client("apigateway")
+    (api,) = apigateway.get_rest_apis()["items"]
+    (role,) = rehearsal.client("iam").list_roles()["Roles"]
+    resources = apigateway.get_resources(restApiId=api["id"], embed=["methods"])["items"]
+    integrations = [
+        apigateway.get_integration(restApiId=api["id"], resourceId=resource["id"], httpMethod=method)
+        for resource in resources
+        for method in resource.get("resourceMethods", {})
+    ]
+    assert integrations
+    for integration in integrations:
+        assert integration["credentials"] == role["Arn"]
+        function = re.fullmatch(r"arn:aws:apigateway:.*/functions/(.*)/invocations", integration["uri"])
+        assert function
+        assert ("lambda:InvokeFunction", function[1]) in allowed(rehearsal)
+
+
+def test_a_new_account_needs_no_role_for_the_logs_of_api_gateway() -> None:
+    """Amazon's refuses a stage that logs until the account has one: the first deployment would end there."""
+    for name in ("test", "production"):
+        assert stage_of(name)["cloudwatch_log_level"] == "OFF"
 
 
 def test_the_function_is_set_up_as_the_stage_says(rehearsal: Rehearsal) -> None:
