@@ -20,6 +20,8 @@ from streams.models import UserStreams
 from streams.problems import MEDIA_TYPE, PROBLEMS, body_of
 
 TAGS = {"service": "stream-limits"}
+ENCRYPTED = {"Enabled": True, "SSEType": "KMS"}
+"""With AWS's key for DynamoDB in this account, whose every use CloudTrail records; a key of one's own is left alone."""
 MOST_UNITS_TO_LEAST = 10
 """Auto-scaling may raise provisioned units to so many times what they start at."""
 USED_UNITS_PERCENT = 70
@@ -51,6 +53,10 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
     table = _table(dynamodb, wanted.table)
     if table is None:
         yield Step(f"create the table {wanted.table} ({_capacity(wanted)})", lambda: _create(dynamodb, wanted))
+    elif table["KeySchema"] != UserStreams._get_schema()["key_schema"]:
+        raise LookupError(
+            f"The table {wanted.table} has another key: it is not this service's. Set another DYNAMODB_TABLE."
+        )
     else:
         is_told = wanted.on_demand or wanted.units is not None
         if is_told and _mode(table) != _capacity(wanted):
@@ -64,6 +70,18 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
                 lambda: _wait(
                     dynamodb, wanted, dynamodb.update_table(TableName=wanted.table, DeletionProtectionEnabled=True)
                 ),
+            )
+        if table.get("SSEDescription", {}).get("SSEType") != ENCRYPTED["SSEType"]:
+            yield Step(
+                f"encrypt {wanted.table} with the account's own key for DynamoDB",
+                lambda: _wait(
+                    dynamodb, wanted, dynamodb.update_table(TableName=wanted.table, SSESpecification=ENCRYPTED)
+                ),
+            )
+        if TAGS.items() - _tags(dynamodb, table["TableArn"]).items():
+            yield Step(
+                f"tag {wanted.table} with {', '.join(f'{name}={value}' for name, value in TAGS.items())}",
+                lambda: dynamodb.tag_resource(ResourceArn=table["TableArn"], Tags=_as_tags(TAGS)),
             )
     if table is None or not _forgets(dynamodb, wanted.table):
         yield Step(f"let {wanted.table} forget rows by their ttl", lambda: _forget(dynamodb, wanted.table))
@@ -112,12 +130,21 @@ def _create(dynamodb: Any, wanted: Wanted) -> None:
         TableName=wanted.table,
         KeySchema=schema["key_schema"],
         AttributeDefinitions=schema["attribute_definitions"],
-        SSESpecification={"Enabled": True, "SSEType": "KMS"},
+        SSESpecification=ENCRYPTED,
         DeletionProtectionEnabled=True,
-        Tags=[{"Key": name, "Value": value} for name, value in TAGS.items()],
+        Tags=_as_tags(TAGS),
         **_billing(wanted),
     )
     _wait(dynamodb, wanted, created)
+
+
+def _as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
+
+
+def _tags(dynamodb: Any, arn: str) -> Mapping[str, str]:
+    pages = dynamodb.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
 
 def _wait(dynamodb: Any, wanted: Wanted, _: Any) -> None:

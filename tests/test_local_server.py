@@ -188,6 +188,23 @@ def test_without_authentication_only_loopback_is_served(environment: dict[str, s
 
 
 @pytest.mark.engine
+def test_a_server_killed_between_requests_has_lost_nothing_when_it_is_back(
+    environment: dict[str, str], user_id: str
+) -> None:
+    environment |= {"DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"]}
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+        started = [Viewer(client, user_id).started("456", deviceId=device) for device in ("tv", "phone", "web")]
+        Viewer(client, user_id).stop("web")
+        server.process.kill()
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+        viewer = Viewer(client, user_id)
+        assert [stream["id"] for stream in viewer.list()["streams"]] == ["tv", "phone"]
+        assert viewer.heartbeat("tv", started[0]["token"]).status_code == 200, "its player goes on"
+        assert viewer.start("456", deviceId="phone").status_code == 200, "its slot is its own"
+        assert [viewer.start("456").status_code for _ in range(2)] == [201, 409]
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize("acknowledged_before_the_kill", [5, 40])
 def test_a_server_killed_in_the_middle_loses_no_acknowledged_stream_and_admits_none_twice(
     environment: dict[str, str], user_id: str, acknowledged_before_the_kill: int
