@@ -5,7 +5,6 @@ The model (`streams/models.py`) is the only definition of the schema. A plan is 
 there, and then carried out or only printed."""
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,8 @@ from rest_framework.exceptions import Throttled
 
 from deploy.alarms import Watched, plan_alarms
 from deploy.consumers import Consumer, plan_consumers
-from deploy.steps import Step
+from deploy.steps import Step, patiently
+from deploy.viewers import plan_viewers
 from streams.models import UserStreams
 from streams.problems import MEDIA_TYPE, PROBLEMS, body_of
 
@@ -25,7 +25,6 @@ ENCRYPTED = {"Enabled": True, "SSEType": "KMS"}
 MOST_UNITS_TO_LEAST = 10
 """Auto-scaling may raise provisioned units to so many times what they start at."""
 USED_UNITS_PERCENT = 70
-RECOVERY_TRIES, RECOVERY_WAIT_SECONDS = 20, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class Wanted:
     """How the deployment should be. `units` are provisioned read and write units each, which grow as they are used if
     it `scales`; without them a new table is on demand, and one that is there stays as it is unless `on_demand` is
     asked for. `rate` (per second) and `burst` are the API's, for all callers together; `consumers` have plans of
-    their own."""
+    their own; `viewer_rate` (per minute) is each viewer's."""
 
     table: str
     units: int | None = None
@@ -43,6 +42,7 @@ class Wanted:
     api_stage: str | None = None
     rate: float = 1000
     burst: int = 2000
+    viewer_rate: int | None = None
     topic: str | None = None
     consumers: tuple[Consumer, ...] = ()
 
@@ -93,7 +93,7 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
     if wanted.units is not None and wanted.scales:
         yield from _scaling(wanted, client("application-autoscaling"))
     if wanted.api and wanted.api_stage:
-        yield from _throttling(wanted, client("apigateway"))
+        yield from _throttling(wanted, client)
         watched = Watched(
             function=wanted.api, api=wanted.api, api_stage=wanted.api_stage, table=wanted.table, topic=wanted.topic
         )
@@ -168,17 +168,12 @@ def _recovers(dynamodb: Any, name: str) -> bool:
 
 def _recover(dynamodb: Any, name: str) -> None:
     """A table that was made a moment ago may not be ready for it yet."""
-    for attempt in range(RECOVERY_TRIES):
-        try:
-            dynamodb.update_continuous_backups(
-                TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-            )
-        except dynamodb.exceptions.ContinuousBackupsUnavailableException:
-            if attempt == RECOVERY_TRIES - 1:
-                raise
-            time.sleep(RECOVERY_WAIT_SECONDS)
-        else:
-            return
+    patiently(
+        lambda: dynamodb.update_continuous_backups(
+            TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        ),
+        until_no=dynamodb.exceptions.ContinuousBackupsUnavailableException,
+    )
 
 
 def _scaling(wanted: Wanted, scaling: Any) -> Iterator[Step]:
@@ -210,7 +205,8 @@ def _scale(scaling: Any, wanted: Wanted, resource: str, dimension: str, kind: st
     )
 
 
-def _throttling(wanted: Wanted, apigateway: Any) -> Iterator[Step]:
+def _throttling(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
+    apigateway = client("apigateway")
     api = next((api for api in apigateway.get_rest_apis(limit=500)["items"] if api["name"] == wanted.api), None)
     if api is None:
         raise LookupError(f"There is no API {wanted.api}. Run zappa deploy {wanted.api_stage} first.")
@@ -241,6 +237,15 @@ def _throttling(wanted: Wanted, apigateway: Any) -> Iterator[Step]:
     yield from plan_consumers(
         list(wanted.consumers), api_id=api["id"], api_stage=str(wanted.api_stage), apigateway=apigateway
     )
+    if wanted.viewer_rate is not None:
+        yield from plan_viewers(
+            wanted.viewer_rate,
+            name=f"{wanted.api}-viewers",
+            api_id=api["id"],
+            api_stage=str(wanted.api_stage),
+            region=apigateway.meta.region_name,
+            wafv2=client("wafv2"),
+        )
 
 
 def _throttled() -> dict[str, Any]:

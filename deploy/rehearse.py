@@ -28,7 +28,7 @@ from deploy.preflight import PROJECT, stage_of
 
 STAGE, REGION, ACCOUNT = "test", "eu-west-1", "000000000000"
 SERVICES = (
-    "apigateway", "cloudformation", "cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sts",
+    "apigateway", "cloudformation", "cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sts", "wafv2",
 )  # fmt: skip
 STARTS_WITHIN_SECONDS = 60
 
@@ -179,8 +179,8 @@ class Rehearsal:
 
     def provision(self, *options: str) -> str:
         """The table, and the API's throttling."""
-        command = [sys.executable, "manage.py", "provision", "--stage", STAGE, "--consumer", "billing:50:100"]
-        return self.run(*command, *options)
+        command = [sys.executable, "manage.py", "provision", "--stage", STAGE]
+        return self.run(*command, "--consumer", "billing:50:100", "--viewer-rate", "120", *options)
 
     def api(self) -> httpx.Client:
         """A client of the deployed API, through API Gateway, as a back end."""

@@ -42,6 +42,11 @@ class Command(BaseCommand):
             default=[],
             help="NAME:RATE:BURST of a back end: its own plan and key.",
         )
+        parser.add_argument(
+            "--viewer-rate",
+            type=int,
+            help="Requests a minute of one viewer, by AWS WAF, which is paid for by the month.",
+        )
         parser.add_argument("--topic", help="ARN of the SNS topic that alarms are sent to; else they are only seen.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -60,6 +65,7 @@ class Command(BaseCommand):
             api_stage=name,
             rate=options["rate"],
             burst=options["burst"],
+            viewer_rate=options["viewer_rate"],
             topic=options["topic"],
             consumers=tuple(options["consumer"]),
         )
