@@ -324,18 +324,30 @@ def test_the_emulated_aws_ends_with_a_rehearsal_that_is_killed() -> None:
         assert time.monotonic() < deadline, "an orphan runs on"
 
 
-def test_preflight_without_credentials_says_what_to_set(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "preflight", "production"],
+def without_credentials(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
         cwd=PROJECT,
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_preflight_without_credentials_says_what_to_set(tmp_path: Path) -> None:
+    done = without_credentials(tmp_path, "preflight", "production")
     assert done.returncode != 0
     assert "No AWS credentials that work" in done.stderr
     assert "CHANGE-ME" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--dry-run",), ("--stage", "production")], ids=["a plan", "a stage"])
+def test_provision_without_credentials_says_what_to_set(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = without_credentials(tmp_path, "provision", *words)
+    assert done.returncode != 0
+    assert "Check AWS_PROFILE" in done.stderr
     assert "Traceback" not in done.stderr
 
 

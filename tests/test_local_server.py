@@ -84,7 +84,7 @@ def test_a_taken_port_is_a_clear_error(environment: dict[str, str], state: Path)
         port = taken.getsockname()[1]
         done = subprocess.run(runserver(port), cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
-    assert "That port is already in use" in done.stderr
+    assert f"Port {port} is taken. Choose another: PORT={port + 1} make run" in done.stderr
     assert "Traceback" not in done.stderr
     wait_until_the_engine_is_gone(state)
 
