@@ -47,7 +47,7 @@ LEFT_OUT = re.compile(
     | ^django/(contrib/\w+|conf)/locale/(?!en/)\w+/
     | ^django/(test|core/management/commands/test\w*\.py)
     | ^rest_framework/locale/
-    | ^streams/management/commands/runserver\.py$
+    | ^streams/management/commands/(preflight|provision|runserver)\.py$
     | ^streams_project/local_dynamodb\.py$
     | ^werkzeug/debug/shared/
     | ^zappa/(cli|core|letsencrypt|middleware_tests)\.py$

@@ -5,7 +5,6 @@ The model (`streams/models.py`) is the only definition of the schema. A plan is 
 there, and then carried out or only printed."""
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +14,17 @@ from rest_framework.exceptions import Throttled
 
 from deploy.alarms import Watched, plan_alarms
 from deploy.consumers import Consumer, plan_consumers
-from deploy.steps import Step
+from deploy.steps import Step, patiently
+from deploy.viewers import plan_viewers
 from streams.models import UserStreams
 from streams.problems import MEDIA_TYPE, PROBLEMS, body_of
 
 TAGS = {"service": "stream-limits"}
+ENCRYPTED = {"Enabled": True, "SSEType": "KMS"}
+"""With AWS's key for DynamoDB in this account, whose every use CloudTrail records; a key of one's own is left alone."""
 MOST_UNITS_TO_LEAST = 10
 """Auto-scaling may raise provisioned units to so many times what they start at."""
 USED_UNITS_PERCENT = 70
-RECOVERY_TRIES, RECOVERY_WAIT_SECONDS = 20, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Wanted:
     """How the deployment should be. `units` are provisioned read and write units each, which grow as they are used if
     it `scales`; without them a new table is on demand, and one that is there stays as it is unless `on_demand` is
     asked for. `rate` (per second) and `burst` are the API's, for all callers together; `consumers` have plans of
-    their own."""
+    their own; `viewer_rate` (per minute) is each viewer's."""
 
     table: str
     units: int | None = None
@@ -41,6 +42,7 @@ class Wanted:
     api_stage: str | None = None
     rate: float = 1000
     burst: int = 2000
+    viewer_rate: int | None = None
     topic: str | None = None
     consumers: tuple[Consumer, ...] = ()
 
@@ -51,6 +53,10 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
     table = _table(dynamodb, wanted.table)
     if table is None:
         yield Step(f"create the table {wanted.table} ({_capacity(wanted)})", lambda: _create(dynamodb, wanted))
+    elif table["KeySchema"] != UserStreams._get_schema()["key_schema"]:
+        raise LookupError(
+            f"The table {wanted.table} has another key: it is not this service's. Set another DYNAMODB_TABLE."
+        )
     else:
         is_told = wanted.on_demand or wanted.units is not None
         if is_told and _mode(table) != _capacity(wanted):
@@ -65,6 +71,18 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
                     dynamodb, wanted, dynamodb.update_table(TableName=wanted.table, DeletionProtectionEnabled=True)
                 ),
             )
+        if table.get("SSEDescription", {}).get("SSEType") != ENCRYPTED["SSEType"]:
+            yield Step(
+                f"encrypt {wanted.table} with the account's own key for DynamoDB",
+                lambda: _wait(
+                    dynamodb, wanted, dynamodb.update_table(TableName=wanted.table, SSESpecification=ENCRYPTED)
+                ),
+            )
+        if TAGS.items() - _tags(dynamodb, table["TableArn"]).items():
+            yield Step(
+                f"tag {wanted.table} with {', '.join(f'{name}={value}' for name, value in TAGS.items())}",
+                lambda: dynamodb.tag_resource(ResourceArn=table["TableArn"], Tags=_as_tags(TAGS)),
+            )
     if table is None or not _forgets(dynamodb, wanted.table):
         yield Step(f"let {wanted.table} forget rows by their ttl", lambda: _forget(dynamodb, wanted.table))
     if table is None or not _recovers(dynamodb, wanted.table):
@@ -75,7 +93,7 @@ def plan(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
     if wanted.units is not None and wanted.scales:
         yield from _scaling(wanted, client("application-autoscaling"))
     if wanted.api and wanted.api_stage:
-        yield from _throttling(wanted, client("apigateway"))
+        yield from _throttling(wanted, client)
         watched = Watched(
             function=wanted.api, api=wanted.api, api_stage=wanted.api_stage, table=wanted.table, topic=wanted.topic
         )
@@ -112,12 +130,21 @@ def _create(dynamodb: Any, wanted: Wanted) -> None:
         TableName=wanted.table,
         KeySchema=schema["key_schema"],
         AttributeDefinitions=schema["attribute_definitions"],
-        SSESpecification={"Enabled": True, "SSEType": "KMS"},
+        SSESpecification=ENCRYPTED,
         DeletionProtectionEnabled=True,
-        Tags=[{"Key": name, "Value": value} for name, value in TAGS.items()],
+        Tags=_as_tags(TAGS),
         **_billing(wanted),
     )
     _wait(dynamodb, wanted, created)
+
+
+def _as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
+
+
+def _tags(dynamodb: Any, arn: str) -> Mapping[str, str]:
+    pages = dynamodb.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
 
 def _wait(dynamodb: Any, wanted: Wanted, _: Any) -> None:
@@ -141,17 +168,12 @@ def _recovers(dynamodb: Any, name: str) -> bool:
 
 def _recover(dynamodb: Any, name: str) -> None:
     """A table that was made a moment ago may not be ready for it yet."""
-    for attempt in range(RECOVERY_TRIES):
-        try:
-            dynamodb.update_continuous_backups(
-                TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-            )
-        except dynamodb.exceptions.ContinuousBackupsUnavailableException:
-            if attempt == RECOVERY_TRIES - 1:
-                raise
-            time.sleep(RECOVERY_WAIT_SECONDS)
-        else:
-            return
+    patiently(
+        lambda: dynamodb.update_continuous_backups(
+            TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        ),
+        until_no=dynamodb.exceptions.ContinuousBackupsUnavailableException,
+    )
 
 
 def _scaling(wanted: Wanted, scaling: Any) -> Iterator[Step]:
@@ -183,7 +205,8 @@ def _scale(scaling: Any, wanted: Wanted, resource: str, dimension: str, kind: st
     )
 
 
-def _throttling(wanted: Wanted, apigateway: Any) -> Iterator[Step]:
+def _throttling(wanted: Wanted, client: Callable[[str], Any]) -> Iterator[Step]:
+    apigateway = client("apigateway")
     api = next((api for api in apigateway.get_rest_apis(limit=500)["items"] if api["name"] == wanted.api), None)
     if api is None:
         raise LookupError(f"There is no API {wanted.api}. Run zappa deploy {wanted.api_stage} first.")
@@ -214,6 +237,15 @@ def _throttling(wanted: Wanted, apigateway: Any) -> Iterator[Step]:
     yield from plan_consumers(
         list(wanted.consumers), api_id=api["id"], api_stage=str(wanted.api_stage), apigateway=apigateway
     )
+    if wanted.viewer_rate is not None:
+        yield from plan_viewers(
+            wanted.viewer_rate,
+            name=f"{wanted.api}-viewers",
+            api_id=api["id"],
+            api_stage=str(wanted.api_stage),
+            region=apigateway.meta.region_name,
+            wafv2=client("wafv2"),
+        )
 
 
 def _throttled() -> dict[str, Any]:

@@ -28,14 +28,14 @@ from deploy.preflight import PROJECT, stage_of
 
 STAGE, REGION, ACCOUNT = "test", "eu-west-1", "000000000000"
 SERVICES = (
-    "apigateway", "cloudformation", "cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sts",
+    "apigateway", "cloudformation", "cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sts", "wafv2",
 )  # fmt: skip
 STARTS_WITHIN_SECONDS = 60
 
 
 @contextmanager
 def emulated_aws(*services: str) -> Iterator[str]:
-    """An AWS on loopback, by its URL, that keeps nothing."""
+    """An AWS on loopback, by its URL, that keeps nothing. It ends with its starter, however that ends."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="aws-") as folder:
@@ -49,7 +49,13 @@ def emulated_aws(*services: str) -> Iterator[str]:
         }
         with (Path(folder) / "log").open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", "streams_project.local_dynamodb"],
+                cwd=PROJECT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         try:
             deadline = time.monotonic() + STARTS_WITHIN_SECONDS
@@ -63,7 +69,8 @@ def emulated_aws(*services: str) -> Iterator[str]:
                     time.sleep(0.05)
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.terminate()
+            assert process.stdin is not None
+            process.stdin.close()
             process.wait()
 
 
@@ -144,10 +151,12 @@ class Rehearsal:
 
     def run(self, *command: str, **more: str) -> str:
         """Run a command at the emulated AWS; raise with all it said when it fails."""
-        print("$", *command[:3], flush=True)  # noqa: T201
+        print("$", Path(command[0]).name, *command[1:3], end=" ", flush=True)  # noqa: T201
+        began = time.monotonic()
         done = subprocess.run(
             command, cwd=PROJECT, env=self.environment | more, capture_output=True, text=True, check=False
         )
+        print(f"({time.monotonic() - began:.0f} s)", flush=True)  # noqa: T201
         said = done.stdout + done.stderr
         if done.returncode or "Traceback" in said:
             raise RuntimeError(f"{' '.join(command)} failed:\n{said}")
@@ -168,10 +177,10 @@ class Rehearsal:
         self.zappa("deploy", STAGE)
         self.provision()
 
-    def provision(self) -> str:
+    def provision(self, *options: str) -> str:
         """The table, and the API's throttling."""
-        command = [sys.executable, "manage.py", "provision", "--stage", STAGE, "--consumer", "billing:50:100"]
-        return self.run(*command)
+        command = [sys.executable, "manage.py", "provision", "--stage", STAGE]
+        return self.run(*command, "--consumer", "billing:50:100", "--viewer-rate", "120", *options)
 
     def api(self) -> httpx.Client:
         """A client of the deployed API, through API Gateway, as a back end."""

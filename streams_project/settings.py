@@ -250,6 +250,7 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": _choice("LOG_FORMAT", "text", "json")}},
     "loggers": {
+        "botocore": {"level": "WARNING"},  # not where it found its credentials
         "pynamodb": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a refusal is an answer; only a failure is news
     },

@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -15,7 +16,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.conftest import Viewer, serving_under
+from streams import views
+from tests.conftest import Viewer, asking, serving_under
 from tests.servers import brief_server
 
 pytestmark = pytest.mark.browser
@@ -170,6 +172,12 @@ def test_a_title_with_markup_does_no_harm_in_the_console(console: Page, viewer: 
     viewer.started("456", title="<img src=x onerror=document.title='harm'>")
     expect(console.locator("#slots")).to_contain_text("<img src=x")
     expect(console).to_have_title("Streams console")
+
+
+def test_an_hour_that_is_left_is_told_in_minutes(console: Page, user_id: str) -> None:
+    patient = replace(views.store, policy=replace(views.store.policy, lease_ms=3_600_000))
+    patient.start(user_id, asking("tv"), now=time.time_ns() // 1_000_000)
+    expect(console.locator("#slots")).to_contain_text("60 min left")
 
 
 def test_a_problem_of_the_console_itself_is_told(console: Page) -> None:

@@ -84,7 +84,7 @@ def test_a_taken_port_is_a_clear_error(environment: dict[str, str], state: Path)
         port = taken.getsockname()[1]
         done = subprocess.run(runserver(port), cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
-    assert "That port is already in use" in done.stderr
+    assert f"Port {port} is taken. Choose another: PORT={port + 1} make run" in done.stderr
     assert "Traceback" not in done.stderr
     wait_until_the_engine_is_gone(state)
 
@@ -185,6 +185,23 @@ def test_without_authentication_only_loopback_is_served(environment: dict[str, s
     done = command(environment, "runserver", "--noreload", f"0.0.0.0:{free_port()}")
     assert done.returncode != 0
     assert "loopback only" in done.stderr
+
+
+@pytest.mark.engine
+def test_a_server_killed_between_requests_has_lost_nothing_when_it_is_back(
+    environment: dict[str, str], user_id: str
+) -> None:
+    environment |= {"DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"]}
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+        started = [Viewer(client, user_id).started("456", deviceId=device) for device in ("tv", "phone", "web")]
+        Viewer(client, user_id).stop("web")
+        server.process.kill()
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+        viewer = Viewer(client, user_id)
+        assert [stream["id"] for stream in viewer.list()["streams"]] == ["tv", "phone"]
+        assert viewer.heartbeat("tv", started[0]["token"]).status_code == 200, "its player goes on"
+        assert viewer.start("456", deviceId="phone").status_code == 200, "its slot is its own"
+        assert [viewer.start("456").status_code for _ in range(2)] == [201, 409]
 
 
 @pytest.mark.engine

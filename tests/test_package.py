@@ -29,12 +29,14 @@ sys.addaudithook(note)
 sys.path.insert(0, task)
 from streams_project.lambda_entry import lambda_handler
 
-headers = {"Host": "x.execute-api.eu-west-1.amazonaws.com", "X-API-Key": "k", "Content-Type": "application/json"}
+headers = {"Host": "x.execute-api.eu-west-1.amazonaws.com", "X-API-Key": "the-key", "Content-Type": "application/json"}
 def ask(method, path, body=None, **more):
     event = {"httpMethod": method, "path": path, "headers": headers | more, "body": json.dumps(body) if body else None}
     return lambda_handler(event | {"requestContext": {}, "queryStringParameters": None}, None)
 
 started = ask("PUT", f"/users/{user}/streams/tv", {"streamId": "456"})
+token = json.loads(started["body"])["token"]
+beat = ask("POST", f"/users/{user}/streams/tv/heartbeat", {"token": token})
 page = ask("GET", f"/users/{user}/streams", Accept="text/html")
 style = ask("GET", "/static/rest_framework/css/default.css")
 console = ask("GET", "/console")
@@ -42,6 +44,8 @@ client = ask("GET", "/static/client/streams-client.js")
 lambda_handler({"manage": f"streams list {user}"}, None)
 print(json.dumps({
     "started": [started["statusCode"], started["headers"]["Location"]],
+    "beat": beat["statusCode"],
+    "token": token,
     "page": [page["statusCode"], page["headers"]["Content-Type"], "/test/static/" in page["body"]],
     "style": [style["statusCode"], style["headers"]["Content-Type"]],
     "console": [console["statusCode"], 'data-api="/test/"' in console["body"]],
@@ -105,9 +109,10 @@ def test_the_unzipped_package_serves_by_itself_and_compiles_nothing(
         entries.extractall(task)
     environment = {
         "PATH": os.environ["PATH"],
+        "LOG_LEVEL": "DEBUG",
         "DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"],
         "LEASE_TOKEN_KEYS": "k" * 32,
-        "API_KEYS": f"test:{hashlib.sha256(b'k').hexdigest()}:streams:operate",
+        "API_KEYS": f"test:{hashlib.sha256(b'the-key').hexdigest()}:streams:operate",
     }
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", SERVE, str(task), user_id],
@@ -119,7 +124,15 @@ def test_the_unzipped_package_serves_by_itself_and_compiles_nothing(
     )
     assert done.returncode == 0, done.stderr
     assert f"{user_id} has 1 of 3 streams." in done.stdout, "zappa manage test"
-    assert json.loads(done.stdout.splitlines()[-1]) == {
+    found = json.loads(done.stdout.splitlines()[-1])
+    token, logged = found.pop("token"), [json.loads(line) for line in done.stderr.splitlines()]
+    requests = [record["message"] for record in logged if record["logger"] == "zappa.wsgi"]
+    assert "PUT /users/" in requests[0], "each request is a line of JSON"
+    assert len(requests) == 6
+    assert token not in done.stderr
+    assert "the-key" not in done.stderr
+    assert found == {
+        "beat": 200,
         "started": [201, f"/test/users/{user_id}/streams/tv"],
         "page": [200, "text/html; charset=utf-8", True],
         "style": [200, 'text/css; charset="utf-8"'],

@@ -1,7 +1,7 @@
 """Every error is a problem, and every problem is in the one table."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,8 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from streams import parsers, problems, rules, store, views
-from streams.problems import PROBLEMS, problem_of
-from tests.conftest import Viewer, unreachable
+from streams.problems import PROBLEMS
+from tests.conftest import Viewer, asking, unreachable
 
 BY_TYPE = {
     "invalid-request": 400,
@@ -112,7 +112,14 @@ def test_without_dynamodb_the_process_lives_but_is_not_ready(api: httpx.Client) 
     assert [api.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 503]
 
 
-def test_a_contended_start_may_be_retried() -> None:
-    problem = problem_of(store.StoreContended())
-    assert (problem.type, problem.status) == ("store-contended", 503)
-    assert problem.facts(store.StoreContended(), problems.Call(user_id="ana", now=0))[1] == {"Retry-After": "1"}
+def test_a_start_that_rivals_always_beat_is_told_to_retry(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, ghosts = views.store, [viewer.crashed(id) for id in ("a", "b", "c")]
+
+    def rival_first(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        ours.start(viewer.user_id, asking("a"), now=ghosts[0].started_at)
+        return ours.call(operation, arguments)
+
+    monkeypatch.setattr(views, "store", replace(ours, call=rival_first, sleep=lambda seconds: None))
+    response = viewer.start("456")
+    assert (response.status_code, response.json()["type"]) == (503, "store-contended")
+    assert response.headers["Retry-After"] == "1"

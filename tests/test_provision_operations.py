@@ -1,4 +1,4 @@
-"""Alarms, and usage plans with keys, on an emulated AWS."""
+"""Alarms, usage plans with keys, and limits of viewers, on an emulated AWS."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -8,8 +8,9 @@ import pytest
 
 from deploy.alarms import Watched, alarms, plan_alarms
 from deploy.consumers import Consumer, plan_consumers
-from deploy.rehearse import emulated_aws
-from deploy.steps import Step
+from deploy.rehearse import REGION, emulated_aws
+from deploy.steps import Step, patiently
+from deploy.viewers import plan_viewers
 from tests.test_deployment import client as clients_of
 
 WATCHED = Watched(function="limits-test", api="limits-test", api_stage="test", table="UserStreams-test")
@@ -18,7 +19,7 @@ BILLING = Consumer(name="billing", rate=50, burst=100)
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Callable[[str], Any]]:
-    with emulated_aws("apigateway", "cloudwatch") as url:
+    with emulated_aws("apigateway", "cloudwatch", "wafv2") as url:
         yield clients_of(url)
 
 
@@ -118,3 +119,78 @@ def test_a_consumer_no_longer_named_keeps_its_key(apigateway: Any, api_id: str) 
     carry_out(plan(apigateway, api_id, BILLING))
     carry_out(plan(apigateway, api_id, Consumer(name="support", rate=1, burst=2)))
     assert apigateway.get_usage_plan_keys(usagePlanId=plan_of(apigateway, api_id, BILLING)["id"])["items"]
+
+
+@pytest.fixture
+def wafv2(client: Callable[[str], Any]) -> Any:
+    return client("wafv2")
+
+
+def plan_of_viewers(wafv2: Any, api_id: str, per_minute: int) -> Iterator[Step]:
+    return plan_viewers(
+        per_minute, name=f"limits-{api_id}", api_id=api_id, api_stage="test", region=REGION, wafv2=wafv2
+    )
+
+
+def rules_in_front(wafv2: Any, api_id: str) -> dict[str, Any]:
+    """By name: what counts, and what is answered beyond the limit."""
+    stage = f"arn:aws:apigateway:{REGION}::/restapis/{api_id}/stages/test"
+    rules = wafv2.get_web_acl_for_resource(ResourceArn=stage)["WebACL"]["Rules"]
+    return {
+        rule["Name"]: (rule["Statement"]["RateBasedStatement"], rule["Action"]["Block"]["CustomResponse"])
+        for rule in rules
+    }
+
+
+def test_one_viewer_and_one_address_have_limits_of_their_own(wafv2: Any, api_id: str) -> None:
+    carry_out(plan_of_viewers(wafv2, api_id, 120))
+    rules = rules_in_front(wafv2, api_id)
+    counted, refusal = rules["one-viewer"]
+    assert (counted["Limit"], counted["EvaluationWindowSec"]) == (120, 60)
+    assert [key["Header"]["Name"] for key in counted["CustomKeys"]] == ["authorization"]
+    assert refusal["ResponseCode"] == 429
+    assert refusal["ResponseHeaders"] == [{"Name": "Retry-After", "Value": "60"}]
+    counted, refusal = rules["one-address"]
+    assert (counted["Limit"], counted["AggregateKeyType"], refusal["ResponseCode"]) == (12_000, "IP", 429)
+
+
+def test_limits_of_viewers_are_set_once_and_changed_in_place(wafv2: Any, api_id: str) -> None:
+    assert len(carry_out(plan_of_viewers(wafv2, api_id, 120))) == 1
+    assert carry_out(plan_of_viewers(wafv2, api_id, 120)) == []
+    assert carry_out(plan_of_viewers(wafv2, api_id, 60)) == ["let a viewer send 60 requests a minute, an address 6000"]
+    assert rules_in_front(wafv2, api_id)["one-viewer"][0]["Limit"] == 60
+
+
+def test_limits_of_viewers_taken_from_the_api_by_hand_are_put_back(wafv2: Any, api_id: str) -> None:
+    carry_out(plan_of_viewers(wafv2, api_id, 120))
+    wafv2.disassociate_web_acl(ResourceArn=f"arn:aws:apigateway:{REGION}::/restapis/{api_id}/stages/test")
+    assert carry_out(plan_of_viewers(wafv2, api_id, 120)) == [f"put limits-{api_id} in front of the API"]
+
+
+def test_a_web_acl_of_somebody_elses_is_left_in_front(wafv2: Any, api_id: str) -> None:
+    carry_out(plan_viewers(120, name=f"theirs-{api_id}", api_id=api_id, api_stage="test", region=REGION, wafv2=wafv2))
+    with pytest.raises(LookupError, match=f"theirs-{api_id}"):
+        list(plan_of_viewers(wafv2, api_id, 120))
+
+
+def test_a_limit_that_waf_does_not_take_is_refused(wafv2: Any, api_id: str) -> None:
+    with pytest.raises(LookupError, match="under 10"):
+        list(plan_of_viewers(wafv2, api_id, 9))
+
+
+def test_what_is_not_ready_is_tried_again_and_a_real_failure_is_not_hidden() -> None:
+    class NotReady(Exception):
+        pass
+
+    tries: list[Exception] = [NotReady(), NotReady()]
+
+    def associate() -> None:
+        if tries:
+            raise tries.pop()
+
+    waits: list[float] = []
+    patiently(associate, until_no=NotReady, sleep=waits.append)
+    assert waits == [3, 3]
+    tries.append(ValueError())
+    with pytest.raises(ValueError):  # noqa: PT011
+        patiently(associate, until_no=NotReady, sleep=waits.append)

@@ -4,12 +4,14 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from deploy.consumers import Consumer
 from deploy.preflight import stage_of
 from deploy.provision import Wanted, plan
+from deploy.steps import Step
 
 
 def consumer(text: str) -> Consumer:
@@ -42,6 +44,11 @@ class Command(BaseCommand):
             default=[],
             help="NAME:RATE:BURST of a back end: its own plan and key.",
         )
+        parser.add_argument(
+            "--viewer-rate",
+            type=int,
+            help="Requests a minute of one viewer, by AWS WAF, which is paid for by the month.",
+        )
         parser.add_argument("--topic", help="ARN of the SNS topic that alarms are sent to; else they are only seen.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -60,6 +67,7 @@ class Command(BaseCommand):
             api_stage=name,
             rate=options["rate"],
             burst=options["burst"],
+            viewer_rate=options["viewer_rate"],
             topic=options["topic"],
             consumers=tuple(options["consumer"]),
         )
@@ -69,12 +77,25 @@ class Command(BaseCommand):
             return boto3.client(service, region_name=region, endpoint_url=endpoint)
 
         try:
-            steps = list(plan(wanted, client))
+            self._carry_out(list(plan(wanted, client)), is_dry_run=options["dry_run"])
         except LookupError as exc:
             raise CommandError(str(exc)) from exc
+        except (BotoCoreError, ClientError) as exc:
+            raise CommandError(
+                f"AWS refused, or cannot be reached: {exc}\n"
+                "Check AWS_PROFILE (or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), the region, and what these "
+                "credentials may do. What was done stays; the same command goes on from there."
+            ) from exc
+
+    def _carry_out(self, steps: list[Step], *, is_dry_run: bool) -> None:
+        """Say each step before it is done, since AWS takes its time, and after."""
         for step in steps:
-            self.stdout.write(("would " if options["dry_run"] else "") + step.what)
-            if not options["dry_run"]:
-                step.do()
+            if is_dry_run:
+                self.stdout.write(f"would {step.what}")
+                continue
+            self.stdout.write(step.what, ending=" … ")
+            self.stdout.flush()
+            step.do()
+            self.stdout.write("done")
         if not steps:
             self.stdout.write("Everything is as it should be.")

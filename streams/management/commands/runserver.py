@@ -1,7 +1,9 @@
 """`manage.py runserver`: the service on this machine, with a table and two demo users."""
 
+import errno
 import os
 import signal
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -31,6 +33,8 @@ class Command(RunServer):
     """Serve locally."""
 
     addr: str
+    port: str
+    use_ipv6: bool
     help = "Serves the API on this machine. Starts an embedded DynamoDB when none is configured."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -53,6 +57,19 @@ class Command(RunServer):
             if store.is_empty():
                 load_demo_users(store)
         super().handle(*args, **options)
+
+    def run(self, **options: Any) -> None:
+        try:
+            socket.create_server(
+                (self.addr, int(self.port)), family=socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
+            ).close()
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE:  # Django has words for the others
+                return super().run(**options)
+            raise CommandError(
+                f"Port {self.port} is taken. Choose another: PORT={int(self.port) + 1} make run"
+            ) from exc
+        return super().run(**options)
 
     def on_bind(self, server_port: int) -> None:
         super().on_bind(server_port)

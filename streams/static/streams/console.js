@@ -157,6 +157,9 @@ function slotCard(stream, key) {
   return card;
 }
 
+/** As people say it: 42 s, 3 min. */
+const inWords = (seconds) => (seconds < 120 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`);
+
 /** Time left, from what the service said and how long ago: no clock has to agree with its. */
 function drain() {
   if (!seen) return;
@@ -164,7 +167,7 @@ function drain() {
     const card = $("slots").children[place];
     const left = Math.max(0, stream.leaseSeconds - (performance.now() - seen.at) / 1000);
     card.querySelector("progress").value = left / Math.max(stream.leaseSeconds, stream.heartbeatSeconds * 3);
-    card.querySelector(".left").textContent = left ? `${Math.ceil(left)} s left` : "expired";
+    card.querySelector(".left").textContent = left ? `${inWords(left)} left` : "expired";
   });
   for (const player of players) player.drain();
 }
@@ -286,7 +289,7 @@ class Player {
     const { stream } = this.client;
     if (stream !== this.stream) [this.stream, this.since] = [stream, performance.now()];
     const left = stream && stream.leaseSeconds - (performance.now() - this.since) / 1000;
-    this.left.textContent = stream && this.process.isAlive ? `lease: ${Math.max(0, Math.ceil(left))} s left` : "";
+    this.left.textContent = stream && this.process.isAlive ? `lease: ${inWords(Math.max(0, left))} left` : "";
   }
 }
 
