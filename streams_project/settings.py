@@ -163,6 +163,8 @@ MIDDLEWARE = [
     "streams.middleware.only_allowed_hosts",
     "whitenoise.middleware.WhiteNoiseMiddleware",
 ]
+if BROWSABLE_API:
+    INSTALLED_APPS += ["drf_spectacular_sidecar"]  # Swagger UI's files
 if CORS_ALLOWED_ORIGINS:
     INSTALLED_APPS += ["corsheaders"]
     MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
@@ -209,7 +211,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["streams.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        *(["rest_framework.renderers.BrowsableAPIRenderer"] if BROWSABLE_API else []),
+        *(["streams.pages.PageRenderer"] if BROWSABLE_API else []),
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "streams.negotiation.PlayersFirst",
     "DEFAULT_AUTHENTICATION_CLASSES": [
