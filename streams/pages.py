@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, override
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import get_script_prefix
@@ -21,6 +21,16 @@ from streams.serializers import ID
 
 DOCUMENT = Path(__file__).parent / "static" / "streams" / "openapi.json"
 """The API as OpenAPI 3.1. Written by `make openapi`."""
+
+PATHS = {
+    "stream-list": "/users/{userId}/streams",
+    "stream-detail": "/users/{userId}/streams/{id}",
+    "stream-heartbeat": "/users/{userId}/streams/{id}/heartbeat",
+    "limit": "/users/{userId}/limit",
+    "healthz": "/healthz",
+    "readyz": "/readyz",
+}
+"""The document's paths, by the name of the route."""
 
 BUTTONS = {
     "startStream": "Start",
@@ -59,9 +69,8 @@ class Call(NamedTuple):
     button: str | None
     takes_body: bool
     body: str
-    rows: int
-    answers: Mapping[str, str]
-    refusals: Mapping[str, tuple[str, str]]
+    answers: list[tuple[str, str, str]]
+    """Status, the problem's type if it is one, and what it means."""
 
 
 class PageRenderer(BrowsableAPIRenderer):
@@ -72,67 +81,59 @@ class PageRenderer(BrowsableAPIRenderer):
         self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
     ) -> dict[str, Any]:
         view, request, response = (renderer_context[name] for name in ("view", "request", "response"))
-        content = data if isinstance(data, dict) else {}
+        route, content = request.resolver_match.url_name, data if isinstance(data, dict) else {}
         is_problem = response.status_code >= 400
-        ids = {"userId": view.kwargs.get("user_id"), "id": view.kwargs.get("id")}
-        if response.status_code in (200, 201) and "token" in content:
-            ids["id"] = content["id"]  # what was started is what the page is about from here on
-        known = {name: quote(id, safe="") for name, id in ids.items() if id is not None and ID.fullmatch(id)}
-        name = request.resolver_match.url_name
-        template = "/users/{userId}/streams/{id}" if "id" in known else PATHS.get(name, f"/{name}")
+        id = content["id"] if "token" in content else view.kwargs.get("id")  # a start's page is the new stream's
+        ids = {"userId": view.kwargs.get("user_id"), "id": id}
+        ids = {name: id for name, id in ids.items() if id is not None and ID.fullmatch(id)}
+        about = "stream-detail" if "id" in ids else route
+        offered = [PATHS[about], *([PATHS["stream-heartbeat"]] if about == "stream-detail" else [])]
         return {
             "request": request,
             "response": response,
-            "user_id": ids["userId"] if "userId" in known else None,
-            "id": ids["id"] if "id" in known else None,
-            "title": _title(name, known) or view.get_view_name(),
-            "streams_url": _url(PATHS["stream-list"], known),
-            "limit_url": _url(PATHS["limit"], known),
-            "url": _url(template, known) or request.path,
-            "meaning": _meaning(name, request.method, response.status_code),
-            "problem": content if is_problem else None,
+            "headers": {name: value for name, value in sorted(response.items()) if name != "Content-Type"},
             "retry_after": response.get("Retry-After"),
+            "user_id": ids.get("userId"),
+            "id": ids.get("id"),
+            "title": _title(about, **ids) or view.get_view_name(),
+            "url": _url(about, **ids) or request.path,
+            "streams_url": _url("stream-list", **ids),
+            "limit_url": _url("limit", **ids),
+            "meaning": _meaning(route, request.method, response.status_code),
+            "problem": content if is_problem else None,
             "facts": list(_facts(content)) if is_problem else [],
             "content": content,
+            "body": self.get_content(JSONRenderer(), data, accepted_media_type, dict(renderer_context)),
             "streams": [
-                {**stream, "url": _url(PATHS["stream-detail"], known | {"id": quote(stream["id"], safe="")})}
+                stream | {"url": _url("stream-detail", userId=stream["userId"], id=stream["id"])}
                 for stream in content.get("streams", ())
             ],
-            "headers": {name: value for name, value in sorted(response.items()) if name != "Content-Type"},
-            "body": self.get_content(JSONRenderer(), data, accepted_media_type, dict(renderer_context)),
-            "calls": [call for path in (template, f"{template}/heartbeat") for call in _calls(path, known)],
+            "calls": [call for path in offered for call in _calls(path, ids)],
         }
 
 
-PATHS = {
-    "stream-list": "/users/{userId}/streams",
-    "stream-detail": "/users/{userId}/streams/{id}",
-    "stream-heartbeat": "/users/{userId}/streams/{id}/heartbeat",
-    "limit": "/users/{userId}/limit",
-}
-"""The document's paths, by the name of the route."""
-
-
-def _title(route: str, known: Mapping[str, str]) -> str:
+def _title(route: str, userId: str | None = None, id: str | None = None) -> str:  # noqa: N803
     """What a page of a user is about."""
-    if "userId" not in known:
-        return ""
-    what = "Limit" if route == "limit" else f"Stream {unquote(known['id'])}" if "id" in known else "Streams"
-    return f"{what} of {unquote(known['userId'])}"
+    what = {"stream-list": "Streams", "stream-detail": f"Stream {id}", "limit": "Limit"}.get(route)
+    return f"{what} of {userId}" if what and userId else ""
 
 
-def _url(template: str, known: Mapping[str, str]) -> str | None:
-    """A path with its ids in place, where the service is mounted. None when one is missing or malformed."""
+def _url(route: str, **ids: str) -> str | None:
+    """Where a route is, for these ids and where the service is mounted. None without an id that it needs."""
+    return _filled(PATHS[route], ids)
+
+
+def _filled(path: str, ids: Mapping[str, str]) -> str | None:
     try:
-        return get_script_prefix() + template.removeprefix("/").format(**known)
+        return get_script_prefix() + path[1:].format(**{name: quote(id, safe="") for name, id in ids.items()})
     except KeyError:
         return None
 
 
 def _meaning(route: str, method: str, status: int) -> str:
     """What the document says about an answer."""
-    operation = document()["paths"].get(PATHS.get(route, f"/{route}"), {}).get(method.lower(), {})
-    return str(_response(operation.get("responses", {}).get(str(status), {})).get("description", ""))
+    operation = document()["paths"][PATHS[route]].get(method.lower(), {"responses": {}})
+    return str(_response(operation["responses"].get(str(status), {})).get("description", ""))
 
 
 def _response(response: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -141,34 +142,34 @@ def _response(response: Mapping[str, Any]) -> Mapping[str, Any]:
     return refusals[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
 
 
-def _calls(path: str, known: Mapping[str, str]) -> Iterator[Call]:
+def _calls(path: str, ids: Mapping[str, str]) -> Iterator[Call]:
     """The operations of a path of the document."""
-    url = _url(path, known)
-    for method, operation in document()["paths"].get(path, {}).items() if url else ():
-        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-        example = next((example["value"] for example in content.get("examples", {}).values()), None)
-        is_needed = operation.get("requestBody", {}).get("required", False)
-        body = json.dumps(example, indent=2) if is_needed else ""
+    url = _filled(path, ids)
+    if url is None:
+        return
+    for method, operation in document()["paths"][path].items():
+        taken = operation.get("requestBody")
+        body = ""
+        if taken and taken.get("required"):
+            (example,) = taken["content"]["application/json"]["examples"].values()
+            body = json.dumps(example["value"], indent=2)
         yield Call(
             id=operation["operationId"],
             method=method.upper(),
-            url=url or "",
+            url=url,
             summary=_prose(operation["summary"]),
             description=_prose(operation.get("description", "")),
             button=BUTTONS.get(operation["operationId"]),
-            takes_body=example is not None,
+            takes_body=taken is not None,
             body=body,
-            rows=max(2, body.count("\n") + 1),
-            answers={
-                status: response["description"]
+            answers=[
+                (
+                    status,
+                    response.get("$ref", "").rpartition("/")[2].replace("-or-", ", "),
+                    _response(response)["description"],
+                )
                 for status, response in operation["responses"].items()
-                if "$ref" not in response
-            },
-            refusals={
-                status: (response["$ref"].rpartition("/")[2].replace("-or-", ", "), _response(response)["description"])
-                for status, response in operation["responses"].items()
-                if "$ref" in response
-            },
+            ],
         )
 
 
