@@ -2,6 +2,7 @@
 # make test   the whole suite, against real engines
 # make check  lint, types, risky code
 # make audit  known vulnerabilities in what ships (asks osv.dev)
+# make openapi  describe the API anew, from the code
 # make lock   pin requirements*.in, with hashes, into requirements*.txt
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
@@ -12,7 +13,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test check audit lock package rehearse bench
+.PHONY: run test check openapi audit lock package rehearse bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
@@ -25,6 +26,12 @@ check: $(READY)
 	$(VENV)/bin/ruff format --check .
 	DEBUG=1 $(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project deploy
+
+# DESCRIPTION=/tmp/openapi.json make openapi: elsewhere.
+openapi: export DEBUG := 1
+openapi: $(READY)
+	@exec $(PYTHON) manage.py spectacular --settings openapi.settings --format openapi-json --validate --fail-on-warn \
+	  --file $(or $(DESCRIPTION),streams/static/streams/openapi.json)
 
 package: $(READY)
 	@. $(VENV)/bin/activate && zappa package $(or $(STAGE),test) -o stream-limits.zip

@@ -15,8 +15,7 @@ The package that `zappa deploy` uploads holds files of these, and of nothing els
 viewers' tokens are signed by published keys. Written by `python -m deploy.licences`; a test holds it to what is
 installed.
 
-The browsable API's pages, in Django REST Framework, come with Bootstrap and jQuery (MIT), Prettify (Apache-2.0) and
-Font Awesome (fonts OFL-1.1, styles MIT).
+drf-spectacular-sidecar brings Swagger UI (Apache-2.0, its licence beside it).
 
 """
 

@@ -26,8 +26,8 @@ from click import ClickException
 
 OURS = ("streams", "streams_project", "clients", "zappa_settings.py")
 PACKAGES = (
-    "asgiref", "botocore", "corsheaders", "dateutil", "django", "jmespath", "jwt", "pynamodb", "rest_framework",
-    "six.py", "sqlparse", "urllib3", "whitenoise",
+    "asgiref", "botocore", "corsheaders", "dateutil", "django", "drf_spectacular_sidecar", "jmespath", "jwt",
+    "pynamodb", "rest_framework", "six.py", "sqlparse", "urllib3", "whitenoise",
     "zappa", "boto3", "s3transfer", "durationpy", "markupsafe", "werkzeug",  # Zappa's handler and what it imports
 )  # fmt: skip
 FOR_PUBLISHED_KEYS = ("cryptography", "cffi", "_cffi_backend")
@@ -46,8 +46,14 @@ LEFT_OUT = re.compile(
     | ^django/contrib/(admin|admindocs|auth|gis)/(static|templates|locale)/
     | ^django/(contrib/\w+|conf)/locale/(?!en/)\w+/
     | ^django/(test|core/management/commands/test\w*\.py)
+<<<<<<< HEAD
     | ^rest_framework/locale/
     | ^streams/management/commands/(preflight|provision|runserver)\.py$
+=======
+    | ^drf_spectacular_sidecar/static/.*/(redoc/|oauth2-|favicon-|swagger-ui-standalone-)
+    | ^rest_framework/(locale|static)/
+    | ^streams/management/commands/runserver\.py$
+>>>>>>> pages
     | ^streams_project/local_dynamodb\.py$
     | ^werkzeug/debug/shared/
     | ^zappa/(cli|core|letsencrypt|middleware_tests)\.py$

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.urls import re_path
 from django.views.generic import TemplateView
 
-from streams.views import HealthView, LimitView, OpenAPIView, ReadyView, StreamViewSet
+from streams.views import HealthView, LimitView, ReadyView, StreamViewSet
 
 USER = r"^users/(?P<user_id>(?s:.*?))"
 STREAM = rf"{USER}/streams/(?P<id>(?s:.*?))"
@@ -23,8 +23,12 @@ urlpatterns = [
     re_path(r"^readyz/?\Z", ReadyView.as_view(), name="readyz"),
 ]
 if settings.BROWSABLE_API:
+    from streams.pages import OpenAPIView
+
     console = TemplateView.as_view(template_name="streams/console.html")
+    docs = TemplateView.as_view(template_name="streams/docs.html")
     urlpatterns += [
         re_path(r"^openapi\.json\Z", OpenAPIView.as_view(), name="openapi"),
+        re_path(r"^docs/?\Z", docs, name="docs"),
         re_path(r"^console/?\Z", console, name="console"),
     ]

@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 from django.utils.http import http_date
 from rest_framework.permissions import AllowAny
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -91,7 +90,10 @@ class StreamViewSet(ViewSetMixin, UserView):
     """The streams of a user."""
 
     def list(self, request: Request, user_id: str) -> Response:
-        """The user's live streams, and how many more may start."""
+        """The user's live streams, and how many more may start.
+
+        Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free.
+        """
         account = store.read(user_id, now=self.now)
         first_expiry = min((lease.expires_at for lease in account.live(self.now)), default=None)
         headers = {} if first_expiry is None else {"Expires": _http_date(first_expiry)}
@@ -99,7 +101,13 @@ class StreamViewSet(ViewSetMixin, UserView):
         return Response(body, headers=headers)
 
     def create(self, request: Request, user_id: str) -> Response:
-        """Start a stream. `deviceId`, else the header `Idempotency-Key`, makes a repeated start keep its one slot."""
+        """Start a stream.
+
+        Takes a slot of the user's, and answers with the stream, its `id` and the `token` for its first heartbeat. The
+        same `deviceId` starting again keeps its slot; without one, the same `Idempotency-Key` does; without either,
+        each start takes a slot of its own. `replace` ends the streams it names in the same write, for a viewer who
+        chose them.
+        """
         sent = request.META.get("HTTP_IDEMPOTENCY_KEY")
         is_quoted = sent is not None and len(sent) > 1 and sent[0] == sent[-1] == '"'
         key = sent[1:-1] if sent and is_quoted else sent
@@ -109,7 +117,11 @@ class StreamViewSet(ViewSetMixin, UserView):
         return self._start(user_id, body.get("deviceId") or key or secrets.token_urlsafe(12), body)
 
     def update(self, request: Request, user_id: str, id: str) -> Response:
-        """Start a stream under an id of the caller's choice."""
+        """Start a stream under an id of the caller's choice.
+
+        As `POST` to the user's streams, in the slot of this id: when it holds one already, this start takes it over and
+        the token of the playback before is void.
+        """
         return self._start(user_id, id, self.parse(START))
 
     def _start(self, user_id: str, id: str, body: dict[str, Any]) -> Response:
@@ -133,19 +145,30 @@ class StreamViewSet(ViewSetMixin, UserView):
         return Response(player_body(user_id, admission.lease, now=self.now), status=status, headers=headers)
 
     def retrieve(self, request: Request, user_id: str, id: str) -> Response:
-        """One stream."""
+        """One stream.
+
+        Without its token, which only its own player is given.
+        """
         lease = rules.read(store.read(user_id, now=self.now), id, now=self.now)
         return Response(stream_body(user_id, lease, now=self.now), headers={"Expires": _http_date(lease.expires_at)})
 
     def heartbeat(self, request: Request, user_id: str, id: str) -> Response:
-        """Keep a stream alive. Answers with a new token, to be used from now on."""
+        """Keep a stream alive.
+
+        Send it every `heartbeatSeconds` with the token of the last start or heartbeat. It renews the lease and answers
+        with a new token, to be used from now on.
+        """
         epoch = self._epoch(self.parse(HEARTBEAT)["token"], user_id, id)
         lease = store.renew(user_id, id, epoch=epoch, now=self.now)
         metrics.record("renewed", now=self.now)
         return Response(player_body(user_id, lease, now=self.now), headers={"Expires": _http_date(lease.expires_at)})
 
     def destroy(self, request: Request, user_id: str, id: str) -> Response:
-        """Stop a stream. A body with the `token` stops that playback only, and not a later one in its slot."""
+        """Stop a stream.
+
+        Its slot is free at once. Without a body it ends whoever holds the slot; a body with the `token` stops that
+        playback only, and not a later one in its slot. Stopping again changes nothing.
+        """
         token = self.parse(STOP).get("token")
         epoch = None if token is None else self._epoch(token, user_id, id)
         ending = store.stop(user_id, id, epoch=epoch, now=self.now)
@@ -166,17 +189,27 @@ class LimitView(UserView):
     permission_classes = (MaySetLimits,)
 
     def get(self, request: Request, user_id: str) -> Response:
-        """The limit that holds for the user."""
+        """The limit that holds for the user.
+
+        Their own when an operator set one, else the default.
+        """
         return Response(limit_body(user_id, store.read(user_id, now=self.now), store.policy))
 
     def put(self, request: Request, user_id: str) -> Response:
-        """Override the default. Live streams stay when it is lowered."""
+        """Set a limit of the user's own.
+
+        It goes before the default, and `whenFull` says what a start over it meets: `deny` refuses it, `evict-oldest`
+        ends the oldest stream. Live streams stay when it is lowered.
+        """
         body = self.parse(LIMIT)
         store.set_limit(user_id, limit=body["limit"], when_full=WhenFull(body["whenFull"]), now=self.now)
         return Response({"userId": user_id, **body, "isDefault": False})
 
     def delete(self, request: Request, user_id: str) -> Response:
-        """Back to the default."""
+        """Back to the default.
+
+        Clears the user's own limit, if there is one.
+        """
         store.clear_limit(user_id, now=self.now)
         return Response(status=204)
 
@@ -188,7 +221,10 @@ class HealthView(APIView):
     permission_classes = (AllowAny,)
 
     def get(self, request: Request) -> Response:
-        """Always 200: asks nothing of DynamoDB, so that a store that is down restarts no process."""
+        """Whether the process serves.
+
+        Asks nothing of DynamoDB, so that a store that is down restarts no process.
+        """
         return Response({"status": "ok"})
 
 
@@ -199,23 +235,9 @@ class ReadyView(APIView):
     permission_classes = (AllowAny,)
 
     def get(self, request: Request) -> Response:
-        """200 when DynamoDB answers for the table, else 503."""
+        """Whether DynamoDB answers for the table."""
         store.ping(now=time.time_ns() // 1_000_000)
         return Response({"status": "ok"})
-
-
-class OpenAPIView(APIView):
-    """The API, described for programs."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    renderer_classes = (JSONRenderer,)
-
-    def get(self, request: Request) -> Response:
-        """The OpenAPI 3.1 document."""
-        from streams.openapi import document  # not before it is asked for: no player ever does
-
-        return Response(document())
 
 
 def unknown_url(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -178,6 +178,8 @@ ANSWER_HEADERS_MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
 ]
+if BROWSABLE_API:
+    INSTALLED_APPS += ["drf_spectacular_sidecar"]  # Swagger UI's files
 if CORS_ALLOWED_ORIGINS:
     INSTALLED_APPS += ["corsheaders"]
     ANSWER_HEADERS_MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
@@ -226,7 +228,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["streams.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        *(["rest_framework.renderers.BrowsableAPIRenderer"] if BROWSABLE_API else []),
+        *(["streams.pages.PageRenderer"] if BROWSABLE_API else []),
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "streams.negotiation.PlayersFirst",
     "DEFAULT_AUTHENTICATION_CLASSES": [

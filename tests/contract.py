@@ -2,22 +2,16 @@
 
 import json
 import re
-from functools import cache
 from typing import Any
 
 import httpx
 from jsonschema import Draft202012Validator
 
-from streams.openapi import document
+from streams.pages import document
 from streams.problems import MEDIA_TYPE
 
 UNDESCRIBED = {"not-found", "method-not-allowed"}
 """Problems of what is not in the document: other URLs, other methods."""
-
-
-@cache
-def described() -> dict[str, Any]:
-    return document()
 
 
 def hold_to_the_document(response: httpx.Response) -> None:
@@ -35,20 +29,23 @@ def hold_to_the_document(response: httpx.Response) -> None:
     answer = operation["responses"].get(str(response.status_code))
     assert answer, f"{response.request.method} {response.request.url}: {response.status_code} is not described"
     if "$ref" in answer:
-        answer = described()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        answer = document()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
     media_type = response.headers["Content-Type"].partition(";")[0]
-    schema = answer["content"][media_type]["schema"] | {"components": described()["components"]}
+    schema = answer["content"][media_type]["schema"] | {"components": document()["components"]}
     errors = list(Draft202012Validator(schema).iter_errors(body))
     assert not errors, f"{response.request.method} {response.request.url}: {errors[0].message} in {json.dumps(body)}"
-    for name in answer.get("headers", {}):
-        if name != "Retry-After" or body.get("limit") != 0:  # no wait helps against a limit of 0
-            assert name in response.headers, f"{response.request.method} {response.request.url}: no {name}"
+    for name, header in answer.get("headers", {}).items():
+        is_there, is_a_number = name in response.headers, header["schema"].get("type") == "integer"
+        assert is_there or not header.get("required"), f"{response.request.method} {response.request.url}: no {name}"
+        if is_there:
+            value = int(response.headers[name]) if is_a_number else response.headers[name]
+            assert Draft202012Validator(header["schema"]).is_valid(value), f"{name}: {value}"
 
 
 def operation_of(request: httpx.Request) -> dict[str, Any] | None:
     """The document's operation for a request."""
     path = request.url.path.rstrip("/")
-    for template, item in described()["paths"].items():
+    for template, item in document()["paths"].items():
         if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path):
             found: dict[str, Any] | None = item.get(request.method.lower().replace("head", "get"))
             return found

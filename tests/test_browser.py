@@ -1,5 +1,6 @@
 """The pages in a real Chromium, as people use them."""
 
+import json
 import os
 import re
 import shutil
@@ -17,11 +18,18 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from streams import views
+from streams.pages import document
 from tests.conftest import Viewer, asking, serving_under
-from tests.servers import brief_server
+from tests.servers import brief_server, free_port, running, runserver
+from tests.test_permissions import ADMIN_KEY, hashed
 
 pytestmark = pytest.mark.browser
 
+TAGS: dict[str, list[str]] = {}
+"""The operations, as the docs group them."""
+for _item in document()["paths"].values():
+    for _operation in _item.values():
+        TAGS.setdefault(_operation["tags"][0], []).append(_operation["operationId"])
 AXE = "axe-core@4.14.1"
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 """A folder: `SCREENSHOTS=docs/screenshots make test TESTS='-m browser -k fits'` makes those of the docs."""
@@ -220,6 +228,190 @@ def test_the_console_fits_the_screen(
     page.context.close()
 
 
+def started_at_the_page(page: Page, url: str, user_id: str) -> None:
+    """A stream, started as the page has it ready."""
+    page.goto(f"{url}/users/{quote(user_id)}/streams")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#answer-title")).to_have_text("201 Created")
+
+
+def test_a_stream_is_started_kept_alive_and_stopped_with_a_press_each(page: Page, url: str, viewer: Viewer) -> None:
+    started_at_the_page(page, url, viewer.user_id)
+    expect(page).to_have_url(f"{url}/users/{viewer.user_id}/streams/tv")
+    for _ in range(2):  # the second is sent with the token that came with the first
+        page.locator("#quick-heartbeat").click()
+        expect(page.locator("#answer")).to_contain_text("/heartbeat")
+        expect(page.locator("#answer-title")).to_have_text("200 OK")
+        page.reload()
+        expect(page.locator("#answer")).not_to_contain_text("/heartbeat")
+    page.get_by_role("button", name="Stop").first.click()
+    expect(page.locator("#answer-title")).to_have_text("204 No Content")
+    assert viewer.list()["active"] == 0
+    page.get_by_role("link", name="Streams").click()
+    expect(page.locator("#answer")).to_contain_text("0 of 3 in use, 3 free.")
+
+
+def test_a_page_without_a_streams_token_says_what_a_heartbeat_needs(page: Page, url: str, viewer: Viewer) -> None:
+    token = viewer.started(deviceId="tv")["token"]
+    page.goto(f"{url}/users/{viewer.user_id}/streams/tv")
+    expect(page.locator("#quick-heartbeat")).to_be_disabled()
+    expect(page.get_by_text("A heartbeat needs the stream's last token")).to_be_visible()
+    page.locator("#renewStream-body").fill(json.dumps({"token": token}))
+    page.locator("#renewStream").get_by_role("button").click()
+    expect(page.locator("#answer-title")).to_have_text("200 OK")
+    expect(page.locator("#quick-heartbeat")).to_be_enabled()
+
+
+def test_a_refused_body_stays_to_be_put_right(page: Page, url: str, user_id: str) -> None:
+    page.goto(f"{url}/users/{user_id}/streams")
+    body = page.get_by_label("Body, application/json")
+    body.fill('{"streamId": ""}')
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#answer")).to_contain_text("This field may not be blank.")
+    expect(body).to_have_value('{"streamId": ""}')
+    body.fill('{"streamId": "456"}')
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#answer-title")).to_have_text("201 Created")
+
+
+def test_a_denied_person_stops_a_stream_and_starts(page: Page, url: str, viewer: Viewer) -> None:
+    viewer.limit(1)
+    viewer.started(deviceId="phone", deviceName="Phone", title="News")
+    page.goto(f"{url}/users/{viewer.user_id}/streams")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#answer-title")).to_have_text("409 Conflict: Every stream the user may watch is in use")
+    page.get_by_role("button", name="Stop News on Phone").click()
+    expect(page.locator("#answer-title")).to_have_text("204 No Content")
+    page.go_back()
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#answer-title")).to_have_text("201 Created")
+
+
+def test_the_limit_is_set_and_cleared_at_its_page(page: Page, url: str, viewer: Viewer) -> None:
+    page.goto(f"{url}/users/{viewer.user_id}/limit")
+    page.get_by_role("button", name="Set the limit").click()
+    expect(page.locator("#body")).to_contain_text('"limit": 5')
+    page.get_by_role("button", name="Back to the default").click()
+    expect(page.locator("#answer-title")).to_have_text("204 No Content")
+    assert viewer.list()["limit"] == 3
+
+
+def test_the_keyboard_is_enough_and_the_answer_is_read_out(page: Page, url: str, user_id: str) -> None:
+    page.goto(f"{url}/users/{user_id}/streams")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "Start":
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_be_focused()
+    assert page.locator("#answer").get_attribute("aria-labelledby") == "answer-title"
+
+
+def test_a_service_that_cannot_be_reached_leaves_the_page_and_says_so(page: Page, url: str, user_id: str) -> None:
+    page.goto(f"{url}/users/{user_id}/streams")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("alert")).to_contain_text("There was no page in answer")
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def guarded_url() -> Iterator[str]:
+    """A service that asks for an API key."""
+    key = hashed(ADMIN_KEY, "streams:operate streams:admin")
+    with running(runserver(free_port()), os.environ | {"API_KEYS": key, "PYTHONUNBUFFERED": "1"}) as server:
+        yield server.url
+
+
+def test_credentials_open_a_page_and_go_along_with_links_and_forms(page: Page, guarded_url: str, user_id: str) -> None:
+    page.goto(f"{guarded_url}/users/{user_id}/streams")
+    expect(page.locator("#answer-title")).to_have_text("401 Unauthorized: Credentials are missing")
+    page.get_by_label("API key").fill(ADMIN_KEY)
+    page.get_by_role("button", name="Use").click()
+    expect(page.locator("#answer-title")).to_have_text("200 OK")
+    page.get_by_role("link", name="Limit").click()
+    expect(page).to_have_title(f"Limit of {user_id}")
+    expect(page.locator("#answer-title")).to_have_text("200 OK")
+    page.go_back()
+    expect(page).to_have_title(f"Streams of {user_id}")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#answer-title")).to_have_text("201 Created")
+    page.reload()
+    expect(page.locator("#answer-title")).to_have_text("200 OK")
+
+
+def test_the_pages_work_under_a_stage(page: Page, user_id: str) -> None:
+    with serving_under("/test") as url:
+        started_at_the_page(page, url, user_id)
+        page.locator("#quick-heartbeat").click()
+        expect(page.locator("#answer")).to_contain_text(f"/test/users/{user_id}/streams/tv/heartbeat")
+        expect(page.locator("#answer-title")).to_have_text("200 OK")
+        page.get_by_role("link", name="Streams").click()
+        expect(page.locator("#answer")).to_contain_text("1 of 3 in use")
+
+
+# --- /docs -----------------------------------------------------------------------------------------------------------
+
+
+def open_docs(page: Page, url: str) -> None:
+    page.goto(f"{url}/docs")
+    expect(page.get_by_role("heading", name="Concurrent-stream limits")).to_be_visible()
+
+
+def operation(page: Page, id: str) -> Locator:
+    return page.locator(f"#operations-{next(tag for tag in TAGS if id in TAGS[tag])}-{id}")
+
+
+def tried(page: Page, id: str, user_id: str) -> Locator:
+    """An operation after it was tried for a user, with the rest as it stands there."""
+    call = operation(page, id)
+    call.get_by_role("button").first.click()
+    call.get_by_role("button", name="Try it out").click()
+    call.get_by_placeholder("userId").fill(user_id)
+    call.get_by_role("button", name="Execute").click()
+    return call.locator(".live-responses-table .response .response-col_status")
+
+
+def test_the_docs_show_every_operation_and_ask_no_other_host(page: Page, url: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_docs(page, url)
+    for ids in TAGS.values():
+        for id in ids:
+            expect(operation(page, id)).to_be_visible()
+            operation(page, id).get_by_role("button").first.click()
+            expect(operation(page, id).get_by_role("heading", name="Responses")).to_be_visible()
+    expect(page.locator(".errors-wrapper")).to_have_count(0)
+    assert {one for one in asked if not one.startswith((f"{url}/", "data:"))} == set()
+
+
+def test_a_start_is_tried_at_the_docs(page: Page, url: str, viewer: Viewer) -> None:
+    open_docs(page, url)
+    expect(tried(page, "startStream", viewer.user_id)).to_contain_text("201")
+    assert [stream["id"] for stream in viewer.list()["streams"]] == ["tv"]
+
+
+def test_the_docs_work_under_a_stage(page: Page, user_id: str) -> None:
+    with serving_under("/test") as url:
+        open_docs(page, url)
+        expect(tried(page, "startStream", user_id)).to_contain_text("201")
+
+
+def test_the_docs_send_the_credentials_that_they_are_given(page: Page, guarded_url: str, user_id: str) -> None:
+    open_docs(page, guarded_url)
+    expect(tried(page, "startStream", user_id)).to_contain_text("401")
+    page.get_by_role("button", name="Authorize").first.click()
+    page.locator("#api_key_value").fill(ADMIN_KEY)
+    page.get_by_role("button", name="Apply credentials").first.click()
+    page.get_by_role("button", name="Close").first.click()
+    operation(page, "startStream").get_by_role("button", name="Execute").click()
+    answered = operation(page, "startStream").locator(".live-responses-table .response .response-col_status")
+    expect(answered).to_contain_text("201")
+
+
+# --- for everyone ----------------------------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Deque's checker of accessibility, as a script."""
@@ -232,17 +424,89 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["console?user={}"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)], ids=["phone", "desktop"])
+@pytest.mark.parametrize("path", ["streams", "streams/tv", "limit", "streams/nobody", "streams/a b"])
+def test_a_page_of_the_api_fits_the_screen(
+    chromium: Browser,
+    url: str,
+    viewer: Viewer,
+    path: str,
+    scheme: Literal["light", "dark"],
+    width: int,
+    height: int,
+) -> None:
+    viewer.started(deviceId="tv", deviceName="Living room TV with a long name of its own", title="The Great Escape")
+    page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.goto(f"{url}/users/{quote(viewer.user_id)}/{quote(path)}")
+    expect(page.locator("#answer-title")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if SCREENSHOTS and path == "streams":
+        page.screenshot(path=Path(SCREENSHOTS) / f"pages-{scheme}-{width}.png")
+    page.context.close()
+
+
+def unusable(page: Page, axe: str, *, but: tuple[str, ...] = ()) -> list[tuple[str, list[str]]]:
+    """What axe finds wrong with a page, whatever is folded open."""
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.evaluate(axe)
+    found = page.evaluate("rules => axe.run({ rules })", {rule: {"enabled": False} for rule in but})
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "console?user={}",
+        "users/{}/streams",
+        "users/{}/streams/tv",
+        "users/{}/streams/nobody",
+        "users/{}/streams/a b",
+        "users/{}/limit",
+        "healthz",
+    ],
+)
 def test_a_page_can_be_used_by_everyone(
     page: Page, url: str, axe: str, viewer: Viewer, path: str, scheme: Literal["light", "dark"]
 ) -> None:
-    viewer.started(deviceName="TV", title="News")
+    viewer.started(deviceId="tv", deviceName="TV", title="News")
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{url}/{path.format(quote(viewer.user_id))}")
-    expect(page.get_by_text("News").first).to_be_visible()
-    page.evaluate(axe)
-    found = page.evaluate("axe.run()")
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
+    expect(page.locator("#answer-title, #slots h3").first).to_be_visible()
+    assert unusable(page, axe) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_denied_start_can_be_read_by_everyone(
+    page: Page, url: str, axe: str, viewer: Viewer, scheme: Literal["light", "dark"]
+) -> None:
+    viewer.limit(1)
+    viewer.started(deviceId="phone", deviceName="Phone", title="News")
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{url}/users/{viewer.user_id}/streams")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#answer-title")).to_contain_text("409")
+    assert unusable(page, axe) == []
+
+
+SWAGGER_UIS_OWN = (
+    "color-contrast",  # its colours of methods, versions and quiet text
+    "heading-order",  # from its title straight to the third level
+    "nested-interactive",  # an operation's button holds a link to it
+    "region",  # its head stands before its main part, in no landmark
+    "select-name",  # its lists of servers and examples have a label beside them and none of their own
+)
+"""Rules that Swagger UI's own markup and style break; the page around it breaks none."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_docs_can_be_used_by_everyone_as_far_as_swagger_ui_lets_them(
+    page: Page, url: str, axe: str, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    open_docs(page, url)
+    operation(page, "startStream").get_by_role("button").first.click()
+    assert unusable(page, axe, but=SWAGGER_UIS_OWN) == []
 
 
 def test_the_console_works_under_a_stage(page: Page, user_id: str) -> None:

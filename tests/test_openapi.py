@@ -4,18 +4,31 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 from django.urls import resolve
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from streams.openapi import document
+from streams.pages import DOCUMENT, document
 from streams.problems import PROBLEMS
+from tests.contract import UNDESCRIBED
 from tests.servers import PROJECT, free_port, running, runserver
 from tests.test_permissions import ADMIN_KEY, SECRET, hashed, routes
 
 CASES_AT_LEAST = 2000
+
+
+def test_the_document_is_what_the_code_says_now(tmp_path: Path) -> None:
+    now = tmp_path / "openapi.json"
+    command = ["make", "--silent", "-o", ".venv/ready", "openapi", f"VENV={Path(sys.prefix)}", f"DESCRIPTION={now}"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert DOCUMENT.read_text() == now.read_text(), "Write it anew: make openapi"
 
 
 def test_the_document_is_valid_openapi() -> None:
@@ -23,7 +36,9 @@ def test_the_document_is_valid_openapi() -> None:
 
 
 def test_the_service_gives_its_document(api: httpx.Client) -> None:
-    assert api.get("/openapi.json").json() == document()
+    answer = api.get("/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json() == document()
 
 
 def test_every_route_and_method_is_described() -> None:
@@ -31,13 +46,40 @@ def test_every_route_and_method_is_described() -> None:
         (resolve(re.sub(r"{\w+}", "x", path)).url_name, method.upper())
         for path, item in document()["paths"].items()
         for method in item
-        if method != "parameters"
     }
-    assert described == set(routes()) - {("openapi", "GET"), ("console", "GET")}
+    assert described == set(routes()) - {("openapi", "GET"), ("docs", "GET"), ("console", "GET")}
 
 
-def test_every_problem_is_described() -> None:
-    assert document()["components"]["responses"].keys() == {problem.type for problem in PROBLEMS.values()}
+def test_every_problem_that_an_operation_can_meet_is_described() -> None:
+    described = {type_ for name in document()["components"]["responses"] for type_ in name.split("-or-")}
+    assert described == {problem.type for problem in PROBLEMS.values()} - UNDESCRIBED
+
+
+def examples() -> Iterator[Any]:
+    """Each example of the document, with the schema it stands beside."""
+    operations = [operation for item in document()["paths"].values() for operation in item.values()]
+    named = [(operation["operationId"], operation) for operation in operations]
+    contents = [(f"{id}, the request", operation.get("requestBody", {})) for id, operation in named]
+    contents += [(f"{id}, {status}", found) for id, one in named for status, found in one["responses"].items()]
+    contents += list(document()["components"]["responses"].items())
+    for name, content in contents:
+        for media_type in content.get("content", {}).values():
+            assert media_type["examples"], name
+            for example in media_type["examples"].values():
+                yield pytest.param(media_type["schema"], example["value"], id=f"{name}: {example['summary']}")
+
+
+@pytest.mark.parametrize(("schema", "example"), list(examples()))
+def test_an_example_is_what_it_is_an_example_of(schema: dict[str, Any], example: Any) -> None:
+    errors = Draft202012Validator(schema | {"components": document()["components"]}).iter_errors(example)
+    assert [error.message for error in errors] == []
+
+
+def test_every_operation_but_those_about_the_service_takes_either_credential() -> None:
+    asked = {path: [one["security"] for one in item.values()] for path, item in document()["paths"].items()}
+    for path, each in asked.items():
+        either = [{"bearer": []}, {"apiKey": []}] if path.startswith("/users/") else [{}]
+        assert each == [either] * len(each), path
 
 
 def test_generated_requests_meet_no_failure_and_nothing_undescribed() -> None:

@@ -38,7 +38,9 @@ started = ask("PUT", f"/users/{user}/streams/tv", {"streamId": "456"})
 token = json.loads(started["body"])["token"]
 beat = ask("POST", f"/users/{user}/streams/tv/heartbeat", {"token": token})
 page = ask("GET", f"/users/{user}/streams", Accept="text/html")
-style = ask("GET", "/static/rest_framework/css/default.css")
+style = ask("GET", "/static/streams/style.css")
+docs = ask("GET", "/docs")
+swagger = ask("GET", "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js")
 console = ask("GET", "/console")
 client = ask("GET", "/static/client/streams-client.js")
 lambda_handler({"manage": f"streams list {user}"}, None)
@@ -48,6 +50,8 @@ print(json.dumps({
     "token": token,
     "page": [page["statusCode"], page["headers"]["Content-Type"], "/test/static/" in page["body"]],
     "style": [style["statusCode"], style["headers"]["Content-Type"]],
+    "docs": [docs["statusCode"], 'data-document="/test/openapi.json"' in docs["body"]],
+    "swagger": [swagger["statusCode"], swagger["headers"]["Content-Type"]],
     "console": [console["statusCode"], 'data-api="/test/"' in console["body"]],
     "client": [client["statusCode"], client["headers"]["Content-Type"]],
     "compiled": compiled,
@@ -87,7 +91,11 @@ def test_the_package_holds_nothing_that_no_request_reaches(archive: Path) -> Non
     with zipfile.ZipFile(archive) as entries:
         names = entries.namelist()
     tops = {name.split("/")[0] for name in names}
-    assert not tops & {"ministack", "pytest", "_pytest", "hypothesis", "mypy", "pip", "setuptools", "tests", "deploy"}
+    assert not tops & {"ministack", "pytest", "_pytest", "hypothesis", "mypy", "pip", "setuptools"}
+    assert not tops & {"tests", "deploy", "openapi", "drf_spectacular"}
+    assert {name.rpartition("/")[2] for name in names if name.startswith("drf_spectacular_sidecar/static/")} == {
+        *("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")
+    }
     assert {name.split("/")[2] for name in names if name.startswith("botocore/data/") and name.count("/") > 2} == {
         "dynamodb"
     }
@@ -136,6 +144,8 @@ def test_the_unzipped_package_serves_by_itself_and_compiles_nothing(
         "started": [201, f"/test/users/{user_id}/streams/tv"],
         "page": [200, "text/html; charset=utf-8", True],
         "style": [200, 'text/css; charset="utf-8"'],
+        "docs": [200, True],
+        "swagger": [200, 'text/javascript; charset="utf-8"'],
         "console": [200, True],
         "client": [200, 'text/javascript; charset="utf-8"'],
         "compiled": [],

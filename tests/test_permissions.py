@@ -62,6 +62,7 @@ PATHS = {
     "healthz": "/healthz",
     "readyz": "/readyz",
     "openapi": "/openapi.json",
+    "docs": "/docs",
     "console": "/console",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -84,6 +85,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("healthz", "GET"): EVERYONE,
     ("readyz", "GET"): EVERYONE,
     ("openapi", "GET"): EVERYONE,
+    ("docs", "GET"): EVERYONE,
     ("console", "GET"): EVERYONE,
 }
 

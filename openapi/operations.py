@@ -1,0 +1,196 @@
+"""What each operation answers and refuses, beside what its view and its docstring say."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiViewExtension
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from openapi.schema import IDENTIFIER
+from openapi.shapes import (
+    LIMIT,
+    START,
+    TOKEN,
+    Health,
+    PlayerStream,
+    Stream,
+    StreamList,
+    UserLimit,
+    answer,
+    refusals,
+)
+from streams.serializers import (
+    ID,
+    HeartbeatSerializer,
+    LimitSerializer,
+    StartSerializer,
+    StopSerializer,
+    StrictSerializer,
+)
+
+EVERYWHERE = ("invalid-request", "not-acceptable", "throttled")
+FOR_USERS = (*EVERYWHERE, "unauthenticated", "forbidden", "store-unavailable")
+WITH_BODY = ("payload-too-large", "unsupported-media-type")
+BODIES: dict[type[StrictSerializer], tuple[str, dict[str, Any]]] = {
+    StartSerializer: ("A start", START),
+    HeartbeatSerializer: ("A heartbeat", {"token": TOKEN}),
+    StopSerializer: ("A stop of this playback only", {"token": TOKEN}),
+    LimitSerializer: ("A limit", LIMIT),
+}
+
+
+def header(name: str, what: str, *statuses: int, required: bool = True, schema: Any = str) -> OpenApiParameter:
+    """A header of the answers with these statuses."""
+    where = OpenApiParameter.HEADER
+    return OpenApiParameter(name, schema, where, required=required, description=what, response=list(statuses))
+
+
+def in_path(name: str, what: str) -> OpenApiParameter:
+    """An id in the path."""
+    return OpenApiParameter(name, IDENTIFIER, OpenApiParameter.PATH, description=what)
+
+
+SECONDS = {"type": "integer", "minimum": 1}
+EXPIRES = header("Expires", "When the lease ends.", 200, 201)
+RETRY_AFTER = [
+    header("Retry-After", "Seconds until the first slot frees.", 409, required=False, schema=SECONDS),
+    header("Retry-After", "Seconds.", 429, 503, schema=SECONDS),
+]
+OF_A_USER = [
+    in_path("userId", "The account whose limit is enforced."),
+    header("Date", "The service's clock, which decides.", 200, 201, 204),
+    header("Cache-Control", "Who holds a slot changes at any moment.", 200, 201, 204, schema={"const": "no-store"}),
+    header("WWW-Authenticate", "How to authenticate.", 401),
+    *RETRY_AFTER,
+]
+OF_A_STREAM = [*OF_A_USER, in_path("id", "The stream, by its id.")]
+STARTED = [
+    header("Location", "The stream's URL.", 200, 201),
+    EXPIRES,
+]
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": f'^({ID.pattern}|"{ID.pattern}")$'},
+    OpenApiParameter.HEADER,
+    description="Makes a repeated start without a `deviceId` keep its one slot.",
+)
+
+
+def operation(
+    id: str,
+    answers: dict[int, Any],
+    *refused: str,
+    tag: str = "Streams",
+    body: type[StrictSerializer] | None = None,
+    parameters: list[OpenApiParameter] = OF_A_USER,
+    everywhere: tuple[str, ...] = FOR_USERS,
+) -> Any:
+    """An operation as it is described."""
+    problems = (*everywhere, *(WITH_BODY if body else ()), *refused)
+    examples = [OpenApiExample(*BODIES[body], request_only=True)] if body else []
+    return extend_schema(
+        operation_id=id,
+        tags=[tag],
+        parameters=parameters,
+        request=body,
+        responses=answers | refusals(problems),
+        examples=examples,
+    )
+
+
+def started(id: str, parameters: list[OpenApiParameter]) -> Any:
+    """A start, by either method."""
+    answers = {
+        201: answer(PlayerStream, "Admitted."),
+        200: answer(PlayerStream, "Admitted: the id held a slot already, and keeps that one."),
+    }
+    refused = ("stream-limit-reached", "store-contended")
+    return operation(id, answers, *refused, body=StartSerializer, parameters=[*parameters, *STARTED])
+
+
+def health(id: str, *refused: str) -> Any:
+    """A question about the service itself."""
+    answers = {200: answer(Health, "Yes.")}
+    return operation(id, answers, *refused, tag="Health", parameters=RETRY_AFTER, everywhere=EVERYWHERE)
+
+
+def described(view: Any, **operations: Any) -> Any:
+    """The view, each of its methods with its description."""
+    for name, describe in operations.items():
+        describe(getattr(view, name))
+    return view
+
+
+class Streams(OpenApiViewExtension):
+    """The streams of a user."""
+
+    target_class = "streams.views.StreamViewSet"
+
+    def view_replacement(self) -> Any:
+        ended = ("stream-not-found", "stream-ended")
+        first_expiry = header("Expires", "When the first lease ends, if there is one.", 200, required=False)
+        stream = [*OF_A_STREAM, EXPIRES]
+        return described(
+            self.target_class,
+            list=operation(
+                "listStreams",
+                {200: answer(StreamList, "The streams, oldest first.")},
+                parameters=[*OF_A_USER, first_expiry],
+            ),
+            create=started("startStream", [*OF_A_USER, IDEMPOTENCY_KEY]),
+            retrieve=operation("readStream", {200: answer(Stream, "The stream.")}, *ended, parameters=stream),
+            update=started("startStreamAs", OF_A_STREAM),
+            destroy=operation(
+                "stopStream",
+                {204: OpenApiResponse(description="It is over.")},
+                *(*ended, "store-contended"),
+                body=StopSerializer,
+                parameters=OF_A_STREAM,
+            ),
+            heartbeat=operation(
+                "renewStream",
+                {200: answer(PlayerStream, "Renewed, with a new token.")},
+                *(*ended, "store-contended"),
+                body=HeartbeatSerializer,
+                parameters=stream,
+            ),
+        )
+
+
+class Limit(OpenApiViewExtension):
+    """The limit of a user."""
+
+    target_class = "streams.views.LimitView"
+
+    def view_replacement(self) -> Any:
+        limit = {200: answer(UserLimit, "The limit.")}
+        return described(
+            self.target_class,
+            get=operation("readLimit", limit, tag="Limit"),
+            put=operation("setLimit", limit, tag="Limit", body=LimitSerializer),
+            delete=operation("clearLimit", {204: OpenApiResponse(description="The default holds.")}, tag="Limit"),
+        )
+
+
+class Healthz(OpenApiViewExtension):
+    """Whether the process serves."""
+
+    target_class = "streams.views.HealthView"
+
+    def view_replacement(self) -> Any:
+        return described(self.target_class, get=health("healthz"))
+
+
+class Readyz(OpenApiViewExtension):
+    """Whether the process can do its work."""
+
+    target_class = "streams.views.ReadyView"
+
+    def view_replacement(self) -> Any:
+        return described(self.target_class, get=health("readyz", "store-unavailable"))
+
+
+def endpoints(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """drf-spectacular's hook: the paths as the README has them, in an order that stays."""
+    methods = ["GET", "POST", "PUT", "DELETE"]
+    named = [(path.rstrip("/").replace("{user_id}", "{userId}"), *rest) for path, *rest in endpoints]
+    return sorted(named, key=lambda endpoint: (endpoint[0], methods.index(endpoint[2])))
