@@ -33,6 +33,13 @@ def problems(name: str, stage: Mapping[str, Any], environment: Mapping[str, str]
         )
     if "CHANGE-ME" in bucket or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
         yield f"The bucket {bucket!r} is not one: set s3_bucket to a name of your own (3 to 63 of a-z 0-9 . -)."
+    hosts = stage.get("environment_variables", {}).get("ALLOWED_HOSTS", "")
+    elsewhere = set(re.findall(r"execute-api\.([a-z0-9-]+)\.amazonaws\.com", hosts)) - {region}
+    if region and elsewhere:
+        yield (
+            f"ALLOWED_HOSTS names API Gateway of {', '.join(sorted(elsewhere))}, but the stage is in {region}: "
+            f"set it to .execute-api.{region}.amazonaws.com, or every call is refused."
+        )
     if wrong := wrong_settings({**stage.get("environment_variables", {}), **environment}):
         yield f"The service would not start: {wrong}"
     yield from _account_problems(session, region, bucket, stage.get("aws_endpoint_urls", {}))

@@ -190,6 +190,23 @@ def test_keys_behind_a_url_are_read_once(key_file: Path, settings: Any) -> None:
     assert reads == ["/jwks.json"]
 
 
+def test_a_key_that_the_issuer_published_since_is_taken(key_file: Path, settings: Any) -> None:
+    new_key = ec.generate_private_key(ec.SECP256R1())
+
+    def publish(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [key_file.read_bytes()]
+
+    with serving(publish) as url:
+        settings.AUTH_JWKS = f"{url}/jwks.json"
+        assert caller_of(token(EC_KEY, "ES256", "ec-1")) == Caller(user_id="ana")
+        key_file.write_text(json.dumps({"keys": [public_key(new_key, "ec-2")]}))
+        authentication._published_keys().cooldown_duration = 0  # half a minute later
+        assert caller_of(token(new_key, "ES256", "ec-2")) == Caller(user_id="ana")
+        with pytest.raises(AuthenticationFailed):
+            caller_of(token(EC_KEY, "ES256", "ec-1", jti="withdrawn"))
+
+
 def test_an_issuer_whose_keys_cannot_be_read_lets_nobody_in(key_file: Path, settings: Any) -> None:
     settings.AUTH_JWKS = "http://127.0.0.1:9/jwks.json"
     with pytest.raises(AuthenticationFailed, match="cannot be read"):

@@ -292,13 +292,23 @@ def test_a_bucket_that_is_taken_stands_in_the_way(status: int, code: str) -> Non
     [
         ({}, GOOD, []),
         ({"aws_region": None}, GOOD, ["No region"]),
+        ({"aws_region": "us-east-1"}, GOOD, ["ALLOWED_HOSTS names API Gateway of eu-west-1"]),
         ({"project_name": "x" * 64}, GOOD, ["The function would be named"]),
         ({"s3_bucket": "stream-limits-CHANGE-ME"}, GOOD, ["The bucket 'stream-limits-CHANGE-ME' is not one"]),
         ({"s3_bucket": "No_Bucket"}, GOOD, ["The bucket 'No_Bucket' is not one"]),
         ({}, {}, ["The service would not start: No authentication is configured"]),
         ({}, {"API_KEYS": GOOD["API_KEYS"]}, ["The service would not start: LEASE_TOKEN_KEYS must hold"]),
     ],
-    ids=["ready", "no region", "name too long", "bucket not named", "bad bucket", "no authentication", "no secret"],
+    ids=[
+        "ready",
+        "no region",
+        "hosts elsewhere",
+        "name too long",
+        "bucket not named",
+        "bad bucket",
+        "no authentication",
+        "no secret",
+    ],
 )
 def test_what_stands_in_the_way_of_a_deployment_is_named(
     aws: str, changes: dict[str, Any], environment: dict[str, str], expected: list[str]
