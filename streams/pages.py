@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, override
 from urllib.parse import quote
 
-from django.http import HttpRequest, HttpResponse
-from django.urls import get_script_prefix
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import get_script_prefix, reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.views import View
@@ -56,6 +56,14 @@ class OpenAPIView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The OpenAPI 3.1 document."""
         return HttpResponse(DOCUMENT.read_bytes(), content_type="application/json")
+
+
+class HomeView(View):
+    """Where the service is mounted, which is where a person begins."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The console."""
+        return HttpResponseRedirect(reverse("console"))
 
 
 class Call(NamedTuple):

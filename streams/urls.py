@@ -3,7 +3,6 @@ page."""
 
 from django.conf import settings
 from django.urls import re_path
-from django.views.generic import TemplateView
 
 from streams.views import HealthView, LimitView, ReadyView, StreamViewSet
 
@@ -23,11 +22,14 @@ urlpatterns = [
     re_path(r"^readyz/?\Z", ReadyView.as_view(), name="readyz"),
 ]
 if settings.BROWSABLE_API:
-    from streams.pages import OpenAPIView
+    from django.views.generic import TemplateView
+
+    from streams.pages import HomeView, OpenAPIView
 
     console = TemplateView.as_view(template_name="streams/console.html")
     docs = TemplateView.as_view(template_name="streams/docs.html")
     urlpatterns += [
+        re_path(r"^\Z", HomeView.as_view(), name="home"),
         re_path(r"^openapi\.json\Z", OpenAPIView.as_view(), name="openapi"),
         re_path(r"^docs/?\Z", docs, name="docs"),
         re_path(r"^console/?\Z", console, name="console"),

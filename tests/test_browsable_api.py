@@ -55,6 +55,10 @@ def words(page: httpx.Response) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page.text)))
 
 
+def test_a_person_who_comes_to_the_service_is_led_to_the_console(browser: httpx.Client) -> None:
+    assert browser.get("/").headers["Location"] == path(browser, "/console")
+
+
 @pytest.mark.parametrize("page", ["/users/user-1/streams", "/docs", "/console"])
 def test_a_page_comes_with_its_style_and_scripts(browser: httpx.Client, page: str) -> None:
     answer = browser.get(page)

@@ -12,6 +12,7 @@ import pytest
 
 from streams.urls import urlpatterns
 from tests.servers import PROJECT, free_port, running, runserver
+from tests.test_openapi import PAGES
 
 POSTMAN = PROJECT / "postman"
 COLLECTION = json.loads((POSTMAN / "stream-limits.postman_collection.json").read_text())
@@ -32,7 +33,7 @@ def path_of(call: dict[str, Any]) -> str:
 def test_the_collection_has_every_call_of_the_api() -> None:
     offered = set()
     for route in urlpatterns:
-        if route.name in ("openapi", "docs", "console"):  # about the calls, not one of them
+        if route.name in PAGES:
             continue
         actions = getattr(route.callback, "actions", None)
         view = getattr(route.callback, "cls", None) or route.callback.view_class
