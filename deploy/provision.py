@@ -256,6 +256,9 @@ def _throttled() -> dict[str, Any]:
         "responseParameters": {
             "gatewayresponse.header.Content-Type": f"'{MEDIA_TYPE}'",
             "gatewayresponse.header.Retry-After": "'1'",
+            # No cookie is looked at here, so any origin's player may read how long to wait.
+            "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
+            "gatewayresponse.header.Access-Control-Expose-Headers": "'Retry-After'",
         },
         "responseTemplates": {"application/json": json.dumps(body_of(problem))},
     }

@@ -102,7 +102,12 @@ def _rules(per_minute: int) -> list[dict[str, Any]]:
     refusal = {
         "ResponseCode": PROBLEMS[Throttled].status,
         "CustomResponseBodyKey": "throttled",
-        "ResponseHeaders": [{"Name": "Retry-After", "Value": str(WINDOW_SECONDS)}],
+        "ResponseHeaders": [
+            {"Name": "Retry-After", "Value": str(WINDOW_SECONDS)},
+            # No cookie is looked at here, so any origin's player may read how long to wait.
+            {"Name": "Access-Control-Allow-Origin", "Value": "*"},
+            {"Name": "Access-Control-Expose-Headers", "Value": "Retry-After"},
+        ],
     }
     return [
         {

@@ -28,7 +28,7 @@ from streams.serializers import (
 )
 
 EVERYWHERE = ("invalid-request", "not-acceptable", "throttled")
-FOR_USERS = (*EVERYWHERE, "unauthenticated", "forbidden", "store-unavailable")
+FOR_USERS = (*EVERYWHERE, "unauthenticated", "forbidden", "store-unavailable", "issuer-unavailable")
 WITH_BODY = ("payload-too-large", "unsupported-media-type")
 BODIES: dict[type[StrictSerializer], tuple[str, dict[str, Any]]] = {
     StartSerializer: ("A start", START),

@@ -26,6 +26,11 @@ TRUSTED_FOR_SECONDS = 60
 """How long a token that was checked is taken for checked: a key that is withdrawn is out after this."""
 
 
+class IssuerUnavailable(Exception):
+    """The issuer's keys cannot be read, so nothing is known of the token. Nobody is let in, and the caller may try
+    again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who calls: a viewer has a `user_id`, a back end has none. `stream_limit` is an entitlement of the viewer."""
@@ -53,7 +58,7 @@ class BearerAuthentication(BaseAuthentication):
         try:
             caller, expires_at = _checked(token, int(time.time()) // TRUSTED_FOR_SECONDS)
         except jwt.PyJWKClientConnectionError as exc:
-            raise AuthenticationFailed("The issuer's keys cannot be read at the moment. Try again.") from exc
+            raise IssuerUnavailable from exc
         except jwt.PyJWTError as exc:
             raise AuthenticationFailed("The bearer token is not valid: expired, or not for this service.") from exc
         if time.time() > expires_at + TOKEN_LEEWAY_SECONDS:

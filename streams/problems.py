@@ -13,6 +13,7 @@ from django.http import Http404, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
+from streams.authentication import IssuerUnavailable
 from streams.parsers import PayloadTooLarge
 from streams.rules import StreamEnded, StreamLimitReached, StreamNotFound
 from streams.serializers import ending_body, stream_body
@@ -110,6 +111,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     PayloadTooLarge: Problem("payload-too-large", 413, "The body is too large"),
     drf.UnsupportedMediaType: Problem("unsupported-media-type", 415, "The body must be application/json"),
     drf.Throttled: Problem("throttled", 429, "Too many requests", _wait),
+    IssuerUnavailable: Problem("issuer-unavailable", 503, "The issuer's keys cannot be read; nothing is known", _soon),
     StoreUnavailable: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),
     StoreContended: Problem("store-contended", 503, "Too many writers on this user at once; nothing changed", _soon),
 }

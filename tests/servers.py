@@ -62,6 +62,8 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        # As a terminal has it: of a shell in the background, children inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             assert process.stdout is not None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +17,10 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from streams import authentication
-from streams.authentication import ApiKeyAuthentication, BearerAuthentication, Caller
+from streams.authentication import ApiKeyAuthentication, BearerAuthentication, Caller, IssuerUnavailable
 from streams_project.settings import ApiKey
 from tests.conftest import serving
+from tests.servers import free_port, running, runserver
 
 SECRET, NEXT_SECRET = "s" * 64, "n" * 64
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -209,8 +211,18 @@ def test_a_key_that_the_issuer_published_since_is_taken(key_file: Path, settings
 
 def test_an_issuer_whose_keys_cannot_be_read_lets_nobody_in(key_file: Path, settings: Any) -> None:
     settings.AUTH_JWKS = "http://127.0.0.1:9/jwks.json"
-    with pytest.raises(AuthenticationFailed, match="cannot be read"):
+    with pytest.raises(IssuerUnavailable):
         caller_of(token(EC_KEY, "ES256", "ec-1"))
+
+
+def test_a_caller_is_asked_to_wait_while_the_issuers_keys_cannot_be_read() -> None:
+    issuer = {"AUTH_JWKS": "http://127.0.0.1:9/jwks.json", "AUTH_ISSUER": "https://id.example.com"}
+    environment = os.environ | issuer | {"AUTH_AUDIENCE": "streams", "PYTHONUNBUFFERED": "1"}
+    bearer = {"Authorization": f"Bearer {token(EC_KEY, 'ES256', 'ec-1')}"}
+    with running(runserver(free_port()), environment) as server, server.client() as client:
+        answer = client.get("/users/ana/streams", headers=bearer)
+    assert (answer.status_code, answer.json()["type"]) == (503, "issuer-unavailable")
+    assert answer.headers["Retry-After"] == "1"
 
 
 @pytest.mark.parametrize(("is_trusted", "limit"), [(True, 5), (False, None)], ids=["trusted", "not trusted"])

@@ -158,6 +158,7 @@ def test_a_flood_is_answered_with_a_problem_that_says_how_long_to_wait(rehearsal
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[3].headers["Content-Type"] == "application/problem+json"
     assert answers[3].headers["Retry-After"] == "1"
+    assert answers[3].headers["Access-Control-Expose-Headers"] == "Retry-After"
     assert answers[3].json() == {"type": "throttled", "title": "Too many requests", "status": 429}
 
 

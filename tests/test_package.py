@@ -136,7 +136,7 @@ def test_the_unzipped_package_serves_by_itself_and_compiles_nothing(
     token, logged = found.pop("token"), [json.loads(line) for line in done.stderr.splitlines()]
     requests = [record["message"] for record in logged if record["logger"] == "zappa.wsgi"]
     assert "PUT /users/" in requests[0], "each request is a line of JSON"
-    assert len(requests) == 6
+    assert len(requests) == 8
     assert token not in done.stderr
     assert "the-key" not in done.stderr
     assert found == {

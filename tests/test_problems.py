@@ -11,7 +11,7 @@ from rest_framework import exceptions as drf
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from streams import parsers, problems, rules, store, views
+from streams import authentication, parsers, problems, rules, store, views
 from streams.problems import PROBLEMS
 from tests.conftest import Viewer, asking, unreachable
 
@@ -28,6 +28,7 @@ BY_TYPE = {
     "payload-too-large": 413,
     "unsupported-media-type": 415,
     "throttled": 429,
+    "issuer-unavailable": 503,
     "store-unavailable": 503,
     "store-contended": 503,
 }
@@ -36,7 +37,7 @@ BY_TYPE = {
 def own_errors() -> list[type[Exception]]:
     return [
         value
-        for module in (rules, store, parsers, problems)
+        for module in (authentication, rules, store, parsers, problems)
         for name, value in inspect.getmembers(module, inspect.isclass)
         if issubclass(value, Exception) and value.__module__ == module.__name__ and not name.startswith("_")
     ]

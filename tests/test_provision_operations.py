@@ -149,7 +149,9 @@ def test_one_viewer_and_one_address_have_limits_of_their_own(wafv2: Any, api_id:
     assert (counted["Limit"], counted["EvaluationWindowSec"]) == (120, 60)
     assert [key["Header"]["Name"] for key in counted["CustomKeys"]] == ["authorization"]
     assert refusal["ResponseCode"] == 429
-    assert refusal["ResponseHeaders"] == [{"Name": "Retry-After", "Value": "60"}]
+    headers = {header["Name"]: header["Value"] for header in refusal["ResponseHeaders"]}
+    assert headers["Retry-After"] == "60"
+    assert headers["Access-Control-Expose-Headers"] == "Retry-After"
     counted, refusal = rules["one-address"]
     assert (counted["Limit"], counted["AggregateKeyType"], refusal["ResponseCode"]) == (12_000, "IP", 429)
 
