@@ -202,7 +202,7 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
     version = account.version + 1
     lease = request.lease(epoch=version, now=now, policy=policy)
     kept = {id: ending for id, ending in account.ended.items() if id != request.id}
-    after = replace(account, version=version, leases=others | {request.id: lease}, ended=_remembered(kept | endings))
+    after = replace(account, version=version, leases=others | {request.id: lease}, ended=_remembered(kept, endings))
     reasons = tuple(ending.reason for ending in endings.values())
     return after, Admission(lease=lease, took_over=took_over, ended=reasons)
 
@@ -240,9 +240,7 @@ def stop(account: Account, id: str, *, epoch: int | None, now: int) -> Account:
     lease = _held(account, id, epoch=epoch, now=now)
     ending = Ending(reason=Reason.STOPPED, at=now) if lease.is_live(now) else _expired(lease)
     leases = {other: held for other, held in account.leases.items() if other != id}
-    return replace(
-        account, version=account.version + 1, leases=leases, ended=_remembered({**account.ended, id: ending})
-    )
+    return replace(account, version=account.version + 1, leases=leases, ended=_remembered(account.ended, {id: ending}))
 
 
 def read(account: Account, id: str, *, now: int) -> Lease:
@@ -265,10 +263,11 @@ def _held(account: Account, id: str, *, epoch: int | None, now: int) -> Lease:
     return lease
 
 
-def _remembered(ended: Mapping[str, Ending]) -> Mapping[str, Ending]:
+def _remembered(kept: Mapping[str, Ending], added: Mapping[str, Ending]) -> Mapping[str, Ending]:
+    ended = {**kept, **added}
     if len(ended) <= ENDINGS_AT_MOST:
         return ended
-    newest_first = sorted(ended.items(), key=lambda item: (-item[1].at, item[0]))
+    newest_first = sorted(ended.items(), key=lambda item: (-item[1].at, item[0] not in added, item[0]))
     return dict(newest_first[:ENDINGS_REMEMBERED])
 
 

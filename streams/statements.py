@@ -131,14 +131,16 @@ def renew() -> Statement:
 
 
 @cache
-def stop(*, with_epoch: bool) -> Statement:
-    """A live lease ends. Values: `ending`, `now`, `ttl`, and `epoch` when it has to be the holder's."""
+def stop(*, with_epoch: bool, forgotten: int = 0) -> Statement:
+    """A live lease ends, while there is memory left for its ending, or with so many endings forgotten for it
+    (`forgotten0`, …). Values: `ending`, `now`, `ttl`, and `epoch` when it has to be the holder's."""
     is_memory_left = size(ROW.ended) < ENDINGS_AT_MOST
-    may_stop = IS_LIVE & is_memory_left
+    may_stop = IS_LIVE if forgotten else IS_LIVE & is_memory_left
     return Statement.of(
         ROW.leases[ID].remove(),
         ROW.epochs[ID].remove(),
         ROW.ended[ID].set(value("ending")),
+        *(ROW.ended[id_parameter(f"forgotten{number}")].remove() for number in range(forgotten)),
         *BOOKKEEPING,
         condition=may_stop & IS_MINE if with_epoch else may_stop,
     )

@@ -15,7 +15,7 @@ a bounded number of times.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -107,10 +107,10 @@ class StreamStore:
             after, admission = rules.start(account, request, now=now, policy=self.policy)
             return admission, after
 
-        def is_plain(account: Account) -> bool:
-            return rules.is_plain_start(account, request, now=now, policy=self.policy)
+        def plainly(account: Account) -> Callable[[], Admission] | None:
+            return blind if rules.is_plain_start(account, request, now=now, policy=self.policy) else None
 
-        return self._write(user_id, blind, judge, is_plain, now=now)
+        return self._write(user_id, blind, judge, plainly, now=now)
 
     def renew(self, user_id: str, id: str, *, epoch: int, now: int) -> Lease:
         """Extend the lease of `id`, or raise `StreamEnded` or `StreamNotFound`."""
@@ -142,7 +142,7 @@ class StreamStore:
         already, which does no harm. Raise `StreamEnded` when `epoch` is given and the slot has changed hands,
         `StreamNotFound` when the id is not known."""
 
-        def blind() -> Reason:
+        def blind(forgotten: Collection[str] = ()) -> Reason:
             values = {
                 "ending": rows.ending_item(Ending(reason=Reason.STOPPED, at=now)),
                 "now": number(now),
@@ -150,15 +150,24 @@ class StreamStore:
             }
             if epoch is not None:
                 values["epoch"] = number(epoch)
-            statement = statements.stop(with_epoch=epoch is not None)
-            self._update(statement.arguments(user_id, ids={"id": id}, values=values))
+            statement = statements.stop(with_epoch=epoch is not None, forgotten=len(forgotten))
+            ids = {"id": id} | {f"forgotten{index}": id for index, id in enumerate(forgotten)}
+            self._update(statement.arguments(user_id, ids=ids, values=values))
             return Reason.STOPPED
 
         def judge(account: Account) -> tuple[Reason | None, Account]:
             after = rules.stop(account, id, epoch=epoch, now=now)
-            return None if after is account else after.ended[id].reason, after
+            if after is account:
+                return None, after
+            return Reason.STOPPED if account.leases[id].is_live(now) else Reason.EXPIRED, after
 
-        return self._write(user_id, blind, judge, now=now)
+        def plainly(account: Account) -> Callable[[], Reason] | None:
+            if not account.leases[id].is_live(now):
+                return None
+            after = rules.stop(account, id, epoch=epoch, now=now)
+            return partial(blind, sorted(account.ended.keys() - after.ended.keys()))
+
+        return self._write(user_id, blind, judge, plainly, now=now)
 
     def read(self, user_id: str, *, now: int) -> Account:
         """The account as it is this moment (a consistent read); an empty one for a user nothing is kept of."""
@@ -196,17 +205,17 @@ class StreamStore:
         user_id: str,
         blind: Callable[[], Outcome],
         judge: Callable[[Account], tuple[Outcome, Account]],
-        is_plain: Callable[[Account], bool] = lambda account: False,
+        plainly: Callable[[Account], Callable[[], Outcome] | None] = lambda account: None,
         *,
         now: int,
     ) -> Outcome:
         """Write blind, then as judged. `judge` gives the outcome and the account to write, the same one when there is
-        nothing to write; `is_plain` says whether the blind write, which others race less against, would do for it."""
-        write = blind
+        nothing to write; `plainly` gives a write that does the same to this account and that no other verb of the user
+        races against, if there is one."""
+        write: Callable[[], Outcome] = blind
         for attempt in range(ATTEMPTS):
-            if (
-                attempt > 1
-            ):  # full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+            if attempt > 1:
+                # Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
                 self.sleep(self.random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt))
             try:
                 return write()
@@ -215,10 +224,8 @@ class StreamStore:
             outcome, after = judge(seen or rules.empty_account(now))
             if after is seen and seen is not None:
                 return outcome
-            if seen is not None and is_plain(seen):
-                write = blind
-            else:
-                write = partial(self._replace, user_id, seen, after, outcome, now=now)
+            plain = plainly(seen) if seen is not None else None
+            write = plain or partial(self._replace, user_id, seen, after, outcome, now=now)
         raise StoreContended
 
     def _replace[Outcome](

@@ -29,7 +29,9 @@ class ModelStore:
     def stop(self, user_id: str, id: str, *, epoch: int | None, now: int) -> Reason | None:
         before = self.read(user_id, now=now)
         after = self.accounts[user_id] = rules.stop(before, id, epoch=epoch, now=now)
-        return None if after is before else after.ended[id].reason
+        if after is before:
+            return None
+        return Reason.STOPPED if before.leases[id].is_live(now) else Reason.EXPIRED
 
     def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
         account = self.read(user_id, now=now)

@@ -11,9 +11,17 @@ from typing import Any
 import pytest
 
 from streams.dynamodb import Call
-from streams.rules import Account, Policy, StreamEnded, StreamLimitReached, StreamNotFound, WhenFull
+from streams.rules import (
+    ENDINGS_REMEMBERED,
+    Account,
+    Policy,
+    StreamEnded,
+    StreamLimitReached,
+    StreamNotFound,
+    WhenFull,
+)
 from streams.store import ATTEMPTS, StoreContended, StreamStore
-from tests.conftest import LEASE_MS, NOW, asking, fill
+from tests.conftest import LEASE_MS, NOW, Calls, asking, fill
 from tests.model import ModelStore
 from tests.test_store_agrees_with_rule import outcome
 
@@ -180,3 +188,17 @@ def test_every_verb_at_once_on_a_few_users_never_goes_over(user_id: str, when_fu
     assert outcomes["done"] > 0
     assert len(seen) > 100
     assert max(len(account.live(NOW)) for account in seen) <= 2
+
+
+def test_sixty_four_stops_at_once_are_two_calls_each_at_the_most(user_id: str, calls: Calls) -> None:
+    """Though there are too many endings to remember, and each stop forgets some."""
+    store = StreamStore(policy=Policy(limit=64, lease_ms=LEASE_MS), call=calls)
+    ids = [f"s{number:02}" for number in range(64)]
+    epochs = fill(store, user_id, *ids)
+    calls.made.clear()
+    jobs = [lambda id=id: store.stop(user_id, id, epoch=epochs[id], now=NOW + 100) for id in ids]  # type: ignore[misc]
+    assert hammer(jobs) == {"done": 64}
+    assert len(calls.made) <= 2 * 64
+    after = store.read(user_id, now=NOW + 100)
+    assert after.leases == {}
+    assert ENDINGS_REMEMBERED <= len(after.ended) < 64

@@ -185,3 +185,11 @@ def test_a_hundred_streams_are_replaced_in_one_write(streams: StreamStore, user_
     for replaced in (ids, ids):  # the second time they are ended already, which does no harm
         streams.start(user_id, asking("new", replace=tuple(replaced)), now=NOW + 200)
     assert [lease.id for lease in streams.read(user_id, now=NOW).live(NOW + 200)] == ["new"]
+
+
+def test_as_many_streams_as_there_are_may_stop_in_one_instant(streams: StreamStore, user_id: str) -> None:
+    ids = [f"s{number:02}" for number in range(30)]
+    streams.set_limit(user_id, limit=30, when_full=WhenFull.DENY, now=NOW)
+    epochs = fill(streams, user_id, *ids)
+    assert [streams.stop(user_id, id, epoch=epochs[id], now=NOW + 100) for id in ids] == [Reason.STOPPED] * 30
+    assert "s29" in streams.read(user_id, now=NOW).ended
