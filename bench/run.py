@@ -57,7 +57,7 @@ def measure_warm(environment: dict[str, str]) -> Figures:
                 for peer, worker in workers.items():
                     assert worker.stdin
                     assert worker.stdout
-                    print(verb, WARM_CALLS, file=worker.stdin, flush=True)
+                    print(json.dumps({"verb": verb, "number": WARM_CALLS}), file=worker.stdin, flush=True)
                     times = json.loads(worker.stdout.readline())
                     if round_:  # the first warms up
                         middle = [statistics.median(column) for column in zip(*times, strict=True)]
@@ -216,7 +216,7 @@ def measure_growth(client: Any) -> Figures:
     def cost(held: int) -> float:
         store = StreamStore(policy=Policy(limit=100, lease_ms=60_000))
         users = [f"grown-{os.getpid()}-{time.time_ns()}-{number}" for number in range(150)]
-        seed(client, users, live=held)
+        seed(client, users, held=held)
         times = []
         for user in users:
             began = time.perf_counter_ns()
