@@ -2,7 +2,8 @@
 
 python -m bench.worker PEER          for every line on standard input, `{"verb", "number", …}` as `bench.scene.staged`
                                      has it, the times of the calls: `[[cpu_us, wall_us], …]`
-python -m bench.worker PEER --cold   one request, from nothing: `{"cpu_ms", "wall_ms", "memory_mib", "modules"}`
+python -m bench.worker PEER --cold   one request, from nothing: `{"cpu_ms", "wall_ms", "memory_mib", "modules",
+                                     "may_write"}`
 """
 
 import json
@@ -10,7 +11,8 @@ import os
 import sys
 import time
 
-BEGAN = time.perf_counter(), time.process_time()
+MEASURED_FROM_HERE = "--- measured from here"
+"""Between what an interpreter imports by itself and what the peer does, among what `-X importtime` writes."""
 
 
 def warm(peer: str) -> None:
@@ -40,9 +42,11 @@ def cold(peer: str) -> None:
     """One start, with everything still to be loaded. The request is made beforehand, elsewhere: `REQUEST`."""
     import importlib
 
+    print(MEASURED_FROM_HERE, file=sys.stderr)
+    wall, cpu = time.perf_counter(), time.process_time()
     handler = importlib.import_module(f"bench.peers.{peer}").lambda_handler
     status = handler(json.loads(os.environ["REQUEST"]), None)["statusCode"]
-    wall, cpu = time.perf_counter() - BEGAN[0], time.process_time() - BEGAN[1]
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if status != 201:
         raise RuntimeError(f"{peer} answered a start with {status}")
     # Not getrusage: its peak is inherited from the process that started this one.
@@ -50,7 +54,8 @@ def cold(peer: str) -> None:
         memory = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
     # A module without a specification was never loaded: something stands there in its place.
     modules = [name for name, module in sys.modules.items() if getattr(module, "__spec__", None)]
-    print(json.dumps({"cpu_ms": cpu * 1e3, "wall_ms": wall * 1e3, "memory_mib": memory, "modules": sorted(modules)}))
+    figures = {"cpu_ms": cpu * 1e3, "wall_ms": wall * 1e3, "memory_mib": memory, "modules": sorted(modules)}
+    print(json.dumps(figures | {"may_write": os.access(os.path.dirname(__file__), os.W_OK)}))
 
 
 if __name__ == "__main__":
