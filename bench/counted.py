@@ -60,11 +60,11 @@ def count() -> dict[str, dict[str, float]]:
     note("denial", lambda: start("d"))
     note("renew", lambda: store.renew(user, "c", epoch=epoch, now=now + 1))
     note("stop", lambda: store.stop(user, "c", epoch=epoch, now=now + 2))
-    for number in range(ENDINGS_AT_MOST):
+    for number in range(1, ENDINGS_AT_MOST):
         start(f"ended-{number}")
         store.stop(user, f"ended-{number}", epoch=None, now=now + 3)
     epoch = start("e").lease.epoch
-    note("stop, eight endings remembered", lambda: store.stop(user, "e", epoch=epoch, now=now + 4))
+    note("stop that forgets old endings, one in five", lambda: store.stop(user, "e", epoch=epoch, now=now + 4))
     start("e")
     note("start over a ghost", lambda: start("f", now + 2 * LEASE_MS))
     note("list", lambda: store.read(user, now=now))

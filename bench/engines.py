@@ -36,4 +36,4 @@ def dynamodb_local() -> Iterator[str]:
                 process.terminate()
 
 
-ENGINES = {"embedded": embedded, "dynamodb-local": dynamodb_local}
+ENGINES = {"dynamodb-local": dynamodb_local, "embedded": embedded}

@@ -36,10 +36,11 @@ def measure(endpoint: str) -> Figures:
         run_module("players", url, "50", "4", environment=given)  # warms up
         for rate in RATES:
             progress(f"load: {rate} requests a second")
-            before, began = {name: _processor_seconds(part) for name, part in parts.items()}, time.monotonic()
+            before = {name: _processor_seconds(part) for name, part in parts.items()}
             step = run_module("players", url, str(rate), str(SECONDS), environment=given)
-            took = time.monotonic() - began
-            step["cores"] = {name: (_processor_seconds(part) - before[name]) / took for name, part in parts.items()}
+            busy = {name: _processor_seconds(part) - before[name] for name, part in parts.items()}
+            busy["load"] = step.pop("busy_seconds")
+            step["cores"] = {name: seconds / SECONDS for name, seconds in busy.items()}
             steps.append(step)
             if step["achieved"] < KEEPS_UP * rate:
                 break
@@ -52,6 +53,7 @@ def _serving(endpoint: str) -> Iterator[tuple[str, psutil.Process]]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     command = ["gunicorn", "--worker-class", "gthread", "--workers", str(WORKERS), "--threads", str(THREADS)]
+    command += ["--keep-alive", "60"]  # seconds; at two, its own default, it closes them under waiting players
     with subprocess.Popen(
         [sys.executable, "-m", *command, "--bind", address, "--log-level", "error", "streams_project.wsgi"],
         cwd=PROJECT,

@@ -3,7 +3,7 @@ before it were answered, and its latency counts from its tick. A service that fa
 
 Each player is the project's Python client: it starts, sends three heartbeats, stops, and begins again.
 
-python -m bench.players URL RATE SECONDS   `{"offered", "achieved", "failed", "latency_ms": {percentile: ms}}` as JSON
+python -m bench.players URL RATE SECONDS   `{"offered", "achieved", "failed", "busy_seconds", "latency_ms"}` as JSON
 """
 
 # Locust patches the standard library for gevent when it is imported: before anything else.
@@ -11,17 +11,19 @@ from locust import User, events, task
 from locust.env import Environment
 
 # ruff: isort: split
-import json
 import math
 import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from http.client import HTTPException
+from json import dumps
 
 import gevent
 import httpx
+from geventhttpclient import HTTPClient
 
 from bench.scene import as_viewer
 from clients.python.streams_client import Refused, StreamClient
@@ -29,6 +31,28 @@ from clients.python.streams_client import Refused, StreamClient
 PERCENTILES = (50, 95, 99, 99.9)
 HEARTBEATS = 3
 ANSWERED_WITHIN_SECONDS = 10
+AT_ONCE_AT_MOST = 10_000
+
+
+class Connections:
+    """What the Python client needs of `httpx.Client`, by the means that Locust itself uses: the load shares the cores
+    with what it loads, and httpx would take as much of them as the service does."""
+
+    def __init__(self, url: str) -> None:
+        self.client = HTTPClient.from_url(url, concurrency=AT_ONCE_AT_MOST, network_timeout=ANSWERED_WITHIN_SECONDS)
+        self.answered_well = 0
+
+    def request(
+        self, method: str, url: str, *, json: Mapping[str, object], headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """One request, and the whole of its answer. A refusal is not what this load should get."""
+        try:
+            answer = self.client.request(method, url, dumps(json), {"Content-Type": "application/json", **headers})
+            content = bytes(answer.read())
+        except (OSError, HTTPException) as exc:
+            raise httpx.TransportError(str(exc)) from exc
+        self.answered_well += answer.status_code < 400
+        return httpx.Response(answer.status_code, headers=dict(answer.items()), content=content)
 
 
 class Arrivals(User):
@@ -36,20 +60,11 @@ class Arrivals(User):
 
     rate: float
     seconds: float
-    answered_well = 0
+    http: Connections
 
     def on_start(self) -> None:
         """No players yet: one is made when none is idle."""
         self.idle: deque[Iterator[str]] = deque()
-        self.http = httpx.Client(
-            timeout=ANSWERED_WITHIN_SECONDS,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-            event_hooks={"response": [self.note_answered]},
-        )
-
-    def note_answered(self, response: httpx.Response) -> None:
-        """A refusal is not what this load should get."""
-        Arrivals.answered_well += response.is_success
 
     @task
     def arrive(self) -> None:
@@ -101,16 +116,17 @@ def main(url: str, rate: float, seconds: float) -> dict[str, object]:
     def note(response_time: float, **rest: object) -> None:
         answered.append((time.perf_counter(), response_time))
 
-    Arrivals.host, Arrivals.rate, Arrivals.seconds = url, rate, seconds
+    Arrivals.host, Arrivals.http, Arrivals.rate, Arrivals.seconds = url, Connections(url), rate, seconds
     runner = Environment(user_classes=[Arrivals], events=events).create_local_runner()
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     runner.start(1, spawn_rate=1)
     runner.greenlet.join()
     latencies = sorted(latency for _, latency in answered)
     return {
         "offered": rate,
         "achieved": sum(at < began + seconds for at, _ in answered) / seconds,
-        "failed": math.floor(rate * seconds) - Arrivals.answered_well,
+        "failed": math.floor(rate * seconds) - Arrivals.http.answered_well,
+        "busy_seconds": time.process_time() - busy,
         "latency_ms": {str(percent): _percentile(latencies, percent) for percent in PERCENTILES},
     }
 
@@ -120,4 +136,4 @@ def _percentile(ordered: list[float], percent: float) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))))
+    print(dumps(main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))))

@@ -6,17 +6,11 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from bench.engines import PROJECT
+from bench.peers import NAMES
 from bench.scene import VERBS
 from bench.workers import Figures
 
 FOLDER = PROJECT / "docs" / "performance"
-LABELS = {
-    "bare": "bare boto3",
-    "service": "this service",
-    "powertools": "Powertools",
-    "fastapi_mangum": "FastAPI + Mangum",
-    "flask_zappa": "Flask + Zappa",
-}
 PACKAGES_SHOWN = 11
 
 
@@ -42,13 +36,13 @@ def _warm(figures: Figures) -> Figure:
     """Ratios of each verb, with quartiles; a row of plots for each engine."""
     drawing, axes = _grid(len(figures["warm"]), 2)
     for row, (engine, verbs) in zip(axes, figures["warm"].items(), strict=True):
-        for axis, name, title in zip(row, ("cpu_us", "wall_us"), ("Processor time", "Wall time"), strict=True):
-            for index, peer in enumerate(LABELS):
+        for axis, name, title in zip(row, ("cpu_us", "wall_us"), ("Processor", "Wall"), strict=True):
+            for index, peer in enumerate(NAMES):
                 found = [verbs[verb][peer] for verb in VERBS]
-                _bars(axis, [place + index * 0.16 for place in range(len(VERBS))], found, name, label=LABELS[peer])
+                _bars(axis, [place + index * 0.16 for place in range(len(VERBS))], found, name, label=NAMES[peer])
             axis.set_xticks([place + 0.32 for place in range(len(VERBS))], list(VERBS))
-            axis.set_title(f"{title} of a warm call, {engine} (bare boto3 = 1)")
-    axes[0][0].legend(fontsize="small")
+            axis.set_title(f"{title} time, warm, {engine} (bare = 1)")
+    axes[0][1].legend(fontsize="x-small", bbox_to_anchor=(1, 1), loc="upper left")
     return drawing
 
 
@@ -64,13 +58,14 @@ def _cold(figures: Figures) -> Figure:
     """Ratios of cold start and memory, with quartiles, and the zips."""
     drawing, axes = _grid(1, 3)
     for axis, name, title in zip(axes[0], ("wall_ms", "memory_mib"), ("Cold start", "Peak memory"), strict=False):
-        for index, peer in enumerate(LABELS):
+        for index, peer in enumerate(NAMES):
             _bars(axis, [index * 0.2], [figures["cold"][peer]], name)
         axis.set_title(f"{title} (bare boto3 = 1)")
-    axes[0][2].bar([index * 0.2 for index in range(len(LABELS))], [figures["zip_mib"][peer] for peer in LABELS], 0.15)
+    for index, peer in enumerate(NAMES):
+        axes[0][2].bar(index * 0.2, figures["zip_mib"][peer], 0.15)
     axes[0][2].set_title("Package, MiB zipped")
     for axis in axes[0]:
-        axis.set_xticks([index * 0.2 for index in range(len(LABELS))], list(LABELS.values()), rotation=15, fontsize=8)
+        axis.set_xticks([index * 0.2 for index in range(len(NAMES))], list(NAMES.values()), rotation=15, fontsize=8)
     return drawing
 
 
@@ -89,7 +84,7 @@ def _imports(figures: Figures) -> Figure:
             for peer, found in spent.items()
         }
         axis.barh(
-            [LABELS[peer] for peer in spent],
+            [NAMES[peer] for peer in spent],
             widths.values(),
             left=left.values(),
             label=name,
@@ -134,6 +129,7 @@ def _contention(figures: Figures) -> Figure:
                 [int(callers) for callers in counts], [found[name] for found in counts.values()], "o-", label=verb
             )
         axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:.0f}")
         axis.set_ylim(bottom=0)
         axis.set_xlabel("callers at the same instant on one user")
         axis.set_title(title)

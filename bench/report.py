@@ -9,21 +9,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench.engines import PROJECT
+from bench.peers import NAMES
 from bench.scene import VERBS
 from bench.targets import CALLS_AT_MOST, targets
 from bench.workers import Figures
 
 PAGE = PROJECT / "docs" / "performance.md"
 FILE = PROJECT / "docs" / "performance" / "figures.json"
-NAMES = {
-    "bare": "bare boto3",
-    "service": "**this service**",
-    "powertools": "Powertools' resolver + boto3",
-    "fastapi_mangum": "FastAPI + Mangum + boto3",
-    "flask_zappa": "Flask + Zappa + boto3",
-}
 ENGINE_NAMES = {"embedded": "the embedded engine", "dynamodb-local": "DynamoDB Local"}
-FEW_MS = 2
+FEW_MS = 5
 """Packages whose imports take less than this in every peer are summed up."""
 
 
@@ -31,12 +25,16 @@ def write(figures: Figures) -> None:
     """Keep the figures, and put the tables where they belong."""
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(json.dumps(figures, indent=1) + "\n")
+    PAGE.write_text(filled(PAGE.read_text(), figures))
+
+
+def filled(page: str, figures: Figures) -> str:
+    """The page with the tables of these figures."""
 
     def table(found: re.Match[str]) -> str:
         return f"<!-- figures: {found[1]} -->\n{TABLES[found[1]](figures)}\n<!-- end -->"
 
-    page = re.sub(r"<!-- figures: ([\w ]+) -->\n.*?<!-- end -->", table, PAGE.read_text(), flags=re.S)
-    PAGE.write_text(page)
+    return re.sub(r"<!-- figures: (\w+) -->\n.*?<!-- end -->", table, page, flags=re.S)
 
 
 def lines(figures: Figures) -> str:
@@ -73,7 +71,7 @@ def aims(figures: Figures) -> str:
 def warm(figures: Figures) -> str:
     """Ratios with quartiles, and microseconds."""
     rows = [
-        [ENGINE_NAMES[engine], NAMES[peer], kind, *(_compared(verbs[verb][peer], name) for verb in VERBS)]
+        [ENGINE_NAMES[engine], _name(peer), kind, *(_compared(verbs[verb][peer], name) for verb in VERBS)]
         for engine, verbs in figures["warm"].items()
         for name, kind in (("cpu_us", "processor"), ("wall_us", "wall"))
         for peer in figures["cold"]
@@ -85,7 +83,7 @@ def cold(figures: Figures) -> str:
     """Ratios with quartiles, milliseconds and MiB."""
     rows = [
         [
-            NAMES[peer],
+            _name(peer),
             *(_compared(found, name) for name in ("wall_ms", "cpu_ms", "memory_mib")),
             _short(figures["zip_mib"][peer]),
         ]
@@ -97,13 +95,14 @@ def cold(figures: Figures) -> str:
 def imports(figures: Figures) -> str:
     """Milliseconds by top-level package."""
     spent = figures["imports"]
-    names = sorted(
-        {name for found in spent.values() for name in found}, key=lambda name: -spent["service"].get(name, 0)
+    most = {name: max(other.get(name, 0) for other in spent.values()) for found in spent.values() for name in found}
+    large = sorted(
+        (name for name in most if most[name] >= FEW_MS),
+        key=lambda name: (-spent["service"].get(name, 0), -most[name], name),
     )
-    large = [name for name in names if any(found.get(name, 0) >= FEW_MS for found in spent.values())]
     rows = [[name, *(_short(found[name]) if name in found else "" for found in spent.values())] for name in large]
-    small = [sum(found.get(name, 0) for name in names if name not in large) for found in spent.values()]
-    return _table(["ms", *(NAMES[peer] for peer in spent)], [*rows, ["others", *map(_short, small)]])
+    small = [sum(value for name, value in found.items() if name not in large) for found in spent.values()]
+    return _table(["ms", *(_name(peer) for peer in spent)], [*rows, ["others", *map(_short, small)]])
 
 
 def counted(figures: Figures) -> str:
@@ -157,8 +156,7 @@ def load(figures: Figures) -> str:
             f"{step['achieved']:,.0f}",
             str(step["failed"]),
             *(_short(step["latency_ms"][percent]) for percent in percents),
-            f"{step['cores']['service']:.2f}",
-            f"{step['cores']['engine']:.2f}",
+            *(f"{step['cores'][part]:.2f}" for part in ("service", "engine", "load")),
         ]
         for step in found["steps"]
     ]
@@ -166,7 +164,7 @@ def load(figures: Figures) -> str:
     return (
         f"{found['workers']} workers of {found['threads']} threads. By itself the engine takes {found['ceiling']:,.0f} "
         f"raw `UpdateItem` calls a second over {found['workers'] * found['threads']} connections.\n\n"
-        + _table([*header, "cores, service", "cores, engine"], rows)
+        + _table([*header, "cores: service", "engine", "load"], rows)
     )
 
 
@@ -187,6 +185,10 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(header), *map(list, rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _name(peer: str) -> str:
+    return f"**{NAMES[peer]}**" if peer == "service" else NAMES[peer]
 
 
 def _compared(found: Figures, name: str) -> str:

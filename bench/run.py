@@ -12,12 +12,13 @@ from typing import Any
 
 from bench import cold, growth, load, plots, report, warm
 from bench.engines import ENGINES
+from bench.peers import NAMES
 from bench.scene import connect, create_table, environment
 from bench.workers import Figures, run_module
 
 QUICK = bool(os.environ.get("QUICK"))
 ENGINE = os.environ.get("ENGINE") or "embedded"
-PEERS = ["bare", "service"] if QUICK else ["bare", "service", "powertools", "fastapi_mangum", "flask_zappa"]
+PEERS = ["bare", "service"] if QUICK else list(NAMES)
 
 
 def measure() -> Figures:

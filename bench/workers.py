@@ -45,7 +45,6 @@ def running[Name](peers: Mapping[Name, tuple[str, dict[str, str]]]) -> Iterator[
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=None,
             )
             stack.enter_context(process)  # waits for it, when its standard input is closed
             workers[name] = Worker(process)
