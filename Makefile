@@ -6,6 +6,7 @@
 # make lock   pin requirements*.in, with hashes, into requirements*.txt
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
+# make budget    set what a request may cost, in calls, to what it costs now (OF=start: say what a start calls)
 # make bench     what it costs, beside a bare handler (QUICK=1: in under a minute)
 
 PORT ?= 8000
@@ -13,7 +14,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test check openapi audit lock package rehearse bench
+.PHONY: run test check openapi audit lock package rehearse budget bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
@@ -48,6 +49,9 @@ $(READY): requirements-dev.txt
 	echo "Making $(VENV) with $$($$python --version) …"; \
 	$$python -m venv --clear $(VENV) && $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
+
+budget: $(READY)
+	@exec $(PYTHON) -m bench.budget $(OF)
 
 bench: $(VENV)/ready-to-bench
 	@exec $(PYTHON) -m bench.run

@@ -4,15 +4,18 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import boto3
 import jwt
 
 from bench.events import event
 
 VERBS = {"start": 201, "denial": 409, "renew": 200, "stop": 204}
 """With the status that each must have."""
+TABLE, REGION, LIMIT = "UserStreams", "eu-west-1", 3
 SECRET, ISSUER, AUDIENCE = "s" * 64, "https://id.example.com", "streams"
 ENVIRONMENT = {
     "AUTH_JWT_SECRETS": SECRET,
@@ -24,37 +27,70 @@ ENVIRONMENT = {
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "WARNING",
     "METRICS": "emf",
-    "AWS_REGION": "eu-west-1",
-    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "DEBUG": "",
 }
 HOUR_MS = 3_600_000
+BATCH = 25
+"""The most rows that one BatchWriteItem takes."""
 
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 
-def row(user_id: str, live: int = 0) -> dict[str, Any]:
-    """A user's row with so many live streams, in DynamoDB's JSON."""
+def environment(endpoint: str, table: str = TABLE) -> dict[str, str]:
+    """All that a measured process finds in its environment."""
+    return {"PATH": os.environ["PATH"], "DYNAMODB_ENDPOINT": endpoint, "DYNAMODB_TABLE": table, **ENVIRONMENT}
+
+
+def connect(endpoint: str) -> Any:
+    """A client for what is not measured: making tables, putting rows."""
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+
+
+def create_table(client: Any, table: str = TABLE) -> None:
+    """A table with the key of the service's own."""
+    client.create_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.get_waiter("table_exists").wait(TableName=table)
+
+
+def row(user_id: str, *, held: int = 0, limit: int | None = None) -> dict[str, Any]:
+    """A user's row with so many live streams, and the limit that an operator set, in DynamoDB's JSON."""
     now = time.time_ns() // 1_000_000
     lease = {"stream_id": {"S": "456"}, "started_at": {"N": str(now)}, "expires_at": {"N": str(now + HOUR_MS)}}
-    ids = [f"device-{number:09}" for number in range(live)]
+    ids = [f"device-{number:09}" for number in range(held)]
+    override = {} if limit is None else {"limit": {"N": str(limit)}, "when_full": {"S": "deny"}}
     return {
         "user_id": {"S": user_id},
         "version": {"N": str(now // 1000)},
         "leases": {"M": {id: {"M": lease} for id in ids}},
         "epochs": {"M": {id: {"N": "1"} for id in ids}},
         "ended": {"M": {}},
+        **override,
     }
 
 
-def seed(client: Any, users: list[str], live: int = 0) -> None:
-    """Put rows, twenty-five a call."""
-    table = os.environ["DYNAMODB_TABLE"]
-    for first in range(0, len(users), 25):
-        rows = [{"PutRequest": {"Item": row(user, live)}} for user in users[first : first + 25]]
-        client.batch_write_item(RequestItems={table: rows})
+def seed(client: Any, users: list[str], *, held: int = 0, limit: int | None = None, table: str = TABLE) -> None:
+    """Put rows."""
+    _write(client, table, [{"PutRequest": {"Item": row(user, held=held, limit=limit)}} for user in users])
+
+
+def _write(client: Any, table: str, writes: list[dict[str, Any]]) -> None:
+    for first in range(0, len(writes), BATCH):
+        client.batch_write_item(RequestItems={table: writes[first : first + BATCH]})
 
 
 def as_viewer(user_id: str) -> dict[str, str]:
@@ -63,19 +99,34 @@ def as_viewer(user_id: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {jwt.encode(claims, SECRET)}"}
 
 
-def requests(verb: str, number: int, handler: Handler, client: Any) -> list[dict[str, Any]]:
-    """So many requests of a verb, each of another user, with all that must be there before them."""
+@contextmanager
+def staged(
+    verb: str,
+    number: int,
+    handler: Handler,
+    client: Any,
+    *,
+    held: int | None = None,
+    limit: int | None = None,
+    table: str = TABLE,
+) -> Iterator[list[dict[str, Any]]]:
+    """So many requests of a verb, each of another user, with all that must be there before them; the rows go again, so
+    that the table stays as large as it is. `held`: slots that others of the user's streams hold."""
+    if held is None:
+        held = LIMIT if verb == "denial" else 0
     users = [str(uuid.uuid4()) for _ in range(number)]
-    seed(client, users, live=3 if verb == "denial" else 0)
-    starts = [event("POST", f"/users/{user}/streams", {"streamId": "456"}, as_viewer(user)) for user in users]
+    seed(client, users, held=held, limit=limit, table=table)
+    yield [_request(verb, user, handler) for user in users]
+    _write(client, table, [{"DeleteRequest": {"Key": {"user_id": {"S": user}}}} for user in users])
+
+
+def _request(verb: str, user: str, handler: Handler) -> dict[str, Any]:
+    """One request of a verb; a stream that it is about is started first."""
+    start = event("POST", f"/users/{user}/streams", {"streamId": "456"}, as_viewer(user))
     if verb in ("start", "denial"):
-        return starts
-    made = []
-    for user, start in zip(users, starts, strict=True):
-        stream = json.loads(handler(start, None)["body"])
-        url, token = f"/users/{user}/streams/{stream['id']}", {"token": stream.get("token", "none")}
-        if verb == "renew":
-            made.append(event("POST", f"{url}/heartbeat", token, as_viewer(user)))
-        else:
-            made.append(event("DELETE", url, token if "token" in stream else None, as_viewer(user)))
-    return made
+        return start
+    stream = json.loads(handler(start, None)["body"])
+    url, token = f"/users/{user}/streams/{stream['id']}", {"token": stream.get("token", "none")}
+    if verb == "renew":
+        return event("POST", f"{url}/heartbeat", token, as_viewer(user))
+    return event("DELETE", url, token if "token" in stream else None, as_viewer(user))

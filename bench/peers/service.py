@@ -1,8 +1,9 @@
-"""This service, with everything on: viewers' bearer tokens, security headers, CORS, problems, logs."""
+"""This service, with everything on: viewers' bearer tokens, security headers, CORS, problems, logs,
+metrics."""
 
 from bench.peers import zappa_settings_of
 
-zappa_settings_of.install("streams_project.wsgi", "application")
+zappa_settings_of.install("", "", django_settings="streams_project.settings")
 from streams_project.lambda_entry import lambda_handler  # noqa: E402
 
 __all__ = ["lambda_handler"]

@@ -1,11 +1,11 @@
-"""The settings module that Zappa writes at deployment, for a WSGI application."""
+"""The settings module that Zappa writes at deployment."""
 
 import sys
 import types
 
 
-def install(module: str, function: str) -> None:
-    """Have Zappa's handler serve this application."""
+def install(module: str, function: str, django_settings: str | None = None) -> None:
+    """Have Zappa's handler serve this application, or the Django project with these settings."""
     settings = types.ModuleType("zappa_settings")
     settings.__dict__.update(
         API_STAGE="test",
@@ -16,7 +16,7 @@ def install(module: str, function: str) -> None:
         COGNITO_TRIGGER_MAPPING={},
         CONTEXT_HEADER_MAPPINGS={},
         DEBUG=False,
-        DJANGO_SETTINGS=None,
+        DJANGO_SETTINGS=django_settings,
         DOMAIN=None,
         ENVIRONMENT_VARIABLES={},
         EXCEPTION_HANDLER=None,

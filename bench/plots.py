@@ -1,0 +1,153 @@
+"""The figures as plots, in `docs/performance/`."""
+
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from bench.engines import PROJECT
+from bench.peers import NAMES
+from bench.scene import VERBS
+from bench.workers import Figures
+
+FOLDER = PROJECT / "docs" / "performance"
+PACKAGES_SHOWN = 11
+
+
+def draw(figures: Figures) -> None:
+    """All of them."""
+    for name, plot in (
+        ("warm", _warm),
+        ("cold", _cold),
+        ("imports", _imports),
+        ("growth", _growth),
+        ("contention", _contention),
+        ("load", _load),
+    ):
+        plot(figures).savefig(FOLDER / f"{name}.png", dpi=100)
+
+
+def _grid(rows: int, columns: int, *, width: float = 5.5, height: float = 3.6) -> tuple[Figure, Any]:
+    drawing = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    return drawing, drawing.subplots(rows, columns, squeeze=False)
+
+
+def _warm(figures: Figures) -> Figure:
+    """Ratios of each verb, with quartiles; a row of plots for each engine."""
+    drawing, axes = _grid(len(figures["warm"]), 2)
+    for row, (engine, verbs) in zip(axes, figures["warm"].items(), strict=True):
+        for axis, name, title in zip(row, ("cpu_us", "wall_us"), ("Processor", "Wall"), strict=True):
+            for index, peer in enumerate(NAMES):
+                found = [verbs[verb][peer] for verb in VERBS]
+                _bars(axis, [place + index * 0.16 for place in range(len(VERBS))], found, name, label=NAMES[peer])
+            axis.set_xticks([place + 0.32 for place in range(len(VERBS))], list(VERBS))
+            axis.set_title(f"{title} time, warm, {engine} (bare = 1)")
+    axes[0][1].legend(fontsize="x-small", bbox_to_anchor=(1, 1), loc="upper left")
+    return drawing
+
+
+def _bars(axis: Any, places: list[float], found: list[Figures], name: str, **options: Any) -> None:
+    ratios = [one[f"{name}_ratio"] for one in found]
+    spread = [[one[f"{name}_ratio"] - one[f"{name}_spread"][0] for one in found]]
+    spread += [[one[f"{name}_spread"][1] - one[f"{name}_ratio"] for one in found]]
+    axis.bar(places, ratios, 0.15, yerr=spread, capsize=2, error_kw={"linewidth": 0.8}, **options)
+    axis.axhline(1, color="black", linewidth=0.8)
+
+
+def _cold(figures: Figures) -> Figure:
+    """Ratios of cold start and memory, with quartiles, and the zips."""
+    drawing, axes = _grid(1, 3)
+    for axis, name, title in zip(axes[0], ("wall_ms", "memory_mib"), ("Cold start", "Peak memory"), strict=False):
+        for index, peer in enumerate(NAMES):
+            _bars(axis, [index * 0.2], [figures["cold"][peer]], name)
+        axis.set_title(f"{title} (bare boto3 = 1)")
+    for index, peer in enumerate(NAMES):
+        axes[0][2].bar(index * 0.2, figures["zip_mib"][peer], 0.15)
+    axes[0][2].set_title("Package, MiB zipped")
+    for axis in axes[0]:
+        axis.set_xticks([index * 0.2 for index in range(len(NAMES))], list(NAMES.values()), rotation=15, fontsize=8)
+    return drawing
+
+
+def _imports(figures: Figures) -> Figure:
+    """What a cold start is spent on."""
+    spent = figures["imports"]
+    largest = {name: max(found.get(name, 0) for found in spent.values()) for found in spent.values() for name in found}
+    shown = sorted(largest, key=lambda name: -largest[name])[:PACKAGES_SHOWN]
+    drawing, axes = _grid(1, 1, width=11)
+    axis, left = axes[0][0], dict.fromkeys(spent, 0.0)
+    for index, name in enumerate([*shown, "others"]):
+        widths = {
+            peer: found.get(name, 0)
+            if name != "others"
+            else sum(value for other, value in found.items() if other not in shown)
+            for peer, found in spent.items()
+        }
+        axis.barh(
+            [NAMES[peer] for peer in spent],
+            widths.values(),
+            left=left.values(),
+            label=name,
+            color=colormaps["tab20"](index),
+        )
+        left = {peer: left[peer] + widths[peer] for peer in spent}
+    axis.invert_yaxis()
+    axis.set_title("A cold start, by what is imported, ms (-X importtime, which itself takes time)")
+    axis.legend(fontsize="x-small", bbox_to_anchor=(1, 1), loc="upper left")
+    return drawing
+
+
+def _growth(figures: Figures) -> Figure:
+    """Wall time of each verb along each axis."""
+    drawing, axes = _grid(1, len(figures["growth"]))
+    for axis, (name, verbs) in zip(axes[0], figures["growth"].items(), strict=True):
+        for verb, points in verbs.items():
+            axis.plot(
+                [int(point) for point in points],
+                [found["wall_us"] / 1000 for found in points.values()],
+                "o-",
+                label=verb,
+            )
+        if name != "slots held":
+            axis.set_xscale("log")
+        axis.set_ylim(bottom=0)
+        axis.set_xlabel(name)
+        axis.set_ylabel("ms")
+        axis.set_title(f"Wall time of a call against {name}")
+    axes[0][0].legend()
+    return drawing
+
+
+def _contention(figures: Figures) -> Figure:
+    """Calls and latency against callers."""
+    drawing, axes = _grid(1, 2)
+    for axis, name, title in zip(
+        axes[0], ("calls_a_request", "median_ms"), ("DynamoDB calls a request", "Median latency, ms"), strict=True
+    ):
+        for verb, counts in figures["contention"].items():
+            axis.plot(
+                [int(callers) for callers in counts], [found[name] for found in counts.values()], "o-", label=verb
+            )
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:.0f}")
+        axis.set_ylim(bottom=0)
+        axis.set_xlabel("callers at the same instant on one user")
+        axis.set_title(title)
+    axes[0][0].legend()
+    return drawing
+
+
+def _load(figures: Figures) -> Figure:
+    """Latency against the offered rate, and the engine's ceiling."""
+    found = figures["load"]
+    drawing, axes = _grid(1, 1, width=9, height=4)
+    axis, rates = axes[0][0], [step["offered"] for step in found["steps"]]
+    for percent in found["steps"][0]["latency_ms"]:
+        axis.plot(rates, [step["latency_ms"][percent] for step in found["steps"]], "o-", label=f"p{percent}")
+    axis.axvline(found["ceiling"], color="black", linestyle="--", label="engine's ceiling")
+    axis.set_yscale("log")
+    axis.set_xlabel("requests offered a second")
+    axis.set_ylabel("ms from the request's tick to its answer")
+    axis.set_title("Latency under an open loop")
+    axis.legend()
+    return drawing

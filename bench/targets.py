@@ -1,0 +1,91 @@
+"""What the service should cost, and whether it does."""
+
+from collections.abc import Iterator
+
+from bench.peers import NAMES
+from bench.scene import VERBS
+from bench.workers import Figures
+
+CALLS_AT_MOST = {
+    "first start of a new user": 2,
+    "start": 1,
+    "denial": 1,
+    "renew": 1,
+    "stop": 1,
+    "stop that forgets old endings, one in five": 2,
+    "start over a ghost": 2,
+    "list": 1,
+}
+"""DynamoDB calls of each case of `bench.counted`, as designed. A write is one unit, of an item up to 1 KB."""
+WARM_AT_MOST = 1.0
+COLD_AT_MOST = MEMORY_AT_MOST = 1.3
+FLAT_WITHIN = 0.1
+CONTENDED_CALLS_AT_MOST = 2.2
+MOST_CALLERS = "64"
+NAMED_AT_MOST = 4
+"""More figures than these on which a peer is ahead are looked up in the tables."""
+
+Target = tuple[str, str, bool]
+"""What it is, the result, whether it is met."""
+
+
+def targets(figures: Figures) -> Iterator[Target]:
+    """All of them, ratios to bare boto3 in the same run unless said otherwise."""
+    for engine, verbs in figures["warm"].items():
+        for name, kind in (("cpu_us", "processor"), ("wall_us", "wall")):
+            ratios = {verb: verbs[verb]["service"][f"{name}_ratio"] for verb in VERBS}
+            yield (
+                f"warm {kind} time at most {WARM_AT_MOST} ({engine})",
+                _each(ratios),
+                max(ratios.values()) <= WARM_AT_MOST,
+            )
+    for name, kind, at_most in (("wall_ms", "cold start", COLD_AT_MOST), ("memory_mib", "memory", MEMORY_AT_MOST)):
+        ratio = figures["cold"]["service"][f"{name}_ratio"]
+        yield f"{kind} at most {at_most}", f"{ratio:.2f}", ratio <= at_most
+    yield from _ahead(figures)
+    calls = {case: found["calls"] for case, found in figures["counted"].items()}
+    over = [f"{case}: {made}" for case, made in calls.items() if made > CALLS_AT_MOST[case]]
+    yield "DynamoDB calls of each verb are the design's", "; ".join(over) or "all are", not over
+    units = max(found["units"] for found in figures["counted"].values())
+    yield "at most one unit reported for each verb, of an item up to 1 KB", f"{units:g}", units <= 1
+    flat = {
+        verb: max(abs(found["wall_us_ratio"] - 1) for found in points.values())
+        for verb, points in figures["growth"]["rows in the table"].items()
+    }
+    yield (
+        f"wall time flat within {FLAT_WITHIN:.0%} from 1 row to 1,000,000",
+        ", ".join(f"{verb} {value:.0%}" for verb, value in flat.items()),
+        max(flat.values()) <= FLAT_WITHIN,
+    )
+    contended = {verb: found[MOST_CALLERS]["calls_a_request"] for verb, found in figures["contention"].items()}
+    yield (
+        f"at most {CONTENDED_CALLS_AT_MOST} DynamoDB calls a request, {MOST_CALLERS} callers on one user",
+        _each(contended),
+        max(contended.values()) <= CONTENDED_CALLS_AT_MOST,
+    )
+    admitted = sum(found["over"] for counts in figures["contention"].values() for found in counts.values())
+    yield "streams admitted over the limit: none", str(admitted), not admitted
+
+
+def _ahead(figures: Figures) -> Iterator[Target]:
+    """Whether each figure is lower than every framework's, measured in the same run."""
+    cold, sizes = figures["cold"], figures["zip_mib"]
+    for peer in (peer for peer in cold if peer not in ("bare", "service")):
+        pairs = {
+            f"{kind} of a {verb} ({engine})": (verbs[verb]["service"][ratio], verbs[verb][peer][ratio])
+            for engine, verbs in figures["warm"].items()
+            for ratio, kind in (("cpu_us_ratio", "processor time"), ("wall_us_ratio", "wall time"))
+            for verb in VERBS
+        }
+        pairs["cold start"] = cold["service"]["wall_ms_ratio"], cold[peer]["wall_ms_ratio"]
+        pairs["memory"] = cold["service"]["memory_mib_ratio"], cold[peer]["memory_mib_ratio"]
+        pairs["package"] = sizes["service"], sizes[peer]
+        behind = [what for what, (mine, other) in pairs.items() if mine >= other]
+        said = f"on {len(pairs) - len(behind)} of {len(pairs)}"
+        if behind and len(behind) <= NAMED_AT_MOST:
+            said += f"; not on {', '.join(behind)}"
+        yield f"ahead of {NAMES[peer]} on each", said, not behind
+
+
+def _each(ratios: dict[str, float]) -> str:
+    return ", ".join(f"{verb} {ratio:.2f}" for verb, ratio in ratios.items())

@@ -1,0 +1,89 @@
+"""The processes that are measured, how they are asked, and how what they answer is compared."""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from bench.engines import PROJECT
+
+Figures = dict[str, Any]
+Times = list[tuple[float, float]]
+"""Processor and wall microseconds of each call."""
+
+
+class Worker:
+    """A running `bench.worker`."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def measure(self, **asked: Any) -> Times:
+        """The times of so many calls (`verb`, `number`, … as `bench.scene.staged` has them)."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(json.dumps(asked), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self._process.args} could not measure {asked}")
+        return [(cpu, wall) for cpu, wall in json.loads(answer)]
+
+
+@contextmanager
+def running[Name](peers: Mapping[Name, tuple[str, dict[str, str]]]) -> Iterator[dict[Name, Worker]]:
+    """Workers by name, each with the peer that it measures and its environment."""
+    with ExitStack() as stack:
+        workers = {}
+        for name, (peer, environment) in peers.items():
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bench.worker", peer],
+                cwd=PROJECT,
+                env=environment,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            stack.enter_context(process)  # waits for it, when its standard input is closed
+            workers[name] = Worker(process)
+        yield workers
+
+
+def median(times: Times) -> tuple[float, float]:
+    """The median processor and wall time."""
+    cpu, wall = zip(*times, strict=True)
+    return statistics.median(cpu), statistics.median(wall)
+
+
+def compared(mine: Sequence[Sequence[float]], base: Sequence[Sequence[float]], names: Sequence[str]) -> Figures:
+    """Each figure's median over the rounds, and the median and quartiles of the rounds' ratios to the base's."""
+    figures: Figures = {}
+    for column, name in enumerate(names):
+        ratios = [one[column] / other[column] for one, other in zip(mine, base, strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        figures[name] = statistics.median(one[column] for one in mine)
+        figures[f"{name}_ratio"] = middle
+        figures[f"{name}_spread"] = [low, high]
+    return figures
+
+
+def run_module(module: str, *arguments: str, environment: dict[str, str]) -> Any:
+    """What `python -m bench.MODULE` prints, which is JSON, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"bench.{module}", *arguments],
+        cwd=PROJECT,
+        env=environment | {"DJANGO_SETTINGS_MODULE": "streams_project.settings"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"bench.{module} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def progress(text: str) -> None:
+    """Say on the terminal where the run is."""
+    print(f"  {text}", file=sys.stderr, flush=True)
