@@ -45,7 +45,7 @@ NEVER = (
     "requests",
     "rest_framework.schemas",
     "rest_framework.templatetags",
-    "streams.openapi",
+    "streams.pages",
     "unittest",
 )
 """What no request of a player needs. Those that a cold start does without, when the budget is made, must stay away."""

@@ -10,6 +10,8 @@ from typing import Any, override
 
 import jwt
 from django.conf import settings
+from jwt.algorithms import HMACAlgorithm
+from jwt.utils import base64url_encode, force_bytes
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -124,13 +126,30 @@ def _claims(token: str) -> dict[str, Any]:
 def _keys_for(token: str) -> list[Any]:
     """The keys a token may be signed with: every shared secret, or the one key of the issuer's set that it names."""
     if settings.AUTH_JWT_SECRETS:
-        return settings.AUTH_JWT_SECRETS
+        return [_shared_key(secret) for secret in settings.AUTH_JWT_SECRETS]
     if "://" in settings.AUTH_JWKS:
         return [_published_keys().get_signing_key_from_jwt(token)]
     try:
         return [_keys_in_file(Path(settings.AUTH_JWKS).stat().st_mtime_ns)[jwt.get_unverified_header(token)["kid"]]]
     except KeyError as exc:
         raise jwt.InvalidKeyError("unknown key") from exc
+
+
+class _Prepared(HMACAlgorithm):
+    """HS256 with a key that is prepared already. PyJWT would prepare it for each token, in a third of the time that a
+    token takes."""
+
+    @override
+    def prepare_key(self, key: str | bytes) -> bytes:
+        return force_bytes(key)
+
+
+@cache
+def _shared_key(secret: str) -> jwt.PyJWK:
+    encoded = base64url_encode(secret.encode()).decode()
+    key = jwt.PyJWK({"kty": "oct", "k": encoded, "alg": "HS256"})
+    key.Algorithm = _Prepared(HMACAlgorithm.SHA256)
+    return key
 
 
 @cache

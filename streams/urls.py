@@ -7,17 +7,17 @@ from django.urls import re_path
 from streams.views import HealthView, LimitView, ReadyView, StreamViewSet
 
 USER = r"^users/(?P<user_id>(?s:.*?))"
-STREAM = rf"{USER}/streams/(?P<id>(?s:.*?))"
+STREAM = rf"{USER}/streams/(?P<id>(?s:.+?))"
 
-urlpatterns = [
-    re_path(rf"{USER}/limit/?\Z", LimitView.as_view(), name="limit"),
-    re_path(rf"{USER}/streams/?\Z", StreamViewSet.as_view({"get": "list", "post": "create"}), name="stream-list"),
+urlpatterns = [  # in this order, a stream may be named `streams` or `limit`
     re_path(rf"{STREAM}/heartbeat/?\Z", StreamViewSet.as_view({"post": "heartbeat"}), name="stream-heartbeat"),
     re_path(
         rf"{STREAM}/?\Z",
         StreamViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
         name="stream-detail",
     ),
+    re_path(rf"{USER}/streams/?\Z", StreamViewSet.as_view({"get": "list", "post": "create"}), name="stream-list"),
+    re_path(rf"{USER}/limit/?\Z", LimitView.as_view(), name="limit"),
     re_path(r"^healthz/?\Z", HealthView.as_view(), name="healthz"),
     re_path(r"^readyz/?\Z", ReadyView.as_view(), name="readyz"),
 ]

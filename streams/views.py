@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from functools import lru_cache
 from typing import Any, override
 from urllib.parse import quote
 
@@ -246,4 +247,7 @@ def unknown_url(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def _http_date(instant: int) -> str:
-    return http_date(instant // 1000)
+    return _second_date(instant // 1000)
+
+
+_second_date = lru_cache(maxsize=256)(http_date)

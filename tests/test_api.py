@@ -260,3 +260,13 @@ def test_ids_may_hold_every_character_of_the_contract(api: httpx.Client) -> None
 def test_text_is_kept_as_it_was_sent(viewer: Viewer) -> None:
     stream = viewer.started(" 4 5 6 ", title="Amélie 🎬 — <b>ñ</b>")
     assert (stream["streamId"], stream["title"]) == (" 4 5 6 ", "Amélie 🎬 — <b>ñ</b>")
+
+
+@pytest.mark.parametrize("id", ["streams", "limit", "heartbeat", "users", "healthz"])
+def test_a_stream_may_be_named_like_a_part_of_the_path(viewer: Viewer, id: str) -> None:
+    started = viewer.api.put(f"{viewer.url}/{id}", json={"streamId": "456"})
+    assert started.status_code == 201
+    assert viewer.read(id).json()["id"] == id
+    assert viewer.heartbeat(id, started.json()["token"]).status_code == 200
+    assert viewer.stop(id).status_code == 204
+    assert viewer.list()["active"] == 0

@@ -195,7 +195,7 @@ def test_raw_bytes_in_a_path_are_refused(server_url: str) -> None:
     refused(raw_request(server_url, "GET", "/users/\xff\xfe/streams"), 400, "invalid-request", "userId")
 
 
-@pytest.mark.parametrize("path", ["/", "/users", "/users/ana", "/users/ana/stream", "/nothing", "/%00", "//"])
+@pytest.mark.parametrize("path", ["/users", "/users/ana", "/users/ana/stream", "/nothing", "/%00", "//nothing"])
 def test_any_other_url_is_a_problem(server_url: str, path: str) -> None:
     refused(raw_request(server_url, "GET", path), 404, "not-found")
 

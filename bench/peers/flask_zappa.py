@@ -29,7 +29,7 @@ def stop(user_id: str, id: str) -> tuple[str, int]:
     return "", bare.stop(user_id, id)[0]
 
 
-zappa_settings_of.install("bench.peers.flask_zappa", "app")
+zappa_settings_of.install(APP_MODULE="bench.peers.flask_zappa", APP_FUNCTION="app")
 from zappa.handler import lambda_handler  # noqa: E402
 
 __all__ = ["lambda_handler"]

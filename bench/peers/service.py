@@ -3,7 +3,7 @@ metrics."""
 
 from bench.peers import zappa_settings_of
 
-zappa_settings_of.install("", "", django_settings="streams_project.settings")
+zappa_settings_of.install(DJANGO_SETTINGS="streams_project.settings")
 from streams_project.lambda_entry import lambda_handler  # noqa: E402
 
 __all__ = ["lambda_handler"]

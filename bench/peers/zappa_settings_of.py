@@ -4,23 +4,22 @@ import sys
 import types
 
 
-def install(module: str, function: str, django_settings: str | None = None) -> None:
-    """Have Zappa's handler serve this application, or the Django project with these settings."""
+def install(**application: str) -> None:
+    """Have Zappa's handler serve a WSGI application (`APP_MODULE`, `APP_FUNCTION`) or a Django project
+    (`DJANGO_SETTINGS`)."""
     settings = types.ModuleType("zappa_settings")
     settings.__dict__.update(
         API_STAGE="test",
-        APP_MODULE=module,
-        APP_FUNCTION=function,
         BASE_PATH=None,
         BINARY_SUPPORT=False,
         COGNITO_TRIGGER_MAPPING={},
         CONTEXT_HEADER_MAPPINGS={},
         DEBUG=False,
-        DJANGO_SETTINGS=django_settings,
         DOMAIN=None,
         ENVIRONMENT_VARIABLES={},
         EXCEPTION_HANDLER=None,
         LOG_LEVEL="WARNING",
         PROJECT_NAME="bench",
+        **{"DJANGO_SETTINGS": None, **application},
     )
     sys.modules["zappa_settings"] = settings
