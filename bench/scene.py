@@ -75,7 +75,7 @@ def row(user_id: str, *, held: int = 0, limit: int | None = None) -> dict[str, A
     override = {} if limit is None else {"limit": {"N": str(limit)}, "when_full": {"S": "deny"}}
     return {
         "user_id": {"S": user_id},
-        "version": {"N": str(now // 1000)},
+        "version": {"N": str(now)},
         "leases": {"M": {id: {"M": lease} for id in ids}},
         "epochs": {"M": {id: {"N": "1"} for id in ids}},
         "ended": {"M": {}},

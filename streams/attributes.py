@@ -12,8 +12,8 @@ class Attributes(AttributeContainer):
     """Everything kept of one user.
 
     `leases` id -> {stream_id, started_at, expires_at, device_id?, device_name?, device_type?, title?}, instants in ms
-    `epochs` id -> the row's version when that lease began; beside `leases`, because an update expression can put
-             `version + 1` at a path of its own but not inside a map it writes whole
+    `epochs` id -> the row's version when that lease began; beside `leases`, because an update expression can put the
+             version at a path of its own but not inside a map it writes whole
     `ended`  id -> {reason, at, by?}, the last endings
     `limit`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
     `ttl`    epoch seconds, when DynamoDB may forget the row; housekeeping only, no decision looks at it

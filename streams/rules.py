@@ -49,7 +49,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One stream's right to play until `expires_at`. `epoch` grows each time the slot changes hands."""
+    """One stream's right to play until `expires_at`. `epoch`, the version that its start met, grows each time the slot
+    changes hands."""
 
     id: str
     stream_id: str
@@ -77,7 +78,8 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """All that is kept of one user. `version` grows with every change; `limit` and `when_full` are overrides."""
+    """All that is kept of one user. `version` grows with every change; `limit` and `when_full` are overrides. A lease
+    goes before an ending of the same id, which is of an earlier playback."""
 
     version: int
     leases: Mapping[str, Lease] = field(default_factory=dict)
@@ -159,9 +161,9 @@ class StreamNotFound(Exception):
 
 
 def empty_account(now: int) -> Account:
-    """A user nothing is kept of. The version starts at the clock (seconds), so that epochs keep growing for a user
-    whose row was forgotten and made anew."""
-    return Account(version=now // 1000)
+    """A user nothing is kept of. The version starts at the clock, which runs faster than versions grow, so that epochs
+    keep growing for a user whose row was forgotten and made anew."""
+    return Account(version=now)
 
 
 def start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> tuple[Account, Admission]:
@@ -199,10 +201,13 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
                 del others[lease.id]
                 endings[lease.id] = Ending(reason=Reason.EVICTED, at=now, by=request.id)
 
-    version = account.version + 1
-    lease = request.lease(epoch=version, now=now, policy=policy)
-    kept = {id: ending for id, ending in account.ended.items() if id != request.id}
-    after = replace(account, version=version, leases=others | {request.id: lease}, ended=_remembered(kept, endings))
+    lease = request.lease(epoch=account.version, now=now, policy=policy)
+    after = replace(
+        account,
+        version=account.version + 1,
+        leases=others | {request.id: lease},
+        ended=_remembered(account.ended, endings),
+    )
     reasons = tuple(ending.reason for ending in endings.values())
     return after, Admission(lease=lease, took_over=took_over, ended=reasons)
 
@@ -235,7 +240,7 @@ def stop(account: Account, id: str, *, epoch: int | None, now: int) -> Account:
     """Free a slot; the same account when the stream was over already. Raise `StreamEnded` (taken over) for an epoch
     that is not the holder's, `StreamNotFound` for an id that is not known. Without an epoch it ends whoever holds the
     id."""
-    if id in account.ended:
+    if id in account.ended and id not in account.leases:
         return account
     lease = _held(account, id, epoch=epoch, now=now)
     ending = Ending(reason=Reason.STOPPED, at=now) if lease.is_live(now) else _expired(lease)

@@ -100,8 +100,7 @@ def start(*, replaced: int, is_entitled: bool) -> Statement:
         may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
     return Statement.of(
         ROW.leases[ID].set(value("lease")),
-        ROW.epochs[ID].set(ROW.version + 1),
-        ROW.ended[ID].remove(),
+        ROW.epochs[ID].set(ROW.version),
         *BOOKKEEPING,
         condition=may_start,
     )

@@ -99,7 +99,7 @@ class StreamStore:
             )
             own = before["leases"]["M"].get(request.id)
             return Admission(
-                lease=replace(lease, epoch=rows.plain(before["version"]) + 1),
+                lease=replace(lease, epoch=rows.plain(before["version"])),
                 took_over=own is not None and rows.lease(request.id, own, epoch=0).is_live(now),
             )
 

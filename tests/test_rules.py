@@ -140,9 +140,12 @@ def test_a_refused_replace_ends_nothing() -> None:
     assert live(before) == ["a", "b", "c"]
 
 
-def test_an_id_that_starts_again_is_no_longer_ended() -> None:
+def test_an_id_that_starts_again_is_live_whatever_ended_before() -> None:
     before = rules.stop(account("a"), "a", epoch=None, now=NOW)
-    assert "a" not in rules.start(before, asking("a"), now=NOW, policy=POLICY)[0].ended
+    again, admission = rules.start(before, asking("a"), now=NOW, policy=POLICY)
+    assert rules.read(again, "a", now=NOW) == admission.lease
+    stopped = rules.stop(again, "a", epoch=None, now=NOW + 5)
+    assert (stopped.leases, stopped.ended["a"].at) == ({}, NOW + 5)
 
 
 def test_a_live_stream_renews_above_a_lowered_limit() -> None:
