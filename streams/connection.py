@@ -15,6 +15,8 @@ from django.conf import settings
 CONNECT_SECONDS, ANSWER_SECONDS = 1, 2
 """Short, so that a request that has to retry still answers long before API Gateway's 29 seconds."""
 LINE_AT_MOST_BYTES = 65_536
+ANSWER_AT_MOST_BYTES = 16 * 2**20
+"""Of one chunk, where there are chunks: Amazon's DynamoDB Local sends large answers in them."""
 
 
 class BadAnswer(Exception):
@@ -39,21 +41,20 @@ class Connection:
         """Status and body of the answer to a POST to `/`. `is_open` says whether another one may follow."""
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         self._socket.sendall(f"POST / HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        first, length = self._line(), None
+        version, _, status = self._line().partition(b" ")
+        if version != b"HTTP/1.1" or not status[:3].isdigit():
+            raise BadAnswer(f"{version!r} {status!r}")
+        length, is_chunked = b"", False
         while line := self._line():
             name, _, value = line.partition(b":")
             name, value = name.lower(), value.strip()
             if name == b"content-length":
                 length = value
+            elif name == b"transfer-encoding":
+                is_chunked = value.lower() == b"chunked"
             elif name == b"connection":
                 self.is_open = value.lower() != b"close"
-        version, _, status = first.partition(b" ")
-        if version != b"HTTP/1.1" or not status[:3].isdigit() or length is None or not length.isdigit():
-            raise BadAnswer(f"{first!r}, {length!r} bytes long")
-        content = self._answers.read(int(length))
-        if len(content) < int(length):
-            raise BadAnswer("The answer was cut short.")
-        return int(status[:3]), content
+        return int(status[:3]), self._chunks() if is_chunked else self._exactly(length)
 
     def close(self) -> None:
         """Hang up."""
@@ -66,6 +67,25 @@ class Connection:
         if not line.endswith(b"\n"):
             raise BadAnswer("The connection was closed.")
         return line.rstrip(b"\r\n")
+
+    def _exactly(self, length: bytes, base: int = 10) -> bytes:
+        try:
+            size = int(length, base)
+        except ValueError as exc:
+            raise BadAnswer(f"An answer of {length!r} bytes") from exc
+        content = self._answers.read(size) if 0 <= size <= ANSWER_AT_MOST_BYTES else b""
+        if len(content) != size:
+            raise BadAnswer(f"{len(content)} of {size} bytes")
+        return content
+
+    def _chunks(self) -> bytes:
+        content = b""
+        while chunk := self._exactly(self._line().partition(b";")[0], 16):
+            content += chunk
+            self._line()
+        while self._line():
+            pass
+        return content
 
 
 @cache

@@ -170,19 +170,28 @@ GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nConnection: close\r\n\r\n{}"
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{!",
         b"HTTP/1.1 OK\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
         b"SSH-2.0-OpenSSH_9.2\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
     ],
     ids=[
-        "nothing", "half a head", "no length", "no number", "cut short", "no JSON", "no status", "chunks", "not HTTP",
-        "an endless line",
+        "nothing", "half a head", "no length", "no number", "cut short", "no JSON", "no status", "less than nothing",
+        "more than there can be", "a chunk of no length", "no last chunk", "not HTTP", "an endless line",
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_asked_for_again_over_a_new_connection(answer: bytes) -> None:
     with saying(answer, GOOD) as (url, read):
         assert dynamodb.connect(url, "eu-west-1", KEY)("GetItem", {}) == {}
     assert len(read) == 2
+
+
+def test_an_answer_may_come_in_chunks() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with saying(head + b'5;a=b\r\n{"Ite\r\nA\r\nm":{"a":1}\r\n1\r\n}\r\n0\r\nX: y\r\n\r\n') as (url, _):
+        assert dynamodb.connect(url, "eu-west-1", KEY)("GetItem", {}) == {"Item": {"a": 1}}
 
 
 def test_a_connection_that_the_other_end_closes_is_not_used_again() -> None:
