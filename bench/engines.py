@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from streams_project.local_dynamodb import _engine
+from streams_project.local_dynamodb import engine
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 @contextmanager
 def embedded() -> Iterator[str]:
     """The one of local development (ministack, in Python), by its endpoint."""
-    with tempfile.TemporaryDirectory() as folder, _engine(Path(folder), keep=False) as endpoint:
+    with tempfile.TemporaryDirectory() as folder, engine(Path(folder), keep=False) as endpoint:
         yield endpoint
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,53 +24,22 @@ import boto3
 import httpx
 
 from deploy.preflight import PROJECT, stage_of
+from streams_project.local_dynamodb import engine
 
 STAGE, REGION, ACCOUNT = "test", "eu-west-1", "000000000000"
 SERVICES = (
     "apigateway", "cloudformation", "cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sts", "wafv2",
 )  # fmt: skip
-STARTS_WITHIN_SECONDS = 60
 
 
 @contextmanager
 def emulated_aws(*services: str) -> Iterator[str]:
     """An AWS on loopback, by its URL, that keeps nothing. It ends with its starter, however that ends."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="aws-") as folder:
-        environment = os.environ | {
-            "SERVICES": ",".join(services or SERVICES),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "PERSIST_STATE": "0",
-            "STATE_DIR": folder,
-            "LOG_LEVEL": "WARNING",
-        }
-        with (Path(folder) / "log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "streams_project.local_dynamodb"],
-                cwd=PROJECT,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        try:
-            deadline = time.monotonic() + STARTS_WITHIN_SECONDS
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        raise RuntimeError((Path(folder) / "log").read_text()) from None
-                    time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait()
+    with (
+        tempfile.TemporaryDirectory(prefix="aws-") as folder,
+        engine(Path(folder), keep=False, services=services or SERVICES) as endpoint,
+    ):
+        yield endpoint
 
 
 @contextmanager

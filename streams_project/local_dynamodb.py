@@ -13,14 +13,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL = Path(os.environ.get("LOCAL_STATE_DIR") or PROJECT / ".local").absolute()
-START_WITHIN_SECONDS = 30
+START_WITHIN_SECONDS = 60
 
 CONFIGURED_BY = (
     "DYNAMODB_ENDPOINT",
@@ -42,7 +42,7 @@ def local_dynamodb(command: str) -> Iterator[None]:
     """Have `DYNAMODB_ENDPOINT` set for the commands that need a table. `test` gets an engine of its own that keeps
     nothing, whatever AWS account is configured; the others use the one whose state is in `.local/`."""
     if command == "test" and "DYNAMODB_ENDPOINT" not in os.environ:
-        with tempfile.TemporaryDirectory(prefix="dynamodb-") as folder, _engine(Path(folder), keep=False) as endpoint:
+        with tempfile.TemporaryDirectory(prefix="dynamodb-") as folder, engine(Path(folder), keep=False) as endpoint:
             os.environ["DYNAMODB_ENDPOINT"] = endpoint
             yield
     elif command in ("runserver", *BRIEF) and not any(os.environ.get(name) for name in CONFIGURED_BY):
@@ -65,7 +65,7 @@ def _shared_engine(*, is_brief: bool) -> Iterator[str]:
             return
         address.unlink(missing_ok=True)
         # The engine inherits the lock, so that nobody reads the state before it is written.
-        with _engine(LOCAL / "dynamodb", keep=True, lock=lock) as endpoint:
+        with engine(LOCAL / "dynamodb", keep=True, lock=lock) as endpoint:
             if not is_brief:
                 address.write_text(endpoint)
             yield endpoint
@@ -90,8 +90,10 @@ def _running_elsewhere(address: Path, lock: IO[str]) -> str | None:
 
 
 @contextmanager
-def _engine(state: Path, *, keep: bool, lock: IO[str] | None = None) -> Iterator[str]:
-    """A running engine, by its endpoint."""
+def engine(
+    state: Path, *, keep: bool, services: Sequence[str] = ("dynamodb",), lock: IO[str] | None = None
+) -> Iterator[str]:
+    """A running engine, by its endpoint: DynamoDB, or more of AWS. It ends with its starter, however that ends."""
     if importlib.util.find_spec("ministack") is None:
         sys.exit(
             "No DynamoDB is configured, and the embedded one is not installed. Install requirements-dev.txt, or set "
@@ -101,7 +103,7 @@ def _engine(state: Path, *, keep: bool, lock: IO[str] | None = None) -> Iterator
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     environment = os.environ | {
-        "SERVICES": "dynamodb",
+        "SERVICES": ",".join(services),
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "PERSIST_STATE": "1" if keep else "0",
