@@ -145,7 +145,12 @@ if not LEASE_TOKEN_KEYS or any(len(key) < 32 for key in LEASE_TOKEN_KEYS):
 # --- DynamoDB --------------------------------------------------------------------------------------------------------
 
 DYNAMODB_TABLE = os.environ.get("DYNAMODB_TABLE", "UserStreams")
-DYNAMODB_ENDPOINT = os.environ.get("DYNAMODB_ENDPOINT") or None
+DYNAMODB_ENDPOINT = (
+    os.environ.get("DYNAMODB_ENDPOINT")
+    or os.environ.get("AWS_ENDPOINT_URL_DYNAMODB")
+    or os.environ.get("AWS_ENDPOINT_URL")
+    or None
+)
 """Another DynamoDB than Amazon's: a local engine."""
 AWS_REGION = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "eu-west-1"
 AWS_CA_BUNDLE = os.environ.get("AWS_CA_BUNDLE") or None

@@ -89,9 +89,10 @@ def test_a_taken_port_is_a_clear_error(environment: dict[str, str], state: Path)
     wait_until_the_engine_is_gone(state)
 
 
-def test_with_an_endpoint_given_no_engine_is_started(environment: dict[str, str], state: Path) -> None:
+@pytest.mark.parametrize("variable", ["DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"])
+def test_with_an_endpoint_given_no_engine_is_started(environment: dict[str, str], state: Path, variable: str) -> None:
     endpoint = os.environ["DYNAMODB_ENDPOINT"]
-    with running(runserver(free_port()), environment | {"DYNAMODB_ENDPOINT": endpoint}) as server:
+    with running(runserver(free_port()), environment | {variable: endpoint}) as server:
         assert server.dynamodb == endpoint
         assert not state.exists()
 
