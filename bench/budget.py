@@ -10,7 +10,6 @@ python -m bench.budget modules   what a cold start imports
 import json
 import math
 import platform
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -21,8 +20,8 @@ from typing import Any
 
 from bench import cold
 from bench.engines import PROJECT, embedded
-from bench.events import event
-from bench.scene import TABLE, VERBS, as_viewer, connect, create_table, environment
+from bench.scene import TABLE, VERBS, connect, create_table, environment, start_of
+from bench.workers import run_module
 from deploy.package import OURS, PACKAGES
 
 FILE = Path(__file__).with_name("budget.json")
@@ -53,23 +52,13 @@ NEVER = (
 
 def calls(endpoint: str, table: str = TABLE) -> dict[str, Counter[str]]:
     """For each verb the functions that one warm request calls, and how often."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.counts"],
-        cwd=PROJECT,
-        env=environment(endpoint, table) | {"PYTHONHASHSEED": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return {verb: Counter(found) for verb, found in json.loads(done.stdout).items()}
+    counted = run_module("counts", environment=environment(endpoint, table) | {"PYTHONHASHSEED": "0"})
+    return {verb: Counter(found) for verb, found in counted.items()}
 
 
 def modules(endpoint: str, table: str = TABLE) -> list[str]:
     """Every module that a cold start imports, its first request included, when there is no more than what ships."""
-    user = str(uuid.uuid4())
-    request = event("POST", f"/users/{user}/streams", {"streamId": "456"}, as_viewer(user))
+    request = start_of(str(uuid.uuid4()))
     with tempfile.TemporaryDirectory() as folder:
         _link_what_ships(Path(folder))
         figures = cold.run("service", Path(folder), environment(endpoint, table) | {"REQUEST": json.dumps(request)})

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import packages
-from bench.events import event
-from bench.scene import as_viewer, connect, environment, seed
+from bench.scene import connect, environment, seed, start_of
 from bench.worker import MEASURED_FROM_HERE
 from bench.workers import Figures, compared, progress
 
@@ -37,8 +36,8 @@ def measure(
     def once(peer: str, *options: str) -> Figures:
         user = str(uuid.uuid4())
         seed(client, [user])
-        request = event("POST", f"/users/{user}/streams", {"streamId": "456"}, as_viewer(user))
-        return run(peer, folders[peer], environment(endpoint) | {"REQUEST": json.dumps(request)}, *options)
+        given = environment(endpoint) | {"REQUEST": json.dumps(start_of(user))}
+        return run(peer, folders[peer], given, *options)
 
     found: dict[str, list[list[float]]] = {peer: [] for peer in peers}
     spent: dict[str, list[Counter[str]]] = {peer: [] for peer in peers}

@@ -120,9 +120,14 @@ def staged(
     _write(client, table, [{"DeleteRequest": {"Key": {"user_id": {"S": user}}}} for user in users])
 
 
+def start_of(user: str) -> dict[str, Any]:
+    """A viewer's start."""
+    return event("POST", f"/users/{user}/streams", {"streamId": "456"}, as_viewer(user))
+
+
 def _request(verb: str, user: str, handler: Handler) -> dict[str, Any]:
     """One request of a verb; a stream that it is about is started first."""
-    start = event("POST", f"/users/{user}/streams", {"streamId": "456"}, as_viewer(user))
+    start = start_of(user)
     if verb in ("start", "denial"):
         return start
     stream = json.loads(handler(start, None)["body"])

@@ -1,6 +1,6 @@
 """A connection to DynamoDB that stays open: HTTP/1.1, as far as DynamoDB speaks it.
 
-Head and body go out in one packet, and an answer's head is read for the two things that matter. http.client sends two
+Head and body go out in one packet, and an answer's head is read for what matters of it. http.client sends two
 packets and parses headers as those of an e-mail: with it, a call takes twice the processor time."""
 
 import socket

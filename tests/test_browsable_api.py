@@ -12,11 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from django.core.wsgi import get_wsgi_application
 
 from streams.pages import document
 from streams.views import LimitView, StreamViewSet
-from tests.conftest import Viewer, serving
+from tests.conftest import Viewer, serving_under
 from tests.servers import PROJECT
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -24,15 +23,8 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 @pytest.fixture(scope="module", params=["", "/test"], ids=["at the root", "under a stage"])
 def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    application, prefix = get_wsgi_application(), request.param
-
-    def mounted(environ: dict[str, Any], start_response: Any) -> Any:
-        environ["SCRIPT_NAME"] = prefix
-        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix(prefix)
-        return application(environ, start_response)
-
-    with serving(mounted) as url:
-        yield url + prefix
+    with serving_under(request.param) as url:
+        yield url
 
 
 @pytest.fixture
