@@ -32,7 +32,7 @@ check: $(READY)
 openapi: export DEBUG := 1
 openapi: $(READY)
 	@exec $(PYTHON) manage.py spectacular --settings openapi.settings --format openapi-json --validate --fail-on-warn \
-	  --file $(or $(DESCRIPTION),streams/static/streams/openapi.json)
+	  --file $(or $(DESCRIPTION),streams/browsable/static/streams/openapi.json)
 
 package: $(READY)
 	@. $(VENV)/bin/activate && zappa package $(or $(STAGE),test) -o stream-limits.zip

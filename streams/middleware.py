@@ -5,7 +5,8 @@ from collections.abc import Callable
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
-from streams.problems import InvalidRequest, plain_response
+from streams.errors import InvalidRequest
+from streams.problems import plain_response
 
 type Next = Callable[[HttpRequest], HttpResponse]
 

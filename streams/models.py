@@ -1,18 +1,72 @@
-"""The PynamoDB model: one item per user. With its attributes it is the only definition of the table."""
+"""The PynamoDB model: one item per user. It is the only definition of the table, and every call goes through it."""
+
+from collections.abc import Mapping
+from typing import Any, override
 
 from django.conf import settings
+from pynamodb.attributes import MapAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
+from pynamodb.connection import TableConnection
 from pynamodb.models import Model
 
-from streams.attributes import Attributes
+if settings.DYNAMODB_TRANSPORT == "curl":
+    from streams.storage.transport import CurlConnection
 
 
-class UserStreams(Attributes, Model):
-    """The table. Made, provisioned and inspected by this class; requests are answered by `store.py`."""
+class UserStreams(Model):
+    """Everything kept of one user.
+
+    `leases` id -> {stream_id, started_at, expires_at, device_id?, device_name?, device_type?, title?}, instants in ms
+    `epochs` id -> the row's version when that lease began; beside `leases`, because an update expression can put the
+             version at a path of its own but not inside a map it writes whole
+    `ended`  id -> {reason, at, by?}, the last endings
+    `limit`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
+    `ttl`    epoch seconds, when DynamoDB may forget the row; housekeeping only, no decision looks at it
+    """
 
     class Meta:
         table_name = settings.DYNAMODB_TABLE
         host = settings.DYNAMODB_ENDPOINT
         region = settings.AWS_REGION
+        connect_timeout_seconds = settings.DYNAMODB_CONNECT_SECONDS
+        read_timeout_seconds = settings.DYNAMODB_CALL_SECONDS
+        max_retry_attempts = settings.DYNAMODB_TRIES - 1
         if settings.AWS_KEYS:
             aws_access_key_id, aws_secret_access_key, aws_session_token = settings.AWS_KEYS
         billing_mode = "PAY_PER_REQUEST"
+
+    user_id = UnicodeAttribute(hash_key=True)
+    version = NumberAttribute()
+    leases: MapAttribute[str, Any] = MapAttribute()
+    epochs: MapAttribute[str, Any] = MapAttribute()
+    ended: MapAttribute[str, Any] = MapAttribute()
+    limit = NumberAttribute(null=True)
+    when_full = UnicodeAttribute(null=True)
+    keep_until = NumberAttribute(null=True)
+    ttl = TTLAttribute(null=True)
+
+    @classmethod
+    def call(cls, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """One call of DynamoDB's low-level API (`UpdateItem`), in its JSON. Raises what PynamoDB's connection does:
+        `botocore.exceptions.ClientError` and `BotoCoreError`."""
+        answer: dict[str, Any] = cls._get_connection().connection.dispatch(operation, dict(arguments))
+        return answer
+
+    @classmethod
+    @override
+    def _get_connection(cls) -> TableConnection:
+        """PynamoDB's connection to the table, over libcurl unless `DYNAMODB_TRANSPORT` says otherwise."""
+        table = super()._get_connection()
+        if settings.DYNAMODB_TRANSPORT == "curl" and not isinstance(table.connection, CurlConnection):
+            meta_table = table.get_meta_table()
+            table.connection = CurlConnection(
+                region=cls.Meta.region,
+                host=cls.Meta.host,
+                connect_timeout_seconds=cls.Meta.connect_timeout_seconds,
+                read_timeout_seconds=cls.Meta.read_timeout_seconds,
+                max_retry_attempts=cls.Meta.max_retry_attempts,
+                aws_access_key_id=cls.Meta.aws_access_key_id,
+                aws_secret_access_key=cls.Meta.aws_secret_access_key,
+                aws_session_token=cls.Meta.aws_session_token,
+            )
+            table.connection.add_meta_table(meta_table)
+        return table

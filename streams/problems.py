@@ -13,27 +13,26 @@ from django.http import Http404, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
-from streams.authentication import IssuerUnavailable
+from streams.errors import (
+    InvalidRequest,
+    InvalidToken,
+    IssuerUnavailable,
+    StoreContended,
+    StoreUnavailable,
+    StreamEnded,
+    StreamLimitReached,
+    StreamNotFound,
+)
 from streams.parsers import PayloadTooLarge
-from streams.rules import StreamEnded, StreamLimitReached, StreamNotFound
 from streams.serializers import ending_body, stream_body
-from streams.store import StoreContended, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
 
-class InvalidRequest(Exception):
-    """Something in the request is malformed. `errors` says what, by field (`userId`, `id`, a header, a body field)."""
-
-    def __init__(self, **errors: str) -> None:
-        super().__init__(errors)
-        self.errors = {field: [message] for field, message in errors.items()}
-
-
 @dataclass(frozen=True, slots=True)
-class Call:
+class Answered:
     """The request a problem answers, as far as problems care: whose streams, and its instant (ms)."""
 
     user_id: str
@@ -51,40 +50,44 @@ class Problem:
     type: str
     status: int
     title: str
-    facts: Callable[[Any, Call], Facts] = lambda error, call: ({}, {})
+    facts: Callable[[Any, Answered], Facts] = lambda error, call: ({}, {})
 
 
-def _field_errors(error: InvalidRequest | drf.ValidationError, call: Call) -> Facts:
+def _field_errors(error: InvalidRequest | drf.ValidationError, call: Answered) -> Facts:
     errors: Any = error.errors if isinstance(error, InvalidRequest) else error.detail
     if not isinstance(errors, dict):
         errors = {"body": errors}
     return {"errors": {"body" if field == "non_field_errors" else field: why for field, why in errors.items()}}, {}
 
 
-def _body_error(error: drf.ParseError, call: Call) -> Facts:
+def _body_error(error: drf.ParseError, call: Answered) -> Facts:
     return {"errors": {"body": [str(error.detail)]}}, {}
 
 
-def _challenge(error: drf.APIException, call: Call) -> Facts:
+def _not_its_token(error: InvalidToken, call: Answered) -> Facts:
+    return {"errors": {"token": ["Not a token of this stream. Send the last one it was given."]}}, {}
+
+
+def _challenge(error: drf.APIException, call: Answered) -> Facts:
     return {}, {"WWW-Authenticate": getattr(error, "auth_header", None) or "Bearer"}
 
 
-def _holders(error: StreamLimitReached, call: Call) -> Facts:
+def _holders(error: StreamLimitReached, call: Answered) -> Facts:
     streams = [stream_body(call.user_id, lease, now=call.now) for lease in error.holders]
     # Without a holder (a limit of 0) no wait helps, so none is named.
     headers = {} if error.retry_at is None else _retry_after((error.retry_at - call.now) / 1000)
     return {"limit": error.limit, "streams": streams}, headers
 
 
-def _ending(error: StreamEnded, call: Call) -> Facts:
+def _ending(error: StreamEnded, call: Answered) -> Facts:
     return ending_body(error.ending), {}
 
 
-def _wait(error: Any, call: Call) -> Facts:
+def _wait(error: Any, call: Answered) -> Facts:
     return {}, _retry_after(error.wait or 1)
 
 
-def _soon(error: Exception, call: Call) -> Facts:
+def _soon(error: Exception, call: Answered) -> Facts:
     return {}, _retry_after(1)
 
 
@@ -99,6 +102,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     InvalidRequest: Problem("invalid-request", 400, "The request is malformed", _field_errors),
     drf.ValidationError: Problem("invalid-request", 400, "The request is malformed", _field_errors),
     drf.ParseError: Problem("invalid-request", 400, "The request is malformed", _body_error),
+    InvalidToken: Problem("invalid-request", 400, "The request is malformed", _not_its_token),
     drf.NotAuthenticated: Problem("unauthenticated", 401, "Credentials are missing", _challenge),
     drf.AuthenticationFailed: Problem("unauthenticated", 401, "The credentials are not valid", _challenge),
     drf.PermissionDenied: Problem("forbidden", 403, "This caller may not do this"),
@@ -130,7 +134,7 @@ def body_of(problem: Problem, **more: Any) -> dict[str, Any]:
 def plain_response(error: Exception) -> JsonResponse:
     """A problem where there is no view."""
     problem = problem_of(error)
-    members, headers = problem.facts(error, Call(user_id="", now=0))
+    members, headers = problem.facts(error, Answered(user_id="", now=0))
     body = body_of(problem, **members)
     return JsonResponse(body, status=problem.status, headers=dict(headers), content_type=MEDIA_TYPE)
 
@@ -141,9 +145,8 @@ def respond(error: Exception, context: Mapping[str, Any]) -> Response:
     if problem is INTERNAL:
         log.error("unexpected error", exc_info=error)
     elif problem.status == 503:
-        cause = error.__cause__ and (error.__cause__.__cause__ or error.__cause__)
-        log.warning("%s: %r", problem.type, cause or error)
-    call = Call(user_id=context["kwargs"].get("user_id", ""), now=getattr(context["view"], "now", 0))
+        log.warning("%s: %s", problem.type, error)
+    call = Answered(user_id=context["kwargs"].get("user_id", ""), now=getattr(context["view"], "now", 0))
     members, headers = problem.facts(error, call)
     if isinstance(error, drf.APIException) and isinstance(error.detail, str):
         members = {"detail": error.detail, **members}

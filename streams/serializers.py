@@ -7,11 +7,10 @@ from random import SystemRandom
 from typing import Any, ClassVar, override
 
 from django.conf import settings
-from django.core.validators import BaseValidator
 from rest_framework import serializers
 
-from streams import tokens
-from streams.rules import Account, Ending, Lease, Policy, WhenFull
+from streams.rules import Ending, Lease, WhenFull
+from streams.service import Listing, Playing
 
 JITTER = SystemRandom()
 """Not a seeded one: instances that Lambda resumes from one snapshot would all send the same."""
@@ -33,8 +32,6 @@ class TextField(serializers.CharField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
-        # REST framework's own two look at each character, for less than `CONTROL` finds.
-        self.validators = [check for check in self.validators if isinstance(check, BaseValidator)]
 
     @override
     def to_internal_value(self, data: Any) -> str:
@@ -165,33 +162,30 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
     }
 
 
-def player_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
+def player_body(user_id: str, playing: Playing, *, now: int) -> dict[str, Any]:
     """A stream as its own player sees it: with the token."""
-    return stream_body(user_id, lease, now=now) | {"token": tokens.issue(user_id, lease)}
+    return stream_body(user_id, playing.lease, now=now) | {"token": playing.token}
 
 
-def account_body(
-    user_id: str, account: Account, default: Policy, *, entitlement: int | None, now: int
-) -> dict[str, Any]:
+def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
     """A user's live streams and what is left of the limit."""
-    live, limit = account.live(now), account.policy(default, entitlement).limit
+    active, limit = len(listing.streams), listing.policy.limit
     return {
         "userId": user_id,
         "limit": limit,
-        "active": len(live),
-        "available": max(0, limit - len(live)),
-        "streams": [stream_body(user_id, lease, now=now) for lease in live],
+        "active": active,
+        "available": max(0, limit - active),
+        "streams": [stream_body(user_id, lease, now=now) for lease in listing.streams],
     }
 
 
-def limit_body(user_id: str, account: Account, default: Policy) -> Mapping[str, Any]:
+def limit_body(user_id: str, listing: Listing) -> Mapping[str, Any]:
     """The limit that holds for a user, and whether it is the default."""
-    policy = account.policy(default)
     return {
         "userId": user_id,
-        "limit": policy.limit,
-        "whenFull": policy.when_full.value,
-        "isDefault": account.limit is None,
+        "limit": listing.policy.limit,
+        "whenFull": listing.policy.when_full.value,
+        "isDefault": listing.is_default,
     }
 
 

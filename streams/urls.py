@@ -24,7 +24,7 @@ urlpatterns = [  # in this order, a stream may be named `streams` or `limit`
 if settings.BROWSABLE_API:
     from django.views.generic import TemplateView
 
-    from streams.pages import HomeView, OpenAPIView
+    from streams.browsable.views import HomeView, OpenAPIView
 
     console = TemplateView.as_view(template_name="streams/console.html")
     docs = TemplateView.as_view(template_name="streams/docs.html")

@@ -2,11 +2,9 @@
 
 import secrets
 import time
-from functools import lru_cache
 from typing import Any, override
 from urllib.parse import quote
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 from django.utils.http import http_date
@@ -16,11 +14,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
-from streams import metrics, rules, tokens
+from streams import service
 from streams.authentication import Caller
+from streams.errors import InvalidRequest
 from streams.permissions import MaySetLimits
-from streams.problems import InvalidRequest, plain_response
-from streams.rules import Policy, StartRequest, WhenFull
+from streams.problems import plain_response
+from streams.rules import Lease, StartRequest, WhenFull
 from streams.serializers import (
     ID,
     ID_IS,
@@ -29,24 +28,12 @@ from streams.serializers import (
     StartSerializer,
     StopSerializer,
     StrictSerializer,
-    account_body,
     limit_body,
+    listing_body,
     player_body,
     stream_body,
 )
-from streams.store import StreamStore
-
-store = StreamStore(
-    policy=Policy(
-        limit=settings.STREAM_LIMIT,
-        lease_ms=settings.LEASE_SECONDS * 1000,
-        when_full=WhenFull(settings.WHEN_FULL),
-    )
-)
-
-
-# Made once: a serializer copies its fields each time it is made, and these keep nothing of a request.
-START, HEARTBEAT, STOP, LIMIT = StartSerializer(), HeartbeatSerializer(), StopSerializer(), LimitSerializer()
+from streams.service import Context
 
 
 class UserView(APIView):
@@ -63,13 +50,6 @@ class UserView(APIView):
             raise InvalidRequest(**{"userId" if name == "user_id" else name: why for name, why in bad.items()})
 
     @override
-    def handle_exception(self, exc: Exception) -> Response:
-        refusal = metrics.REFUSALS.get(type(exc))
-        if refusal:
-            metrics.record(refusal, now=self.now)
-        return super().handle_exception(exc)
-
-    @override
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
         response["Cache-Control"] = "no-store"  # who holds a slot changes from one moment to the next
@@ -77,14 +57,17 @@ class UserView(APIView):
         return response
 
     @property
-    def entitlement(self) -> int | None:
-        """The limit that the caller's token grants the user, which goes before every other."""
-        caller = self.request.user
-        return caller.stream_limit if isinstance(caller, Caller) and caller.user_id == self.kwargs["user_id"] else None
+    def context(self) -> Context:
+        """What the service has to know of this call."""
+        user_id, caller = self.kwargs["user_id"], self.request.user
+        entitlement = caller.stream_limit if isinstance(caller, Caller) and caller.user_id == user_id else None
+        return Context(user_id=user_id, now=self.now, entitlement=entitlement)
 
-    def parse(self, shape: StrictSerializer) -> dict[str, Any]:
+    def parse(self, shape: type[StrictSerializer]) -> dict[str, Any]:
         """The body, checked."""
-        return dict(shape.run_validation(self.request.data))
+        serializer = shape(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
 
 
 class StreamViewSet(ViewSetMixin, UserView):
@@ -95,11 +78,10 @@ class StreamViewSet(ViewSetMixin, UserView):
 
         Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free.
         """
-        account = store.read(user_id, now=self.now)
-        first_expiry = min((lease.expires_at for lease in account.live(self.now)), default=None)
+        listing = service.listing(self.context)
+        first_expiry = min((lease.expires_at for lease in listing.streams), default=None)
         headers = {} if first_expiry is None else {"Expires": _http_date(first_expiry)}
-        body = account_body(user_id, account, store.policy, entitlement=self.entitlement, now=self.now)
-        return Response(body, headers=headers)
+        return Response(listing_body(user_id, listing, now=self.now), headers=headers)
 
     def create(self, request: Request, user_id: str) -> Response:
         """Start a stream.
@@ -114,7 +96,7 @@ class StreamViewSet(ViewSetMixin, UserView):
         key = sent[1:-1] if sent and is_quoted else sent
         if key is not None and not ID.fullmatch(key):
             raise InvalidRequest(**{"Idempotency-Key": ID_IS})
-        body = self.parse(START)
+        body = self.parse(StartSerializer)
         return self._start(user_id, body.get("deviceId") or key or secrets.token_urlsafe(12), body)
 
     def update(self, request: Request, user_id: str, id: str) -> Response:
@@ -123,7 +105,7 @@ class StreamViewSet(ViewSetMixin, UserView):
         As `POST` to the user's streams, in the slot of this id: when it holds one already, this start takes it over and
         the token of the playback before is void.
         """
-        return self._start(user_id, id, self.parse(START))
+        return self._start(user_id, id, self.parse(StartSerializer))
 
     def _start(self, user_id: str, id: str, body: dict[str, Any]) -> Response:
         asked = StartRequest(
@@ -134,24 +116,23 @@ class StreamViewSet(ViewSetMixin, UserView):
             device_type=body.get("deviceType"),
             title=body.get("title"),
             replace=frozenset(body.get("replace", ())),
-            entitlement=self.entitlement,
         )
-        admission = store.start(user_id, asked, now=self.now)
-        metrics.record("admitted", *admission.ended, now=self.now)
-        headers = {
-            "Location": f"{get_script_prefix()}users/{quote(user_id)}/streams/{quote(id)}",
-            "Expires": _http_date(admission.lease.expires_at),
-        }
-        status = 200 if admission.took_over else 201
-        return Response(player_body(user_id, admission.lease, now=self.now), status=status, headers=headers)
+        playing = service.start(self.context, asked)
+        location = f"{get_script_prefix()}users/{quote(user_id)}/streams/{quote(id)}"
+        body = player_body(user_id, playing, now=self.now)
+        return Response(
+            body,
+            status=200 if playing.took_over else 201,
+            headers={"Location": location, **_expires(playing.lease)},
+        )
 
     def retrieve(self, request: Request, user_id: str, id: str) -> Response:
         """One stream.
 
         Without its token, which only its own player is given.
         """
-        lease = rules.read(store.read(user_id, now=self.now), id, now=self.now)
-        return Response(stream_body(user_id, lease, now=self.now), headers={"Expires": _http_date(lease.expires_at)})
+        lease = service.read(self.context, id)
+        return Response(stream_body(user_id, lease, now=self.now), headers=_expires(lease))
 
     def heartbeat(self, request: Request, user_id: str, id: str) -> Response:
         """Keep a stream alive.
@@ -159,10 +140,8 @@ class StreamViewSet(ViewSetMixin, UserView):
         Send it every `heartbeatSeconds` with the token of the last start or heartbeat. It renews the lease and answers
         with a new token, to be used from now on.
         """
-        epoch = self._epoch(self.parse(HEARTBEAT)["token"], user_id, id)
-        lease = store.renew(user_id, id, epoch=epoch, now=self.now)
-        metrics.record("renewed", now=self.now)
-        return Response(player_body(user_id, lease, now=self.now), headers={"Expires": _http_date(lease.expires_at)})
+        playing = service.renew(self.context, id, self.parse(HeartbeatSerializer)["token"])
+        return Response(player_body(user_id, playing, now=self.now), headers=_expires(playing.lease))
 
     def destroy(self, request: Request, user_id: str, id: str) -> Response:
         """Stop a stream.
@@ -170,18 +149,8 @@ class StreamViewSet(ViewSetMixin, UserView):
         Its slot is free at once. Without a body it ends whoever holds the slot; a body with the `token` stops that
         playback only, and not a later one in its slot. Stopping again changes nothing.
         """
-        token = self.parse(STOP).get("token")
-        epoch = None if token is None else self._epoch(token, user_id, id)
-        ending = store.stop(user_id, id, epoch=epoch, now=self.now)
-        if ending:
-            metrics.record(ending, now=self.now)
+        service.stop(self.context, id, self.parse(StopSerializer).get("token"))
         return Response(status=204)
-
-    def _epoch(self, token: str, user_id: str, id: str) -> int:
-        try:
-            return tokens.verify(token, user_id=user_id, id=id)
-        except tokens.InvalidToken as exc:
-            raise InvalidRequest(token="Not a token of this stream. Send the last one it was given.") from exc
 
 
 class LimitView(UserView):
@@ -194,7 +163,7 @@ class LimitView(UserView):
 
         Their own when an operator set one, else the default.
         """
-        return Response(limit_body(user_id, store.read(user_id, now=self.now), store.policy))
+        return Response(limit_body(user_id, service.listing(self.context)))
 
     def put(self, request: Request, user_id: str) -> Response:
         """Set a limit of the user's own.
@@ -202,16 +171,16 @@ class LimitView(UserView):
         It goes before the default, and `whenFull` says what a start over it meets: `deny` refuses it, `evict-oldest`
         ends the oldest stream. Live streams stay when it is lowered.
         """
-        body = self.parse(LIMIT)
-        store.set_limit(user_id, limit=body["limit"], when_full=WhenFull(body["whenFull"]), now=self.now)
-        return Response({"userId": user_id, **body, "isDefault": False})
+        body = self.parse(LimitSerializer)
+        listing = service.set_limit(self.context, limit=body["limit"], when_full=WhenFull(body["whenFull"]))
+        return Response(limit_body(user_id, listing))
 
     def delete(self, request: Request, user_id: str) -> Response:
         """Back to the default.
 
         Clears the user's own limit, if there is one.
         """
-        store.clear_limit(user_id, now=self.now)
+        service.clear_limit(self.context)
         return Response(status=204)
 
 
@@ -237,7 +206,7 @@ class ReadyView(APIView):
 
     def get(self, request: Request) -> Response:
         """Whether DynamoDB answers for the table."""
-        store.ping(now=time.time_ns() // 1_000_000)
+        service.ping(now=time.time_ns() // 1_000_000)
         return Response({"status": "ok"})
 
 
@@ -246,8 +215,9 @@ def unknown_url(request: HttpRequest, exception: Exception | None = None) -> Htt
     return plain_response(Http404())
 
 
+def _expires(lease: Lease) -> dict[str, str]:
+    return {"Expires": _http_date(lease.expires_at)}
+
+
 def _http_date(instant: int) -> str:
-    return _second_date(instant // 1000)
-
-
-_second_date = lru_cache(maxsize=256)(http_date)
+    return http_date(instant // 1000)

@@ -131,7 +131,7 @@ if not IS_AUTHENTICATED and not DEBUG:
         "(back ends). For local development set DEBUG=1 instead."
     )
 
-# --- lease tokens ----------------------------------------------------------------------------------------------------
+# --- players' tokens -------------------------------------------------------------------------------------------------
 
 LEASE_TOKEN_KEYS = _list("LEASE_TOKEN_KEYS") or (["local-development-only-local-development-only"] if DEBUG else [])
 """The first signs, all verify: put a new key first, and drop the old one a lease later."""
@@ -154,6 +154,14 @@ DYNAMODB_ENDPOINT = (
 """Another DynamoDB than Amazon's: a local engine."""
 AWS_REGION = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "eu-west-1"
 AWS_CA_BUNDLE = os.environ.get("AWS_CA_BUNDLE") or None
+DYNAMODB_TRANSPORT = _choice("DYNAMODB_TRANSPORT", "curl", "botocore")
+"""What sends the calls: libcurl, or PynamoDB's own client."""
+DYNAMODB_CONNECT_SECONDS, DYNAMODB_CALL_SECONDS, DYNAMODB_TRIES = 1, 2, 3
+"""Short, so that a request that has to repeat a call still answers long before API Gateway's 29 seconds."""
+if DYNAMODB_TRANSPORT == "curl" and find_spec("pycurl") is None:
+    raise ImproperlyConfigured(
+        "DYNAMODB_TRANSPORT=curl needs the package pycurl: pip install pycurl, or set DYNAMODB_TRANSPORT=botocore."
+    )
 
 
 def _aws_keys() -> tuple[str, str, str | None] | None:
@@ -170,26 +178,25 @@ AWS_KEYS = _aws_keys()
 # --- Django ----------------------------------------------------------------------------------------------------------
 
 SECRET_KEY = secrets.token_urlsafe(48)
-"""Django wants one. Nothing is signed with it: no sessions, no cookies; lease tokens have keys of their own."""
+"""Django wants one. Nothing is signed with it: no sessions, no cookies; players' tokens have keys of their own."""
 
-INSTALLED_APPS = ["streams", "rest_framework", "django.contrib.staticfiles"]
-MIDDLEWARE = [
-    "streams_project.answer_headers.remembered",
-    "streams.middleware.only_allowed_hosts",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+INSTALLED_APPS = [
+    "streams",
+    *(["streams.browsable", "drf_spectacular_sidecar"] if BROWSABLE_API else []),  # the sidecar is Swagger UI's files
+    "rest_framework",
+    *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
+    "django.contrib.staticfiles",
 ]
-ANSWER_HEADERS_MIDDLEWARE = [
+MIDDLEWARE = [
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "streams.middleware.only_allowed_hosts",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
 ]
-if BROWSABLE_API:
-    INSTALLED_APPS += ["drf_spectacular_sidecar"]  # Swagger UI's files
-if CORS_ALLOWED_ORIGINS:
-    INSTALLED_APPS += ["corsheaders"]
-    ANSWER_HEADERS_MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
-    CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key"]
-    CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key"]
+CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
@@ -203,8 +210,6 @@ SECURE_CSP = {
     "frame-ancestors": [CSP.NONE],
 }
 SILENCED_SYSTEM_CHECKS = [
-    "security.W001",  # SecurityMiddleware and
-    "security.W002",  # XFrameOptionsMiddleware are in ANSWER_HEADERS_MIDDLEWARE
     "security.W003",  # no cookies, so nothing a forged request could ride on
     "security.W008",  # API Gateway takes https only
 ]
@@ -233,9 +238,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["streams.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        *(["streams.pages.PageRenderer"] if BROWSABLE_API else []),
+        *(["streams.browsable.renderers.PageRenderer"] if BROWSABLE_API else []),
     ],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "streams.negotiation.PlayersFirst",
     "DEFAULT_AUTHENTICATION_CLASSES": [
         *(["streams.authentication.BearerAuthentication"] if AUTH_JWT_SECRETS or AUTH_JWKS else []),
         *(["streams.authentication.ApiKeyAuthentication"] if API_KEYS else []),

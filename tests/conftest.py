@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 import pytest
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.core.wsgi import get_wsgi_application
 
-from streams import dynamodb, rules, store, views
-from streams.dynamodb import Call
+from streams import rules, service
+from streams.models import UserStreams
 from streams.rules import Policy, StartRequest, WhenFull
-from streams.store import DYNAMODB, StreamStore
+from streams.storage.store import Call, StreamStore, create_table
+from streams.storage.transport import Credentials, CurlClient
+from streams_project.wsgi import application
 from tests.contract import hold_to_the_document
 
 LEASE_MS = 60_000
@@ -26,7 +27,7 @@ NOW = 1_800_000_000_000
 
 @pytest.fixture(scope="session", autouse=True)
 def table() -> None:
-    store.create_table()
+    create_table()
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ class Calls:
 
     def __call__(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         self.made.append((operation, None))
-        answer = DYNAMODB(operation, {**arguments, "ReturnConsumedCapacity": "TOTAL"})
+        answer = UserStreams.call(operation, arguments)
         self.made[-1] = (operation, answer["ConsumedCapacity"]["CapacityUnits"])
         return answer
 
@@ -69,7 +70,20 @@ def streams(calls: Calls) -> StreamStore:
 
 def unreachable() -> Call:
     """A DynamoDB that does not answer."""
-    return dynamodb.connect("http://127.0.0.1:9", "eu-west-1")
+    return curl("http://127.0.0.1:9")._make_api_call
+
+
+def curl(endpoint: str, **changes: Any) -> CurlClient:
+    """libcurl's client of an engine."""
+    options: dict[str, Any] = {
+        "endpoint": endpoint,
+        "region": "eu-west-1",
+        "credentials": lambda: Credentials("local", "local", None),
+        "connect_seconds": 1,
+        "call_seconds": 2,
+        "tries": 3,
+    }
+    return CurlClient(**options | changes)
 
 
 def asking(id: str, *, replace: tuple[str, ...] = (), entitlement: int | None = None) -> StartRequest:
@@ -87,10 +101,14 @@ class _QuietHandler(WSGIRequestHandler):
         pass
 
 
+class _Server(ThreadedWSGIServer):
+    request_queue_size = 1024
+
+
 @contextmanager
 def serving(application: Any) -> Iterator[str]:
     """A WSGI application behind a threaded HTTP server on a free port, by its URL."""
-    server = ThreadedWSGIServer(("127.0.0.1", 0), _QuietHandler)
+    server = _Server(("127.0.0.1", 0), _QuietHandler)
     server.set_app(application)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -105,7 +123,6 @@ def serving(application: Any) -> Iterator[str]:
 @contextmanager
 def serving_under(prefix: str) -> Iterator[str]:
     """The service under a path (`/test`), as API Gateway's stages have it, by its URL."""
-    application = get_wsgi_application()
 
     def mounted(environ: dict[str, Any], start_response: Any) -> Any:
         environ["SCRIPT_NAME"] = prefix
@@ -118,7 +135,7 @@ def serving_under(prefix: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    with serving(get_wsgi_application()) as url:
+    with serving(application) as url:
         yield url
 
 
@@ -173,8 +190,8 @@ class Viewer:
 
     def crashed(self, id: str) -> rules.Lease:
         """A stream of this user whose player went silent, and whose lease ended a second ago."""
-        earlier = time.time_ns() // 1_000_000 - views.store.policy.lease_ms - 1000
-        return views.store.start(self.user_id, asking(id), now=earlier).lease
+        earlier = time.time_ns() // 1_000_000 - service.store.policy.lease_ms - 1000
+        return service.store.start(self.user_id, asking(id), now=earlier).lease
 
 
 @pytest.fixture

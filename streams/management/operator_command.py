@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from streams.problems import PROBLEMS, Call, InvalidRequest, body_of, problem_of
+from streams.errors import InvalidRequest
+from streams.problems import PROBLEMS, Answered, body_of, problem_of
 from streams.serializers import ID, ID_IS
-from streams.store import create_table
+from streams.service import Context
+from streams.storage.store import create_table
 
 WHAT_TO_DO = {
     "stream-not-found": "See the live ones with: manage.py streams list {user_id}",
@@ -34,7 +36,7 @@ class OperatorCommand(BaseCommand):
     requires_system_checks = ()
 
     def add_action(self, actions: Any, name: str, act: Callable[..., Answer], help: str) -> CommandParser:
-        """Offer `name USER`. `act` is called with `now` (ms) and the options by name."""
+        """Offer `name USER`. `act` is called with the context and the options by name."""
         parser: CommandParser = actions.add_parser(name, help=help, description=help)
         parser.set_defaults(act=act)
         parser.add_argument("user_id", metavar="USER")
@@ -42,22 +44,21 @@ class OperatorCommand(BaseCommand):
         return parser
 
     def handle(self, *args: Any, act: Callable[..., Answer], is_json: bool, **options: Any) -> None:
-        now = time.time_ns() // 1_000_000
+        context = Context(user_id=options["user_id"], now=time.time_ns() // 1_000_000)
         try:
             bad = {name: ID_IS for name in ("user_id", "id") if not ID.fullmatch(options.get(name, "-"))}
             if bad:
                 raise InvalidRequest(**{"userId" if name == "user_id" else name: why for name, why in bad.items()})
             if settings.DYNAMODB_ENDPOINT:
                 create_table()
-            answer = act(now=now, **options)
+            answer = act(context, **options)
         except tuple(PROBLEMS) as error:
             problem = problem_of(error)
-            members, _ = problem.facts(error, Call(user_id=options["user_id"], now=now))
+            members, _ = problem.facts(error, Answered(user_id=context.user_id, now=context.now))
             if is_json:
                 self.stdout.write(json.dumps(body_of(problem, **members)))
             errors = [f"{field}: {' '.join(why)}" for field, why in members.get("errors", {}).items()]
-            cause = error.__cause__ if problem.status == 503 else None
-            causes = [str(cause.__cause__ or cause)] if cause else []
+            causes = [str(error)] if problem.status == 503 else []
             advice = WHAT_TO_DO.get(problem.type, "").format_map(options)
             raise CommandError("\n".join([f"{problem.title}.", *errors, *causes, advice]).rstrip()) from error
         if not is_json:

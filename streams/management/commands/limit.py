@@ -4,10 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.rules import WhenFull
-from streams.serializers import limit_body
-from streams.views import LIMIT, store
+from streams.serializers import LimitSerializer, limit_body
+from streams.service import Context, Listing
 
 
 class Command(OperatorCommand):
@@ -23,22 +24,24 @@ class Command(OperatorCommand):
         set_.add_argument("--when-full", choices=list(WhenFull), default=WhenFull.DENY, help="default: %(default)s")
         self.add_action(actions, "clear", self.clear, "Back to the default.")
 
-    def show(self, *, user_id: str, now: int, **options: Any) -> Answer:
+    def show(self, context: Context, **options: Any) -> Answer:
         """As `GET /users/{userId}/limit`."""
-        return _answer(limit_body(user_id, store.read(user_id, now=now), store.policy))
+        return _answer(context, service.listing(context))
 
-    def set(self, *, user_id: str, limit: int, when_full: str, now: int, **options: Any) -> Answer:
+    def set(self, context: Context, *, limit: int, when_full: str, **options: Any) -> Answer:
         """As `PUT /users/{userId}/limit`, and held to the same bounds."""
-        body = LIMIT.run_validation({"limit": limit, "whenFull": str(when_full)})
-        store.set_limit(user_id, limit=body["limit"], when_full=WhenFull(body["whenFull"]), now=now)
-        return _answer({"userId": user_id, **body, "isDefault": False})
+        asked = LimitSerializer(data={"limit": limit, "whenFull": str(when_full)})
+        asked.is_valid(raise_exception=True)
+        body = asked.validated_data
+        return _answer(context, service.set_limit(context, limit=body["limit"], when_full=WhenFull(body["whenFull"])))
 
-    def clear(self, *, user_id: str, now: int, **options: Any) -> Answer:
+    def clear(self, context: Context, **options: Any) -> Answer:
         """As `DELETE /users/{userId}/limit`."""
-        store.clear_limit(user_id, now=now)
-        return Answer(f"The default limit holds for {user_id}.")
+        service.clear_limit(context)
+        return Answer(f"The default limit holds for {context.user_id}.")
 
 
-def _answer(body: Any) -> Answer:
+def _answer(context: Context, listing: Listing) -> Answer:
+    body = limit_body(context.user_id, listing)
     row = (body["userId"], str(body["limit"]), body["whenFull"], "the default" if body["isDefault"] else "an operator")
     return Answer(table(("USER", "LIMIT", "WHEN FULL", "SET BY"), [row]), body)

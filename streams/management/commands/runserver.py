@@ -14,8 +14,8 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunServer
 
 from streams.rules import StartRequest
-from streams.store import StreamStore, create_table
-from streams.views import store
+from streams.service import store
+from streams.storage.store import StreamStore, create_table
 
 LOOPBACK = ("", "127.0.0.1", "localhost", "[::1]")
 OPEN = "Open to everyone on this machine: local development, without authentication."

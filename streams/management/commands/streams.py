@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from streams.durations import in_words
+from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.rules import Lease
-from streams.serializers import account_body
-from streams.views import store
+from streams.serializers import listing_body
+from streams.service import Context
 
 
 class Command(OperatorCommand):
@@ -22,19 +22,26 @@ class Command(OperatorCommand):
         end = self.add_action(actions, "end", self.end, "End a stream; harmless when it is over already.")
         end.add_argument("id", metavar="ID", help="as `streams list` shows it")
 
-    def list(self, *, user_id: str, now: int, **options: Any) -> Answer:
+    def list(self, context: Context, **options: Any) -> Answer:
         """The live streams, as `GET /users/{userId}/streams` has them."""
-        account = store.read(user_id, now=now)
-        body = account_body(user_id, account, store.policy, entitlement=None, now=now)
-        rows = [_row(lease, now=now) for lease in account.live(now)]
-        summary = f"{user_id} has {body['active']} of {body['limit']} streams."
+        listing = service.listing(context)
+        body = listing_body(context.user_id, listing, now=context.now)
+        rows = [_row(lease, now=context.now) for lease in listing.streams]
+        summary = f"{context.user_id} has {body['active']} of {body['limit']} streams."
         headings = ("ID", "TITLE", "DEVICE", "WATCHES", "STARTED", "LEASE ENDS")
         return Answer(f"{summary}\n\n{table(headings, rows)}" if rows else summary, body)
 
-    def end(self, *, user_id: str, id: str, now: int, **options: Any) -> Answer:
+    def end(self, context: Context, *, id: str, **options: Any) -> Answer:
         """End it, whoever holds it, as `DELETE /users/{userId}/streams/{id}` does."""
-        store.stop(user_id, id, epoch=None, now=now)
-        return Answer(f"The stream {id} of {user_id} is over.")
+        service.stop(context, id)
+        return Answer(f"The stream {id} of {context.user_id} is over.")
+
+
+def in_words(seconds: float) -> str:
+    """`42 s`, `3 min`, `5 h`: the largest unit of which there are two."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _row(lease: Lease, *, now: int) -> tuple[str, ...]:

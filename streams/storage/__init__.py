@@ -1,0 +1,1 @@
+"""The rule as conditional writes to one DynamoDB item a user."""

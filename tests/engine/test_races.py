@@ -1,0 +1,196 @@
+"""Races, first forced and then hoped for: whatever happens at once, it comes out as if one had gone after the other."""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from streams.errors import StoreContended, StreamEnded, StreamLimitReached, StreamNotFound
+from streams.rules import ENDINGS_REMEMBERED, Account, Policy, WhenFull
+from streams.storage.store import ATTEMPTS, Call, StreamStore
+from tests.conftest import LEASE_MS, NOW, Calls, asking, fill
+from tests.engine.test_store_agrees_with_rule import outcome
+from tests.model import ModelStore
+
+pytestmark = pytest.mark.engine
+
+Store = StreamStore | ModelStore
+Verb = Callable[[Store, str, dict[str, int], int], Any]
+
+VERBS: dict[str, Verb] = {
+    "start": lambda store, user, epochs, now: store.start(user, asking("new"), now=now),
+    "start of the same id": lambda store, user, epochs, now: store.start(user, asking("a"), now=now),
+    "start that replaces": lambda store, user, epochs, now: store.start(user, asking("new", replace=("b",)), now=now),
+    "renew": lambda store, user, epochs, now: store.renew(user, "a", epoch=epochs["a"], now=now),
+    "renew of another": lambda store, user, epochs, now: store.renew(user, "c", epoch=epochs["c"], now=now),
+    "stop": lambda store, user, epochs, now: store.stop(user, "a", epoch=epochs["a"], now=now),
+    "stop by an operator": lambda store, user, epochs, now: store.stop(user, "b", epoch=None, now=now),
+    "limit lowered": lambda store, user, epochs, now: store.set_limit(user, limit=1, when_full=WhenFull.DENY, now=now),
+    "limit raised": lambda store, user, epochs, now: store.set_limit(
+        user, limit=9, when_full=WhenFull.EVICT_OLDEST, now=now
+    ),
+    "limit cleared": lambda store, user, epochs, now: store.clear_limit(user, now=now),
+}
+SCENES = {
+    "all live": NOW + 10,
+    "the first expired": NOW + LEASE_MS,
+    "all expired": NOW + 2 * LEASE_MS,
+}
+
+
+def rival_before_write(number: int, rival: Callable[[], None], call: Call) -> Call:
+    """A DynamoDB at which a rival acts, once, just before the write of that number goes out."""
+    writes = 0
+
+    def act(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        nonlocal writes
+        writes += operation == "UpdateItem"
+        if writes == number:
+            rival()
+        return call(operation, arguments)
+
+    return act
+
+
+@pytest.mark.parametrize("when_full", list(WhenFull))
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("rival", VERBS)
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_rival_before_or_between_the_writes_comes_out_as_one_after_the_other(
+    streams: StreamStore, user_id: str, verb: str, rival: str, scene: str, when_full: WhenFull
+) -> None:
+    policy, now = replace(streams.policy, when_full=when_full), SCENES[scene]
+    for gap in (1, 2):
+        user = f"{user_id}-{gap}"
+        store, model = replace(streams, policy=policy), ModelStore(policy)
+        epochs = fill(store, user, "a", "b", "c")
+        fill(model, user, "a", "b", "c")  # type: ignore[arg-type]
+        acted: list[Any] = []
+
+        def act() -> None:
+            acted.append(outcome(lambda: VERBS[rival](store, user, epochs, now)))  # noqa: B023
+
+        raced = replace(store, call=rival_before_write(gap, act, store.call))
+        result = outcome(lambda: VERBS[verb](raced, user, epochs, now))  # noqa: B023
+        if acted:  # a verb that needs one write has no second gap to act in
+            assert acted == [outcome(lambda: VERBS[rival](model, user, epochs, now))]  # noqa: B023
+        assert result == outcome(lambda: VERBS[verb](model, user, epochs, now))  # noqa: B023
+        assert store.read(user, now=now) == model.read(user, now=now)
+        assert acted or gap == 2
+
+
+@pytest.mark.parametrize("rival", ["first start", "limit set"])
+def test_a_rival_makes_the_row_of_a_new_user_first(streams: StreamStore, user_id: str, rival: str) -> None:
+    def act() -> None:
+        if rival == "first start":
+            streams.start(user_id, asking("rival"), now=NOW)
+        else:
+            streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW)
+
+    replace(streams, call=rival_before_write(2, act, streams.call)).start(user_id, asking("a"), now=NOW)
+    assert "a" in streams.read(user_id, now=NOW).leases
+
+
+def test_a_rival_that_wins_every_time_ends_in_contended_after_a_bounded_number_of_writes(
+    streams: StreamStore, user_id: str
+) -> None:
+    waits: list[float] = []
+    epochs = fill(streams, user_id, "a", "b", "c")
+    later = NOW + LEASE_MS
+    renewals = 0
+
+    def renew_first(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        nonlocal renewals
+        renewals += 1
+        streams.renew(user_id, "c", epoch=epochs["c"], now=later - 1)
+        return streams.call(operation, arguments)
+
+    store = replace(streams, call=renew_first, sleep=waits.append, random=lambda: 1.0)
+    with pytest.raises(StoreContended):
+        store.start(user_id, asking("new"), now=later)
+    assert renewals == ATTEMPTS
+    assert "new" not in streams.read(user_id, now=later).leases
+    assert len(waits) == ATTEMPTS - 2, "the first retry is immediate"
+    assert waits == sorted(waits)
+    assert sum(waits) < 3
+
+
+def hammer(jobs: list[Callable[[], Any]], *, threads: int = 32) -> Counter[str]:
+    """Run the jobs on threads that start together; how often each outcome came."""
+    random.Random(7).shuffle(jobs)
+    gate = threading.Barrier(threads)
+
+    def work(share: list[Callable[[], Any]]) -> Counter[str]:
+        gate.wait()
+        return Counter(run(job) for job in share)
+
+    def run(job: Callable[[], Any]) -> str:
+        try:
+            job()
+        except (StreamLimitReached, StreamEnded, StreamNotFound, StoreContended) as refusal:
+            return type(refusal).__name__
+        return "done"
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(work, [jobs[number::threads] for number in range(threads)]), Counter())
+
+
+def test_five_thousand_starts_at_once_admit_exactly_the_limit_of_each_user(user_id: str) -> None:
+    store = StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS))
+    users = [f"{user_id}-{number}" for number in range(100)]
+    outcomes = hammer(
+        [
+            lambda user=user, number=number: store.start(user, asking(f"s{number}"), now=NOW)  # type: ignore[misc]
+            for user in users
+            for number in range(50)
+        ]
+    )
+    assert {user: len(store.read(user, now=NOW).live(NOW)) for user in users} == dict.fromkeys(users, 3)
+    assert outcomes["done"] == 300
+    assert outcomes["done"] + outcomes["StreamLimitReached"] + outcomes["StoreContended"] == 5000
+
+
+@pytest.mark.parametrize("when_full", list(WhenFull))
+def test_every_verb_at_once_on_a_few_users_never_goes_over(user_id: str, when_full: WhenFull) -> None:
+    store = StreamStore(policy=Policy(limit=2, lease_ms=LEASE_MS, when_full=when_full))
+    users, ids = [f"{user_id}-{number}" for number in range(4)], "abcdef"
+    seen: list[Account] = []
+
+    def play(user: str, id: str, seed: int) -> None:
+        dice = random.Random(seed)
+        replace = tuple(dice.sample(ids, dice.choice([0, 0, 1])))
+        epoch = store.start(user, asking(id, replace=replace), now=NOW).lease.epoch
+        seen.append(store.read(user, now=NOW))
+        store.renew(user, id, epoch=epoch, now=NOW + 1)
+        if dice.random() < 0.7:
+            store.stop(user, id, epoch=epoch, now=NOW + 2)
+
+    jobs = [
+        lambda user=user, id=id, seed=seed: play(user, id, seed)  # type: ignore[misc]
+        for user in users
+        for id in ids
+        for seed in range(20)
+    ]
+    outcomes = hammer(jobs, threads=16)
+    assert outcomes["done"] > 0
+    assert len(seen) > 100
+    assert max(len(account.live(NOW)) for account in seen) <= 2
+
+
+def test_sixty_four_stops_at_once_are_two_calls_each_at_the_most(user_id: str, calls: Calls) -> None:
+    """Though there are too many endings to remember, and each stop forgets some."""
+    store = StreamStore(policy=Policy(limit=64, lease_ms=LEASE_MS), call=calls)
+    ids = [f"s{number:02}" for number in range(64)]
+    epochs = fill(store, user_id, *ids)
+    calls.made.clear()
+    jobs = [lambda id=id: store.stop(user_id, id, epoch=epochs[id], now=NOW + 100) for id in ids]  # type: ignore[misc]
+    assert hammer(jobs) == {"done": 64}
+    assert len(calls.made) <= 2 * 64
+    after = store.read(user_id, now=NOW + 100)
+    assert after.leases == {}
+    assert ENDINGS_REMEMBERED <= len(after.ended) < 64

@@ -1,0 +1,105 @@
+"""The OpenAPI document: valid, complete, and true of requests nobody thought of."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.urls import resolve
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from streams.browsable.renderers import DOCUMENT, document
+from streams.problems import PROBLEMS
+from tests.contract import UNDESCRIBED
+from tests.e2e.test_permissions import ADMIN_KEY, SECRET, hashed, routes
+from tests.servers import PROJECT, free_port, running, runserver
+
+CASES_AT_LEAST = 2000
+PAGES = ("home", "openapi", "docs", "console")
+"""About the calls, not one of them."""
+
+
+def test_the_document_is_what_the_code_says_now(tmp_path: Path) -> None:
+    now = tmp_path / "openapi.json"
+    command = ["make", "--silent", "-o", ".venv/ready", "openapi", f"VENV={Path(sys.prefix)}", f"DESCRIPTION={now}"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert DOCUMENT.read_text() == now.read_text(), "Write it anew: make openapi"
+
+
+def test_the_document_is_valid_openapi() -> None:
+    assert list(OpenAPIV31SpecValidator(document()).iter_errors()) == []
+
+
+def test_the_service_gives_its_document(api: httpx.Client) -> None:
+    answer = api.get("/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json() == document()
+
+
+def test_every_route_and_method_is_described() -> None:
+    described = {
+        (resolve(re.sub(r"{\w+}", "x", path)).url_name, method.upper())
+        for path, item in document()["paths"].items()
+        for method in item
+    }
+    assert described == {(name, method) for name, method in routes() if name not in PAGES}
+
+
+def test_every_problem_that_an_operation_can_meet_is_described() -> None:
+    described = {type_ for name in document()["components"]["responses"] for type_ in name.split("-or-")}
+    assert described == {problem.type for problem in PROBLEMS.values()} - UNDESCRIBED
+
+
+def examples() -> Iterator[Any]:
+    """Each example of the document, with the schema it stands beside."""
+    operations = [operation for item in document()["paths"].values() for operation in item.values()]
+    named = [(operation["operationId"], operation) for operation in operations]
+    contents = [(f"{id}, the request", operation.get("requestBody", {})) for id, operation in named]
+    contents += [(f"{id}, {status}", found) for id, one in named for status, found in one["responses"].items()]
+    contents += list(document()["components"]["responses"].items())
+    for name, content in contents:
+        for media_type in content.get("content", {}).values():
+            assert media_type["examples"], name
+            for example in media_type["examples"].values():
+                yield pytest.param(media_type["schema"], example["value"], id=f"{name}: {example['summary']}")
+
+
+@pytest.mark.parametrize(("schema", "example"), list(examples()))
+def test_an_example_is_what_it_is_an_example_of(schema: dict[str, Any], example: Any) -> None:
+    errors = Draft202012Validator(schema | {"components": document()["components"]}).iter_errors(example)
+    assert [error.message for error in errors] == []
+
+
+def test_every_operation_but_those_about_the_service_takes_either_credential() -> None:
+    asked = {path: [one["security"] for one in item.values()] for path, item in document()["paths"].items()}
+    for path, each in asked.items():
+        either = [{"bearer": []}, {"apiKey": []}] if path.startswith("/users/") else [{}]
+        assert each == [either] * len(each), path
+
+
+def test_generated_requests_meet_no_failure_and_nothing_undescribed() -> None:
+    """Schemathesis: good and bad requests from the document, single and in sequences, as an administrating operator."""
+    key = "streams:operate streams:admin"
+    bearer = {"AUTH_JWT_SECRETS": SECRET, "AUTH_ISSUER": "https://id.example.com", "AUTH_AUDIENCE": "streams"}
+    environment = os.environ | bearer | {"API_KEYS": hashed(ADMIN_KEY, key), "PYTHONUNBUFFERED": "1"}
+    with running(runserver(free_port()), environment) as server:
+        command = [
+            *(str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.url}/openapi.json"),
+            *("--checks", "all", "--max-examples", "260"),
+            *("--seed", "7", "--workers", "2", "--no-color", "--generation-database", "none"),
+        ]
+        knowing = os.environ | {"STREAMS_API_KEY": ADMIN_KEY}
+        done = subprocess.run(
+            command, cwd=PROJECT, env=knowing, capture_output=True, text=True, check=False, timeout=300
+        )
+    assert done.returncode == 0, done.stdout
+    generated = re.search(r"(\d[\d,]*) generated", done.stdout)
+    assert generated, done.stdout[-2000:]
+    assert int(generated[1].replace(",", "")) >= CASES_AT_LEAST

@@ -1,0 +1,1 @@
+"""In process, without an engine: mirrors `streams/`."""

@@ -1,0 +1,1 @@
+"""What sends a call, and what it makes of an answer."""

@@ -1,0 +1,60 @@
+"""A player's token."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.signing import Signer
+
+from streams import tokens
+from streams.errors import InvalidToken
+from streams.rules import Lease
+
+LEASE = Lease(id="tv", stream_id="film", started_at=0, expires_at=1_800_000_060_000, epoch=7)
+
+
+def test_a_token_stands_for_the_epoch_of_its_lease() -> None:
+    assert tokens.verify(tokens.issue("ana", LEASE), user_id="ana", id="tv") == 7
+
+
+@pytest.mark.parametrize(("user_id", "id"), [("bob", "tv"), ("ana", "phone")])
+def test_a_token_of_another_user_or_stream_is_refused(user_id: str, id: str) -> None:
+    with pytest.raises(InvalidToken):
+        tokens.verify(tokens.issue("ana", LEASE), user_id=user_id, id=id)
+
+
+def test_keys_rotate_without_ending_live_streams(settings: Any) -> None:
+    token, old = tokens.issue("ana", LEASE), settings.LEASE_TOKEN_KEYS[0]
+    settings.LEASE_TOKEN_KEYS = ["n" * 48, old]
+    assert tokens.verify(token, user_id="ana", id="tv") == 7
+    settings.LEASE_TOKEN_KEYS = ["n" * 48]
+    with pytest.raises(InvalidToken):
+        tokens.verify(token, user_id="ana", id="tv")
+
+
+def signed(value: Any, **changes: Any) -> str:
+    options = {"key": settings.LEASE_TOKEN_KEYS[0], "salt": tokens.SALT} | changes
+    return Signer(**options).sign_object(value)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "nonsense",
+        "a:b",
+        "ä:b",
+        tokens.issue("ana", LEASE) + "=",
+        tokens.issue("ana", LEASE)[:-1],
+        tokens.issue("ana", LEASE).partition(":")[0],
+        signed(["ana", "tv", 7], key="x" * 48),
+        signed(["ana", "tv", 7], salt="another purpose"),
+    ],
+    ids=[
+        "empty", "no token", "not signed", "not ASCII", "padded", "cut short", "no signature", "another's key",
+        "of another purpose",
+    ],
+)  # fmt: skip
+def test_what_is_not_our_token_is_refused(token: str) -> None:
+    with pytest.raises(InvalidToken):
+        tokens.verify(token, user_id="ana", id="tv")
