@@ -65,7 +65,7 @@ def _body_error(error: drf.ParseError, call: Answered) -> Facts:
 
 
 def _not_its_token(error: InvalidToken, call: Answered) -> Facts:
-    return {"errors": {"token": ["Not a token of this stream. Send the last one it was given."]}}, {}
+    return {"errors": {"token": ["Not a token of this stream, or an old one. Send the last one that was given."]}}, {}
 
 
 def _challenge(error: drf.APIException, call: Answered) -> Facts:
@@ -80,7 +80,7 @@ def _holders(error: StreamLimitReached, call: Answered) -> Facts:
 
 
 def _ending(error: StreamEnded, call: Answered) -> Facts:
-    return ending_body(error.ending), {}
+    return ending_body(error), {}
 
 
 def _wait(error: Any, call: Answered) -> Facts:
