@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -39,13 +38,8 @@ BRIEF = ("streams", "limit")
 
 @contextmanager
 def local_dynamodb(command: str) -> Iterator[None]:
-    """Have `DYNAMODB_ENDPOINT` set for the commands that need a table. `test` gets an engine of its own that keeps
-    nothing, whatever AWS account is configured; the others use the one whose state is in `.local/`."""
-    if command == "test" and "DYNAMODB_ENDPOINT" not in os.environ:
-        with tempfile.TemporaryDirectory(prefix="dynamodb-") as folder, engine(Path(folder), keep=False) as endpoint:
-            os.environ["DYNAMODB_ENDPOINT"] = endpoint
-            yield
-    elif command in ("runserver", *BRIEF) and not any(os.environ.get(name) for name in CONFIGURED_BY):
+    """Have `DYNAMODB_ENDPOINT` set for the commands that need a table: the engine whose state is in `.local/`."""
+    if command in ("runserver", *BRIEF) and not any(os.environ.get(name) for name in CONFIGURED_BY):
         with _shared_engine(is_brief=command in BRIEF) as endpoint:
             os.environ["DYNAMODB_ENDPOINT"] = endpoint
             yield
@@ -91,17 +85,24 @@ def _running_elsewhere(address: Path, lock: IO[str]) -> str | None:
 
 @contextmanager
 def engine(
-    state: Path, *, keep: bool, services: Sequence[str] = ("dynamodb",), lock: IO[str] | None = None
+    state: Path,
+    *,
+    keep: bool,
+    port: int | None = None,
+    services: Sequence[str] = ("dynamodb",),
+    lock: IO[str] | None = None,
 ) -> Iterator[str]:
-    """A running engine, by its endpoint: DynamoDB, or more of AWS. It ends with its starter, however that ends."""
+    """A running engine, by its endpoint: DynamoDB, or more of AWS. It stops when the process that started it ends,
+    however that ends. `port` is any free one unless given; with `keep`, the state outlives the engine."""
     if importlib.util.find_spec("ministack") is None:
         sys.exit(
             "No DynamoDB is configured, and the embedded one is not installed. Install requirements-dev.txt, or set "
             "DYNAMODB_ENDPOINT, or AWS credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID)."
         )
     state.mkdir(exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    if port is None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
     environment = os.environ | {
         "SERVICES": ",".join(services),
         "BIND_HOST": "127.0.0.1",

@@ -1,5 +1,6 @@
 """The pure rule, one sentence a test."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -173,10 +174,11 @@ def test_a_fenced_player_neither_renews_nor_stops_the_new_holder() -> None:
     before = account("a")
     after, _ = rules.start(before, asking("a"), now=NOW + 7, policy=POLICY)
     old = before.leases["a"].epoch
-    for verb in (
+    verbs: list[Callable[[], object]] = [
         lambda: rules.renew(after, "a", epoch=old, now=NOW + 8, policy=POLICY),
         lambda: rules.stop(after, "a", epoch=old, now=NOW + 8),
-    ):
+    ]
+    for verb in verbs:
         with pytest.raises(StreamEnded) as refusal:
             verb()
         assert (refusal.value.ending.reason, refusal.value.ending.at) == (Reason.TAKEN_OVER, NOW + 7)
@@ -196,7 +198,7 @@ def test_a_stop_after_the_lease_ended_is_told_as_expired() -> None:
 
 @pytest.mark.parametrize("verb", ["renew", "stop", "read"])
 def test_an_id_nobody_knows_is_not_found(verb: str) -> None:
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "renew": lambda: rules.renew(account("a"), "zzz", epoch=1, now=NOW, policy=POLICY),
         "stop": lambda: rules.stop(account("a"), "zzz", epoch=None, now=NOW),
         "read": lambda: rules.read(account("a"), "zzz", now=NOW),
