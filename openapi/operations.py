@@ -40,8 +40,10 @@ BODIES: dict[type[StrictSerializer], tuple[str, dict[str, Any]]] = {
 
 def header(name: str, what: str, *statuses: int, required: bool = True, schema: Any = str) -> OpenApiParameter:
     """A header of the answers with these statuses."""
-    where = OpenApiParameter.HEADER
-    return OpenApiParameter(name, schema, where, required=required, description=what, response=list(statuses))
+    answers = list(statuses)
+    return OpenApiParameter(
+        name, schema, OpenApiParameter.HEADER, required=required, description=what, response=answers
+    )
 
 
 def in_path(name: str, what: str) -> OpenApiParameter:

@@ -24,7 +24,7 @@ class Schema(AutoSchema):
     def get_summary(self) -> str:
         return " ".join(super().get_description().partition("\n\n")[0].split()).removesuffix(".")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         return re.sub(r"(?<!\n)\n(?!\n)", " ", super().get_description().partition("\n\n")[2])
 
     def _is_list_view(self, serializer: Any = None) -> bool:
@@ -32,9 +32,9 @@ class Schema(AutoSchema):
 
     def _get_request_body(self, direction: str = "request") -> Any:
         if self.method != "DELETE" or not self.get_request_serializer():
-            return super()._get_request_body(direction)
+            return super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         self.method = "POST"  # drf-spectacular looks for no body in a DELETE, and a stop may have one
-        body = super()._get_request_body(direction)
+        body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         self.method = "DELETE"
         return body
 
@@ -46,7 +46,7 @@ class Closed(OpenApiSerializerExtension):
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
         return schema | {"additionalProperties": False}
 
 
@@ -70,7 +70,7 @@ class Id(OpenApiSerializerFieldExtension):
         return dict(IDENTIFIER)
 
 
-class Bearer(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):
     """Viewers."""
 
     target_class = "streams.authentication.BearerAuthentication"
@@ -81,7 +81,7 @@ class Bearer(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": what}
 
 
-class ApiKey(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):
     """Back ends."""
 
     target_class = "streams.authentication.ApiKeyAuthentication"

@@ -60,7 +60,7 @@ class Health(StrictSerializer):
     status = serializers.ChoiceField(choices=["ok"])
 
 
-MORE_FIELDS: dict[str, dict[str, serializers.Field]] = {
+MORE_FIELDS: dict[str, dict[str, "serializers.Field[Any, Any, Any, Any]"]] = {
     "invalid-request": {"errors": serializers.DictField(validators=[MinLengthValidator(1)], help_text="By field.")},
     "stream-limit-reached": {
         "limit": WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT),
@@ -74,7 +74,7 @@ MORE_FIELDS: dict[str, dict[str, serializers.Field]] = {
 }
 """What a problem has beside `type`, `title`, `status` and `detail`."""
 
-TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1c2VyMiIsImp0aSI6InR2In0.c2lnbmF0dXJl"  # noqa: S105
+TOKEN = "WyJ1c2VyMiIsInR2IiwxXQ:7cQ0yS9vXkGJ5l1pH3mZ8wT2uRb4nE6aDfKqLxVoYiM"  # noqa: S105
 STREAM = {
     "id": "tv",
     "userId": "user2",
@@ -122,7 +122,7 @@ def refusals(types: tuple[str, ...]) -> dict[tuple[int, str], OpenApiResponse]:
 def _refusal(types: list[str]) -> OpenApiResponse:
     shape: Any = SHAPES[types[0]]
     if len(types) > 1:
-        shapes = {type_: SHAPES[type_] for type_ in types}
+        shapes: dict[str, Any] = {type_: SHAPES[type_] for type_ in types}
         shape = PolymorphicProxySerializer("-or-".join(types), shapes, resource_type_field_name="type")
     titles = dict.fromkeys(problem.title for problem in PROBLEMS.values() if problem.type in types)
     examples = [OpenApiExample(type_, body_of(TABLE[type_], **MORE_MEMBERS.get(type_, {}))) for type_ in types]
