@@ -100,7 +100,7 @@ def operation(
 
 
 def started(id: str, parameters: list[OpenApiParameter]) -> Any:
-    """A start, by either method."""
+    """A start, by `POST` or `PUT`."""
     answers = {
         201: answer(PlayerStream, "Admitted."),
         200: answer(PlayerStream, "Admitted: the id held a slot already, and keeps that one."),
@@ -110,7 +110,7 @@ def started(id: str, parameters: list[OpenApiParameter]) -> Any:
 
 
 def health(id: str, *refused: str) -> Any:
-    """A question about the service itself."""
+    """A health check."""
     answers = {200: answer(Health, "Yes.")}
     return operation(id, answers, *refused, tag="Health", parameters=RETRY_AFTER, everywhere=EVERYWHERE)
 

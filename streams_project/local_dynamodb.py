@@ -1,7 +1,7 @@
 """The embedded DynamoDB of local development: ministack in a process of its own, on loopback.
 
-It lives as long as the process that started it: it reads from a pipe nobody writes to, and when the other end is
-gone, by Ctrl-C, SIGTERM or SIGKILL, it saves its state and stops."""
+It stops with the process that started it, however that ends (Ctrl-C, SIGTERM, SIGKILL): it reads from a pipe that
+nobody writes to, and saves its state and stops when the other end is closed."""
 
 import fcntl
 import importlib.util
@@ -33,7 +33,7 @@ CONFIGURED_BY = (
 )
 """With any of these in the environment there is a DynamoDB already, or the way to Amazon's."""
 BRIEF = ("streams", "limit")
-"""Commands that end at once, and take the engine with them that they started."""
+"""Commands that are done in a moment: an engine that one of them started stops with it."""
 
 
 @contextmanager
@@ -49,8 +49,9 @@ def local_dynamodb(command: str) -> Iterator[None]:
 
 @contextmanager
 def _shared_engine(*, is_brief: bool) -> Iterator[str]:
-    """The engine on `.local/`: of another process that has one, else ours. A brief one is announced to nobody: a server
-    that joined it would be left without; who comes meanwhile waits for the lock."""
+    """The engine on the state in `.local/`: the one that another process runs, else one of this process. That of a brief
+    command is not shared, since a server that used it would lose it a moment later: who starts meanwhile waits for the
+    lock."""
     LOCAL.mkdir(parents=True, exist_ok=True)
     address = LOCAL / "endpoint"
     with (LOCAL / "lock").open("w") as lock:
