@@ -1,8 +1,10 @@
 # make run    serve on http://127.0.0.1:8000/ (PORT=9000 make run: on another port)
-# make test   the whole suite, against real engines
-# make check  lint, types, risky code
+# make test   the whole suite, against real engines, in parallel
+# make quick  the unit tests, which need no engine
+# make check  lint, imports, types, risky code
 # make audit  known vulnerabilities in what ships (asks osv.dev)
 # make openapi  describe the API anew, from the code
+# make architecture  draw docs/architecture.md anew, from the code
 # make lock   pin requirements*.in, with hashes, into requirements*.txt
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
@@ -14,17 +16,21 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test check openapi audit lock package rehearse budget bench
+.PHONY: run test quick check openapi architecture audit lock package rehearse budget bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
 
+# TESTS="tests/http -k limit": some of them.
 test: $(READY)
-	@exec $(PYTHON) manage.py test $(TESTS)
+	@exec $(PYTHON) -m pytest $(TESTS)
 
+quick: $(READY)
+	@exec $(PYTHON) -m pytest tests/unit
+
+# The hooks that a commit runs, on all files; then what takes longer.
 check: $(READY)
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pre-commit run --all-files --show-diff-on-failure
 	DEBUG=1 $(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project deploy
 
@@ -33,6 +39,9 @@ openapi: export DEBUG := 1
 openapi: $(READY)
 	@exec $(PYTHON) manage.py spectacular --settings openapi.settings --format openapi-json --validate --fail-on-warn \
 	  --file $(or $(DESCRIPTION),streams/browsable/static/streams/openapi.json)
+
+architecture: $(READY)
+	@exec $(PYTHON) -m docs.architecture
 
 package: $(READY)
 	@. $(VENV)/bin/activate && zappa package $(or $(STAGE),test) -o stream-limits.zip

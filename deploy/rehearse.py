@@ -23,7 +23,8 @@ from typing import Any
 import boto3
 import httpx
 
-from deploy.preflight import PROJECT, stage_of
+from deploy.preflight import stage_of
+from deploy.stage import PROJECT
 from streams_project.local_dynamodb import engine
 
 STAGE, REGION, ACCOUNT = "test", "eu-west-1", "000000000000"

@@ -40,8 +40,10 @@ BODIES: dict[type[PlayerSerializer], tuple[str, dict[str, Any]]] = {
 
 def header(name: str, what: str, *statuses: int, required: bool = True, schema: Any = str) -> OpenApiParameter:
     """A header of the answers with these statuses."""
-    where = OpenApiParameter.HEADER
-    return OpenApiParameter(name, schema, where, required=required, description=what, response=list(statuses))
+    answers = list(statuses)
+    return OpenApiParameter(
+        name, schema, OpenApiParameter.HEADER, required=required, description=what, response=answers
+    )
 
 
 def in_path(name: str, what: str, schema: Any = IDENTIFIER) -> OpenApiParameter:
@@ -105,7 +107,7 @@ def operation(
 
 
 def started(id: str, parameters: list[OpenApiParameter]) -> Any:
-    """A start, by either method."""
+    """A start, by `POST` or `PUT`."""
     answers = {
         201: answer(PlayerStream, "Admitted."),
         200: answer(PlayerStream, "Admitted: the id held a slot already, and keeps that one."),
@@ -115,7 +117,7 @@ def started(id: str, parameters: list[OpenApiParameter]) -> Any:
 
 
 def health(id: str, *refused: str) -> Any:
-    """A question about the service itself."""
+    """A health check."""
     answers = {200: answer(Health, "Yes.")}
     return operation(id, answers, *refused, tag="Health", parameters=RETRY_AFTER, everywhere=EVERYWHERE)
 

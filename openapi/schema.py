@@ -26,7 +26,7 @@ class Schema(AutoSchema):
     def get_summary(self) -> str:
         return " ".join(super().get_description().partition("\n\n")[0].split()).removesuffix(".")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         return re.sub(r"(?<!\n)\n(?!\n)", " ", super().get_description().partition("\n\n")[2])
 
     def _is_list_view(self, serializer: Any = None) -> bool:
@@ -40,7 +40,7 @@ class Closed(OpenApiSerializerExtension):
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
         return schema | {"additionalProperties": False}
 
 
@@ -74,7 +74,7 @@ class Cosmetic(OpenApiSerializerFieldExtension):
         return {"type": ["string", "null"], "description": f"Cut to {self.target.at_most_bytes} bytes of UTF-8."}
 
 
-class Metadata(OpenApiSerializerFieldExtension):
+class MetadataSchema(OpenApiSerializerFieldExtension):
     """A few facts of the operator's own."""
 
     target_class = "streams.serializers.MetadataField"
@@ -94,7 +94,7 @@ class Replace(OpenApiSerializerFieldExtension):
         return {"type": "array", "items": {"oneOf": [IDENTIFIER, playback]}, "maxItems": settings.HIGHEST_LIMIT}
 
 
-class Bearer(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):
     """Viewers."""
 
     target_class = "streams.authentication.BearerAuthentication"
@@ -105,7 +105,7 @@ class Bearer(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": what}
 
 
-class ApiKey(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):
     """Back ends."""
 
     target_class = "streams.authentication.ApiKeyAuthentication"

@@ -67,7 +67,7 @@ class Health(OperatorSerializer):
     status = serializers.ChoiceField(choices=["ok"])
 
 
-MORE_FIELDS: dict[str, dict[str, serializers.Field]] = {
+MORE_FIELDS: dict[str, dict[str, "serializers.Field[Any, Any, Any, Any]"]] = {
     "invalid-request": {"errors": serializers.DictField(validators=[MinLengthValidator(1)], help_text="By field.")},
     "stream-limit-reached": {
         "limit": WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT),
@@ -134,7 +134,7 @@ def refusals(types: tuple[str, ...]) -> dict[tuple[int, str], OpenApiResponse]:
 def _refusal(types: list[str]) -> OpenApiResponse:
     shape: Any = SHAPES[types[0]]
     if len(types) > 1:
-        shapes = {type_: SHAPES[type_] for type_ in types}
+        shapes: dict[str, Any] = {type_: SHAPES[type_] for type_ in types}
         shape = PolymorphicProxySerializer("-or-".join(types), shapes, resource_type_field_name="type")
     titles = dict.fromkeys(problem.title for problem in PROBLEMS.values() if problem.type in types)
     examples = [OpenApiExample(type_, body_of(TABLE[type_], **MORE_MEMBERS.get(type_, {}))) for type_ in types]

@@ -5,8 +5,10 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -18,16 +20,29 @@ from streams.models import UserStreams
 from streams.rules import EPOCHS_A_MS, Hold, Lease, Policy, StartRequest, WhenFull
 from streams.storage.store import Call, StreamStore, create_table
 from streams.storage.transport import Credentials, CurlClient
+from streams_project.local_dynamodb import engine
 from streams_project.wsgi import application
 from tests.contract import hold_to_the_document
+from tests.settings import ENGINE_PORT
 
 LEASE_MS = 60_000
 NOW = 1_800_000_000_000
 """An instant for the tests whose clock is an argument."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def table() -> None:
+UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the engine and make the table, before any test and once for all processes, unless only unit tests run."""
+    asked = [Path(argument.partition("::")[0]).absolute() for argument in config.args]
+    if hasattr(config, "workerinput") or all(path.is_relative_to(UNIT) for path in asked):
+        return
+    if ENGINE_PORT:
+        running = ExitStack()
+        config.add_cleanup(running.close)
+        folder = running.enter_context(TemporaryDirectory(prefix="dynamodb-"))
+        running.enter_context(engine(Path(folder), keep=False, port=ENGINE_PORT))
     create_table()
 
 

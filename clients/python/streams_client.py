@@ -177,4 +177,4 @@ def _is_retried(status: int) -> bool:
 
 def _backoff(failures: int) -> float:
     """Full jitter under a doubling bound."""
-    return random.random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**failures)
+    return random.random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2.0**failures)

@@ -21,6 +21,8 @@ from deploy.rehearse import ACCOUNT, REGION, STAGE, Rehearsal, emulated_aws, smo
 from tests.e2e.test_postman import newman
 from tests.servers import PROJECT, is_open
 
+pytestmark = pytest.mark.xdist_group("deployment")  # one of them, whose parts the tests share
+
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:

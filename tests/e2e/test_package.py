@@ -15,6 +15,8 @@ from deploy.provision import Wanted
 from tests.e2e.test_deployment import carry_out
 from tests.servers import PROJECT
 
+pytestmark = pytest.mark.xdist_group("package")  # which takes long to make
+
 MIB = 1024 * 1024
 SERVE = """
 import json, sys

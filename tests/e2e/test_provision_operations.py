@@ -13,6 +13,8 @@ from deploy.steps import Step, patiently
 from deploy.viewers import plan_viewers
 from tests.e2e.test_deployment import client as clients_of
 
+pytestmark = pytest.mark.xdist_group("provisioning")  # of one emulated AWS
+
 WATCHED = Watched(function="limits-test", api="limits-test", api_stage="test", table="UserStreams-test")
 BILLING = Consumer(name="billing", rate=50, burst=100)
 

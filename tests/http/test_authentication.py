@@ -21,7 +21,7 @@ from streams.authentication import ApiKeyAuthentication, BearerAuthentication, C
 from streams.errors import IssuerUnavailable
 from streams_project.settings import ApiKey
 from tests.conftest import serving
-from tests.servers import free_port, running, runserver
+from tests.servers import running, runserver
 
 SECRET, NEXT_SECRET = "s" * 64, "n" * 64
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -219,7 +219,7 @@ def test_a_caller_is_asked_to_wait_while_the_issuers_keys_cannot_be_read() -> No
     issuer = {"AUTH_JWKS": "http://127.0.0.1:9/jwks.json", "AUTH_ISSUER": "https://id.example.com"}
     environment = os.environ | issuer | {"AUTH_AUDIENCE": "streams", "PYTHONUNBUFFERED": "1"}
     bearer = {"Authorization": f"Bearer {token(EC_KEY, 'ES256', 'ec-1')}"}
-    with running(runserver(free_port()), environment) as server, server.client() as client:
+    with running(runserver(), environment) as server, server.client() as client:
         answer = client.get("/users/ana/streams", headers=bearer)
     assert (answer.status_code, answer.json()["type"]) == (503, "issuer-unavailable")
     assert answer.headers["Retry-After"] == "1"
