@@ -25,13 +25,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
+from pybreaker import CircuitBreakerError
 from pynamodb.exceptions import PynamoDBException
 
 from streams import rules
-from streams.errors import StoreContended, StoreUnavailable
+from streams.errors import StoreContended, StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
 from streams.rules import Account, Admission, Ending, Lease, Policy, Reason, StartRequest, WhenFull
-from streams.storage import items, statements
+from streams.storage import calls, deadline, items, statements
 from streams.storage.items import number
 
 type Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
@@ -208,6 +209,8 @@ class StreamStore:
         races against, if there is one."""
         write: Callable[[], Outcome] = blind
         for attempt in range(ATTEMPTS):
+            if attempt > 0 and deadline.is_over():
+                break
             if attempt > 1:
                 # Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
                 self.sleep(self.random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt))
@@ -245,16 +248,24 @@ class StreamStore:
     def _send(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """One call. The only place where DynamoDB's errors, and those of the way there, become ours."""
         try:
-            return self.call(operation, arguments)
+            answer = self.call(operation, arguments)
         except ClientError as exc:
-            if exc.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                # PynamoDB's own error drops the item that was judged; the one that it wraps has it.
-                cause: Any = exc.__cause__ or exc
-                item = cause.response.get("Item")
+            said = calls.refusal(exc) or {}
+            if said["Error"]["Code"] == "ConditionalCheckFailedException":
+                item = said.get("Item")
                 raise _LostRace(items.account(item) if item else None) from exc
-            raise StoreUnavailable(str(exc)) from exc
-        except BotoCoreError as exc:
-            raise StoreUnavailable(str(exc)) from exc
+            raise (StoreThrottled if calls.is_throttled(exc) else StoreUnavailable)(str(exc)) from exc
+        except (BotoCoreError, CircuitBreakerError, TimeoutError) as exc:
+            raise StoreUnavailable(f"{operation}: {exc}") from exc
+        except Exception as exc:  # botocore's client lets its parser's own errors through
+            raise StoreUnavailable(f"{operation}: the answer is not DynamoDB's: {exc!r}") from exc
+        # Every call asks for the capacity it consumes, so even one that finds nothing has something to say.
+        is_missing = not answer.keys() - {"ResponseMetadata"}
+        if arguments.get("ReturnValues", "NONE") != "NONE":
+            is_missing = not isinstance(answer.get("Attributes"), dict)
+        if is_missing:
+            raise StoreUnavailable(f"{operation}: status 200 without what was asked for: {answer!r:.200}")
+        return answer
 
 
 def create_table() -> None:
