@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from importlib import import_module
 from typing import Any, override
 
@@ -12,7 +11,7 @@ from pynamodb.attributes import MapAttribute, NumberAttribute, TTLAttribute, Uni
 from pynamodb.connection import TableConnection
 from pynamodb.models import Model
 
-from streams.storage import calls, deadline
+from streams.storage import calls
 
 if settings.DYNAMODB_TRANSPORT == "curl":
     from streams.storage.transport import CurlConnection
@@ -54,10 +53,12 @@ class UserStreams(Model):
     def call(cls, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """One call of DynamoDB's low-level API (`UpdateItem`), in its JSON, within the request's time. Raises what
         PynamoDB's connection does, `ClientError` and `BotoCoreError` of botocore's, and what `calls.make` does."""
-        send: calls.Send = cls._get_connection().connection.dispatch
-        return calls.make(
-            partial(_in_time, send) if settings.DYNAMODB_TRANSPORT == "botocore" else send, operation, arguments
-        )
+        connection = cls._get_connection().connection
+        send: calls.Send = connection.dispatch
+        if settings.DYNAMODB_TRANSPORT == "botocore":
+            assert connection.client  # it takes long to make, which is no fault of DynamoDB's
+            send = calls.cut(send)
+        return calls.make(send, operation, arguments)
 
     @classmethod
     def disconnect(cls) -> None:
@@ -85,11 +86,6 @@ class UserStreams(Model):
             )
             table.connection.add_meta_table(meta_table)
         return table
-
-
-def _in_time(send: calls.Send, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """A try over botocore, whose time-outs are for a connection and for each piece of the answer."""
-    return deadline.cut(partial(send, operation, arguments), seconds=settings.DYNAMODB_CALL_SECONDS)
 
 
 def _begin_anew() -> None:

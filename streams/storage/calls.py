@@ -16,12 +16,14 @@ Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-wit
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from random import SystemRandom
 from threading import Lock
 from typing import Any
 
 from botocore.exceptions import ClientError
+from django.conf import settings
 from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError
 
 from streams.storage import deadline
@@ -54,6 +56,14 @@ def make(send: Send, operation: str, arguments: Mapping[str, Any]) -> dict[str, 
                     raise
             time.sleep(pause)
     raise AssertionError("unreachable: a try returns or raises")
+
+
+def cut(send: Send) -> Send:
+    """`send` over botocore, whose time-outs are for the connection and for each piece of the answer, cut off after
+    the time that a try may take."""
+    return lambda operation, arguments: deadline.cut(
+        partial(send, operation, arguments), seconds=settings.DYNAMODB_CALL_SECONDS
+    )
 
 
 def refusal(error: BaseException) -> Mapping[str, Any] | None:

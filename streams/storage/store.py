@@ -251,7 +251,7 @@ class StreamStore:
             answer = self.call(operation, arguments)
         except ClientError as exc:
             said = calls.refusal(exc) or {}
-            if said["Error"]["Code"] == "ConditionalCheckFailedException":
+            if said["Error"]["Code"] == "ConditionalCheckFailedException" and "ConditionExpression" in arguments:
                 item = said.get("Item")
                 raise _LostRace(items.account(item) if item else None) from exc
             raise (StoreThrottled if calls.is_throttled(exc) else StoreUnavailable)(str(exc)) from exc
