@@ -14,8 +14,7 @@ Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-wit
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
 from random import SystemRandom
@@ -44,17 +43,20 @@ def make(send: Send, operation: str, arguments: Mapping[str, Any]) -> dict[str, 
     and `TimeoutError` when the request's time is over before the first."""
     if deadline.is_over():
         raise TimeoutError("the request's time is over")
-    with _circuit.guarding() as is_probe:
-        for attempt in count(1):
-            try:
-                return send(operation, dict(arguments))
-            except Exception as exc:
-                tries = 1 if is_probe else TRIES_WHILE_THROTTLED if is_throttled(exc) else TRIES
-                pause = _random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt)
-                may_pass = is_throttled(exc) or not _is_answer(exc)
-                if attempt >= tries or not may_pass or pause >= deadline.seconds_left():
-                    raise
-            time.sleep(pause)
+    return _circuit.call(_tried, send, operation, arguments)
+
+
+def _tried(send: Send, operation: str, arguments: Mapping[str, Any], is_probe: bool) -> dict[str, Any]:
+    for attempt in count(1):
+        try:
+            return send(operation, dict(arguments))
+        except Exception as exc:
+            tries = 1 if is_probe else TRIES_WHILE_THROTTLED if is_throttled(exc) else TRIES
+            pause = _random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt)
+            may_pass = is_throttled(exc) or not _is_answer(exc)
+            if attempt >= tries or not may_pass or pause >= deadline.seconds_left():
+                raise
+        time.sleep(pause)
     raise AssertionError("unreachable: a try returns or raises")
 
 
@@ -94,8 +96,8 @@ def _is_answer(error: BaseException) -> bool:
 
 
 class _Circuit:
-    """pybreaker's circuit breaker, without its two limits: its `call` makes one call at a time, whatever the state, and
-    its `calling` lets every call through that comes while one is on probation."""
+    """pybreaker's circuit breaker. Its own `call` makes one call at a time, whatever the state, and its `calling` lets
+    every call through that comes while one finds out whether the store answers again; so neither is used alone."""
 
     def __init__(self) -> None:
         self._breaker = CircuitBreaker(
@@ -103,21 +105,18 @@ class _Circuit:
         )
         self._probing = Lock()
 
-    @contextmanager
-    def guarding(self) -> Iterator[bool]:
-        """Counts how the call within ends. Yields whether it is the one that finds out if the store answers again;
-        raises `CircuitBreakerError` while the store is left alone."""
+    def call[Answer](self, make: Callable[..., Answer], *arguments: Any) -> Answer:
+        """What `make` returns or raises, which is counted. Its last argument says whether this call finds out if the
+        store answers again. Raises `CircuitBreakerError` while the store is left alone."""
         if self._breaker.current_state == STATE_CLOSED:
-            with self._breaker.calling():
-                yield False
-        elif self._probing.acquire(blocking=False):
-            try:
-                with self._breaker.calling():
-                    yield True
-            finally:
-                self._probing.release()
-        else:
+            return self._breaker.state.call(make, *arguments, False)
+        if not self._probing.acquire(blocking=False):
             raise CircuitBreakerError("another call is finding out whether the store answers again")
+        try:
+            with self._breaker.calling():
+                return make(*arguments, True)
+        finally:
+            self._probing.release()
 
 
 _circuit = _Circuit()
