@@ -10,9 +10,10 @@ import time
 import uuid
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+from streams.signature import Credentials
+
 from bench.scene import REGION, TABLE, connect, seed
 from streams import dynamodb
-from streams.signature import Credentials
 
 
 def hammer(connections: int, seconds: float) -> int:

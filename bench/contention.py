@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from streams.store import DYNAMODB, StoreContended, StreamStore
+
 from bench.scene import VERBS
 from streams.rules import Policy, StartRequest, StreamLimitReached
-from streams.store import DYNAMODB, StoreContended, StreamStore
 
 CALLERS = (1, 4, 16, 64)
 ATTEMPTS = 10

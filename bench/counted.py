@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import Any
 
 from streams.dynamodb import ConditionFailed
-from streams.rules import ENDINGS_AT_MOST, Policy, StartRequest, StreamLimitReached
 from streams.store import DYNAMODB, StreamStore
+
+from streams.rules import ENDINGS_AT_MOST, Policy, StartRequest, StreamLimitReached
 
 LEASE_MS = 60_000
 

@@ -6,10 +6,11 @@ microseconds, and the ratios to the axis's first point in the same rounds."""
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from streams.signature import Credentials
+
 from bench.scene import BATCH, REGION, TABLE, VERBS, connect, create_table, environment
 from bench.workers import Figures, Times, Worker, compared, median, progress, running
 from streams import dynamodb
-from streams.signature import Credentials
 
 ROWS = (1, 1_000, 10_000, 100_000, 1_000_000)
 HELD = (0, 1, 3, 10, 25, 50)

@@ -59,5 +59,9 @@ class StoreUnavailable(StreamsError):
     known of a write. The message says what failed."""
 
 
+class StoreThrottled(StoreUnavailable):
+    """DynamoDB refused: more calls than the table takes at this moment. It works, and needs a longer pause."""
+
+
 class StoreContended(StreamsError):
     """Every attempt lost its race against other writers of the same user. Nothing was written."""

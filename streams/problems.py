@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import Any
 
 from django.http import Http404, JsonResponse
@@ -18,6 +19,7 @@ from streams.errors import (
     InvalidToken,
     IssuerUnavailable,
     StoreContended,
+    StoreThrottled,
     StoreUnavailable,
     StreamEnded,
     StreamLimitReached,
@@ -27,6 +29,8 @@ from streams.parsers import PayloadTooLarge
 from streams.serializers import ending_body, stream_body
 
 log = logging.getLogger(__name__)
+
+_random = SystemRandom().uniform
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -88,7 +92,11 @@ def _wait(error: Any, call: Answered) -> Facts:
 
 
 def _soon(error: Exception, call: Answered) -> Facts:
-    return {}, _retry_after(1)
+    return {}, _retry_after(_random(0, 3))  # not everybody at once
+
+
+def _later(error: Exception, call: Answered) -> Facts:
+    return {}, _retry_after(_random(5, 15))
 
 
 def _retry_after(seconds: float) -> Mapping[str, str]:
@@ -117,6 +125,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     drf.Throttled: Problem("throttled", 429, "Too many requests", _wait),
     IssuerUnavailable: Problem("issuer-unavailable", 503, "The issuer's keys cannot be read; nothing is known", _soon),
     StoreUnavailable: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),
+    StoreThrottled: Problem("store-unavailable", 503, "The store is overloaded; nothing is known", _later),
     StoreContended: Problem("store-contended", 503, "Too many writers on this user at once; nothing changed", _soon),
 }
 

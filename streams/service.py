@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from streams import events, rules, tokens
-from streams.errors import StoreContended, StoreUnavailable, StreamLimitReached, StreamsError
+from streams.errors import StoreContended, StoreThrottled, StoreUnavailable, StreamLimitReached, StreamsError
 from streams.rules import EPOCHS_A_MS, Account, Hold, Lease, Metadata, Policy, StartRequest, WhenFull
 from streams.storage.store import StreamStore
 
@@ -25,6 +25,7 @@ REFUSALS: Mapping[type[StreamsError], str] = {
     StreamLimitReached: "denied",
     StoreContended: "contended",
     StoreUnavailable: "unavailable",
+    StoreThrottled: "unavailable",
 }
 """Refusals that are recorded, and as what. The others are a caller's mistakes, or endings that were recorded before."""
 

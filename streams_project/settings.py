@@ -156,8 +156,10 @@ AWS_REGION = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"
 AWS_CA_BUNDLE = os.environ.get("AWS_CA_BUNDLE") or None
 DYNAMODB_TRANSPORT = _choice("DYNAMODB_TRANSPORT", "curl", "botocore")
 """What sends the calls: libcurl, or PynamoDB's own client."""
-DYNAMODB_CONNECT_SECONDS, DYNAMODB_CALL_SECONDS, DYNAMODB_TRIES = 1, 2, 3
-"""Short, so that a request that has to repeat a call still answers long before API Gateway's 29 seconds."""
+DYNAMODB_CONNECT_SECONDS, DYNAMODB_CALL_SECONDS = 1, 2
+"""For a connection, and for one try at a call with it."""
+DEADLINE_SECONDS = 8
+"""For a request, all its calls, repeats and pauses together: under Lambda's 10 and API Gateway's 29 seconds."""
 if DYNAMODB_TRANSPORT == "curl" and find_spec("pycurl") is None:
     raise ImproperlyConfigured(
         "DYNAMODB_TRANSPORT=curl needs the package pycurl: pip install pycurl, or set DYNAMODB_TRANSPORT=botocore."

@@ -13,13 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.credentials import ReadOnlyCredentials
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
 from streams import rules, service
 from streams.models import UserStreams
 from streams.rules import EPOCHS_A_MS, Hold, Lease, Policy, StartRequest, WhenFull
 from streams.storage.store import Call, StreamStore, create_table
-from streams.storage.transport import Credentials, CurlClient
+from streams.storage.transport import CurlClient
 from streams_project.local_dynamodb import engine
 from streams_project.wsgi import application
 from tests.contract import hold_to_the_document
@@ -94,10 +95,9 @@ def curl(endpoint: str, **changes: Any) -> CurlClient:
     options: dict[str, Any] = {
         "endpoint": endpoint,
         "region": "eu-west-1",
-        "credentials": lambda: Credentials("local", "local", None),
+        "credentials": lambda: ReadOnlyCredentials("local", "local", None),
         "connect_seconds": 1,
         "call_seconds": 2,
-        "tries": 3,
     }
     return CurlClient(**options | changes)
 

@@ -12,6 +12,7 @@ from streams.errors import InvalidRequest
 from streams.problems import PROBLEMS, Answered, body_of, problem_of
 from streams.serializers import ID, ID_IS
 from streams.service import Context
+from streams.storage import deadline
 from streams.storage.store import create_table
 
 WHAT_TO_DO = {
@@ -51,7 +52,8 @@ class OperatorCommand(BaseCommand):
                 raise InvalidRequest(**{"userId" if name == "user_id" else name: why for name, why in bad.items()})
             if settings.DYNAMODB_ENDPOINT:
                 create_table()
-            answer = act(context, **options)
+            with deadline.of_request():
+                answer = act(context, **options)
         except tuple(PROBLEMS) as error:
             problem = problem_of(error)
             members, _ = problem.facts(error, Answered(user_id=context.user_id, now=context.now))

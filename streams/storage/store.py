@@ -25,13 +25,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
+from pybreaker import CircuitBreakerError
 from pynamodb.exceptions import PynamoDBException
 
 from streams import rules
-from streams.errors import StoreContended, StoreUnavailable
+from streams.errors import StoreContended, StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
 from streams.rules import Account, Admission, Ending, Hold, Lease, Policy, Reason, StartRequest, WhenFull, last_epoch_of
-from streams.storage import items, statements
+from streams.storage import calls, deadline, items, statements
 from streams.storage.items import Item, number
 
 type Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
@@ -95,7 +96,7 @@ class StreamStore:
                     returning="ALL_OLD",
                 )
             )
-            own = items.account(before).leases.get(request.id)
+            own = _account(before).leases.get(request.id)
             return Admission(lease=replace(lease, prior_expires_at=own.expires_at if own else 0))
 
         def judge(account: Account) -> tuple[Admission, Account]:
@@ -129,7 +130,7 @@ class StreamStore:
                     returning="ALL_NEW",
                 )
             )
-            return items.account(after).leases[id]
+            return _account(after).leases[id]
 
         def judge(account: Account) -> tuple[Lease, Account]:
             after = rules.renew(account, id, hold=hold, now=now, policy=self.policy)
@@ -251,6 +252,8 @@ class StreamStore:
         """
         write = blind or partial(self._judge_what_is_read, user_id, now=now)
         for attempt in range(ATTEMPTS):
+            if attempt > 0 and deadline.is_over():
+                break
             if attempt > 1:
                 # Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
                 self.sleep(self.random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt))
@@ -312,20 +315,31 @@ class StreamStore:
     def _send(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """One call. The only place where DynamoDB's errors, and those of the way there, become ours."""
         try:
-            return self.call(operation, arguments)
+            answer = self.call(operation, arguments)
         except ClientError as exc:
-            if exc.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                # PynamoDB's own error drops the item that was judged; the one that it wraps has it.
-                cause: Any = exc.__cause__ or exc
-                item = cause.response.get("Item")
-                raise _LostRace(item) from exc
-            raise StoreUnavailable(str(exc)) from exc
-        except BotoCoreError as exc:
-            raise StoreUnavailable(str(exc)) from exc
+            said = calls.refusal(exc) or {}
+            if said["Error"]["Code"] == "ConditionalCheckFailedException" and "ConditionExpression" in arguments:
+                raise _LostRace(said.get("Item")) from exc
+            raise (StoreThrottled if calls.is_throttled(exc) else StoreUnavailable)(str(exc)) from exc
+        except (BotoCoreError, CircuitBreakerError, TimeoutError) as exc:
+            raise StoreUnavailable(f"{operation}: {exc}") from exc
+        except Exception as exc:  # botocore's client lets its parser's own errors through
+            raise StoreUnavailable(f"{operation}: the answer is not DynamoDB's: {exc!r}") from exc
+        # Every call asks for the capacity it consumes, so even one that finds nothing has something to say.
+        is_missing = not answer.keys() - {"ResponseMetadata"}
+        if arguments.get("ReturnValues", "NONE") != "NONE":
+            is_missing = not isinstance(answer.get("Attributes"), dict)
+        if is_missing:
+            raise StoreUnavailable(f"{operation}: status 200 without what was asked for: {answer!r:.200}")
+        return answer
 
 
 def _account(item: Item) -> Account:
-    return items.account_of_first_format(item) if items.is_first_format(item) else items.account(item)
+    """What an item says. An answer that is none of ours says nothing."""
+    try:
+        return items.account_of_first_format(item) if items.is_first_format(item) else items.account(item)
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise StoreUnavailable(f"the item is not one that this service wrote: {exc!r}") from exc
 
 
 def create_table() -> None:
