@@ -72,6 +72,12 @@ class IdsField(serializers.ListField):
     child = IdField()
 
     @override
+    def to_internal_value(self, data: Any) -> list[str]:
+        if self.max_length is not None and isinstance(data, list) and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)  # before each of them is looked at
+        return super().to_internal_value(data)
+
+    @override
     def run_child_validation(self, data: Any) -> list[str]:
         try:
             ids: list[str] = super().run_child_validation(data)
