@@ -191,13 +191,24 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "streams.middleware.never_stored",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "streams.middleware.bounded_path",
     "streams.middleware.only_allowed_hosts",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    *(["whitenoise.middleware.WhiteNoiseMiddleware"] if BROWSABLE_API else []),
 ]
-CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key"]
+PATH_AT_MOST_BYTES = 1024
+"""Two ids of 255 characters fit, with room for what stands between them. It counts decoded."""
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 32
+"""Of a query string. Django refuses more before it takes them apart."""
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "idempotency-key"),
+    # What tracing adds to every request of a page; without leave for them the browser would not send the request.
+    *("baggage", "sentry-trace", "traceparent", "tracestate", "x-amzn-trace-id", "x-request-id"),
+    *_list("CORS_ALLOW_HEADERS"),
+]
 CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
@@ -247,6 +258,7 @@ REST_FRAMEWORK = {
         *(["streams.authentication.ApiKeyAuthentication"] if API_KEYS else []),
     ],
     "DEFAULT_PERMISSION_CLASSES": ["streams.permissions.MayUseStreams"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "streams.negotiation.JSONOrPage",
     "EXCEPTION_HANDLER": "streams.problems.respond",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
