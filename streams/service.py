@@ -4,12 +4,13 @@ rule's decision, records what came of it, and issues the token where a player ge
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.conf import settings
 
-from streams import events, rules, tokens
+from streams import audit, events, rules, tokens
 from streams.errors import StoreContended, StoreUnavailable, StreamLimitReached, StreamsError
-from streams.rules import Account, Lease, Policy, StartRequest, WhenFull
+from streams.rules import Account, Lease, Policy, Reason, StartRequest, WhenFull
 from streams.storage.store import StreamStore
 
 store = StreamStore(
@@ -30,12 +31,13 @@ REFUSALS: Mapping[type[StreamsError], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A call: for which user, at what instant (ms since 1970 UTC), and the limit that the caller's own bearer token
-    grants, which goes before every other."""
+    """A call: for which user, at what instant (ms since 1970 UTC), the limit that the caller's own bearer token
+    grants, which goes before every other, and the name of the operator who calls, None for the user's own viewer."""
 
     user_id: str
     now: int
     entitlement: int | None = None
+    operator: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,9 @@ def stop(context: Context, id: str, token: str | None = None) -> None:
         reason = store.stop(context.user_id, id, epoch=epoch, now=context.now)
     if reason:
         events.record(reason, now=context.now)
+    if context.operator and token is None:
+        before = "live" if reason is Reason.STOPPED else "over"
+        _audit(context, "stream.stop", before=before, after="over", id=id)
 
 
 def read(context: Context, id: str) -> Lease:
@@ -104,19 +109,32 @@ def listing(context: Context) -> Listing:
 def set_limit(context: Context, *, limit: int, when_full: WhenFull) -> Listing:
     """Override the default limit of one user, from the next start on. Live streams stay."""
     with _recording_refusals(context):
-        store.set_limit(context.user_id, limit=limit, when_full=when_full, now=context.now)
+        before = store.set_limit(context.user_id, limit=limit, when_full=when_full, now=context.now)
+    _audit(context, "limit.set", before=_override(before), after={"limit": limit, "whenFull": when_full})
     return Listing(streams=[], policy=Policy(limit=limit, when_full=when_full, lease_ms=0), is_default=False)
 
 
 def clear_limit(context: Context) -> None:
     """Go back to the default limit; harmless when there was no override."""
     with _recording_refusals(context):
-        store.clear_limit(context.user_id, now=context.now)
+        before = store.clear_limit(context.user_id, now=context.now)
+    _audit(context, "limit.clear", before=_override(before), after=None)
 
 
 def ping(*, now: int) -> None:
     """Raise `StoreUnavailable` unless DynamoDB answers for the table."""
     store.read("readyz", now=now)
+
+
+def _audit(context: Context, action: str, *, before: Any, after: Any, **what: str) -> None:
+    audit.record(action, by=context.operator, user_id=context.user_id, before=before, after=after, **what)
+
+
+def _override(account: Account | None) -> dict[str, Any] | None:
+    """The limit that an operator had set."""
+    if account is None or account.limit is None:
+        return None
+    return {"limit": account.limit, "whenFull": account.when_full}
 
 
 def _account(context: Context) -> Account:

@@ -61,7 +61,8 @@ class UserView(APIView):
         """What the service has to know of this call."""
         user_id, caller = self.kwargs["user_id"], self.request.user
         entitlement = caller.stream_limit if isinstance(caller, Caller) and caller.user_id == user_id else None
-        return Context(user_id=user_id, now=self.now, entitlement=entitlement)
+        operator = caller.operator if isinstance(caller, Caller) else None
+        return Context(user_id=user_id, now=self.now, entitlement=entitlement, operator=operator)
 
     def parse(self, shape: type[StrictSerializer]) -> dict[str, Any]:
         """The body, checked."""

@@ -169,21 +169,26 @@ class StreamStore:
         item = self._send("GetItem", key | {"ConsistentRead": True}).get("Item")
         return items.account(item) if item else rules.empty_account(now)
 
-    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
-        """Override the default limit of one user, from the next start on. Live streams stay."""
+    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> Account | None:
+        """Override the default limit of one user, from the next start on. Live streams stay. The account before, None
+        when there was none."""
         values = {
             "limit": number(limit),
             "when_full": {"S": when_full.value},
             "keep_until": number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds())),
             "version": number(rules.empty_account(now).version),
         }
-        self._update(statements.set_limit().arguments(user_id, ids={}, values=values))
+        before = self._update(statements.set_limit().arguments(user_id, ids={}, values=values, returning="ALL_OLD"))
+        return items.account(before) if before else None
 
-    def clear_limit(self, user_id: str, *, now: int) -> None:
-        """Go back to the default limit; harmless when there was no override."""
+    def clear_limit(self, user_id: str, *, now: int) -> Account | None:
+        """Go back to the default limit; harmless when there was no override. The account before, None when nothing was
+        cleared."""
         values = {"ttl": number(self._forget_at(now))}
         with suppress(_LostRace):
-            self._update(statements.clear_limit().arguments(user_id, ids={}, values=values))
+            arguments = statements.clear_limit().arguments(user_id, ids={}, values=values, returning="ALL_OLD")
+            return items.account(self._update(arguments))
+        return None
 
     def ping(self, *, now: int) -> None:
         """Raise `StoreUnavailable` unless DynamoDB answers for this table. Asks for an item, which is all that the
