@@ -16,12 +16,16 @@ from bench.events import event
 VERBS = {"start": 201, "denial": 409, "renew": 200, "stop": 204}
 """With the status that each must have."""
 TABLE, REGION, LIMIT = "UserStreams", "eu-west-1", 3
-SECRET, ISSUER, AUDIENCE = "s" * 64, "https://id.example.com", "streams"
+SECRET, ISSUER, AUDIENCE = (
+    "secret-of-the-identity-provider-0123456789",
+    "https://id.example.com",
+    "streams",
+)
 ENVIRONMENT = {
     "AUTH_JWT_SECRETS": SECRET,
     "AUTH_ISSUER": ISSUER,
     "AUTH_AUDIENCE": AUDIENCE,
-    "LEASE_TOKEN_KEYS": "k" * 48,
+    "LEASE_TOKEN_KEYS": "key-of-lease-tokens-0123456789abcdefghijklmnopqrs",
     "ALLOWED_HOSTS": ".amazonaws.com",
     "CORS_ALLOWED_ORIGINS": "https://watch.example.com",
     "LOG_FORMAT": "json",

@@ -94,7 +94,8 @@ def _settings(name: str, per_minute: int) -> dict[str, Any]:
 
 
 def _rules(per_minute: int) -> list[dict[str, Any]]:
-    token = {"Header": {"Name": "authorization", "TextTransformations": [{"Priority": 0, "Type": "NONE"}]}}
+    # The service takes `bearer` in any case, and no other difference in spelling.
+    token = {"Header": {"Name": "authorization", "TextTransformations": [{"Priority": 0, "Type": "LOWERCASE"}]}}
     keys: list[dict[str, Any]] = [
         {"Limit": per_minute, "AggregateKeyType": "CUSTOM_KEYS", "CustomKeys": [token]},
         {"Limit": per_minute * VIEWERS_AT_AN_ADDRESS, "AggregateKeyType": "IP"},

@@ -15,6 +15,7 @@ from django.http import Http404, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
+from streams import events
 from streams.errors import (
     InvalidRequest,
     InvalidToken,
@@ -166,6 +167,10 @@ def respond(error: Exception, context: Mapping[str, Any]) -> Response:
     elif problem.status == 503:
         log.warning("%s: %s", problem.type, error)
     call = Answered(user_id=context["kwargs"].get("user_id", ""), now=getattr(context["view"], "now", 0))
+    if isinstance(error, drf.NotAuthenticated):
+        events.record("credentials-missing", now=call.now)
+    elif isinstance(error, drf.AuthenticationFailed):
+        events.record(f"credentials-{error.get_codes()}", now=call.now)
     members, headers = problem.facts(error, call)
     if isinstance(error, drf.APIException) and isinstance(error.detail, str):
         members = {"detail": error.detail, **members}

@@ -5,12 +5,13 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 
-from streams import events, rules, tokens
+from streams import audit, events, rules, tokens
 from streams.errors import StoreContended, StoreThrottled, StoreUnavailable, StreamLimitReached, StreamsError
-from streams.rules import EPOCHS_A_MS, Account, Hold, Lease, Metadata, Policy, StartRequest, WhenFull
+from streams.rules import EPOCHS_A_MS, Account, Hold, Lease, Metadata, Policy, Reason, StartRequest, WhenFull
 from streams.storage.store import StreamStore
 
 store = StreamStore(
@@ -32,12 +33,13 @@ REFUSALS: Mapping[type[StreamsError], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A call: for which user, at what instant (ms since 1970 UTC), and the limit that the caller's own bearer token
-    grants, which goes before every other."""
+    """A call: for which user, at what instant (ms since 1970 UTC), the limit that the caller's own bearer token
+    grants, which goes before every other, and the name of the operator who calls, None for the user's own viewer."""
 
     user_id: str
     now: int
     entitlement: int | None = None
+    operator: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,9 @@ def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
 def end(context: Context, id: str, *, epoch: int | None = None) -> None:
     """End a stream, whoever holds its slot, or only the playback with this epoch. Raise `StreamEnded` (the slot changed
     hands) or `StreamNotFound`."""
-    _stop(context.user_id, id, hold=None if epoch is None else Hold(epoch=epoch), now=context.now)
+    reason = _stop(context.user_id, id, hold=None if epoch is None else Hold(epoch=epoch), now=context.now)
+    if context.operator:
+        _audit(context, "stream.stop", before="live" if reason is Reason.STOPPED else "over", after="over", id=id)
 
 
 def end_all(context: Context, *, keep: str | None = None) -> list[str]:
@@ -115,6 +119,8 @@ def end_all(context: Context, *, keep: str | None = None) -> list[str]:
     with _recording_refusals(context.now):
         ended = store.end_all(context.user_id, keep=keep, now=context.now)
     events.record(*["stopped"] * len(ended), now=context.now)
+    if context.operator:
+        _audit(context, "streams.stop", before=ended, after=[])
     return ended
 
 
@@ -122,6 +128,7 @@ def forget(context: Context) -> None:
     """Drop everything kept of the user: streams, endings, limit."""
     with _recording_refusals(context.now):
         store.forget(context.user_id)
+    _audit(context, "user.forget", before="known", after="forgotten")
 
 
 def read(context: Context, id: str) -> Lease:
@@ -142,14 +149,16 @@ def listing(context: Context) -> Listing:
 def set_limit(context: Context, *, limit: int, when_full: WhenFull) -> Listing:
     """Override the default limit of one user, from the next start on. Live streams stay."""
     with _recording_refusals(context.now):
-        store.set_limit(context.user_id, limit=limit, when_full=when_full, now=context.now)
+        before = store.set_limit(context.user_id, limit=limit, when_full=when_full, now=context.now)
+    _audit(context, "limit.set", before=_override(before), after={"limit": limit, "whenFull": when_full})
     return Listing(streams=[], policy=Policy(limit=limit, when_full=when_full, lease_ms=0), is_default=False)
 
 
 def clear_limit(context: Context) -> None:
     """Go back to the default limit; harmless when there was no override."""
     with _recording_refusals(context.now):
-        store.clear_limit(context.user_id, now=context.now)
+        before = store.clear_limit(context.user_id, now=context.now)
+    _audit(context, "limit.clear", before=_override(before), after=None)
 
 
 def ping(*, now: int) -> None:
@@ -162,11 +171,23 @@ def _playing(user_id: str, lease: Lease) -> Playing:
     return Playing(user_id=user_id, lease=lease, token=tokens.issue(user_id, lease))
 
 
-def _stop(user_id: str, id: str, *, hold: Hold | None, now: int) -> None:
+def _stop(user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:
     with _recording_refusals(now):
         reason = store.stop(user_id, id, hold=hold, now=now)
     if reason:
         events.record(reason, now=now)
+    return reason
+
+
+def _audit(context: Context, action: str, *, before: Any, after: Any, **what: str) -> None:
+    audit.record(action, by=context.operator, user_id=context.user_id, before=before, after=after, **what)
+
+
+def _override(account: Account | None) -> dict[str, Any] | None:
+    """The limit that an operator had set."""
+    if account is None or account.limit is None:
+        return None
+    return {"limit": account.limit, "whenFull": account.when_full}
 
 
 def _account(context: Context) -> Account:

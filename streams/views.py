@@ -88,7 +88,8 @@ class UserView(APIView):
         if not is_key:
             raise InvalidRequest(userId=f"The token's sub must be text of 1 to {KEY_AT_MOST_BYTES} bytes of UTF-8.")
         entitlement = caller.stream_limit if isinstance(caller, Caller) and caller.user_id == user_id else None
-        return Context(user_id=user_id, now=self.now, entitlement=entitlement)
+        operator = caller.operator if isinstance(caller, Caller) else None
+        return Context(user_id=user_id, now=self.now, entitlement=entitlement, operator=operator)
 
     def parse(self, shape: type[PlayerSerializer]) -> dict[str, Any]:
         """The body, checked."""

@@ -208,26 +208,34 @@ class StreamStore:
         item = self._send("GetItem", self._key(user_id) | {"ConsistentRead": True}).get("Item")
         return _account(item) if item else rules.empty_account(now)
 
-    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
-        """Override the default limit of one user, from the next start on. Live streams stay."""
+    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> Account | None:
+        """Override the default limit of one user, from the next start on. Live streams stay. The account before, None
+        when there was none."""
         values = {
             "limit": number(limit),
             "when_full": {"S": when_full.value},
             "keep_until": number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds())),
             "version": number(rules.empty_account(now).version),
         }
-        arguments = statements.set_limit().arguments(user_id, ids={}, values=values)
+        arguments = statements.set_limit().arguments(user_id, ids={}, values=values, returning="ALL_OLD")
+
+        def blind() -> Account | None:
+            before = self._update(arguments)
+            return _account(before) if before else None
 
         def judge(account: Account) -> tuple[None, Account]:
             raise AssertionError("only an item of the first format stands in the way, and that is written anew")
 
-        self._write(user_id, judge, blind=lambda: self._update(arguments) and None, now=now)
+        return self._write(user_id, judge, blind=blind, now=now)
 
-    def clear_limit(self, user_id: str, *, now: int) -> None:
-        """Go back to the default limit; harmless when there was no override."""
+    def clear_limit(self, user_id: str, *, now: int) -> Account | None:
+        """Go back to the default limit; harmless when there was no override. The account before, None when nothing was
+        cleared."""
         values = {"ttl": number(self._forget_at(now))}
         with suppress(_LostRace):
-            self._update(statements.clear_limit().arguments(user_id, ids={}, values=values))
+            arguments = statements.clear_limit().arguments(user_id, ids={}, values=values, returning="ALL_OLD")
+            return _account(self._update(arguments))
+        return None
 
     def is_empty(self) -> bool:
         """Whether nothing is kept of any user."""
@@ -327,7 +335,7 @@ class StreamStore:
             raise StoreUnavailable(f"{operation}: the answer is not DynamoDB's: {exc!r}") from exc
         # Every call asks for the capacity it consumes, so even one that finds nothing has something to say.
         is_missing = not answer.keys() - {"ResponseMetadata"}
-        if arguments.get("ReturnValues", "NONE") != "NONE":
+        if arguments.get("ReturnValues") == "ALL_NEW":
             is_missing = not isinstance(answer.get("Attributes"), dict)
         if is_missing:
             raise StoreUnavailable(f"{operation}: status 200 without what was asked for: {answer!r:.200}")

@@ -266,7 +266,7 @@ def test_provisioned_units_grow_as_they_are_used(aws: str) -> None:
         amazon.assert_no_pending_responses()
 
 
-GOOD = {"LEASE_TOKEN_KEYS": "k" * 32, "API_KEYS": f"x:{'0' * 64}:streams:operate"}
+GOOD = {"LEASE_TOKEN_KEYS": "key-of-lease-tokens-0123456789abcdef", "API_KEYS": f"x:{'0' * 64}:streams:operate"}
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "403"), (301, "301")], ids=["somebody else's", "elsewhere"])
