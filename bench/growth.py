@@ -6,10 +6,9 @@ microseconds, and the ratios to the axis's first point in the same rounds."""
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from bench.scene import BATCH, REGION, TABLE, VERBS, connect, create_table, environment
-from bench.workers import Figures, Times, Worker, compared, median, progress, running
-from streams import dynamodb
-from streams.signature import Credentials
+from bench.engines import calls_to
+from bench.scene import BATCH, TABLE, VERBS, connect, create_table, environment
+from bench.workers import Figures, Side, Times, Worker, compared, median, progress, running
 
 ROWS = (1, 1_000, 10_000, 100_000, 1_000_000)
 HELD = (0, 1, 3, 10, 25, 50)
@@ -28,10 +27,10 @@ def measure(endpoint: str) -> Figures:
     for rows in ROWS:
         create_table(client, _table(rows))
         _fill(endpoint, _table(rows), rows - 1)  # the user that is measured is the last one
-    tables = {rows: ("service", environment(endpoint, _table(rows))) for rows in ROWS}
+    tables = {rows: Side("service", environment(endpoint, _table(rows))) for rows in ROWS}
     with running(tables) as workers:
         by_rows = _axis("rows", {str(rows): _once(worker) for rows, worker in workers.items()})
-    with running({TABLE: ("service", environment(endpoint))}) as workers:
+    with running({TABLE: Side("service", environment(endpoint))}) as workers:
         worker = workers[TABLE]
         by_held = _axis("slots held", {str(held): _holding(worker, held) for held in HELD})
         by_limit = _axis("limit", {str(limit): _limited(worker, limit) for limit in LIMITS})
@@ -79,7 +78,7 @@ def _axis(name: str, points: Mapping[str, Measured]) -> Figures:
 def _fill(endpoint: str, table: str, rows: int) -> None:
     """So many rows of other users, as many at a time as a call takes."""
     progress(f"growth: filling a table with {rows:,} rows")
-    call = dynamodb.connect(endpoint, REGION, Credentials("local", "local"))
+    call = calls_to(endpoint, at_once=WRITERS)
 
     def put(first: int) -> None:
         keys = [f"filler-{number}" for number in range(first, min(first + BATCH, rows))]

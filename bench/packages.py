@@ -1,15 +1,21 @@
 """Each peer as it would ship: its zip's size, and its unzipped folder, on which nobody can write."""
 
+import json
 import os
+import platform
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bench.engines import PROJECT
+from bench.workers import progress
 from deploy.package import OURS, PACKAGES, rebuild
 
 INSTALLED = Path(sysconfig.get_path("purelib"))
@@ -21,7 +27,19 @@ NEEDS = {
 }
 
 
-def package(peer: str, folder: Path, *, with_zappa: bool) -> float:
+@contextmanager
+def packaged(peers: list[str], *, with_zappa: bool) -> Iterator[tuple[dict[str, Path], dict[str, float]]]:
+    """The folder of each peer, and the size of its zip in MiB."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {peer: Path(scratch) / peer for peer in peers}
+        sizes = {}
+        for peer, folder in folders.items():
+            progress(f"packaging {peer}")
+            sizes[peer] = _package(peer, folder, with_zappa=with_zappa)
+        yield folders, sizes
+
+
+def _package(peer: str, folder: Path, *, with_zappa: bool) -> float:
     """Make the folder; the size of its zip in MiB. Everything is compiled ahead, as the service is when it ships."""
     archive = folder.with_suffix(".zip")
     folder.mkdir()
@@ -44,9 +62,14 @@ def package(peer: str, folder: Path, *, with_zappa: bool) -> float:
 
 
 def _zappa_packages(archive: Path) -> None:
+    """As for production, but for this machine's architecture: it is going to run here."""
+    settings = json.loads((PROJECT / "zappa_settings.json").read_text())
+    settings["base"]["architecture"] = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    file = archive.with_suffix(".json")
+    file.write_text(json.dumps(settings))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     _quietly(
-        ["zappa", "package", "production", "-o", str(archive)],
+        ["zappa", "package", "production", "-s", str(file), "-o", str(archive)],
         env=os.environ | {"PATH": path, "VIRTUAL_ENV": sys.prefix, "AWS_DEFAULT_REGION": "eu-west-1"},
     )
 

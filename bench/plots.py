@@ -6,7 +6,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from bench.engines import PROJECT
-from bench.peers import NAMES
+from bench.peers import MODULES, NAMES
 from bench.scene import VERBS
 from bench.workers import Figures
 
@@ -39,7 +39,7 @@ def _warm(figures: Figures) -> Figure:
         for axis, name, title in zip(row, ("cpu_us", "wall_us"), ("Processor", "Wall"), strict=True):
             for index, peer in enumerate(NAMES):
                 found = [verbs[verb][peer] for verb in VERBS]
-                _bars(axis, [place + index * 0.16 for place in range(len(VERBS))], found, name, label=NAMES[peer])
+                _bars(axis, [place + index * 0.13 for place in range(len(VERBS))], found, name, label=NAMES[peer])
             axis.set_xticks([place + 0.32 for place in range(len(VERBS))], list(VERBS))
             axis.set_title(f"{title} time, warm, {engine} (bare = 1)")
     axes[0][1].legend(fontsize="x-small", bbox_to_anchor=(1, 1), loc="upper left")
@@ -50,22 +50,32 @@ def _bars(axis: Any, places: list[float], found: list[Figures], name: str, **opt
     ratios = [one[f"{name}_ratio"] for one in found]
     spread = [[one[f"{name}_ratio"] - one[f"{name}_spread"][0] for one in found]]
     spread += [[one[f"{name}_spread"][1] - one[f"{name}_ratio"] for one in found]]
-    axis.bar(places, ratios, 0.15, yerr=spread, capsize=2, error_kw={"linewidth": 0.8}, **options)
+    axis.bar(places, ratios, 0.12, yerr=spread, capsize=2, error_kw={"linewidth": 0.8}, **options)
     axis.axhline(1, color="black", linewidth=0.8)
 
 
 def _cold(figures: Figures) -> Figure:
-    """Ratios of cold start and memory, with quartiles, and the zips."""
-    drawing, axes = _grid(1, 3)
-    for axis, name, title in zip(axes[0], ("wall_ms", "memory_mib"), ("Cold start", "Peak memory"), strict=False):
-        for index, peer in enumerate(NAMES):
-            _bars(axis, [index * 0.2], [figures["cold"][peer]], name)
-        axis.set_title(f"{title} (bare boto3 = 1)")
-    for index, peer in enumerate(NAMES):
-        axes[0][2].bar(index * 0.2, figures["zip_mib"][peer], 0.15)
-    axes[0][2].set_title("Package, MiB zipped")
+    """Ratios of cold start, the first request after a resume and memory, with quartiles, and the zips."""
+    drawing, axes = _grid(1, 5, width=4.4)
+    ratios = (
+        ("cold", "wall_ms", "Cold start (bare boto3 = 1)"),
+        ("cold_tls", "wall_ms", "Cold start with TLS (bare boto3 = 1)"),
+        ("cold", "memory_mib", "Peak memory (bare boto3 = 1)"),
+        ("resumed", "cpu_ms", "First after a resume, processor (own warm = 1)"),
+    )
+    for index, peer in enumerate(MODULES):
+        for axis, (figure, name, title) in zip(axes[0], ratios, strict=False):
+            _bars(axis, [index * 0.2], [figures[figure][peer]], name)
+            axis.set_title(title, fontsize="medium")
+        axes[0][-1].bar(index * 0.2, figures["zip_mib"][peer], 0.12)
+    axes[0][-1].set_title("Package, MiB zipped", fontsize="medium")
     for axis in axes[0]:
-        axis.set_xticks([index * 0.2 for index in range(len(NAMES))], list(NAMES.values()), rotation=15, fontsize=8)
+        axis.set_xticks(
+            [index * 0.2 for index in range(len(MODULES))],
+            [NAMES[peer] for peer in MODULES],
+            rotation=20,
+            fontsize=8,
+        )
     return drawing
 
 

@@ -32,7 +32,11 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "DEBUG": "",
+    "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "1",  # Zappa's: the application is in the snapshot
 }
+PLAYERS_STOP_BY_POST = True
+"""Players send `POST …/{id}/heartbeat` and `POST …/{id}/stop` with their token alone. False: this service is sent a
+`DELETE` and bearer tokens, as it takes them before it has those."""
 HOUR_MS = 3_600_000
 BATCH = 25
 """The most rows that one BatchWriteItem takes."""
@@ -132,6 +136,7 @@ def _request(verb: str, user: str, handler: Handler) -> dict[str, Any]:
         return start
     stream = json.loads(handler(start, None)["body"])
     url, token = f"/users/{user}/streams/{stream['id']}", {"token": stream.get("token", "none")}
-    if verb == "renew":
-        return event("POST", f"{url}/heartbeat", token, as_viewer(user))
-    return event("DELETE", url, token if "token" in stream else None, as_viewer(user))
+    if "token" in stream and not PLAYERS_STOP_BY_POST:
+        method, path = ("POST", f"{url}/heartbeat") if verb == "renew" else ("DELETE", url)
+        return event(method, path, token, as_viewer(user))
+    return event("POST", f"{url}/{'heartbeat' if verb == 'renew' else 'stop'}", token, {})
