@@ -6,8 +6,7 @@ spent on.
 
 Resumed: a process imports the handler and sends DynamoDB nothing, which is what a SnapStart snapshot holds; a child
 that is forked from it, as an instance that resumes, answers a start and then more of them. Milliseconds of wall and
-processor time of the first, and their ratios to the child's own warm ones. A page of memory that the two share is
-copied when the child first writes to it, in the first request's time."""
+processor time of the first, and their ratios to the child's own warm ones."""
 
 import json
 import os

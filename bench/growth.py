@@ -3,12 +3,13 @@
 Warm calls through the Lambda entry point, one at a time, the points of an axis taking turns; median wall and processor
 microseconds, and the ratios to the axis's first point in the same rounds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.engines import calls_to
-from bench.scene import BATCH, TABLE, VERBS, connect, create_table, environment
-from bench.workers import Figures, Side, Times, Worker, compared, median, progress, running
+from bench.scene import BATCH, TABLE, connect, create_table, environment
+from bench.warm import Measured, in_turns
+from bench.workers import Figures, Side, Worker, progress, running
 
 ROWS = (1, 1_000, 10_000, 100_000, 1_000_000)
 HELD = (0, 1, 3, 10, 25, 50)
@@ -16,9 +17,6 @@ LIMITS = (1, 3, 10, 30, 100)
 HIGHEST_LIMIT = 100
 WRITERS = 4
 ROUNDS, CALLS = 12, 12
-
-Measured = Callable[[str], Times]
-"""One call of a verb at one point of an axis."""
 
 
 def measure(endpoint: str) -> Figures:
@@ -58,21 +56,7 @@ def _limited(worker: Worker, limit: int) -> Measured:
 
 
 def _axis(name: str, points: Mapping[str, Measured]) -> Figures:
-    found: dict[tuple[str, str], Times] = {}
-    for round_ in range(ROUNDS + 1):
-        progress(f"growth with {name}: round {round_} of {ROUNDS}")
-        for verb in VERBS:
-            times: dict[str, Times] = {point: [] for point in points}
-            for _ in range(CALLS):
-                for point, measured in points.items():
-                    times[point] += measured(verb)
-            if round_:  # the first warms up
-                for point in points:
-                    found.setdefault((verb, point), []).append(median(times[point]))
-    first, names = next(iter(points)), ("cpu_us", "wall_us")
-    return {
-        verb: {point: compared(found[verb, point], found[verb, first], names) for point in points} for verb in VERBS
-    }
+    return in_turns(f"growth with {name}", points, rounds=ROUNDS, turns=CALLS)
 
 
 def _fill(endpoint: str, table: str, rows: int) -> None:

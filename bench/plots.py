@@ -1,8 +1,8 @@
 """The figures as plots, in `docs/performance/`."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from bench.engines import PROJECT
@@ -11,7 +11,6 @@ from bench.scene import VERBS
 from bench.workers import Figures
 
 FOLDER = PROJECT / "docs" / "performance"
-PACKAGES_SHOWN = 11
 
 
 def draw(figures: Figures) -> None:
@@ -19,7 +18,6 @@ def draw(figures: Figures) -> None:
     for name, plot in (
         ("warm", _warm),
         ("cold", _cold),
-        ("imports", _imports),
         ("growth", _growth),
         ("contention", _contention),
         ("load", _load),
@@ -54,6 +52,10 @@ def _bars(axis: Any, places: list[float], found: list[Figures], name: str, **opt
     axis.axhline(1, color="black", linewidth=0.8)
 
 
+def _line(axis: Any, points: Mapping[str, float], label: str) -> None:
+    axis.plot([int(point) for point in points], list(points.values()), "o-", label=label)
+
+
 def _cold(figures: Figures) -> Figure:
     """Ratios of cold start, the first request after a resume and memory, with quartiles, and the zips."""
     drawing, axes = _grid(1, 5, width=4.4)
@@ -79,45 +81,12 @@ def _cold(figures: Figures) -> Figure:
     return drawing
 
 
-def _imports(figures: Figures) -> Figure:
-    """What a cold start is spent on."""
-    spent = figures["imports"]
-    largest = {name: max(found.get(name, 0) for found in spent.values()) for found in spent.values() for name in found}
-    shown = sorted(largest, key=lambda name: -largest[name])[:PACKAGES_SHOWN]
-    drawing, axes = _grid(1, 1, width=11)
-    axis, left = axes[0][0], dict.fromkeys(spent, 0.0)
-    for index, name in enumerate([*shown, "others"]):
-        widths = {
-            peer: found.get(name, 0)
-            if name != "others"
-            else sum(value for other, value in found.items() if other not in shown)
-            for peer, found in spent.items()
-        }
-        axis.barh(
-            [NAMES[peer] for peer in spent],
-            widths.values(),
-            left=left.values(),
-            label=name,
-            color=colormaps["tab20"](index),
-        )
-        left = {peer: left[peer] + widths[peer] for peer in spent}
-    axis.invert_yaxis()
-    axis.set_title("A cold start, by what is imported, ms (-X importtime, which itself takes time)")
-    axis.legend(fontsize="x-small", bbox_to_anchor=(1, 1), loc="upper left")
-    return drawing
-
-
 def _growth(figures: Figures) -> Figure:
     """Wall time of each verb along each axis."""
     drawing, axes = _grid(1, len(figures["growth"]))
     for axis, (name, verbs) in zip(axes[0], figures["growth"].items(), strict=True):
         for verb, points in verbs.items():
-            axis.plot(
-                [int(point) for point in points],
-                [found["wall_us"] / 1000 for found in points.values()],
-                "o-",
-                label=verb,
-            )
+            _line(axis, {point: found["wall_us"] / 1000 for point, found in points.items()}, verb)
         if name != "slots held":
             axis.set_xscale("log")
         axis.set_ylim(bottom=0)
@@ -135,9 +104,7 @@ def _contention(figures: Figures) -> Figure:
         axes[0], ("calls_a_request", "median_ms"), ("DynamoDB calls a request", "Median latency, ms"), strict=True
     ):
         for verb, counts in figures["contention"].items():
-            axis.plot(
-                [int(callers) for callers in counts], [found[name] for found in counts.values()], "o-", label=verb
-            )
+            _line(axis, {callers: found[name] for callers, found in counts.items()}, verb)
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:.0f}")
         axis.set_ylim(bottom=0)

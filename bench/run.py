@@ -49,7 +49,7 @@ def _sides(endpoint: str) -> dict[str, Side]:
 def _fresh(endpoint: str) -> Figures:
     """Cold starts and resumes, over plain HTTP and over TLS."""
     client, rounds = connect(endpoint), 5 if QUICK else 15
-    with packaged(PEERS, with_zappa=not QUICK) as (folders, sizes), terminated(endpoint) as (secure, authorities):
+    with packaged(PEERS) as (folders, sizes), terminated(endpoint) as (secure, authorities):
         plain = Instances(folders, client, environment(endpoint))
         tls = Instances(folders, client, environment(secure) | {"AWS_CA_BUNDLE": authorities})
         return {

@@ -26,8 +26,6 @@ ZIP_MIB_AT_MOST, ZIP_MIB_WITH_CRYPTOGRAPHY_AT_MOST = 16, 20
 FLAT_WITHIN = 0.1
 CONTENDED_CALLS_AT_MOST = 2.2
 MOST_CALLERS = "64"
-NAMED_AT_MOST = 4
-"""More figures than these on which a peer is ahead are looked up in the tables."""
 
 Target = tuple[str, str, bool]
 """What it is, the result, whether it is met."""
@@ -89,9 +87,7 @@ def _ahead(figures: Figures) -> Iterator[Target]:
             for verb in VERBS
         }
         behind = [what for what, (mine, other) in pairs.items() if mine >= other]
-        said = f"on {len(pairs) - len(behind)} of {len(pairs)}"
-        if behind and len(behind) <= NAMED_AT_MOST:
-            said += f"; not on {', '.join(behind)}"
+        said = f"on {len(pairs) - len(behind)} of {len(pairs)}" + (f"; not on {', '.join(behind)}" if behind else "")
         yield f"ahead of {NAMES[peer]} on each warm figure", said, not behind
 
 
