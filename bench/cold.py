@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import uuid
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Instances:
 
     def imports(self, *, rounds: int) -> Figures:
         """`{peer: {package: ms}}`."""
-        spent: dict[str, list[Counter[str]]] = {peer: [] for peer in self.folders}
+        spent: dict[str, list[dict[str, float]]] = {peer: [] for peer in self.folders}
         for peer in self._turns("cold, by import", rounds):
             spent[peer].append(_by_package(self._run(peer, "--cold", "-X", "importtime")))
         return {peer: _medians(runs[1:]) for peer, runs in spent.items()}
@@ -104,18 +104,18 @@ def _bound_by_permissions() -> list[str]:
     return ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
 
 
-def _by_package(figures: Figures) -> Counter[str]:
+def _by_package(figures: Figures) -> dict[str, float]:
     """Milliseconds of each top-level package's own import time, and of all the rest."""
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for microseconds, module in IMPORT.findall(figures["log"].partition(MEASURED_FROM_HERE)[2]):
         top = module.split(".")[0]
         if top != "bench":
             spent[STANDARD if top in sys.stdlib_module_names else top] += int(microseconds) / 1000
-    spent[REST] = figures["wall_ms"] - spent.total()
+    spent[REST] = figures["wall_ms"] - sum(spent.values())
     return spent
 
 
-def _medians(runs: list[Counter[str]]) -> dict[str, float]:
-    names: dict[str, Any] = {name: None for spent in runs for name in spent}
-    medians = {name: statistics.median(spent[name] for spent in runs) for name in names}
+def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    names = {name for spent in runs for name in spent}
+    medians = {name: statistics.median(spent.get(name, 0) for spent in runs) for name in names}
     return dict(sorted(medians.items(), key=lambda item: -item[1]))

@@ -87,4 +87,4 @@ def _listening_on(port: int | None) -> psutil.Process:
 def _processor_seconds(process: psutil.Process) -> float:
     """Of a process and its children."""
     times = [part.cpu_times() for part in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    return float(sum(one.user + one.system for one in times))

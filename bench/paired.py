@@ -14,7 +14,7 @@ from bench.engines import ENGINE, ENGINES
 from bench.scene import connect, create_table, environment
 from bench.workers import Side
 
-ROUNDS, CALLS = 20, 40
+ROUNDS, CALLS = 40, 20
 
 
 def side(asked: str, endpoint: str) -> Side:

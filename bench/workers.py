@@ -37,7 +37,7 @@ class Worker:
         print(json.dumps(asked), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"{self._process.args} could not measure {asked}")
+            raise RuntimeError(f"{self._process.args!r} could not measure {asked}")
         return [(cpu, wall) for cpu, wall in json.loads(answer)]
 
 
