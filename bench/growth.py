@@ -3,7 +3,6 @@
 Warm calls through the Lambda entry point, one at a time, the points of an axis taking turns; median wall and processor
 microseconds, and the ratios to the axis's first point in the same rounds."""
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.engines import calls_to
@@ -55,7 +54,7 @@ def _limited(worker: Worker, limit: int) -> Measured:
     return lambda verb: worker.measure(verb=verb, number=1, held=limit if verb == "denial" else 0, limit=limit)
 
 
-def _axis(name: str, points: Mapping[str, Measured]) -> Figures:
+def _axis(name: str, points: dict[str, Measured]) -> Figures:
     return in_turns(f"growth with {name}", points, rounds=ROUNDS, turns=CALLS)
 
 

@@ -15,14 +15,8 @@ FOLDER = PROJECT / "docs" / "performance"
 
 def draw(figures: Figures) -> None:
     """All of them."""
-    for name, plot in (
-        ("warm", _warm),
-        ("cold", _cold),
-        ("growth", _growth),
-        ("contention", _contention),
-        ("load", _load),
-    ):
-        plot(figures).savefig(FOLDER / f"{name}.png", dpi=100)
+    for plot in (_warm, _cold, _growth, _contention, _load):
+        plot(figures).savefig(FOLDER / f"{plot.__name__.removeprefix('_')}.png", dpi=100)
 
 
 def _grid(rows: int, columns: int, *, width: float = 5.5, height: float = 3.6) -> tuple[Figure, Any]:
