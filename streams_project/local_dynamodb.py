@@ -50,8 +50,8 @@ def local_dynamodb(command: str) -> Iterator[None]:
 @contextmanager
 def _shared_engine(*, is_brief: bool) -> Iterator[str]:
     """The engine on the state in `.local/`: the one that another process runs, else one of this process. That of a
-    brief command is not shared, since a server that used it would lose it a moment later: who starts meanwhile waits for the
-    lock."""
+    brief command is not shared, since a server that used it would lose it a moment later: who starts meanwhile waits
+    for the lock."""
     LOCAL.mkdir(parents=True, exist_ok=True)
     address = LOCAL / "endpoint"
     with (LOCAL / "lock").open("w") as lock:
