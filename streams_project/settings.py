@@ -3,6 +3,7 @@
 A wrong value stops the process at start with the variable's name and what to set.
 """
 
+import json
 import os
 import secrets
 from collections.abc import Callable
@@ -13,7 +14,14 @@ from typing import NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from streams_project.references import resolved
+
 BASE_DIR = Path(__file__).resolve().parent.parent
+os.environ |= resolved(os.environ)
+RELEASE: dict[str, str] = {"version": "development", "commit": ""}
+"""Which version this is: of a package, `release.json` says it."""
+if (BASE_DIR / "release.json").is_file():
+    RELEASE = json.loads((BASE_DIR / "release.json").read_text())
 
 
 def _read[Value](name: str, default: Value, convert: Callable[[str], Value], what: str) -> Value:
@@ -173,6 +181,8 @@ SECRET_KEY = secrets.token_urlsafe(48)
 """Django wants one. Nothing is signed with it: no sessions, no cookies; lease tokens have keys of their own."""
 
 INSTALLED_APPS = ["streams", "rest_framework", "django.contrib.staticfiles"]
+if (BASE_DIR / "deploy").is_dir():
+    INSTALLED_APPS += ["deploy"]  # the commands of whoever deploys, which never ship
 MIDDLEWARE = [
     "streams_project.answer_headers.remembered",
     "streams.middleware.only_allowed_hosts",
