@@ -80,10 +80,10 @@ def a_bad_update(rehearsal: Rehearsal) -> None:
 def a_version_that_fails_its_check(rehearsal: Rehearsal) -> None:
     """A version that starts and is not ready: the traffic stays where it is."""
     before = live(rehearsal)
-    rehearsal.variables(DYNAMODB_TABLE="UserStreams-not-there")
+    rehearsal.of_lambda(DYNAMODB_ENDPOINT="http://127.0.0.1:9")
     with viewers(rehearsal.api) as seen:
-        said = rehearsal.refused("update", STAGE)
-    rehearsal.variables(DYNAMODB_TABLE="UserStreams")
+        said = rehearsal.refused("update", STAGE, "--no-upload", "yes")
+    rehearsal.of_lambda(DYNAMODB_ENDPOINT=rehearsal.aws)
     assert f"Version {before.version} keeps the traffic" in said, said
     assert_served(seen)
     expect(live(rehearsal), before)

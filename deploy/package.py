@@ -82,10 +82,10 @@ def build(
         (folder / "zappa_settings.py").write_bytes(zappa_settings)
         _compile(folder, python)
         with zipfile.ZipFile(archive, "w") as target:
-            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), MODIFIED)
+            for file in files_in(folder):
+                entry = zipfile.ZipInfo(file, MODIFIED)
                 entry.external_attr = 0o644 << 16
-                target.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
+                target.writestr(entry, (folder / file).read_bytes(), zipfile.ZIP_DEFLATED, 9)
     most = AT_MOST_MIB_WITH_PUBLISHED_KEYS if with_published_keys else AT_MOST_MIB
     if archive.stat().st_size > most * 2**20:
         raise ClickException(f"The package has {archive.stat().st_size / 2**20:.1f} MiB, of at most {most}.")
@@ -142,8 +142,12 @@ def manifest() -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         collect(folder, release(), runtime="python3.13", architecture="arm64", with_published_keys=True)
-        names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    return "".join(f"{name}\n" for name in sorted([*names, "zappa_settings.py"]))
+        return "".join(f"{file}\n" for file in sorted([*files_in(folder), "zappa_settings.py"]))
+
+
+def files_in(folder: Path) -> list[str]:
+    """Every file in a folder, in the order in which they ship."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def report(archive: Path) -> str:

@@ -46,10 +46,7 @@ class Rehearsal:
                 [*SERVICES, "application-autoscaling", "cognito-idp", "elbv2", "route53", "acm"], self.aws
             ),
         }
-        self.stage_settings["aws_environment_variables"] |= {
-            "DYNAMODB_ENDPOINT": self.aws,
-            "AWS_ENDPOINT_URL": self.aws,
-        }
+        self.of_lambda(DYNAMODB_ENDPOINT=self.aws, AWS_ENDPOINT_URL=self.aws)
         self.variables(ALLOWED_HOSTS="127.0.0.1,.amazonaws.com", BROWSABLE_API="1")
         digest = hashlib.sha256(self.api_key.encode()).hexdigest()
         self.environment = {
@@ -80,6 +77,12 @@ class Rehearsal:
         self.stage_settings["environment_variables"] = {
             name: value for name, value in there.items() if value is not None
         }
+        self.settings.write_text(json.dumps({STAGE: self.stage_settings}))
+
+    def of_lambda(self, **variables: str) -> None:
+        """Set variables of the function's own environment."""
+        there = self.stage_settings["aws_environment_variables"]
+        self.stage_settings["aws_environment_variables"] = {**there, **variables}
         self.settings.write_text(json.dumps({STAGE: self.stage_settings}))
 
     def zappa(self, *words: str, **more: str) -> str:
