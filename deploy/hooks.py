@@ -64,7 +64,13 @@ def _prepare(cli: Any, stage: Stage) -> None:
         raise ClickException("UNSET goes with a whole update: leave --no-upload out.")
     if unknown := set(unset) - set(FROM_THE_SHELL):
         raise ClickException(f"UNSET names {', '.join(sorted(unknown))}; it can name {', '.join(FROM_THE_SHELL)}.")
-    remote = _remote(cli, stage) if cli.command == "update" else {}
+    try:
+        remote = Versions(stage, stage.client("lambda")).environment()
+    except (BotoCoreError, ClientError, ValueError):
+        remote = None  # no way to AWS, which preflight says in words
+    if remote is None and cli.command == "update" and stage.region:
+        echo(f"There is no function {stage.function} in {stage.region}, or no way to see it.")
+    remote = remote or {}
     environment = will_have(stage, remote=remote, shell=given(), unset=unset)
     cli.deployment = Deployment(stage, environment, remote, [name for name in unset if name in remote])
     if wrong := list(preflight.problems(stage, environment, stage.client)):
@@ -91,17 +97,6 @@ def _prepare(cli: Any, stage: Stage) -> None:
         versions = Versions(stage, stage.client("lambda"))
         if versions.live() is None:
             versions.promote(versions.publish())
-
-
-def _remote(cli: Any, stage: Stage) -> dict[str, str]:
-    client = stage.client("lambda")
-    try:
-        found = client.get_function_configuration(FunctionName=cli.lambda_name)
-    except client.exceptions.ResourceNotFoundException as exc:
-        raise ClickException(f"There is no function {cli.lambda_name} in {stage.region}: zappa deploy first.") from exc
-    except (BotoCoreError, ClientError) as exc:
-        raise ClickException(f"AWS does not say what is deployed: {exc}") from exc
-    return dict(found.get("Environment", {}).get("Variables", {}))
 
 
 def _account(stage: Stage) -> str:

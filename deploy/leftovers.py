@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from deploy.logs import group_of
 from deploy.stages import Stage
+from deploy.versions import Versions
 from deploy.web_acl import name_of
 
 
@@ -23,7 +24,7 @@ class Leftover:
 
 def leftovers(stage: Stage, client: Callable[[str], Any]) -> Iterator[Leftover]:
     """What is there of a stage beside function and API. `client` gives a boto3 client of a service."""
-    is_in_use = _is_deployed(stage, client("lambda"))
+    is_in_use = Versions(stage, client("lambda")).environment() is not None
     cloudwatch, logs, iam, wafv2 = (client(name) for name in ("cloudwatch", "logs", "iam", "wafv2"))
     pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stage.function}-")
     names = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
@@ -49,14 +50,6 @@ def leftovers(stage: Stage, client: Callable[[str], Any]) -> Iterator[Leftover]:
                     yield Leftover(f"the {what} {item['name']}")
     yield Leftover(f"the table {stage.table}")
     yield Leftover(f"the bucket {stage.settings.get('s3_bucket')}")
-
-
-def _is_deployed(stage: Stage, lambda_: Any) -> bool:
-    try:
-        lambda_.get_function_configuration(FunctionName=stage.function)
-    except lambda_.exceptions.ResourceNotFoundException:
-        return False
-    return True
 
 
 def _has_role(iam: Any, name: str) -> bool:

@@ -38,6 +38,14 @@ class Versions:
         self._stage, self._lambda = stage, client
         self._name = {"FunctionName": stage.function}
 
+    def environment(self) -> dict[str, str] | None:
+        """What the function has of its own, newest code or not; None where it is not deployed."""
+        try:
+            configuration = self._lambda.get_function_configuration(**self._name)
+        except self._lambda.exceptions.ResourceNotFoundException:
+            return None
+        return dict(configuration.get("Environment", {}).get("Variables", {}))
+
     def live(self) -> Live | None:
         """What has the traffic; None before the first deployment, or with a function that has no alias yet."""
         try:

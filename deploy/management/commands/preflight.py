@@ -3,11 +3,12 @@
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 
 from deploy import preflight
-from deploy.environment import given, will_have
+from deploy.environment import changes, given, listed, will_have
 from deploy.management.stages import StageCommand
+from deploy.versions import Versions
 
 
 class Command(StageCommand):
@@ -15,15 +16,20 @@ class Command(StageCommand):
 
     help = "Finds what would go wrong with a deployment of STAGE, before anything is touched, and says what to do."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--unset", default="", help="variables to take out of the function, comma-separated")
+
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
-        remote: dict[str, str] = {}
         try:
-            found = stage.client("lambda").get_function_configuration(FunctionName=stage.function)
-            remote = found.get("Environment", {}).get("Variables", {})
+            remote = Versions(stage, stage.client("lambda")).environment()
         except (BotoCoreError, ClientError, ValueError):
-            pass  # not deployed yet, or no way to AWS, which is found below
-        environment = will_have(stage, remote=remote, shell=given())
+            remote = None  # no way to AWS, which is found below
+        unset = listed(options["unset"])
+        environment = will_have(stage, remote=remote or {}, shell=given(), unset=unset)
         if problems := list(preflight.problems(stage, environment, stage.client)):
             raise CommandError("\n".join(["Not ready to deploy:", *(f"- {problem}" for problem in problems)]))
-        self.stdout.write(f"Ready: zappa {'update' if remote else 'deploy'} {stage.name}")
+        for line in changes(remote or {}, environment.of_lambda):
+            self.stdout.write(f"  {line}")
+        self.stdout.write(f"Ready: zappa {'deploy' if remote is None else 'update'} {stage.name}")

@@ -21,8 +21,8 @@ class Command(StageCommand):
     """Preflight, table, package, update, checks, traffic, provision."""
 
     help = (
-        "Releases what is checked out to STAGE: says what would go wrong and what would change beside the function, asks, "
-        "deploys or updates, and has the version that answers take the traffic."
+        "Releases what is checked out to STAGE: says what would go wrong and what would change, in the function's "
+        "environment and beside it; asks; deploys or updates, and has the version that answers take the traffic."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,10 +35,10 @@ class Command(StageCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage, settings = self.stage(options), {"zappa_settings": options["zappa_settings"]}
-        call_command("preflight", stage.name, **settings, stdout=self.stdout)
+        call_command("preflight", stage.name, **settings, unset=options["unset"], stdout=self.stdout)
         with in_sentences():
             versions = Versions(stage, stage.client("lambda"))
-            is_first = not versions.exists()
+            is_first = versions.environment() is None
             wanted = wanted_of(stage)
             steps = list(plan(stage, wanted, stage.client, only_table=is_first))
         for step in steps:

@@ -23,6 +23,8 @@ class Command(StageCommand):
         with in_sentences():
             for found in verify(stage, stage.client, options["url"]):
                 failed += not found.is_so
-                self.stdout.write(f"{'yes' if found.is_so else 'NO '}  {found.what}" + ("" if found.is_so else f": {found.said}"))
+                self.stdout.write(
+                    f"{'yes' if found.is_so else 'NO '}  {found.what}" + ("" if found.is_so else f": {found.said}")
+                )
         if failed:
             raise CommandError(f"{failed} of these are not so.")
