@@ -3,8 +3,8 @@
 It runs a function in a Python of its own, by default with all that is installed there, so that a package without Django
 would answer. Here that Python is started isolated (`-I -S`), as Lambda's is but for what Lambda brings along.
 
-What it does not have: IAM (everyone may do everything), WAF in front of the API, a share of an alias's traffic,
-snapshots, and most answers of API Gateway's own.
+Its IAM holds everyone to policies, but for the access key `test`, which is the account's root. What it does not have:
+WAF in front of the API, a share of an alias's traffic, snapshots, and some of API Gateway's own answers.
 """
 
 import os
@@ -37,6 +37,7 @@ def main() -> None:
     isolated = Path(os.environ["STATE_DIR"]) / "python"
     isolated.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     isolated.chmod(0o755)
+    os.environ["AUTH"] = "true"  # policies hold: who deploys, and the function, may do what theirs allow
     sys.executable = str(isolated)  # which ministack starts functions with
     run_engine()
 

@@ -23,11 +23,14 @@ import boto3
 import httpx
 
 from deploy.emulator import SERVICES, emulated_aws
+from deploy.role import deployer_policy
 from deploy.stages import Stage, stage_of
 from deploy.start import ARCHITECTURE
 from deploy.wheels import PROJECT
 
 STAGE, REGION, ACCOUNT = "production", "eu-west-1", "000000000000"
+OF_NO_RESOURCE_HERE = ("dynamodb:ListTagsOfResource", "lambda:CreateFunction")
+"""Actions whose resource the emulator does not see: it judges them as if they were asked of everything."""
 
 
 @dataclass
@@ -48,18 +51,36 @@ class Rehearsal:
         }
         self.of_lambda(DYNAMODB_ENDPOINT=self.aws, AWS_ENDPOINT_URL=self.aws)
         self.variables(ALLOWED_HOSTS="127.0.0.1,.amazonaws.com", BROWSABLE_API="1")
+        id, secret = self._deployer()
         digest = hashlib.sha256(self.api_key.encode()).hexdigest()
         self.environment = {
             **{name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ},
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "AWS_ENDPOINT_URL": self.aws,
-            "AWS_ACCESS_KEY_ID": "rehearsal",
-            "AWS_SECRET_ACCESS_KEY": "rehearsal",
+            "AWS_ACCESS_KEY_ID": id,
+            "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_DEFAULT_REGION": REGION,
             "API_KEYS": f"rehearsal:{digest}:streams:operate streams:admin",
             "LEASE_TOKEN_KEYS": secrets.token_urlsafe(48),
             "YES": "dirty-tree",
         }
+
+    def _deployer(self) -> tuple[str, str]:
+        """The access key of a user who may do what deploy/deployer-policy.json allows, and nothing else."""
+        iam, stage = self.client("iam"), self.stage
+        bucket = str(stage.settings["s3_bucket"])
+        policy = deployer_policy(
+            region=REGION, account=ACCOUNT, table=str(stage.table), function=stage.function, bucket=bucket
+        )
+        unseen = [{"Effect": "Allow", "Action": list(OF_NO_RESOURCE_HERE), "Resource": "*"}]
+        iam.create_user(UserName="deployer")
+        for name, document in (
+            ("deployer", policy),
+            ("emulator", json.dumps({"Version": "2012-10-17", "Statement": unseen})),
+        ):
+            iam.put_user_policy(UserName="deployer", PolicyName=name, PolicyDocument=document)
+        key = iam.create_access_key(UserName="deployer")["AccessKey"]
+        return key["AccessKeyId"], key["SecretAccessKey"]
 
     @property
     def settings(self) -> Path:
@@ -115,13 +136,13 @@ class Rehearsal:
         return said
 
     def client(self, service: str) -> Any:
-        """A client of an emulated service."""
+        """A client of an emulated service, with the rights of the account's root."""
         return boto3.client(
             service,
             endpoint_url=self.aws,
             region_name=REGION,
-            aws_access_key_id="rehearsal",
-            aws_secret_access_key="rehearsal",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
         )
 
     def deploy(self) -> None:

@@ -27,7 +27,7 @@ def handler(event, context):
 def client() -> Iterator[Any]:
     with emulated_aws("lambda", "iam") as url:
         yield boto3.client(
-            "lambda", endpoint_url=url, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
+            "lambda", endpoint_url=url, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
         )
 
 
