@@ -13,9 +13,9 @@ def main() -> None:
     """Run one command."""
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     if command in ("streams", "limit") and "--stage" in sys.argv:
-        from deploy.operators import take_stage
+        from deploy.operators import work_on
 
-        sys.argv = take_stage(sys.argv)
+        work_on(sys.argv[sys.argv.index("--stage") + 1 :][:1])
     is_local = command in ("runserver", "test", "streams", "limit") or (OF_WHO_DEPLOYS / f"{command}.py").is_file()
     if is_local and not os.environ.get("DEBUG"):
         os.environ["DEBUG"] = "1"

@@ -45,11 +45,12 @@ def provisioning_twice(rehearsal: Rehearsal) -> None:
 
 
 def an_update_under_traffic(rehearsal: Rehearsal) -> None:
-    """An update under traffic: no request fails, no lease is lost, code and environment change together."""
+    """A release under traffic: no request fails, no lease is lost, code and environment change together."""
     expect(lease_seconds(rehearsal), 60)
     with viewers(rehearsal.api) as seen:
         rehearsal.variables(LEASE_SECONDS="30")
-        rehearsal.zappa("update", STAGE)
+        said = rehearsal.manage("release", STAGE, "--yes")
+    assert "is live." in said
     assert_served(seen)
     expect(lease_seconds(rehearsal), 30)
 
@@ -124,6 +125,22 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
     expect(rehearsal.client("apigateway").get_rest_apis()["items"], [])
     expect(rehearsal.client("lambda").list_functions()["Functions"], [])
     expect(keys_of(rehearsal), key)
+    left = rehearsal.manage("leftovers", STAGE).splitlines()
+    name = rehearsal.stage.function
+    expect(
+        left,
+        [
+            f"12 alarms {name}-…",
+            f"the log /aws/lambda/{name}",
+            f"the role {name}-eu-west-1",
+            f"the usage plan {name}-billing (stays: it cannot be made again)",
+            f"the API key {name}-billing (stays: it cannot be made again)",
+            "the table UserStreams (stays: it cannot be made again)",
+            "the bucket stream-limits-rehearsal (stays: it cannot be made again)",
+        ],
+    )
+    rehearsal.manage("leftovers", STAGE, "--delete")
+    expect(rehearsal.manage("leftovers", STAGE).splitlines(), left[3:])
 
 
 def keys_of(rehearsal: Rehearsal) -> list[Any]:

@@ -340,6 +340,35 @@ def test_provision_without_credentials_says_what_to_set(tmp_path: Path, words: t
     assert "Traceback" not in done.stderr
 
 
+def test_an_operators_command_with_a_stage_says_where_it_is_and_starts_no_engine(aws: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "streams", "list", "ana", "--stage", "production"],
+        cwd=PROJECT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "AWS_ENDPOINT_URL_STS": aws,
+            "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.startswith(f"On the table UserStreams of the account {ACCOUNT} in eu-west-1.")
+    assert "The store does not answer" in done.stderr
+
+
+def test_an_operators_command_starts_no_local_engine_where_profiles_are_found(tmp_path: Path) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text("[default]\nregion = eu-west-1\n")
+    done = without_credentials(tmp_path, "streams", "list", "ana")
+    assert done.returncode != 0
+    assert "Unable to locate credentials" in done.stderr or "AWS" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_production_is_resumed_from_a_snapshot_and_kept_warm_by_nothing_else() -> None:
     stage = stage_of("production").settings
     assert (stage["snap_start"], stage["architecture"]) == ("PublishedVersions", "arm64")
