@@ -3,6 +3,7 @@
 A wrong value stops the process at start with the variable's name and what to set.
 """
 
+import json
 import os
 import re
 import secrets
@@ -14,8 +15,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from streams_project.credentials import MAKE_ONE, api_keys, check_purposes, check_secrets
+from streams_project.references import resolved
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+os.environ |= resolved(os.environ)
+RELEASE: dict[str, str] = {"version": "development", "commit": ""}
+"""Which version this is: of a package, `release.json` says it."""
+if (BASE_DIR / "release.json").is_file():
+    RELEASE = json.loads((BASE_DIR / "release.json").read_text())
 
 
 def _read[Value](name: str, default: Value, convert: Callable[[str], Value], what: str) -> Value:
@@ -191,6 +198,7 @@ INSTALLED_APPS = [
     "rest_framework",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
     "django.contrib.staticfiles",
+    *(["deploy"] if (BASE_DIR / "deploy").is_dir() else []),  # the commands of whoever deploys, which never ship
 ]
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),

@@ -44,6 +44,9 @@ class OperatorCommand(BaseCommand):
         parser.set_defaults(act=act)
         parser.add_argument("user_id", metavar="USER")
         parser.add_argument("--json", action="store_true", dest="is_json", help="Print what the HTTP API answers.")
+        parser.add_argument(
+            "--stage", help="On this stage of zappa_settings.json (manage.py takes its table and region)."
+        )
         return parser
 
     def handle(self, *args: Any, act: Callable[..., Answer], is_json: bool, **options: Any) -> None:
