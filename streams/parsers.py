@@ -42,6 +42,12 @@ class StrictJSONParser(BaseParser):
             raise ParseError(f"The body is not JSON: {exc}.") from exc
 
 
+class TextJSONParser(StrictJSONParser):
+    """The same, as `navigator.sendBeacon` sends it."""
+
+    media_type = "text/plain"
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 

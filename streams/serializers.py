@@ -76,6 +76,7 @@ class IdsField(serializers.ListField):
 
     @override
     def run_child_validation(self, data: Any) -> list[str]:
+        data = [one.get("id") if isinstance(one, dict) else one for one in data]
         try:
             ids: list[str] = super().run_child_validation(data)
         except serializers.ValidationError as exc:

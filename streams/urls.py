@@ -3,7 +3,9 @@ page."""
 
 from django.conf import settings
 from django.urls import re_path
+from rest_framework.permissions import AllowAny
 
+from streams.parsers import StrictJSONParser, TextJSONParser
 from streams.views import HealthView, LimitView, ReadyView, StreamViewSet
 
 USER = r"^users/(?P<user_id>(?s:.*?))"
@@ -11,6 +13,16 @@ STREAM = rf"{USER}/streams/(?P<id>(?s:.+?))"
 
 urlpatterns = [  # in this order, a stream may be named `streams` or `limit`
     re_path(rf"{STREAM}/heartbeat/?\Z", StreamViewSet.as_view({"post": "heartbeat"}), name="stream-heartbeat"),
+    re_path(
+        rf"{STREAM}/stop/?\Z",
+        StreamViewSet.as_view(
+            {"post": "stop"},
+            parser_classes=(StrictJSONParser, TextJSONParser),
+            authentication_classes=(),
+            permission_classes=(AllowAny,),
+        ),
+        name="stream-stop",
+    ),
     re_path(
         rf"{STREAM}/?\Z",
         StreamViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),

@@ -177,6 +177,14 @@ class StreamViewSet(ViewSetMixin, UserView):
             metrics.record(ending, now=self.now)
         return Response(status=204)
 
+    def stop(self, request: Request, user_id: str, id: str) -> Response:
+        """Stop this playback, by its token."""
+        epoch = self._epoch(self.parse(HEARTBEAT)["token"], user_id, id)
+        ending = store.stop(user_id, id, epoch=epoch, now=self.now)
+        if ending:
+            metrics.record(ending, now=self.now)
+        return Response(status=204)
+
     def _epoch(self, token: str, user_id: str, id: str) -> int:
         try:
             return tokens.verify(token, user_id=user_id, id=id)
