@@ -213,7 +213,7 @@ test("a stop while the start is on its way leaves no slot taken", async () => {
   const started = client.start({ streamId: "456" });
   await client.stop();
   assert.equal(await started, false);
-  while (!network.seen.some((line) => line.startsWith("DELETE"))) await new Promise((go) => setImmediate(go));
+  while (!network.seen.some((line) => line.endsWith("/stop"))) await new Promise((go) => setImmediate(go));
   while ((await api("GET", "/streams")).active) await new Promise((go) => setImmediate(go));
 });
 
