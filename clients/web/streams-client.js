@@ -25,7 +25,11 @@ const BACKOFF_AT_MOST_MS = 30_000;
 const WAIT_AT_MOST_MS = 3_600_000; // a browser's timer that is set for over 24 days goes off at once
 const TIMEOUT_MS = 10_000;
 const STOP_TRIES = 3;
+const UNSURE_MS = 60_000; // a gateway keeps a call for half of it, and the next heartbeat comes within the rest
 const RETRIED = new Set([408, 425, 429]);
+
+const encode = encodeURIComponent;
+const tick = () => performance.now(); // a clock that nobody sets
 
 let turns = 0; // of all clients, so that they may share one worker
 
@@ -36,7 +40,7 @@ export class StreamClient {
   #key = crypto.getRandomValues(new Uint32Array(4)).join("-");
   #wanted = null; // the last start: its request, what its promise waits for, and its stream once it is admitted
   #held = new Map(); // by id, the newest answer for each slot that a start of this player took and nothing freed
-  #isUnsure = false; // a start was not answered: it may be on its way still, and take the slot over
+  #lostAt; // when a start was given up that may be on its way still, to take the slot over
   #isLeft = false;
   #turn = 0;
   #due = null; // when the next attempt is due, by two clocks
@@ -45,7 +49,7 @@ export class StreamClient {
   #busyUntil = 0; // the service asked to wait for so long with the next start
 
   constructor({ url, userId, on = {}, headers = () => ({}), fetch = (...args) => globalThis.fetch(...args), worker }) {
-    const user = userId == null ? "me" : `users/${encodeURIComponent(userId)}`;
+    const user = userId == null ? "me" : `users/${encode(userId)}`;
     this.#url = `${url.replace(/\/+$/, "")}/${user}/streams`;
     this.#options = { on, headers, fetch, worker };
     worker?.addEventListener("message", ({ data }) => this.#wake(data));
@@ -54,7 +58,7 @@ export class StreamClient {
     // the computer slept, and the other may have been set.
     for (const event of ["online", "focus", "pageshow", "visibilitychange"]) {
       when(event, () => {
-        const now = performance.now();
+        const now = tick();
         const isOverdue = now >= this.#due?.tick || Date.now() >= this.#due?.date;
         if (isOverdue || (this.#failures && now >= this.#busyUntil)) this.#wake(this.#turn);
       });
@@ -76,7 +80,7 @@ export class StreamClient {
     this.#forget();
     return new Promise((settle) => {
       this.#wanted = { request: { ...request }, settle, stream: null, isStarting: true };
-      const wait = this.#busyUntil - performance.now();
+      const wait = this.#busyUntil - tick();
       if (wait > 0) this.#schedule(wait);
       else this.#attempt();
     });
@@ -98,14 +102,13 @@ export class StreamClient {
     this.#rest();
     const { answer, status, wait, isStream, isRefusal } = isStarting
       ? await this.#send("", request)
-      : await this.#send(`/${encodeURIComponent(stream.id)}/heartbeat`, { token: stream.token });
+      : await this.#send(`/${encode(stream.id)}/heartbeat`, { token: stream.token });
     if (isStream) {
       const epoch = this.#held.get(answer.id)?.epoch;
       if (isStarting ? !(epoch > answer.epoch) : epoch === answer.epoch) this.#held.set(answer.id, answer);
       if (isStarting) request.replace = undefined; // it is done; whoever starts there from now on stays
-      else this.#isUnsure = false;
     } else if (isStarting && !isRefusal) {
-      this.#isUnsure = true;
+      this.#lostAt = tick();
     }
     if (turn !== this.#turn) {
       // Stopped, or started anew, while the answer was on its way.
@@ -117,10 +120,10 @@ export class StreamClient {
       wanted.settle(true);
       if (!stream) this.#tell("admitted", answer);
       else if (wasOffline) this.#tell("online");
-    } else if (this.#isUnsure && answer.reason === "taken-over") {
-      this.#isUnsure = false;
-      this.#takeBack();
+    } else if (answer.reason === "taken-over" && tick() - this.#lostAt < UNSURE_MS) {
+      this.#takeBack(); // from an earlier start of this player, as likely as not
     } else if (isRefusal && !(status === 401 && stream)) {
+      wanted.isStarting = false;
       this.#forget();
       if (stream) {
         this.#held.delete(stream.id);
@@ -128,7 +131,7 @@ export class StreamClient {
       } else if (status === 409 && Array.isArray(answer.streams)) this.#tell("denied", answer.streams, answer);
       else this.#tell("failed", answer);
     } else {
-      if (status === 429) this.#busyUntil = performance.now() + wait;
+      if (status === 429) this.#busyUntil = tick() + wait;
       this.#schedule(wait + Math.random() * Math.min(BACKOFF_AT_MOST_MS, BACKOFF_MS * 2 ** this.#failures));
       if (!this.#failures++) this.#tell("offline", answer);
     }
@@ -150,7 +153,7 @@ export class StreamClient {
   }
 
   async #release({ id, token }) {
-    const path = `/${encodeURIComponent(id)}/stop`;
+    const path = `/${encode(id)}/stop`;
     for (let failures = 0; failures < STOP_TRIES; failures++) {
       // A beacon outlives its page, and as text it needs no preflight.
       if (this.#isLeft && globalThis.navigator?.sendBeacon?.(this.#url + path, JSON.stringify({ token }))) return;
@@ -186,7 +189,7 @@ export class StreamClient {
   #schedule(ms) {
     const turn = (this.#turn = ++turns);
     ms = Math.min(ms, WAIT_AT_MOST_MS);
-    this.#due = { tick: performance.now() + ms, date: Date.now() + ms };
+    this.#due = { tick: tick() + ms, date: Date.now() + ms };
     this.#timer = setTimeout(() => this.#wake(turn), ms);
     this.#options.worker?.postMessage({ turn, ms });
   }
@@ -197,6 +200,7 @@ export class StreamClient {
 
   #forget() {
     this.#wanted?.settle(false);
+    if (this.#wanted?.isStarting) this.#lostAt = tick();
     this.#wanted = null;
     this.#turn = 0;
     this.#failures = 0;
