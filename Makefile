@@ -8,15 +8,14 @@
 # make lock   pin requirements*.in, with hashes, into requirements*.txt
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
-# make budget    set what a request may cost, in calls, to what it costs now (OF=start: say what a start calls)
-# make bench     what it costs, beside a bare handler (QUICK=1: in under a minute)
+# make bench     what it costs, beside a bare handler (QUICK=1: in about a minute; PAIRED="NAME=VALUE": with and without)
 
 PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test quick check openapi architecture audit lock package rehearse budget bench
+.PHONY: run test quick check openapi architecture audit lock package rehearse bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
@@ -59,11 +58,8 @@ $(READY): requirements-dev.txt
 	$$python -m venv --clear $(VENV) && $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-budget: $(READY)
-	@exec $(PYTHON) -m bench.budget $(OF)
-
 bench: $(VENV)/ready-to-bench
-	@exec $(PYTHON) -m bench.run
+	@exec $(PYTHON) -m bench.$(if $(PAIRED),paired $(PAIRED),run)
 
 $(VENV)/ready-to-bench: $(READY) bench/requirements.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt

@@ -33,11 +33,12 @@ class StreamLimitReached(StreamsError):
 
 
 class StreamEnded(StreamsError):
-    """Refused: the stream is over. `ending` says why, when and through whom."""
+    """Refused: the stream is over. `ending` says why, when and through whom; `by` is the live stream that took its
+    place, where there is one."""
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: Ending, *, by: Lease | None = None) -> None:
         super().__init__(ending)
-        self.ending = ending
+        self.ending, self.by = ending, by
 
 
 class StreamNotFound(StreamsError):
@@ -45,7 +46,8 @@ class StreamNotFound(StreamsError):
 
 
 class InvalidToken(StreamsError):
-    """Refused: not a token of this stream. It is not ours, was altered, or is another user's or stream's."""
+    """Refused: not a token of this stream. It is not ours, was altered, is another user's or stream's, or was replaced
+    by newer ones a lease ago."""
 
 
 class IssuerUnavailable(StreamsError):
@@ -55,6 +57,10 @@ class IssuerUnavailable(StreamsError):
 class StoreUnavailable(StreamsError):
     """DynamoDB could not be reached, throttled us, refused the call, or answered what is no answer of its. Nothing is
     known of a write. The message says what failed."""
+
+
+class StoreThrottled(StoreUnavailable):
+    """DynamoDB refused: more calls than the table takes at this moment. It works, and needs a longer pause."""
 
 
 class StoreContended(StreamsError):

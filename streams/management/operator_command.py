@@ -1,6 +1,8 @@
 """What `manage.py streams` and `manage.py limit` share: the views' rules, and answers for people and programs."""
 
+import getpass
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +14,7 @@ from streams.errors import InvalidRequest
 from streams.problems import PROBLEMS, Answered, body_of, problem_of
 from streams.serializers import ID, ID_IS
 from streams.service import Context
+from streams.storage import deadline
 from streams.storage.store import create_table
 
 WHAT_TO_DO = {
@@ -41,17 +44,21 @@ class OperatorCommand(BaseCommand):
         parser.set_defaults(act=act)
         parser.add_argument("user_id", metavar="USER")
         parser.add_argument("--json", action="store_true", dest="is_json", help="Print what the HTTP API answers.")
+        parser.add_argument(
+            "--stage", help="On this stage of zappa_settings.json (manage.py takes its table and region)."
+        )
         return parser
 
     def handle(self, *args: Any, act: Callable[..., Answer], is_json: bool, **options: Any) -> None:
-        context = Context(user_id=options["user_id"], now=time.time_ns() // 1_000_000)
+        context = Context(user_id=options["user_id"], now=time.time_ns() // 1_000_000, operator=f"command {_account()}")
         try:
             bad = {name: ID_IS for name in ("user_id", "id") if not ID.fullmatch(options.get(name, "-"))}
             if bad:
                 raise InvalidRequest(**{"userId" if name == "user_id" else name: why for name, why in bad.items()})
             if settings.DYNAMODB_ENDPOINT:
                 create_table()
-            answer = act(context, **options)
+            with deadline.of_request():
+                answer = act(context, **options)
         except tuple(PROBLEMS) as error:
             problem = problem_of(error)
             members, _ = problem.facts(error, Answered(user_id=context.user_id, now=context.now))
@@ -65,6 +72,14 @@ class OperatorCommand(BaseCommand):
             self.stdout.write(answer.text)
         elif answer.body is not None:
             self.stdout.write(json.dumps(answer.body))
+
+
+def _account() -> str:
+    """Whose terminal this is."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

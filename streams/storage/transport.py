@@ -5,60 +5,42 @@ Version 4, in a tenth of the processor time that botocore's client takes for the
 PynamoDB works over either: a refusal of DynamoDB's is `botocore.exceptions.ClientError`, everything else that can go
 wrong on the way a `BotoCoreError` that says what failed.
 
-Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
+A call is one try (`calls.py` makes more). libcurl makes another by itself in one case: a connection that was kept open
+breaks before the first byte of the answer. Then it sends the request once more, over a new one, although DynamoDB may
+have carried it out the first time.
+
+Sources: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html,
+https://curl.se/libcurl/c/CURLOPT_AWS_SIGV4.html, https://curl.se/libcurl/c/threadsafe.html
 """
 
 import json
-import os
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cached_property
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from random import SystemRandom
-from typing import Any, NamedTuple, override
+from threading import Lock
+from typing import Any, override
 
+import botocore
 import pycurl
-from botocore import exceptions as botocore
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.session import get_session
 from django.conf import settings
 from pynamodb.connection.base import Connection
 
-BACKOFF_SECONDS = 0.025
-JITTER = SystemRandom()
-ANSWER_AT_MOST_BYTES = 16 * 2**20
-PASSING = {
-    "InternalServerError",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "ThrottlingException",
-}
-"""Refusals that may be gone a moment later; so may every 5xx."""
-TIMED_OUT = {pycurl.E_OPERATION_TIMEDOUT}
-UNTRUSTED = {
-    pycurl.E_PEER_FAILED_VERIFICATION,
-    pycurl.E_SSL_CACERT_BADFILE,
-    pycurl.E_SSL_CERTPROBLEM,
-    pycurl.E_SSL_CIPHER,
-    pycurl.E_SSL_CONNECT_ERROR,
-    pycurl.E_SSL_ISSUER_ERROR,
-}
+from streams.storage import deadline
+
+ANSWER_AT_MOST_BYTES = 16 * 2**20  # DynamoDB's own limit is 1 MiB for what is read, the JSON around it apart
 
 
-class Credentials(NamedTuple):
-    """An access key; `token` for the temporary ones a role gives."""
+class NotReached(BotoCoreError):
+    """No whole answer came. The message has libcurl's own words: no such host, timed out, not trusted, cut short."""
 
-    access_key: str
-    secret_key: str
-    token: str | None
+    fmt = "{operation} failed at {endpoint}: {error}"
 
 
-class NotAnAnswer(botocore.BotoCoreError):
+class NotAnAnswer(BotoCoreError):
     """What came back is not DynamoDB's JSON."""
 
     fmt = "{operation}: status {status} with a body that is not DynamoDB's JSON: {body}"
@@ -67,20 +49,25 @@ class NotAnAnswer(botocore.BotoCoreError):
 class CurlConnection(Connection):
     """PynamoDB's connection, with libcurl's client in the place of botocore's."""
 
-    @cached_property
+    _client: Any
+
+    @property
     @override
     def client(self) -> Any:
-        given = None
-        if self._aws_access_key_id and self._aws_secret_access_key:
-            given = Credentials(self._aws_access_key_id, self._aws_secret_access_key, self._aws_session_token)
-        return CurlClient(
-            endpoint=self.host or _endpoint_of(self.region),
-            region=self.region,
-            credentials=(lambda: given) if given else _Chain(),
-            connect_seconds=self._connect_timeout_seconds,
-            call_seconds=self._read_timeout_seconds,
-            tries=1 + self._max_retry_attempts_exception,
-        )
+        if self._client is None:
+            given = None
+            if self._aws_access_key_id and self._aws_secret_access_key:
+                given = ReadOnlyCredentials(
+                    self._aws_access_key_id, self._aws_secret_access_key, self._aws_session_token
+                )
+            self._client = CurlClient(
+                endpoint=self.host or _endpoint_of(self.region),
+                region=self.region,
+                credentials=(lambda: given) if given else CredentialsChain(self.region),
+                connect_seconds=self._connect_timeout_seconds,
+                call_seconds=self._read_timeout_seconds,
+            )
+        return self._client
 
 
 class CurlClient:
@@ -92,17 +79,13 @@ class CurlClient:
         *,
         endpoint: str,
         region: str,
-        credentials: Callable[[], Credentials],
+        credentials: Callable[[], ReadOnlyCredentials],
         connect_seconds: float,
         call_seconds: float,
-        tries: int,
     ) -> None:
         self._endpoint, self._region, self._credentials = endpoint, region, credentials
-        self._connect_seconds, self._call_seconds, self._tries = connect_seconds, call_seconds, tries
+        self._connect_seconds, self._call_seconds = connect_seconds, call_seconds
         self._idle: deque[pycurl.Curl] = deque()
-        # A connection belongs to one process: a forked one, or one resumed from a snapshot, begins with none.
-        os.register_at_fork(before=self.close)
-        _on_lambda("register_before_snapshot", self.close)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -112,17 +95,25 @@ class CurlClient:
 
     def _make_api_call(self, operation_name: str, operation_kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """One operation and its answer, both in DynamoDB's JSON. The name is that of botocore's method, which PynamoDB
-        calls. What may pass is tried again: every write of ours may be repeated."""
-        body = json.dumps(operation_kwargs).encode()
-        for attempt in range(1, self._tries + 1):
-            if attempt > 2:  # at once the first time, since an open connection may have gone stale; then full jitter
-                time.sleep(JITTER.random() * BACKOFF_SECONDS * 2**attempt)
-            try:
-                return self._read(operation_name, *self._post(operation_name, body))
-            except (botocore.ClientError, botocore.BotoCoreError) as exc:
-                if attempt == self._tries or not _may_pass(exc):
-                    raise
-        raise AssertionError("unreachable: the last try returns or raises")
+        calls."""
+        status, body = self._post(operation_name, json.dumps(operation_kwargs).encode())
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise NotAnAnswer(operation=operation_name, status=status, body=repr(body[:200]))
+        if status == 200:
+            return answer
+        response: Any = {
+            **answer,
+            "Error": {
+                "Code": str(answer.get("__type", status)).rpartition("#")[2],
+                "Message": str(answer.get("message", answer.get("Message", ""))),
+            },
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        }
+        raise ClientError(response, operation_name)
 
     def _post(self, operation: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""
@@ -144,16 +135,15 @@ class CurlClient:
         handle.setopt(pycurl.HTTPHEADER, headers)
         handle.setopt(pycurl.POSTFIELDS, body)
         handle.setopt(pycurl.WRITEFUNCTION, chunks.append)
-        handle.setopt(pycurl.TIMEOUT_MS, int(self._call_seconds * 1000))
+        seconds = min(self._call_seconds, deadline.seconds_left())
+        handle.setopt(pycurl.TIMEOUT_MS, max(1, int(seconds * 1000)))  # for all of it; 0 would be for ever
         try:
             handle.perform()
+            return handle.getinfo(pycurl.RESPONSE_CODE), b"".join(chunks)
         except pycurl.error as exc:
-            handle.close()
-            self.close()  # connections that were idle as long are as stale
-            raise self._failure(operation, *exc.args) from exc
-        status = handle.getinfo(pycurl.RESPONSE_CODE)
-        self._idle.append(handle)
-        return status, b"".join(chunks)
+            raise NotReached(operation=operation, endpoint=self._endpoint, error=handle.errstr()) from exc
+        finally:
+            self._idle.append(handle)  # after a failure too: libcurl has closed its connection
 
     def _handle(self) -> pycurl.Curl:
         """A handle with everything that no call changes."""
@@ -168,62 +158,36 @@ class CurlClient:
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         return handle
 
-    def _failure(self, operation: str, code: int, message: str) -> botocore.BotoCoreError:
-        """What botocore would raise for an error of libcurl's."""
-        about = Exception(f"{operation}: {message}")
-        if code in TIMED_OUT:
-            return botocore.ReadTimeoutError(endpoint_url=self._endpoint, error=about)
-        if code in UNTRUSTED:
-            return botocore.SSLError(endpoint_url=self._endpoint, error=about)
-        return botocore.EndpointConnectionError(endpoint_url=self._endpoint, error=about)
 
-    def _read(self, operation: str, status: int, body: bytes) -> dict[str, Any]:
-        """The answer, or the refusal that it is."""
-        try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            raise NotAnAnswer(operation=operation, status=status, body=repr(body[:200]))
-        if status == 200:
-            return answer
-        response: Any = {
-            **answer,
-            "Error": {
-                "Code": str(answer.get("__type", status)).rpartition("#")[2],
-                "Message": str(answer.get("message", answer.get("Message", ""))),
-            },
-            "ResponseMetadata": {"HTTPStatusCode": status},
-        }
-        raise botocore.ClientError(response, operation)
+class CredentialsChain:
+    """The credentials that botocore's chain finds (profile, role, container, web identity) as they are at each call.
+    They are looked for at the first one; temporary ones are renewed before they end."""
 
-
-class _Chain:
-    """The credentials that botocore's chain finds (profile, role, container, web identity) as they are at each call;
-    temporary ones are renewed in time. Looked for at the first call, and anew in a process that was resumed."""
-
-    def __init__(self) -> None:
+    def __init__(self, region: str) -> None:
+        self._region = region
         self._found: Any = None
-        _on_lambda("register_after_restore", self.forget)
+        self._looking = Lock()
 
-    def __call__(self) -> Credentials:
+    def __call__(self) -> ReadOnlyCredentials:
+        """The credentials. Raises `NoCredentialsError`, what botocore's chain does, and `TimeoutError`."""
+        if self._found is None or (hasattr(self._found, "refresh_needed") and self._found.refresh_needed()):
+            # Somebody else's server is asked, with botocore's own time-outs, which are longer than a request may take.
+            return deadline.cut(self._look, seconds=deadline.seconds_left())
+        return self._frozen()
+
+    def _look(self) -> ReadOnlyCredentials:
+        with self._looking:
+            if self._found is None:
+                session = get_session()
+                session.set_config_variable("region", self._region)  # of the STS that a web identity is shown to
+                self._found = session.get_credentials()
+        return self._frozen()
+
+    def _frozen(self) -> ReadOnlyCredentials:
         if self._found is None:
-            self._found = get_session().get_credentials()
-        if self._found is None:
-            raise botocore.NoCredentialsError
-        return Credentials(*self._found.get_frozen_credentials())
-
-    def forget(self) -> None:
-        """Look for them anew at the next call."""
-        self._found = None
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether the same call may succeed a moment later."""
-    if isinstance(error, botocore.ClientError):
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        return status >= 500 or error.response["Error"]["Code"] in PASSING
-    return isinstance(error, botocore.EndpointConnectionError | botocore.ReadTimeoutError | NotAnAnswer)
+            raise NoCredentialsError
+        frozen: ReadOnlyCredentials = self._found.get_frozen_credentials()
+        return frozen
 
 
 def _endpoint_of(region: str) -> str:
@@ -233,14 +197,4 @@ def _endpoint_of(region: str) -> str:
 
 def _botocores_certificates() -> str:
     """Trust in the certificates that come with botocore."""
-    spec = find_spec("botocore")
-    assert spec
-    assert spec.origin
-    return str(Path(spec.origin).with_name("cacert.pem"))
-
-
-def _on_lambda(register: str, act: Callable[[], None]) -> None:
-    """Have Lambda's runtime call it around a snapshot (SnapStart). Elsewhere there is no such runtime.
-    Source: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html"""
-    with suppress(ImportError):
-        getattr(import_module("snapshot_restore_py"), register)(act)
+    return str(Path(botocore.__file__).with_name("cacert.pem"))

@@ -129,13 +129,7 @@ def test_without_an_engine_installed_the_error_says_what_to_do(environment: dict
         ("LEASE_SECONDS", "0", "LEASE_SECONDS is '0'"),
         ("WHEN_FULL", "explode", "WHEN_FULL is 'explode'. Set it to one of deny, evict-oldest"),
         ("DEBUG", "perhaps", "DEBUG is 'perhaps'"),
-        ("LEASE_TOKEN_KEYS", "short", "LEASE_TOKEN_KEYS must hold"),
         ("DEBUG", "0", "ALLOWED_HOSTS must hold"),
-        ("API_KEYS", "billing:secret", "API_KEYS is 'billing:secret'. Set it to name:sha256:scopes"),
-        ("API_KEYS", f"billing:{'0' * 64}:streams:everything", "API_KEYS is"),
-        ("AUTH_JWT_SECRETS", "short", "AUTH_JWT_SECRETS must hold secrets of at least 32"),
-        ("AUTH_JWT_SECRETS", "x" * 32, "AUTH_ISSUER and AUTH_AUDIENCE must say"),
-        ("AUTH_JWKS", "/nowhere.json", "AUTH_ISSUER and AUTH_AUDIENCE must say"),
     ],
 )
 def test_a_wrong_setting_stops_the_process_by_name(
@@ -157,7 +151,7 @@ PRODUCTION = {
     "DEBUG": "0",
     "ALLOWED_HOSTS": "streams.example.com",
     "API_KEYS": f"billing:{'0' * 64}:streams:operate",
-    "LEASE_TOKEN_KEYS": "k" * 32,
+    "LEASE_TOKEN_KEYS": "key-of-lease-tokens-0123456789abcdef",
 }
 
 

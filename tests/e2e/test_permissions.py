@@ -14,7 +14,7 @@ import pytest
 from streams.urls import urlpatterns
 from tests.servers import running, runserver
 
-SECRET, KEY = "s" * 32, "back-end-key"
+SECRET, KEY = "secret-of-the-identity-provider-0123456789", "back-end-key"
 ADMIN_KEY = "back-end-admin-key"
 OWN = "ana"
 

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunServer
 from django.core.servers.basehttp import WSGIServer
 
-from streams.rules import StartRequest
+from streams.rules import EPOCHS_A_MS, StartRequest
 from streams.service import store
 from streams.storage.store import StreamStore, create_table
 
@@ -106,6 +106,8 @@ def load_demo_users(store: StreamStore) -> None:
                 device_name=device_name,
                 device_type=device_type,
                 title=title,
+                epoch=now * EPOCHS_A_MS,
+                nonce="demo",
             )
             patient.start(user_id, request, now=now)
 

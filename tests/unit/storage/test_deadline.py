@@ -1,0 +1,135 @@
+"""One deadline for a request, whatever it waits for."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from streams.errors import StoreContended, StoreUnavailable
+from streams.models import UserStreams
+from streams.rules import Policy
+from streams.storage import deadline
+from streams.storage.store import StreamStore
+from streams_project.wsgi import within_deadline
+from tests.conftest import NOW, asking
+from tests.wire import Wire, dripping, hanging, refused
+
+type Model = type[UserStreams]
+
+
+def test_outside_a_request_there_is_always_the_whole_time(settings: Any) -> None:
+    assert deadline.seconds_left() == settings.DEADLINE_SECONDS == 8
+    with deadline.of_request(seconds=0.0):
+        assert deadline.is_over()
+    assert deadline.seconds_left() == 8
+
+
+def test_a_request_has_eight_seconds_or_what_lambda_leaves_it_less_half_a_second_to_answer() -> None:
+    left: list[float] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        left.append(deadline.seconds_left())
+        return []
+
+    def lambdas(milliseconds: int) -> dict[str, Any]:
+        return {"lambda.context": SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds)}
+
+    for environ in ({}, lambdas(9900), lambdas(3000), lambdas(100)):
+        within_deadline(application)(environ, lambda *_: None)
+    assert left == pytest.approx([8, 8, 2.5, -0.4], abs=0.1)
+
+
+def test_requests_of_other_threads_have_deadlines_of_their_own() -> None:
+    left: list[float] = []
+    with deadline.of_request(seconds=0.0):
+        thread = threading.Thread(target=lambda: left.append(deadline.seconds_left()))
+        thread.start()
+        thread.join()
+    assert left == [8]
+
+
+def test_what_has_no_end_is_cut_off() -> None:
+    is_over = threading.Event()
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.0 s"):
+        deadline.cut(is_over.wait, seconds=0.01)
+    is_over.set()
+
+
+@pytest.mark.parametrize("error", [TimeoutError("its own"), ValueError("no"), SystemExit(3)], ids=repr)
+def test_what_ends_in_time_raises_its_own_error(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        deadline.cut(fail, seconds=5)
+    assert raised.value is error
+
+
+@pytest.mark.parametrize("behaviour", [hanging, dripping], ids=["hangs", "drips"])
+def test_no_call_waits_longer_than_what_is_left(wire: Wire, model: Model, behaviour: Callable[[Any], None]) -> None:
+    model.call("GetItem", {"TableName": "T", "Key": {"user_id": {"S": "ana"}}})  # the client is made
+    wire.always = behaviour
+    store = StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=model.call)
+    began = time.monotonic()
+    with deadline.of_request(seconds=0.3), pytest.raises(StoreUnavailable, match="UpdateItem"):
+        store.start("ana", asking("a"), now=NOW)
+    assert time.monotonic() - began < 0.8
+
+
+def test_a_throttled_call_is_tried_again_until_the_deadline(wire: Wire, model: Model) -> None:
+    wire.always = refused("ProvisionedThroughputExceededException")
+    began = time.monotonic()
+    with deadline.of_request(seconds=0.1), pytest.raises(StoreUnavailable):
+        model_store(model).start("ana", asking("a"), now=NOW)
+    assert time.monotonic() - began < 0.6
+
+
+def model_store(model: Model) -> StreamStore:
+    return StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=model.call)
+
+
+def test_a_race_that_is_lost_again_and_again_ends_at_the_deadline() -> None:
+    rivals: list[int] = []
+
+    def rival_first(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        rivals.append(len(rivals) + 1)
+        empty: Any = {"M": {}}
+        item = {
+            "version": {"N": str(rivals[-1])},
+            "leases": empty,
+            "epochs": empty,
+            "ended": empty,
+            "limit": {"N": "9"},
+        }
+        response: Any = {
+            "Error": {"Code": "ConditionalCheckFailedException"},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+            "Item": item,
+        }
+        raise ClientError(response, operation)
+
+    store = StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=rival_first, random=lambda: 1.0)
+    began = time.monotonic()
+    with deadline.of_request(seconds=0.1), pytest.raises(StoreContended):
+        store.start("ana", asking("a"), now=NOW)
+    assert time.monotonic() - began < 0.5
+    assert len(rivals) < 12
+
+
+@pytest.mark.parametrize("behaviour", [hanging, dripping], ids=["hangs", "drips"])
+def test_an_answer_comes_within_half_a_second_of_the_deadline(
+    wire: Wire, model: Model, api: httpx.Client, behaviour: Callable[[Any], None], settings: Any, user_id: str
+) -> None:
+    api.get(f"/users/{user_id}/streams")  # the client is made
+    wire.always = behaviour
+    settings.DEADLINE_SECONDS = 0.5
+    began = time.monotonic()
+    response = api.post(f"/users/{user_id}/streams", json={"streamId": "film"})
+    assert time.monotonic() - began < 1.0
+    assert (response.status_code, response.json()["type"]) == (503, "store-unavailable")
+    assert 1 <= int(response.headers["Retry-After"]) <= 3
