@@ -94,8 +94,10 @@ def operation(
 ) -> Any:
     """An operation as it is described."""
     problems = (*everywhere, *(WITH_BODY if body else ()), *refused)
-    shape = next(iter(body.values())) if isinstance(body, dict) else body
-    examples = [OpenApiExample(*BODIES[shape], request_only=True)] if shape else []
+    shapes = body if isinstance(body, dict) else {"application/json": body} if body else {}
+    examples = [
+        OpenApiExample(*BODIES[shape], request_only=True, media_type=media_type) for media_type, shape in shapes.items()
+    ]
     return extend_schema(
         operation_id=id,
         tags=[tag],

@@ -136,7 +136,7 @@ def test_a_player_whose_device_started_elsewhere_is_fenced_off(viewer: Viewer) -
 
 def test_a_stop_frees_the_slot_and_may_be_repeated(viewer: Viewer) -> None:
     stream = viewer.started("456")
-    assert [viewer.stop(stream["id"]).status_code for _ in range(2)] == [204, 204]
+    assert [viewer.stop(stream["id"], stream["token"]).status_code for _ in range(2)] == [204, 204]
     assert viewer.list()["active"] == 0
     gone = viewer.read(stream["id"])
     assert (gone.status_code, gone.json()["reason"], gone.json()["endedBy"]) == (410, "stopped", None)
@@ -253,7 +253,7 @@ def test_ids_may_hold_every_character_of_the_contract(api: httpx.Client) -> None
     stream = viewer.started("456", deviceId="Az09._~:@|-")
     location = api.put(f"{viewer.url}/Az09._~:@|-", json={"streamId": "457"}).headers["Location"]
     assert api.get(location).json()["id"] == stream["id"]
-    assert viewer.stop(stream["id"]).status_code == 204
+    assert viewer.end(stream["id"]).status_code == 204
 
 
 def test_text_is_kept_as_it_was_sent(viewer: Viewer) -> None:
@@ -267,5 +267,5 @@ def test_a_stream_may_be_named_like_a_part_of_the_path(viewer: Viewer, id: str) 
     assert started.status_code == 201
     assert viewer.read(id).json()["id"] == id
     assert viewer.heartbeat(id, started.json()["token"]).status_code == 200
-    assert viewer.stop(id).status_code == 204
+    assert viewer.end(id).status_code == 204
     assert viewer.list()["active"] == 0

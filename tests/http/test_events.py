@@ -36,14 +36,14 @@ def test_each_verb_and_a_denial_is_counted(viewer: Viewer, capsys: pytest.Captur
     viewer.started()
     viewer.start()
     viewer.heartbeat(first["id"], first["token"])
-    viewer.stop(first["id"])
+    viewer.stop(first["id"], first["token"])
     assert counted(capsys) == {"admitted": 3, "denied": 1, "renewed": 1, "stopped": 1}
 
 
 def test_a_repeated_stop_is_counted_once(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:
     viewer.started(deviceId="tv")
-    viewer.stop("tv")
-    viewer.stop("tv")
+    viewer.end("tv")
+    viewer.end("tv")
     assert counted(capsys) == {"admitted": 1, "stopped": 1}
 
 

@@ -311,7 +311,7 @@ def test_an_id_is_never_read_as_an_expression(viewer: Viewer, id: str) -> None:
     assert {stream["id"] for stream in viewer.list()["streams"]} == {"other", id}
     assert viewer.heartbeat(id, token).status_code == 200
     assert viewer.started(deviceId=f"{id}x", replace=[id])["id"] == f"{id}x"
-    assert viewer.stop(f"{id}x").status_code == 204
+    assert viewer.end(f"{id}x").status_code == 204
     assert [stream["id"] for stream in viewer.list()["streams"]] == ["other"]
 
 
@@ -325,7 +325,7 @@ def test_a_stream_named_like_a_type_of_dynamodb_is_a_stream_like_others(viewer: 
     assert (ended.status_code, ended.json()["reason"], ended.json()["endedBy"]) == (410, "replaced", "tv")
     viewer.started(deviceId=id, replace=["tv"])
     assert [stream["id"] for stream in viewer.list()["streams"]] == [id]
-    assert viewer.stop(id).status_code == 204
+    assert viewer.end(id).status_code == 204
     assert viewer.list()["active"] == 0
 
 
