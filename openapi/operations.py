@@ -78,7 +78,9 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 EPOCH = OpenApiParameter(
-    "epoch", {"type": "integer", "minimum": 0}, description="End only the playback that has this epoch."
+    "epoch",
+    {"type": "integer", "minimum": 0, "maximum": 10**16 - 1},
+    description="End only the playback that has this epoch.",
 )
 EXCEPT = OpenApiParameter("except", IDENTIFIER, description="The stream that goes on.")
 

@@ -71,7 +71,7 @@ class Cosmetic(OpenApiSerializerFieldExtension):
     target_class = "streams.serializers.CosmeticField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        return {"type": ["string", "null"], "description": f"Cut to {self.target.at_most_bytes} bytes of UTF-8."}
+        return {"description": f"Text, cut to {self.target.at_most_bytes} bytes of UTF-8."}
 
 
 class MetadataSchema(OpenApiSerializerFieldExtension):
@@ -80,6 +80,8 @@ class MetadataSchema(OpenApiSerializerFieldExtension):
     target_class = "streams.serializers.MetadataField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        if direction == "request":
+            return {"description": "An object of text, numbers and truth values: up to 8 names, 256 bytes in all."}
         return {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 
 
@@ -89,7 +91,7 @@ class Replace(OpenApiSerializerFieldExtension):
     target_class = "streams.serializers.ReplaceField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        fields = {"id": IDENTIFIER, "epoch": {"type": "integer"}}
+        fields = {"id": IDENTIFIER, "epoch": {"type": ["integer", "null"]}}
         playback = {"type": "object", "properties": fields, "required": ["id"]}
         return {"type": "array", "items": {"oneOf": [IDENTIFIER, playback]}, "maxItems": settings.HIGHEST_LIMIT}
 

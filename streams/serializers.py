@@ -199,12 +199,12 @@ class StartSerializer(PlayerSerializer):
     """A start: what is watched, by which device, and which streams to end for it."""
 
     streamId = TextField(at_most_bytes=STREAM_ID_AT_MOST_BYTES, help_text="What is being watched.")
-    deviceId = IdField(required=False, help_text="The same device starting again keeps its slot.")
+    deviceId = IdField(required=False, allow_null=True, help_text="The same device starting again keeps its slot.")
     deviceName = CosmeticField(at_most_bytes=64, help_text="As the viewer knows it.")
     deviceType = CosmeticField(at_most_bytes=32, help_text="tv, phone, web, …")
     title = CosmeticField(at_most_bytes=128, help_text="Of what is being watched.")
     metadata = MetadataField(required=False, help_text="Facts of your own, 256 bytes in all.")
-    replace = ReplaceField(required=False, help_text="Streams to end for this one.")
+    replace = ReplaceField(required=False, allow_null=True, help_text="Streams to end for this one.")
 
 
 class TokenSerializer(PlayerSerializer):
@@ -220,6 +220,7 @@ class LimitSerializer(OperatorSerializer):
     whenFull = serializers.ChoiceField(
         choices=[choice.value for choice in WhenFull],
         default=WhenFull.DENY.value,
+        allow_null=True,
         error_messages={"invalid_choice": f"Must be one of {', '.join(WhenFull)}."},
     )
 

@@ -143,14 +143,14 @@ class _QuietHandler(WSGIRequestHandler):
         pass
 
 
-class _Server(ThreadedWSGIServer):
+class _ServiceServer(ThreadedWSGIServer):
     request_queue_size = 1024
 
 
 @contextmanager
 def serving(application: Any) -> Iterator[str]:
     """A WSGI application behind a threaded HTTP server on a free port, by its URL."""
-    server = _Server(("127.0.0.1", 0), _QuietHandler)
+    server = _ServiceServer(("127.0.0.1", 0), _QuietHandler)
     server.set_app(application)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

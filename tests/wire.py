@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-type Answer = tuple[int, bytes | dict[str, Any]] | bytes | Callable[[Any], None]
+type Reply = tuple[int, bytes | dict[str, Any]] | bytes | Callable[[Any], None]
 """A status and a body; or all the bytes that are said before the server hangs up; or what is done with the handler."""
 
 NOTHING = {"ConsumedCapacity": {"TableName": "T", "CapacityUnits": 1.0}}
@@ -26,7 +26,7 @@ NOTHING = {"ConsumedCapacity": {"TableName": "T", "CapacityUnits": 1.0}}
 
 
 @dataclass(frozen=True)
-class Asked:
+class Received:
     """A request as it was received, and the number of the connection that it came over."""
 
     headers: Message
@@ -55,9 +55,9 @@ class Wire:
     """`answers` are given in turn, `always` when there are none."""
 
     def __init__(self) -> None:
-        self.answers: list[Answer] = []
-        self.always: Answer = (200, NOTHING)
-        self.asked: list[Asked] = []
+        self.answers: list[Reply] = []
+        self.always: Reply = (200, NOTHING)
+        self.asked: list[Received] = []
         self.open: list[Any] = []
         self.gate: threading.Barrier | None = None
         wire = self
@@ -73,7 +73,7 @@ class Wire:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                wire.asked.append(Asked(self.headers, body, self.number))
+                wire.asked.append(Received(self.headers, body, self.number))
                 if wire.gate:
                     wire.gate.wait(10)
                 answer = wire.answers.pop(0) if wire.answers else wire.always
@@ -89,7 +89,7 @@ class Wire:
             def do_GET(self) -> None:
                 answer = wire.answers.pop(0) if wire.answers else wire.always
                 assert isinstance(answer, tuple)
-                wire.asked.append(Asked(self.headers, b"", self.number))
+                wire.asked.append(Received(self.headers, b"", self.number))
                 self.say(*answer)
 
             def say(self, status: int, body: bytes | dict[str, Any]) -> None:
@@ -152,7 +152,7 @@ def listening() -> Iterator[Wire]:
         wire.server.server_close()
 
 
-def refused(type_: str, **more: Any) -> Answer:
+def refused(type_: str, **more: Any) -> Reply:
     """A refusal of DynamoDB's."""
     return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{type_}", "message": "said why", **more}
 

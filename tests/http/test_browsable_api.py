@@ -142,7 +142,7 @@ def test_a_malformed_request_is_a_page_that_names_each_field(browser: httpx.Clie
     sent = {"deviceId": "a b", "title": "", "replace": ["tv", "a b"]}
     page = browser.post(f"/users/{user_id}/streams", json=sent)
     facts = re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page.text.partition("</section>")[0])
-    assert dict(facts).keys() == {"streamId", "deviceId", "title", "replace, number 2"}
+    assert dict(facts).keys() == {"streamId", "deviceId", "replace, number 2"}
     assert dict(facts)["streamId"] == "This field is required."
 
 
@@ -154,7 +154,7 @@ def test_a_stream_that_is_over_is_a_page_that_says_why(browser: httpx.Client, ap
     assert "Whystopped" in page
 
 
-@pytest.mark.parametrize("bad", ["a b", "%2e%2e", "x" * 129, "<script>"])
+@pytest.mark.parametrize("bad", ["a%23b", "%2e%2e", "x" * 256, "<script>%3F"])
 def test_a_page_of_a_malformed_user_links_to_nothing_of_theirs(browser: httpx.Client, bad: str) -> None:
     page = browser.get(f"/users/{bad}/streams")
     assert page.status_code == 400

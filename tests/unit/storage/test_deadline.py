@@ -19,7 +19,7 @@ from streams_project.wsgi import within_deadline
 from tests.conftest import NOW, asking
 from tests.wire import Wire, dripping, hanging, refused
 
-type Model = type[UserStreams]
+type Table = type[UserStreams]
 
 
 def test_outside_a_request_there_is_always_the_whole_time(settings: Any) -> None:
@@ -71,7 +71,7 @@ def test_what_ends_in_time_raises_its_own_error(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize("behaviour", [hanging, dripping], ids=["hangs", "drips"])
-def test_no_call_waits_longer_than_what_is_left(wire: Wire, model: Model, behaviour: Callable[[Any], None]) -> None:
+def test_no_call_waits_longer_than_what_is_left(wire: Wire, model: Table, behaviour: Callable[[Any], None]) -> None:
     model.call("GetItem", {"TableName": "T", "Key": {"user_id": {"S": "ana"}}})  # the client is made
     wire.always = behaviour
     store = StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=model.call)
@@ -81,7 +81,7 @@ def test_no_call_waits_longer_than_what_is_left(wire: Wire, model: Model, behavi
     assert time.monotonic() - began < 0.8
 
 
-def test_a_throttled_call_is_tried_again_until_the_deadline(wire: Wire, model: Model) -> None:
+def test_a_throttled_call_is_tried_again_until_the_deadline(wire: Wire, model: Table) -> None:
     wire.always = refused("ProvisionedThroughputExceededException")
     began = time.monotonic()
     with deadline.of_request(seconds=0.1), pytest.raises(StoreUnavailable):
@@ -89,7 +89,7 @@ def test_a_throttled_call_is_tried_again_until_the_deadline(wire: Wire, model: M
     assert time.monotonic() - began < 0.6
 
 
-def model_store(model: Model) -> StreamStore:
+def model_store(model: Table) -> StreamStore:
     return StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=model.call)
 
 
@@ -123,7 +123,7 @@ def test_a_race_that_is_lost_again_and_again_ends_at_the_deadline() -> None:
 
 @pytest.mark.parametrize("behaviour", [hanging, dripping], ids=["hangs", "drips"])
 def test_an_answer_comes_within_half_a_second_of_the_deadline(
-    wire: Wire, model: Model, api: httpx.Client, behaviour: Callable[[Any], None], settings: Any, user_id: str
+    wire: Wire, model: Table, api: httpx.Client, behaviour: Callable[[Any], None], settings: Any, user_id: str
 ) -> None:
     api.get(f"/users/{user_id}/streams")  # the client is made
     wire.always = behaviour

@@ -28,7 +28,7 @@ from streams.storage.store import StreamStore
 from streams.storage.transport import CredentialsChain, CurlConnection, NotAnAnswer, NotReached
 from tests.conftest import NOW, curl
 from tests.servers import PROJECT
-from tests.wire import NOTHING, Answer, Wire, dripping, hanging, listening, refused
+from tests.wire import NOTHING, Wire, dripping, hanging, listening, refused
 
 type Model = type[UserStreams]
 
