@@ -225,7 +225,7 @@ def test_a_forked_process_never_uses_its_parents_connections_and_the_parents_goe
 
 # --- failures --------------------------------------------------------------------------------------------------------
 
-FAILURES: dict[str, tuple[Answer, str]] = {
+FAILURES: dict[str, tuple[Reply, str]] = {
     "it hangs": (hanging, "timed out|no answer within|Read timeout"),
     "it drips": (dripping, "timed out|no answer within"),
     "it hangs up": (b"", "Empty reply|Connection was closed"),
@@ -411,7 +411,7 @@ def test_without_credentials_the_error_says_so() -> None:
         CredentialsChain("eu-west-1")()
 
 
-def temporary(key: str, *, seconds: int) -> Answer:
+def temporary(key: str, *, seconds: int) -> Reply:
     """A container's credentials, as ECS, EKS and SnapStart functions have them."""
     expiration = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return 200, {"AccessKeyId": key, "SecretAccessKey": "s", "Token": f"token of {key}", "Expiration": expiration}
