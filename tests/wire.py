@@ -34,7 +34,7 @@ class Received:
     connection: int
 
 
-class _Server(ThreadingHTTPServer):
+class _WireServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
     certificate: Path | None = None
@@ -102,7 +102,7 @@ class Wire:
             def log_message(self, format: str, *arguments: object) -> None:
                 pass
 
-        self.server = _Server(("127.0.0.1", 0), Handler)
+        self.server = _WireServer(("127.0.0.1", 0), Handler)
 
     @property
     def address(self) -> str:

@@ -23,7 +23,7 @@ from tests.conftest import Viewer, asking, serving_under
 from tests.e2e.test_permissions import ADMIN_KEY, hashed
 from tests.servers import brief_server, running, runserver
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 TAGS: dict[str, list[str]] = {}
 """The operations, as the docs group them."""
