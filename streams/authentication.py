@@ -29,6 +29,7 @@ TOKEN_AT_MOST_SECONDS = 365 * 86_400 + TOKEN_LEEWAY_SECONDS
 """A token that is good for longer was made by mistake, and could never be withdrawn."""
 CREDENTIALS = re.compile(r"bearer ([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
 """The one spelling of a token: other blanks or padding would make it another one to a limit that counts by header."""
+TOKENS = jwt.PyJWT(options={"require": ["sub", "exp", "iss", "aud"]})
 
 
 class UnknownKey(jwt.InvalidKeyError):
@@ -117,7 +118,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 def _caller(claims: Mapping[str, Any]) -> Caller:
     """The caller that checked claims stand for, or `jwt.PyJWTError`."""
     user_id, expires_at = claims["sub"], claims["exp"]
-    if not user_id or any("\ud800" <= character <= "\udfff" for character in user_id):  # half a character, in JSON
+    if not user_id or user_id.encode(errors="ignore").decode() != user_id:  # JSON can hold half a character
         raise jwt.InvalidTokenError("sub is not text")
     if not isinstance(expires_at, int | float) or expires_at > time.time() + TOKEN_AT_MOST_SECONDS:
         raise jwt.InvalidTokenError("exp is not within a year")
@@ -141,14 +142,13 @@ def _claims(token: str) -> dict[str, Any]:
     keys: list[Any] = settings.AUTH_JWT_SECRETS or [_key_of(token)]
     for key in keys:
         try:
-            return jwt.decode(
+            return TOKENS.decode(
                 token,
                 key,
                 algorithms=settings.AUTH_ALGORITHMS,
                 issuer=settings.AUTH_ISSUER,
                 audience=settings.AUTH_AUDIENCE,
                 leeway=TOKEN_LEEWAY_SECONDS,
-                options={"require": ["sub", "exp", "iss", "aud"]},
             )
         except jwt.InvalidSignatureError as exc:
             failure = exc

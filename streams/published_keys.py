@@ -97,8 +97,12 @@ class KeysInFile:
                 content = self._path.read_bytes()
                 self._seen = seen
                 self._keys = _keys_in(content)
-        except (OSError, NoKeys) as exc:
-            log.warning("AUTH_JWKS cannot be read, keys that are known stay good: %s", exc)
+        except NoKeys as exc:
+            log.warning("AUTH_JWKS has changed and cannot be used, keys that are known stay good: %s", exc)
+        except OSError as exc:
+            if self._seen:  # once, and not at each request
+                log.warning("AUTH_JWKS cannot be read, keys that are known stay good: %s", exc)
+            self._seen = ()
         if not self._keys:
             raise IssuerUnavailable("AUTH_JWKS holds no keys")
         return self._keys.get(id)

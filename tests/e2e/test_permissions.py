@@ -1,7 +1,10 @@
 """The matrix: every route, method and caller, over HTTP, on a service that asks for credentials."""
 
 import hashlib
+import json
 import os
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,7 +15,7 @@ import jwt
 import pytest
 
 from streams.urls import urlpatterns
-from tests.servers import running, runserver
+from tests.servers import PROJECT, running, runserver
 
 SECRET, KEY = "secret-of-the-identity-provider-0123456789", "back-end-key"
 ADMIN_KEY = "back-end-admin-key"
@@ -105,18 +108,32 @@ def hashed(key: str, scope: str) -> str:
     return f"{scope[-5:]}:{hashlib.sha256(key.encode()).hexdigest()}:{scope}"
 
 
+ENVIRONMENT = {
+    "AUTH_JWT_SECRETS": SECRET,
+    "AUTH_ISSUER": "https://id.example.com",
+    "AUTH_AUDIENCE": "streams",
+    "AUTH_TRUST_STREAM_LIMIT": "1",
+    "API_KEYS": f"{hashed(KEY, 'streams:operate')},{hashed(ADMIN_KEY, 'streams:admin')}",
+    "CORS_ALLOWED_ORIGINS": "https://watch.example.com",
+    "PYTHONUNBUFFERED": "1",
+}
+ON_LAMBDA = """
+import json, sys
+from bench.events import event
+from bench.peers import zappa_settings_of
+
+zappa_settings_of.install(APP_MODULE="streams_project.wsgi", APP_FUNCTION="application")
+from streams_project.lambda_entry import lambda_handler
+
+for headers in json.loads(sys.argv[2]):
+    print(lambda_handler(event("GET", sys.argv[1], None, headers), None)["statusCode"])
+"""
+
+
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[httpx.Client]:
     """A service that asks for credentials."""
-    environment = os.environ | {
-        "AUTH_JWT_SECRETS": SECRET,
-        "AUTH_ISSUER": "https://id.example.com",
-        "AUTH_AUDIENCE": "streams",
-        "AUTH_TRUST_STREAM_LIMIT": "1",
-        "API_KEYS": f"{hashed(KEY, 'streams:operate')},{hashed(ADMIN_KEY, 'streams:admin')}",
-        "CORS_ALLOWED_ORIGINS": "https://watch.example.com",
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = os.environ | ENVIRONMENT
     with running(runserver(), environment) as server, server.client() as client:
         assert "Callers must authenticate." in server.said
         client.post(PATHS["stream-list"], json={"streamId": "456", "deviceId": "tv"}, headers=CALLERS["own viewer"])
@@ -140,6 +157,25 @@ def test_a_caller_may_do_what_the_matrix_says_and_no_more(
         assert response.headers["WWW-Authenticate"] == 'Bearer realm="streams"'
     if response.status_code == 403:
         assert response.json()["type"] == "forbidden"
+
+
+@pytest.mark.parametrize("name", ["X_API_Key", "X_API-Key", "x_api_key"])
+def test_a_header_named_with_an_underscore_is_no_credential(guarded: httpx.Client, name: str) -> None:
+    assert guarded.get(PATHS["stream-list"], headers={name: KEY}).status_code == 401
+
+
+def test_on_lambda_neither_is_it_and_no_line_names_the_user_or_the_credentials(user_id: str) -> None:
+    sent = [{"X-API-Key": KEY}, *({name: KEY} for name in ("X_API_Key", "X_API-Key", "x_api_key")), bearer(user_id)]
+    environment = os.environ | ENVIRONMENT | {"DEBUG": "0", "ALLOWED_HOSTS": ".amazonaws.com", "LOG_LEVEL": "DEBUG"}
+    done = subprocess.run(
+        [sys.executable, "-c", ON_LAMBDA, f"/users/{user_id}/streams", json.dumps(sent)],
+        cwd=PROJECT,
+        env=environment | {"LEASE_TOKEN_KEYS": "key-of-lease-tokens-0123456789abcdef"},
+        capture_output=True,
+        text=True,
+    )
+    assert [line for line in done.stdout.splitlines() if line.isdigit()] == ["200", "401", "401", "401", "200"], done
+    assert not any(secret in done.stdout + done.stderr for secret in (user_id, KEY, sent[-1]["Authorization"]))
 
 
 def test_an_entitlement_goes_before_the_default_and_the_stored_limit(guarded: httpx.Client) -> None:

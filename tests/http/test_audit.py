@@ -108,7 +108,7 @@ def test_a_viewer_leaves_none(api: httpx.Client, user_id: str, caplog: pytest.Lo
         (bearer("ana", aud="another"), "credentials-wrong-audience"),
         ({"X-API-Key": "unknown"}, "credentials-unknown-api-key"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "by",
+    ids=["missing", "malformed", "expired", "wrong issuer", "wrong audience", "unknown API key"],
 )
 def test_refused_credentials_are_counted_by_kind(
     api: httpx.Client, settings: Any, capsys: pytest.CaptureFixture[str], headers: dict[str, str], kind: str

@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from rest_framework.exceptions import AuthenticationFailed
 
 from streams import authentication, published_keys
 from streams.errors import IssuerUnavailable
@@ -122,7 +123,7 @@ FAILURES: dict[str, Callable[[Issuer], tuple[str, Any]]] = {
     "fails": lambda issuer: ("500 Internal Server Error", [GOOD]),
     "redirects": lambda issuer: ("302 Found", [GOOD]),
     "sends too much": lambda issuer: ("200 OK", [GOOD + b" " * published_keys.SET_AT_MOST_BYTES]),
-} | {f"sends {what}": lambda issuer, body=body: ("200 OK", [body]) for what, body in NO_KEYS.items()}  # type: ignore[misc]
+} | {f"sends {what}": lambda issuer, body=body: ("200 OK", [body]) for what, body in NO_KEYS.items()}
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
@@ -238,14 +239,16 @@ def test_a_token_that_no_key_could_save_fetches_nothing(issuer: Issuer, settings
     settings.AUTH_JWKS = issuer.url
     authentication._published_keys.cache_clear()
     request: Any = type("Request", (), {"META": {"HTTP_AUTHORIZATION": f"Bearer {bad}"}})()
-    with pytest.raises(authentication.AuthenticationFailed):
+    with pytest.raises(AuthenticationFailed):
         authentication.BearerAuthentication().authenticate(request)
     authentication._published_keys.cache_clear()
     assert issuer.asked == 0
 
 
 @pytest.mark.parametrize("content", NO_KEYS.values(), ids=NO_KEYS)
-def test_a_file_without_keys_keeps_those_that_were_read(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_keys_keeps_those_that_were_read(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(GOOD)
     keys = KeysInFile(str(path))
@@ -254,6 +257,8 @@ def test_a_file_without_keys_keeps_those_that_were_read(tmp_path: Path, content:
     assert keys.get("known")
     path.unlink()
     assert keys.get("known")
+    assert keys.get("known")
+    assert caplog.text.count("stay good") == 2, "each failure is said once"
     path.write_bytes(json.dumps({"keys": [published(SIGNING, "next")]}).encode())
     assert keys.get("known") is None
     assert keys.get("next")

@@ -103,7 +103,7 @@ def test_a_failure_is_logged_without_its_path_and_an_answer_is_not() -> None:
 
 @pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
 def test_the_audit_is_always_written_and_zappas_access_log_never(level: str) -> None:
-    configured = django_settings.LOGGING | {"root": {**django_settings.LOGGING["root"], "level": level}}
+    configured: dict[str, Any] = {**django_settings.LOGGING, "root": {"handlers": ["console"], "level": level}}
     logging.config.dictConfig(configured)
     try:
         assert logging.getLogger("streams.audit").isEnabledFor(logging.INFO)
