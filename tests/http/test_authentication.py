@@ -222,7 +222,7 @@ def test_a_caller_is_asked_to_wait_while_the_issuers_keys_cannot_be_read() -> No
     with running(runserver(free_port()), environment) as server, server.client() as client:
         answer = client.get("/users/ana/streams", headers=bearer)
     assert (answer.status_code, answer.json()["type"]) == (503, "issuer-unavailable")
-    assert answer.headers["Retry-After"] == "1"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 3
 
 
 @pytest.mark.parametrize(("is_trusted", "limit"), [(True, 5), (False, None)], ids=["trusted", "not trusted"])

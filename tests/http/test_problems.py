@@ -104,7 +104,7 @@ def no_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_dynamodb_no_stream_is_admitted_and_the_caller_is_told_to_retry(viewer: Viewer) -> None:
     response = viewer.start("456")
     assert (response.status_code, response.json()["type"]) == (503, "store-unavailable")
-    assert response.headers["Retry-After"] == "1"
+    assert 1 <= int(response.headers["Retry-After"]) <= 3
     assert "127.0.0.1" not in response.text
 
 
@@ -123,4 +123,4 @@ def test_a_start_that_rivals_always_beat_is_told_to_retry(viewer: Viewer, monkey
     monkeypatch.setattr(service, "store", replace(ours, call=rival_first, sleep=lambda seconds: None))
     response = viewer.start("456")
     assert (response.status_code, response.json()["type"]) == (503, "store-contended")
-    assert response.headers["Retry-After"] == "1"
+    assert 1 <= int(response.headers["Retry-After"]) <= 3
