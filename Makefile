@@ -1,30 +1,35 @@
 # make run    serve on http://127.0.0.1:8000/ (PORT=9000 make run: on another port)
-# make test   the whole suite, against real engines
-# make check  lint, types, risky code
+# make test   the whole suite, against real engines, in parallel
+# make quick  the unit tests, which need no engine
+# make check  lint, imports, types, risky code
 # make audit  known vulnerabilities in what ships (asks osv.dev)
 # make openapi  describe the API anew, from the code
+# make architecture  draw docs/architecture.md anew, from the code
 # make lock   pin requirements*.in, with hashes, into requirements*.txt
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
-# make budget    set what a request may cost, in calls, to what it costs now (OF=start: say what a start calls)
-# make bench     what it costs, beside a bare handler (QUICK=1: in under a minute)
+# make bench     what it costs, beside a bare handler (QUICK=1: in about a minute; PAIRED="NAME=VALUE": with and without)
 
 PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test check openapi audit lock package rehearse budget bench
+.PHONY: run test quick check openapi architecture audit lock package rehearse bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
 
+# TESTS="tests/http -k limit": some of them.
 test: $(READY)
-	@exec $(PYTHON) manage.py test $(TESTS)
+	@exec $(PYTHON) -m pytest $(TESTS)
 
+quick: $(READY)
+	@exec $(PYTHON) -m pytest tests/unit
+
+# The hooks that a commit runs, on all files; then what takes longer.
 check: $(READY)
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pre-commit run --all-files --show-diff-on-failure
 	DEBUG=1 $(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project deploy
 
@@ -33,6 +38,9 @@ openapi: export DEBUG := 1
 openapi: $(READY)
 	@exec $(PYTHON) manage.py spectacular --settings openapi.settings --format openapi-json --validate --fail-on-warn \
 	  --file $(or $(DESCRIPTION),streams/browsable/static/streams/openapi.json)
+
+architecture: $(READY)
+	@exec $(PYTHON) -m docs.architecture
 
 package: $(READY)
 	@. $(VENV)/bin/activate && zappa package $(or $(STAGE),test) -o stream-limits.zip
@@ -50,11 +58,8 @@ $(READY): requirements-dev.txt
 	$$python -m venv --clear $(VENV) && $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-budget: $(READY)
-	@exec $(PYTHON) -m bench.budget $(OF)
-
 bench: $(VENV)/ready-to-bench
-	@exec $(PYTHON) -m bench.run
+	@exec $(PYTHON) -m bench.$(if $(PAIRED),paired $(PAIRED),run)
 
 $(VENV)/ready-to-bench: $(READY) bench/requirements.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt

@@ -3,14 +3,21 @@
 
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
+OF_WHO_DEPLOYS = Path(__file__).parent / "deploy" / "management" / "commands"
 
 
 def main() -> None:
     """Run one command."""
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command in ("runserver", "test", "preflight", "provision", "streams", "limit") and not os.environ.get("DEBUG"):
+    if command in ("streams", "limit") and "--stage" in sys.argv:
+        from deploy.operators import work_on
+
+        work_on(sys.argv[sys.argv.index("--stage") + 1 :][:1])
+    is_local = command in ("runserver", "test", "streams", "limit") or (OF_WHO_DEPLOYS / f"{command}.py").is_file()
+    if is_local and not os.environ.get("DEBUG"):
         os.environ["DEBUG"] = "1"
     from streams_project.local_dynamodb import local_dynamodb
 

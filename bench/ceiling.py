@@ -10,15 +10,14 @@ import time
 import uuid
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
-from bench.scene import REGION, TABLE, connect, seed
-from streams import dynamodb
-from streams.signature import Credentials
+from bench.engines import calls_to
+from bench.scene import TABLE, connect, seed
 
 
 def hammer(connections: int, seconds: float) -> int:
     """The calls that were answered: each puts a lease on condition that there is room, as the bare handler does."""
     endpoint = os.environ["DYNAMODB_ENDPOINT"]
-    call = dynamodb.connect(endpoint, REGION, Credentials("local", "local"))
+    call = calls_to(endpoint, at_once=connections)
     users = [str(uuid.uuid4()) for _ in range(connections)]
     seed(connect(endpoint), users)
     until = time.monotonic() + seconds

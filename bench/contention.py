@@ -15,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bench.scene import VERBS
-from streams.rules import Policy, StartRequest, StreamLimitReached
-from streams.store import DYNAMODB, StoreContended, StreamStore
+from streams.errors import StoreContended, StreamLimitReached
+from streams.models import UserStreams
+from streams.rules import EPOCHS_A_MS, Hold, Policy, StartRequest
+from streams.storage.store import StreamStore
 
 CALLERS = (1, 4, 16, 64)
 ATTEMPTS = 10
@@ -35,14 +37,15 @@ def contend(verb: str, callers: int) -> dict[str, float]:
 
     def counted(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         calls[operation] += 1
-        return DYNAMODB(operation, arguments)
+        return UserStreams.call(operation, arguments)
 
     policy = Policy(limit=3 if verb in ("start", "denial") else MANY, lease_ms=LEASE_MS)
     quiet, store = StreamStore(policy=policy), StreamStore(policy=policy, call=counted)
     for attempt in range(ATTEMPTS + 1):
         user, now = str(uuid.uuid4()), time.time_ns() // 1_000_000
         before = {"start": 0, "denial": policy.limit}.get(verb, callers)
-        epochs = [quiet.start(user, _asking(f"s{number}"), now=now).lease.epoch for number in range(before)]
+        leases = [quiet.start(user, _asking(f"s{number}", now), now=now).lease for number in range(before)]
+        holds = [Hold(epoch=lease.epoch, expires_at=lease.expires_at) for lease in leases]
         gate = threading.Barrier(callers)
 
         def act(number: int) -> tuple[str, float]:
@@ -50,11 +53,11 @@ def contend(verb: str, callers: int) -> dict[str, float]:
             began = time.perf_counter()
             try:
                 if verb in ("start", "denial"):
-                    store.start(user, _asking(f"new-{number}"), now=now)  # noqa: B023
+                    store.start(user, _asking(f"new-{number}", now), now=now)  # noqa: B023
                 elif verb == "renew":
-                    store.renew(user, f"s{number}", epoch=epochs[number], now=now + 1)  # noqa: B023
+                    store.renew(user, f"s{number}", hold=holds[number], now=now + 1)  # noqa: B023
                 else:
-                    store.stop(user, f"s{number}", epoch=epochs[number], now=now + 1)  # noqa: B023
+                    store.stop(user, f"s{number}", hold=holds[number], now=now + 1)  # noqa: B023
                 outcome = "done"
             except (StreamLimitReached, StoreContended) as refusal:
                 outcome = type(refusal).__name__
@@ -77,8 +80,8 @@ def contend(verb: str, callers: int) -> dict[str, float]:
     }
 
 
-def _asking(id: str) -> StartRequest:
-    return StartRequest(id=id, stream_id="456")
+def _asking(id: str, now: int) -> StartRequest:
+    return StartRequest(id=id, stream_id="456", epoch=now * EPOCHS_A_MS, nonce=id)
 
 
 if __name__ == "__main__":

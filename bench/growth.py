@@ -3,13 +3,12 @@
 Warm calls through the Lambda entry point, one at a time, the points of an axis taking turns; median wall and processor
 microseconds, and the ratios to the axis's first point in the same rounds."""
 
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from bench.scene import BATCH, REGION, TABLE, VERBS, connect, create_table, environment
-from bench.workers import Figures, Times, Worker, compared, median, progress, running
-from streams import dynamodb
-from streams.signature import Credentials
+from bench.engines import calls_to
+from bench.scene import BATCH, TABLE, connect, create_table, environment
+from bench.warm import Measured, in_turns
+from bench.workers import Figures, Side, Worker, progress, running
 
 ROWS = (1, 1_000, 10_000, 100_000, 1_000_000)
 HELD = (0, 1, 3, 10, 25, 50)
@@ -18,9 +17,6 @@ HIGHEST_LIMIT = 100
 WRITERS = 4
 ROUNDS, CALLS = 12, 12
 
-Measured = Callable[[str], Times]
-"""One call of a verb at one point of an axis."""
-
 
 def measure(endpoint: str) -> Figures:
     """`{axis: {verb: {point: {"cpu_us", "wall_us", "wall_us_ratio", …}}}}`."""
@@ -28,10 +24,10 @@ def measure(endpoint: str) -> Figures:
     for rows in ROWS:
         create_table(client, _table(rows))
         _fill(endpoint, _table(rows), rows - 1)  # the user that is measured is the last one
-    tables = {rows: ("service", environment(endpoint, _table(rows))) for rows in ROWS}
+    tables = {rows: Side("service", environment(endpoint, _table(rows))) for rows in ROWS}
     with running(tables) as workers:
         by_rows = _axis("rows", {str(rows): _once(worker) for rows, worker in workers.items()})
-    with running({TABLE: ("service", environment(endpoint))}) as workers:
+    with running({TABLE: Side("service", environment(endpoint))}) as workers:
         worker = workers[TABLE]
         by_held = _axis("slots held", {str(held): _holding(worker, held) for held in HELD})
         by_limit = _axis("limit", {str(limit): _limited(worker, limit) for limit in LIMITS})
@@ -58,28 +54,14 @@ def _limited(worker: Worker, limit: int) -> Measured:
     return lambda verb: worker.measure(verb=verb, number=1, held=limit if verb == "denial" else 0, limit=limit)
 
 
-def _axis(name: str, points: Mapping[str, Measured]) -> Figures:
-    found: dict[tuple[str, str], Times] = {}
-    for round_ in range(ROUNDS + 1):
-        progress(f"growth with {name}: round {round_} of {ROUNDS}")
-        for verb in VERBS:
-            times: dict[str, Times] = {point: [] for point in points}
-            for _ in range(CALLS):
-                for point, measured in points.items():
-                    times[point] += measured(verb)
-            if round_:  # the first warms up
-                for point in points:
-                    found.setdefault((verb, point), []).append(median(times[point]))
-    first, names = next(iter(points)), ("cpu_us", "wall_us")
-    return {
-        verb: {point: compared(found[verb, point], found[verb, first], names) for point in points} for verb in VERBS
-    }
+def _axis(name: str, points: dict[str, Measured]) -> Figures:
+    return in_turns(f"growth with {name}", points, rounds=ROUNDS, turns=CALLS)
 
 
 def _fill(endpoint: str, table: str, rows: int) -> None:
     """So many rows of other users, as many at a time as a call takes."""
     progress(f"growth: filling a table with {rows:,} rows")
-    call = dynamodb.connect(endpoint, REGION, Credentials("local", "local"))
+    call = calls_to(endpoint, at_once=WRITERS)
 
     def put(first: int) -> None:
         keys = [f"filler-{number}" for number in range(first, min(first + BATCH, rows))]

@@ -6,7 +6,6 @@ Requests a second, milliseconds, and cores that each part keeps busy meanwhile."
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from bench.workers import Figures, progress, run_module
 
 WORKERS, THREADS = 2, 4
 SECONDS = 12
+LISTEN_QUEUE = 1024
 RATES = (25, 50, 100, 150, 200, 250, 300, 400, 500, 650, 800, 1000, 1500, 2000)
 """Requests a second; the first that is not kept up with is the last that is tried."""
 KEEPS_UP = 0.95
@@ -50,32 +50,24 @@ def measure(endpoint: str) -> Figures:
 @contextmanager
 def _serving(endpoint: str) -> Iterator[tuple[str, psutil.Process]]:
     """The service on a free port of loopback: its URL and its process."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    listener = socket.create_server(("127.0.0.1", 0), backlog=LISTEN_QUEUE)
     command = ["gunicorn", "--worker-class", "gthread", "--workers", str(WORKERS), "--threads", str(THREADS)]
     command += ["--keep-alive", "60"]  # seconds; at two, its own default, it closes them under waiting players
-    with subprocess.Popen(
-        [sys.executable, "-m", *command, "--bind", address, "--log-level", "error", "streams_project.wsgi"],
-        cwd=PROJECT,
-        env=environment(endpoint)
-        | {"ALLOWED_HOSTS": "127.0.0.1", "DJANGO_SETTINGS_MODULE": "streams_project.settings"},
-    ) as process:
+    command += ["--bind", f"fd://{listener.fileno()}", "--log-level", "error"]
+    with (
+        listener,
+        subprocess.Popen(
+            [sys.executable, "-m", *command, "streams_project.wsgi"],
+            cwd=PROJECT,
+            pass_fds=[listener.fileno()],
+            env=environment(endpoint)
+            | {"ALLOWED_HOSTS": "127.0.0.1", "DJANGO_SETTINGS_MODULE": "streams_project.settings"},
+        ) as process,
+    ):
         try:
-            _wait_for(address, process)
-            yield f"http://{address}", psutil.Process(process.pid)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", psutil.Process(process.pid)
         finally:
             process.terminate()
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    host, port = address.split(":")
-    while process.poll() is None:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError("gunicorn did not start")
 
 
 def _listening_on(port: int | None) -> psutil.Process:
@@ -87,4 +79,4 @@ def _listening_on(port: int | None) -> psutil.Process:
 def _processor_seconds(process: psutil.Process) -> float:
     """Of a process and its children."""
     times = [part.cpu_times() for part in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    return float(sum(one.user + one.system for one in times))

@@ -1,18 +1,21 @@
 """Each peer as it would ship: its zip's size, and its unzipped folder, on which nobody can write."""
 
+import json
 import os
+import platform
+import shutil
 import subprocess
 import sys
-import sysconfig
-import zipfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bench.engines import PROJECT
-from deploy.package import OURS, PACKAGES, rebuild
+from bench.workers import progress
 
-INSTALLED = Path(sysconfig.get_path("purelib"))
 NEEDS = {
     "bare": ["boto3"],
     "powertools": ["boto3", "aws-lambda-powertools"],
@@ -21,22 +24,30 @@ NEEDS = {
 }
 
 
-def package(peer: str, folder: Path, *, with_zappa: bool) -> float:
+@contextmanager
+def packaged(peers: list[str]) -> Iterator[tuple[dict[str, Path], dict[str, float]]]:
+    """The folder of each peer, and the size of its zip in MiB."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {peer: Path(scratch) / peer for peer in peers}
+        sizes = {}
+        for peer, folder in folders.items():
+            progress(f"packaging {peer}")
+            sizes[peer] = _package(peer, folder)
+        yield folders, sizes
+
+
+def _package(peer: str, folder: Path) -> float:
     """Make the folder; the size of its zip in MiB. Everything is compiled ahead, as the service is when it ships."""
     archive = folder.with_suffix(".zip")
     folder.mkdir()
     if peer == "service":
-        (_zappa_packages if with_zappa else _pack_what_zappa_would)(archive)
-        with zipfile.ZipFile(archive) as entries:
-            entries.extractall(folder)
+        _zappa_packages(archive)
+        shutil.unpack_archive(archive, folder)
     else:
         pinned = [f"{name}=={version(name)}" for name in NEEDS[peer]]
-        _quietly([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), *pinned])
-        _zip(archive, [(folder, os.listdir(folder))], zipfile.ZIP_DEFLATED)
-    for source in (PROJECT / "bench").rglob("*.py"):
-        copy = folder / source.relative_to(PROJECT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(source.read_bytes())
+        _quietly([sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(folder), *pinned])
+        shutil.make_archive(str(folder), "zip", folder)
+    shutil.copytree(PROJECT / "bench", folder / "bench", ignore=shutil.ignore_patterns("__pycache__"))
     _quietly([sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)])
     for path in [folder, *folder.rglob("*")]:
         path.chmod(path.stat().st_mode & ~0o222)
@@ -44,27 +55,16 @@ def package(peer: str, folder: Path, *, with_zappa: bool) -> float:
 
 
 def _zappa_packages(archive: Path) -> None:
+    """As for production, but for this machine's architecture: it is going to run here."""
+    settings = json.loads((PROJECT / "zappa_settings.json").read_text())
+    settings["base"]["architecture"] = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    file = archive.with_suffix(".json")
+    file.write_text(json.dumps(settings))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     _quietly(
-        ["zappa", "package", "production", "-o", str(archive)],
+        ["zappa", "package", "production", "-s", str(file), "-o", str(archive)],
         env=os.environ | {"PATH": path, "VIRTUAL_ENV": sys.prefix, "AWS_DEFAULT_REGION": "eu-west-1"},
     )
-
-
-def _pack_what_zappa_would(archive: Path) -> None:
-    """The same files, but for zappa's settings, in a tenth of the time: it copies the whole environment first, of which
-    `deploy.package` then keeps only what is named."""
-    _zip(archive, [(PROJECT, OURS), (INSTALLED, PACKAGES)], zipfile.ZIP_STORED)
-    rebuild(archive)
-
-
-def _zip(archive: Path, parts: list[tuple[Path, Any]], compression: int) -> None:
-    with zipfile.ZipFile(archive, "w", compression) as entries:
-        for root, names in parts:
-            for path in (path for name in names for path in (root / name, *(root / name).rglob("*"))):
-                is_left_out = "__pycache__" in path.parts or path.name.endswith(".tar.gz")  # by Zappa too
-                if path.is_file() and not is_left_out:
-                    entries.write(path, path.relative_to(root))
 
 
 def _quietly(command: list[str], **options: Any) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from json import dumps
+from typing import Any
 
 import gevent
 import httpx
@@ -58,6 +59,7 @@ class Connections:
 class Arrivals(User):
     """All the players of a run: one user of Locust's, whose one task is the run."""
 
+    url: str
     rate: float
     seconds: float
     http: Connections
@@ -96,7 +98,8 @@ class Arrivals(User):
         """One player: a request, and its verb, at each step."""
         user = str(uuid.uuid4())
         # One try a request, and no heartbeats of its own: it is the ticks that say when something is sent.
-        client = StreamClient(self.host, user, headers=as_viewer(user), http=self.http, beats=False, patience_seconds=0)
+        http: Any = self.http
+        client = StreamClient(self.url, user, headers=as_viewer(user), http=http, beats=False, patience_seconds=0)
         while True:
             with suppress(Refused):
                 client.start("456", deviceId="tv")
@@ -112,11 +115,11 @@ def main(url: str, rate: float, seconds: float) -> dict[str, object]:
     """One run at one rate."""
     answered: list[tuple[float, float]] = []
 
-    @events.request.add_listener
     def note(response_time: float, **rest: object) -> None:
         answered.append((time.perf_counter(), response_time))
 
-    Arrivals.host, Arrivals.http, Arrivals.rate, Arrivals.seconds = url, Connections(url), rate, seconds
+    events.request.add_listener(note)  # type: ignore[no-untyped-call]
+    Arrivals.url, Arrivals.http, Arrivals.rate, Arrivals.seconds = url, Connections(url), rate, seconds
     runner = Environment(user_classes=[Arrivals], events=events).create_local_runner()
     began, busy = time.perf_counter(), time.process_time()
     runner.start(1, spawn_rate=1)

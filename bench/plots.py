@@ -1,30 +1,22 @@
 """The figures as plots, in `docs/performance/`."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from bench.engines import PROJECT
-from bench.peers import NAMES
+from bench.peers import MODULES, NAMES
 from bench.scene import VERBS
 from bench.workers import Figures
 
 FOLDER = PROJECT / "docs" / "performance"
-PACKAGES_SHOWN = 11
 
 
 def draw(figures: Figures) -> None:
     """All of them."""
-    for name, plot in (
-        ("warm", _warm),
-        ("cold", _cold),
-        ("imports", _imports),
-        ("growth", _growth),
-        ("contention", _contention),
-        ("load", _load),
-    ):
-        plot(figures).savefig(FOLDER / f"{name}.png", dpi=100)
+    for plot in (_warm, _cold, _growth, _contention, _load):
+        plot(figures).savefig(FOLDER / f"{plot.__name__.removeprefix('_')}.png", dpi=100)
 
 
 def _grid(rows: int, columns: int, *, width: float = 5.5, height: float = 3.6) -> tuple[Figure, Any]:
@@ -39,7 +31,7 @@ def _warm(figures: Figures) -> Figure:
         for axis, name, title in zip(row, ("cpu_us", "wall_us"), ("Processor", "Wall"), strict=True):
             for index, peer in enumerate(NAMES):
                 found = [verbs[verb][peer] for verb in VERBS]
-                _bars(axis, [place + index * 0.16 for place in range(len(VERBS))], found, name, label=NAMES[peer])
+                _bars(axis, [place + index * 0.13 for place in range(len(VERBS))], found, name, label=NAMES[peer])
             axis.set_xticks([place + 0.32 for place in range(len(VERBS))], list(VERBS))
             axis.set_title(f"{title} time, warm, {engine} (bare = 1)")
     axes[0][1].legend(fontsize="x-small", bbox_to_anchor=(1, 1), loc="upper left")
@@ -50,50 +42,36 @@ def _bars(axis: Any, places: list[float], found: list[Figures], name: str, **opt
     ratios = [one[f"{name}_ratio"] for one in found]
     spread = [[one[f"{name}_ratio"] - one[f"{name}_spread"][0] for one in found]]
     spread += [[one[f"{name}_spread"][1] - one[f"{name}_ratio"] for one in found]]
-    axis.bar(places, ratios, 0.15, yerr=spread, capsize=2, error_kw={"linewidth": 0.8}, **options)
+    axis.bar(places, ratios, 0.12, yerr=spread, capsize=2, error_kw={"linewidth": 0.8}, **options)
     axis.axhline(1, color="black", linewidth=0.8)
 
 
+def _line(axis: Any, points: Mapping[str, float], label: str) -> None:
+    axis.plot([int(point) for point in points], list(points.values()), "o-", label=label)
+
+
 def _cold(figures: Figures) -> Figure:
-    """Ratios of cold start and memory, with quartiles, and the zips."""
-    drawing, axes = _grid(1, 3)
-    for axis, name, title in zip(axes[0], ("wall_ms", "memory_mib"), ("Cold start", "Peak memory"), strict=False):
-        for index, peer in enumerate(NAMES):
-            _bars(axis, [index * 0.2], [figures["cold"][peer]], name)
-        axis.set_title(f"{title} (bare boto3 = 1)")
-    for index, peer in enumerate(NAMES):
-        axes[0][2].bar(index * 0.2, figures["zip_mib"][peer], 0.15)
-    axes[0][2].set_title("Package, MiB zipped")
+    """Ratios of cold start, the first request after a resume and memory, with quartiles, and the zips."""
+    drawing, axes = _grid(1, 5, width=4.4)
+    ratios = (
+        ("cold", "wall_ms", "Cold start (bare boto3 = 1)"),
+        ("cold_tls", "wall_ms", "Cold start with TLS (bare boto3 = 1)"),
+        ("cold", "memory_mib", "Peak memory (bare boto3 = 1)"),
+        ("resumed", "cpu_ms", "First after a resume, processor (own warm = 1)"),
+    )
+    for index, peer in enumerate(MODULES):
+        for axis, (figure, name, title) in zip(axes[0], ratios, strict=False):
+            _bars(axis, [index * 0.2], [figures[figure][peer]], name)
+            axis.set_title(title, fontsize="medium")
+        axes[0][-1].bar(index * 0.2, figures["zip_mib"][peer], 0.12)
+    axes[0][-1].set_title("Package, MiB zipped", fontsize="medium")
     for axis in axes[0]:
-        axis.set_xticks([index * 0.2 for index in range(len(NAMES))], list(NAMES.values()), rotation=15, fontsize=8)
-    return drawing
-
-
-def _imports(figures: Figures) -> Figure:
-    """What a cold start is spent on."""
-    spent = figures["imports"]
-    largest = {name: max(found.get(name, 0) for found in spent.values()) for found in spent.values() for name in found}
-    shown = sorted(largest, key=lambda name: -largest[name])[:PACKAGES_SHOWN]
-    drawing, axes = _grid(1, 1, width=11)
-    axis, left = axes[0][0], dict.fromkeys(spent, 0.0)
-    for index, name in enumerate([*shown, "others"]):
-        widths = {
-            peer: found.get(name, 0)
-            if name != "others"
-            else sum(value for other, value in found.items() if other not in shown)
-            for peer, found in spent.items()
-        }
-        axis.barh(
-            [NAMES[peer] for peer in spent],
-            widths.values(),
-            left=left.values(),
-            label=name,
-            color=colormaps["tab20"](index),
+        axis.set_xticks(
+            [index * 0.2 for index in range(len(MODULES))],
+            [NAMES[peer] for peer in MODULES],
+            rotation=20,
+            fontsize=8,
         )
-        left = {peer: left[peer] + widths[peer] for peer in spent}
-    axis.invert_yaxis()
-    axis.set_title("A cold start, by what is imported, ms (-X importtime, which itself takes time)")
-    axis.legend(fontsize="x-small", bbox_to_anchor=(1, 1), loc="upper left")
     return drawing
 
 
@@ -102,12 +80,7 @@ def _growth(figures: Figures) -> Figure:
     drawing, axes = _grid(1, len(figures["growth"]))
     for axis, (name, verbs) in zip(axes[0], figures["growth"].items(), strict=True):
         for verb, points in verbs.items():
-            axis.plot(
-                [int(point) for point in points],
-                [found["wall_us"] / 1000 for found in points.values()],
-                "o-",
-                label=verb,
-            )
+            _line(axis, {point: found["wall_us"] / 1000 for point, found in points.items()}, verb)
         if name != "slots held":
             axis.set_xscale("log")
         axis.set_ylim(bottom=0)
@@ -125,9 +98,7 @@ def _contention(figures: Figures) -> Figure:
         axes[0], ("calls_a_request", "median_ms"), ("DynamoDB calls a request", "Median latency, ms"), strict=True
     ):
         for verb, counts in figures["contention"].items():
-            axis.plot(
-                [int(callers) for callers in counts], [found[name] for found in counts.values()], "o-", label=verb
-            )
+            _line(axis, {callers: found[name] for callers, found in counts.items()}, verb)
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:.0f}")
         axis.set_ylim(bottom=0)

@@ -17,6 +17,7 @@ from bench.workers import Figures
 PAGE = PROJECT / "docs" / "performance.md"
 FILE = PROJECT / "docs" / "performance" / "figures.json"
 ENGINE_NAMES = {"embedded": "the embedded engine", "dynamodb-local": "DynamoDB Local"}
+RESUMED = ("resumed", "resumed_tls")
 FEW_MS = 5
 """Packages whose imports take less than this in every peer are summed up."""
 
@@ -40,13 +41,19 @@ def filled(page: str, figures: Figures) -> str:
 def lines(figures: Figures) -> str:
     """The last lines, for scripts."""
     said = [
-        f"ratio {verb} cpu={peers['service']['cpu_us_ratio']:.3f} wall={peers['service']['wall_us_ratio']:.3f}"
+        f"{label} {verb} cpu={peers[peer]['cpu_us_ratio']:.3f} wall={peers[peer]['wall_us_ratio']:.3f}"
+        for label, peer in (("ratio", "service"), ("botocore", "service-botocore"))
         for verb, peers in figures["warm"][figures["engine"]].items()
     ]
     found = figures["cold"]["service"]
     said.append(
         f"ratio cold={found['wall_ms_ratio']:.3f} memory={found['memory_mib_ratio']:.3f} "
         f"zip_mib={figures['zip_mib']['service']:.2f}"
+    )
+    said.append(
+        f"ratio cold_tls={figures['cold_tls']['service']['wall_ms_ratio']:.3f} "
+        f"resumed={figures['resumed']['service']['cpu_ms_ratio']:.3f} "
+        f"resumed_tls={figures['resumed_tls']['service']['cpu_ms_ratio']:.3f}"
     )
     return "\n".join(said)
 
@@ -74,7 +81,7 @@ def warm(figures: Figures) -> str:
         [ENGINE_NAMES[engine], _name(peer), kind, *(_compared(verbs[verb][peer], name) for verb in VERBS)]
         for engine, verbs in figures["warm"].items()
         for name, kind in (("cpu_us", "processor"), ("wall_us", "wall"))
-        for peer in figures["cold"]
+        for peer in verbs["start"]
     ]
     return _table(["engine", "", "time", *VERBS], rows)
 
@@ -84,12 +91,24 @@ def cold(figures: Figures) -> str:
     rows = [
         [
             _name(peer),
-            *(_compared(found, name) for name in ("wall_ms", "cpu_ms", "memory_mib")),
+            *(_compared(found, name) for name in ("wall_ms", "cpu_ms")),
+            *(_compared(figures["cold_tls"][peer], name) for name in ("wall_ms", "cpu_ms")),
+            _compared(found, "memory_mib"),
             _short(figures["zip_mib"][peer]),
         ]
         for peer, found in figures["cold"].items()
     ]
-    return _table(["", "wall, ms", "processor, ms", "memory, MiB", "zip, MiB"], rows)
+    over = [f"{kind}{tls}, ms" for tls in ("", " with TLS") for kind in ("wall", "processor")]
+    return _table(["", *over, "memory, MiB", "zip, MiB"], rows)
+
+
+def resumed(figures: Figures) -> str:
+    """Ratios to the peer's own warm requests with quartiles, milliseconds."""
+    rows = [
+        [_name(peer), *(_compared(figures[over][peer], name) for over in RESUMED for name in ("cpu_ms", "wall_ms"))]
+        for peer in figures["resumed"]
+    ]
+    return _table(["", *(f"{kind}{tls}, ms" for tls in ("", " with TLS") for kind in ("processor", "wall"))], rows)
 
 
 def imports(figures: Figures) -> str:
@@ -173,6 +192,7 @@ TABLES = {
     "targets": aims,
     "warm": warm,
     "cold": cold,
+    "resumed": resumed,
     "imports": imports,
     "counted": counted,
     "growth": growth,
@@ -188,7 +208,7 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _name(peer: str) -> str:
-    return f"**{NAMES[peer]}**" if peer == "service" else NAMES[peer]
+    return f"**{NAMES[peer]}**" if peer == "service" else NAMES.get(peer, peer)
 
 
 def _compared(found: Figures, name: str) -> str:

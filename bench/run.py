@@ -2,23 +2,25 @@
 
 Writes the figures and plots in `docs/performance/` and the tables in `docs/performance.md`, and ends with lines that a
 script can read. Exits non-zero when something could not be measured. `QUICK=1` measures the service beside the bare
-handler only, in fewer rounds, and writes nothing. `ENGINE=dynamodb-local` takes cold starts and the last lines' warm
-ratios on that engine instead of the embedded one."""
+handler only, in fewer rounds, and writes nothing. `ENGINE=dynamodb-local` takes cold starts, resumes and the last
+lines' warm ratios on that engine instead of the embedded one."""
 
 import os
 import platform
 from importlib.metadata import version
 from typing import Any
 
-from bench import cold, growth, load, plots, report, warm
-from bench.engines import ENGINES
-from bench.peers import NAMES
+from bench import growth, load, plots, report, warm
+from bench.cold import Instances
+from bench.engines import ENGINE, ENGINES
+from bench.packages import packaged
+from bench.peers import MODULES, NAMES, VARIANTS
 from bench.scene import connect, create_table, environment
-from bench.workers import Figures, run_module
+from bench.tls import terminated
+from bench.workers import Figures, Side, run_module
 
 QUICK = bool(os.environ.get("QUICK"))
-ENGINE = os.environ.get("ENGINE") or "embedded"
-PEERS = ["bare", "service"] if QUICK else list(NAMES)
+PEERS = ["bare", "service"] if QUICK else MODULES
 
 
 def measure() -> Figures:
@@ -27,18 +29,38 @@ def measure() -> Figures:
     for name in [ENGINE] if QUICK else ENGINES:
         with ENGINES[name]() as endpoint:
             create_table(connect(endpoint))
-            figures["warm"][name] = warm.measure(endpoint, PEERS, rounds=5 if QUICK else 12, calls=40 if QUICK else 80)
+            rounds, calls = (5, 40) if QUICK else (12, 80)
+            figures["warm"][name] = warm.measure(_sides(endpoint), rounds=rounds, calls=calls)
             if name == ENGINE:
-                figures["cold"], figures["imports"], figures["zip_mib"] = cold.measure(
-                    endpoint,
-                    PEERS,
-                    rounds=5 if QUICK else 15,
-                    import_rounds=0 if QUICK else 5,
-                    with_zappa=not QUICK,
-                )
+                figures |= _fresh(endpoint)
             if name == "dynamodb-local" and not QUICK:
                 figures |= _alone(endpoint)
     return figures
+
+
+def _sides(endpoint: str) -> dict[str, Side]:
+    """The peers, and the service's variants."""
+    given = environment(endpoint)
+    variants = {name: Side(peer, given | more) for name, (peer, more) in VARIANTS.items()}
+    sides = {peer: Side(peer, given) for peer in PEERS} | variants
+    return {name: sides[name] for name in NAMES if name in sides}
+
+
+def _fresh(endpoint: str) -> Figures:
+    """Cold starts and resumes, over plain HTTP and over TLS."""
+    client, rounds = connect(endpoint), 5 if QUICK else 15
+    with packaged(PEERS) as (folders, sizes), terminated(endpoint) as (secure, authorities):
+        plain = Instances(folders, client, environment(endpoint))
+        tls = Instances(folders, client, environment(secure) | {"AWS_CA_BUNDLE": authorities})
+        return {
+            "cold": plain.cold(rounds=rounds),
+            "cold_tls": tls.cold(rounds=rounds),
+            "resumed": plain.resumed(rounds=rounds),
+            "resumed_tls": tls.resumed(rounds=rounds),
+            "imports": {} if QUICK else plain.imports(rounds=5),
+            "zip_mib": sizes,
+            "has_cryptography": (folders["service"] / "cryptography").is_dir(),
+        }
 
 
 def _alone(endpoint: str) -> Figures:
@@ -67,7 +89,7 @@ def main() -> None:
     """Measure, show, write."""
     figures = measure()
     if QUICK:
-        print(report.warm(figures), report.cold(figures), sep="\n\n")
+        print(report.warm(figures), report.cold(figures), report.resumed(figures), sep="\n\n")
     else:
         report.write(figures)
         plots.draw(figures)

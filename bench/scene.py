@@ -16,12 +16,16 @@ from bench.events import event
 VERBS = {"start": 201, "denial": 409, "renew": 200, "stop": 204}
 """With the status that each must have."""
 TABLE, REGION, LIMIT = "UserStreams", "eu-west-1", 3
-SECRET, ISSUER, AUDIENCE = "s" * 64, "https://id.example.com", "streams"
+SECRET, ISSUER, AUDIENCE = (
+    "secret-of-the-identity-provider-0123456789",
+    "https://id.example.com",
+    "streams",
+)
 ENVIRONMENT = {
     "AUTH_JWT_SECRETS": SECRET,
     "AUTH_ISSUER": ISSUER,
     "AUTH_AUDIENCE": AUDIENCE,
-    "LEASE_TOKEN_KEYS": "k" * 48,
+    "LEASE_TOKEN_KEYS": "key-of-lease-tokens-0123456789abcdefghijklmnopqrs",
     "ALLOWED_HOSTS": ".amazonaws.com",
     "CORS_ALLOWED_ORIGINS": "https://watch.example.com",
     "LOG_FORMAT": "json",
@@ -32,7 +36,11 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "DEBUG": "",
+    "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "1",  # Zappa's: the application is in the snapshot
 }
+PLAYERS_STOP_BY_POST = True
+"""Players send `POST …/{id}/heartbeat` and `POST …/{id}/stop` with their token alone. False: this service is sent a
+`DELETE` and bearer tokens, as it takes them before it has those."""
 HOUR_MS = 3_600_000
 BATCH = 25
 """The most rows that one BatchWriteItem takes."""
@@ -70,15 +78,16 @@ def create_table(client: Any, table: str = TABLE) -> None:
 def row(user_id: str, *, held: int = 0, limit: int | None = None) -> dict[str, Any]:
     """A user's row with so many live streams, and the limit that an operator set, in DynamoDB's JSON."""
     now = time.time_ns() // 1_000_000
-    lease = {"stream_id": {"S": "456"}, "started_at": {"N": str(now)}, "expires_at": {"N": str(now + HOUR_MS)}}
+    instants = {"a": now, "e": now + HOUR_MS, "n": now * 1000}
+    lease = {"s": {"S": "456"}, "k": {"S": "seeded"}, **{name: {"N": str(value)} for name, value in instants.items()}}
     ids = [f"device-{number:09}" for number in range(held)]
     override = {} if limit is None else {"limit": {"N": str(limit)}, "when_full": {"S": "deny"}}
     return {
         "user_id": {"S": user_id},
         "version": {"N": str(now)},
-        "leases": {"M": {id: {"M": lease} for id in ids}},
-        "epochs": {"M": {id: {"N": "1"} for id in ids}},
-        "ended": {"M": {}},
+        "l": {"M": {id: {"M": lease} for id in ids}},
+        "p": {"M": {id: {"N": "0"} for id in ids}},
+        "d": {"M": {}},
         **override,
     }
 
@@ -132,6 +141,7 @@ def _request(verb: str, user: str, handler: Handler) -> dict[str, Any]:
         return start
     stream = json.loads(handler(start, None)["body"])
     url, token = f"/users/{user}/streams/{stream['id']}", {"token": stream.get("token", "none")}
-    if verb == "renew":
-        return event("POST", f"{url}/heartbeat", token, as_viewer(user))
-    return event("DELETE", url, token if "token" in stream else None, as_viewer(user))
+    if "token" in stream and not PLAYERS_STOP_BY_POST:
+        method, path = ("POST", f"{url}/heartbeat") if verb == "renew" else ("DELETE", url)
+        return event(method, path, token, as_viewer(user))
+    return event("POST", f"{url}/{'heartbeat' if verb == 'renew' else 'stop'}", token, {})

@@ -6,13 +6,22 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from bench.engines import PROJECT
 
 Figures = dict[str, Any]
 Times = list[tuple[float, float]]
 """Processor and wall microseconds of each call."""
+
+
+class Side(NamedTuple):
+    """What is measured warm: a peer, all that it finds in its environment, and the checkout that it is of."""
+
+    peer: str
+    environment: dict[str, str]
+    checkout: Path = PROJECT
 
 
 class Worker:
@@ -28,20 +37,20 @@ class Worker:
         print(json.dumps(asked), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"{self._process.args} could not measure {asked}")
+            raise RuntimeError(f"{self._process.args!r} could not measure {asked}")
         return [(cpu, wall) for cpu, wall in json.loads(answer)]
 
 
 @contextmanager
-def running[Name](peers: Mapping[Name, tuple[str, dict[str, str]]]) -> Iterator[dict[Name, Worker]]:
-    """Workers by name, each with the peer that it measures and its environment."""
+def running[Name](sides: Mapping[Name, Side]) -> Iterator[dict[Name, Worker]]:
+    """A worker for each side."""
     with ExitStack() as stack:
         workers = {}
-        for name, (peer, environment) in peers.items():
+        for name, side in sides.items():
             process = subprocess.Popen(
-                [sys.executable, "-m", "bench.worker", peer],
-                cwd=PROJECT,
-                env=environment,
+                [sys.executable, "-m", "bench.worker", side.peer],
+                cwd=side.checkout,
+                env=side.environment,
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

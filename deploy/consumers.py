@@ -1,50 +1,62 @@
-"""API Gateway's usage plans: a rate, a burst and an API key for each consumer. Idempotent; no plan or key is deleted.
+"""Back ends with a key of their own: a resource of the API that asks for one, and a usage plan for each.
 
-API Gateway asks for the key, in the header the service reads too (`X-API-Key`), where the stage has `api_key_required`.
-The value is AWS's to make and to tell (`aws apigateway get-api-key --include-value`); its SHA-256 goes into `API_KEYS`.
+Viewers' routes ask for no key, or their players, and browsers' preflights, would get 403. The same routes under
+`/back-end` do: API Gateway counts what each key sends there, against the rate and the burst of its usage plan. The
+header is the one that the service reads too (`X-API-Key`): AWS makes the value and tells it (`aws apigateway
+get-api-key --include-value`), and its SHA-256 goes into `API_KEYS`.
+
+Plans and keys are named by the function, so that they outlive the API: a back end keeps its key when the stage is
+undeployed and deployed again. None is deleted here.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from deploy.stages import Stage
+from deploy.state import Consumer
 from deploy.steps import Step
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consumer:
-    """A back end that calls the API: so many requests a second, so many at once."""
-
-    name: str
-    rate: float
-    burst: int
-
-    @property
-    def throttle(self) -> dict[str, float]:
-        """In API Gateway's words."""
-        return {"rateLimit": float(self.rate), "burstLimit": self.burst}
+PREFIX = "back-end"
 
 
-def plan_consumers(consumers: list[Consumer], *, api_id: str, api_stage: str, apigateway: Any) -> Iterator[Step]:
+def plan_consumers(consumers: tuple[Consumer, ...], *, stage: Stage, api_id: str, apigateway: Any) -> Iterator[Step]:
     """What differs from what is there. `apigateway` is a boto3 client."""
+    if not consumers:
+        return
+    yield from _routes(stage, api_id, apigateway)
     plans = {plan["name"]: plan for plan in _all(apigateway, "get_usage_plans")}
     keys = {key["name"]: key["id"] for key in _all(apigateway, "get_api_keys")}
+    here = {"apiId": api_id, "stage": stage.name}
     for consumer in consumers:
-        name = f"{api_id}-{api_stage}-{consumer.name}"
+        name = f"{stage.function}-{consumer.name}"
         plan, key_id = plans.get(name), keys.get(name)
         if plan is None or key_id is None or key_id not in _keys_of(apigateway, plan["id"]):
-            yield Step(
-                f"give {consumer.name} an API key, for {consumer.rate:g} requests a second, {consumer.burst} at once",
-                partial(
-                    _introduce, apigateway, consumer, name, api_id, api_stage, plan["id"] if plan else None, key_id
-                ),
-            )
-        if plan is not None and plan.get("throttle") != consumer.throttle:
-            yield Step(
-                f"let {consumer.name} send {consumer.rate:g} requests a second, {consumer.burst} at once",
-                partial(_throttle, apigateway, consumer, plan["id"]),
-            )
+            make = partial(_introduce, apigateway, consumer, name, here, plan["id"] if plan else None, key_id)
+            yield Step(f"give {consumer.name} an API key, for {_rate(consumer)}", make)
+        if plan is not None:
+            yield from _changes(consumer, plan, here, apigateway)
+
+
+def _changes(consumer: Consumer, plan: dict[str, Any], here: dict[str, str], apigateway: Any) -> Iterator[Step]:
+    for what, field, value in (
+        ("a second", "rateLimit", float(consumer.rate)),
+        ("at once", "burstLimit", consumer.burst),
+    ):
+        now = plan.get("throttle", {}).get(field)
+        if now != value:
+            patch = {"op": "replace", "path": f"/throttle/{field}", "value": f"{value:g}"}
+            update = partial(apigateway.update_usage_plan, usagePlanId=plan["id"], patchOperations=[patch])
+            yield Step(f"let {consumer.name} send so many requests {what}", update, now, value)
+    stages = [{"apiId": found["apiId"], "stage": found["stage"]} for found in plan.get("apiStages", [])]
+    if here not in stages:
+        patch = {"op": "add", "path": "/apiStages", "value": f"{here['apiId']}:{here['stage']}"}
+        update = partial(apigateway.update_usage_plan, usagePlanId=plan["id"], patchOperations=[patch])
+        yield Step(f"have the key of {consumer.name} hold for this API", update)
+
+
+def _rate(consumer: Consumer) -> str:
+    return f"{consumer.rate:g} requests a second, {consumer.burst} at once"
 
 
 def _all(apigateway: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:
@@ -57,23 +69,42 @@ def _keys_of(apigateway: Any, plan_id: str) -> set[str]:
 
 
 def _introduce(
-    apigateway: Any, consumer: Consumer, name: str, api_id: str, stage: str, plan_id: str | None, key_id: str | None
+    apigateway: Any, consumer: Consumer, name: str, here: dict[str, str], plan_id: str | None, key_id: str | None
 ) -> None:
     """A plan and a key, whichever is missing, and the one in the other."""
     if plan_id is None:
-        plan_id = apigateway.create_usage_plan(
-            name=name, apiStages=[{"apiId": api_id, "stage": stage}], throttle=consumer.throttle
-        )["id"]
+        throttle = {"rateLimit": float(consumer.rate), "burstLimit": consumer.burst}
+        plan_id = apigateway.create_usage_plan(name=name, apiStages=[here], throttle=throttle)["id"]
     if key_id is None:
         key_id = apigateway.create_api_key(name=name, enabled=True)["id"]
     apigateway.create_usage_plan_key(usagePlanId=plan_id, keyId=key_id, keyType="API_KEY")
 
 
-def _throttle(apigateway: Any, consumer: Consumer, plan_id: str) -> None:
-    apigateway.update_usage_plan(
-        usagePlanId=plan_id,
-        patchOperations=[
-            {"op": "replace", "path": f"/throttle/{name}", "value": f"{value:g}"}
-            for name, value in consumer.throttle.items()
-        ],
+def _routes(stage: Stage, api_id: str, apigateway: Any) -> Iterator[Step]:
+    resources = {
+        found["path"]: found for found in _all(apigateway, "get_resources", restApiId=api_id, embed=["methods"])
+    }
+    methods = resources.get(f"/{PREFIX}/{{proxy+}}", {}).get("resourceMethods", {})
+    if "ANY" not in methods:
+        yield Step(f"take calls with a key under /{PREFIX}", partial(_open, apigateway, api_id, stage, resources))
+
+
+def _open(apigateway: Any, api_id: str, stage: Stage, resources: dict[str, dict[str, Any]]) -> None:
+    """`/back-end/{proxy+}`, to the same function, in the same role, as `/{proxy+}`."""
+    viewers = {"restApiId": api_id, "resourceId": resources["/{proxy+}"]["id"]}
+    method = next(iter(resources["/{proxy+}"]["resourceMethods"]))
+    to = apigateway.get_integration(**viewers, httpMethod=method)
+    parent = (
+        resources.get(f"/{PREFIX}", {}).get("id")
+        or apigateway.create_resource(restApiId=api_id, parentId=resources["/"]["id"], pathPart=PREFIX)["id"]
     )
+    proxy = (
+        resources.get(f"/{PREFIX}/{{proxy+}}", {}).get("id")
+        or apigateway.create_resource(restApiId=api_id, parentId=parent, pathPart="{proxy+}")["id"]
+    )
+    address = {"restApiId": api_id, "resourceId": proxy, "httpMethod": "ANY"}
+    apigateway.put_method(**address, authorizationType="NONE", apiKeyRequired=True)
+    apigateway.put_integration(
+        **address, type="AWS_PROXY", integrationHttpMethod="POST", uri=to["uri"], credentials=to["credentials"]
+    )
+    apigateway.create_deployment(restApiId=api_id, stageName=stage.name)

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
+import zipfile
 from pathlib import Path
 
-from deploy.package import FOR_PUBLISHED_KEYS, PACKAGES
+from deploy.bom import bundled_libraries
+from deploy.package import DISTRIBUTIONS, FOR_PUBLISHED_KEYS
+from deploy.wheels import wheels
 
 LIST = Path(__file__).parent.parent / "docs" / "licences.md"
 HEAD = """\
@@ -13,24 +15,57 @@ HEAD = """\
 
 The package that `zappa deploy` uploads holds files of these, and of nothing else; cryptography and cffi only where
 viewers' tokens are signed by published keys. Written by `python -m deploy.licences`; a test holds it to what is
-installed.
+pinned.
 
 drf-spectacular-sidecar brings Swagger UI (Apache-2.0, its licence beside it).
 
 """
+BUNDLED = """
+## Inside the wheels
 
+pycurl's wheel brings the libraries that libcurl is made of, and cryptography's has OpenSSL (Apache-2.0) and Rust crates
+compiled in. [dependencies.md](dependencies.md) says how to hear of their vulnerabilities.
 
-def shipped() -> set[str]:
-    """The distributions that the package holds files of."""
-    by_name = packages_distributions()
-    return {by_name[name.removesuffix(".py")][0] for name in PACKAGES + FOR_PUBLISHED_KEYS}
+| File | Library | License |
+|---|---|---|
+"""
+LIBRARIES = {
+    "libbrotlicommon": ("Brotli", "MIT"),
+    "libbrotlidec": ("Brotli", "MIT"),
+    "libcom_err": ("MIT Kerberos", "MIT"),
+    "libcrypto": ("OpenSSL", "Apache-2.0"),
+    "libcurl": ("curl", "curl"),
+    "libgssapi_krb5": ("MIT Kerberos", "MIT"),
+    "libidn2": ("GNU Libidn2", "LGPL-3.0-or-later or GPL-2.0-or-later"),
+    "libk5crypto": ("MIT Kerberos", "MIT"),
+    "libkrb5": ("MIT Kerberos", "MIT"),
+    "libkrb5support": ("MIT Kerberos", "MIT"),
+    "libnghttp2": ("nghttp2", "MIT"),
+    "libnghttp3": ("nghttp3", "MIT"),
+    "libngtcp2": ("ngtcp2", "MIT"),
+    "libngtcp2_crypto_ossl": ("ngtcp2", "MIT"),
+    "libpsl": ("libpsl", "MIT"),
+    "libsfparse": ("sfparse", "MIT"),
+    "libssh2": ("libssh2", "BSD-3-Clause"),
+    "libssl": ("OpenSSL", "Apache-2.0"),
+    "libunistring": ("GNU libunistring", "LGPL-3.0-or-later or GPL-2.0-or-later"),
+}
 
 
 def written() -> str:
     """The list, as it should stand in docs/licences.md."""
     command = [sys.executable, "-m", "piplicenses", "--from=mixed", "--format=markdown", "--packages"]
-    table = subprocess.run([*command, *sorted(shipped())], check=True, capture_output=True, text=True)
-    return HEAD + table.stdout
+    shipped = sorted({*DISTRIBUTIONS, *FOR_PUBLISHED_KEYS})
+    table = subprocess.run([*command, *shipped], check=True, capture_output=True, text=True)
+    rows = [f"| {file} | {' | '.join(LIBRARIES[file.split('.so')[0]])} |\n" for file in bundled()]
+    return HEAD + table.stdout + BUNDLED + "".join(rows)
+
+
+def bundled() -> list[str]:
+    """The libraries that pycurl's wheel brings to an arm64 stage."""
+    wheel = wheels(["pycurl"], runtime="python3.13", architecture="arm64")["pycurl"]
+    with zipfile.ZipFile(wheel) as entries:
+        return bundled_libraries(entries.namelist())
 
 
 if __name__ == "__main__":

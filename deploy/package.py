@@ -1,59 +1,66 @@
-"""The package that ships: what a request can reach, compiled ahead, the same bytes from the same sources.
+"""The package that ships: what a request can reach, compiled ahead, the same bytes from the same commit.
 
-Zappa packs the whole environment that it runs in; its callback `zip` then hands the archive to `finish`, before it is
-uploaded, so `zappa package`, `zappa deploy` and `zappa update` all ship the same small one:
+Zappa is told to collect nothing (`"exclude": ["*"]`); its callback `zip` then has `build` make the archive, before it
+is uploaded, so that `zappa package`, `zappa deploy` and `zappa update` all ship the same one:
 
-* of the environment, only the packages named here, whatever else is installed; of botocore's data, only DynamoDB's;
+* of this project, what git tracks in the folders named here, and nothing that merely lies there;
+* of what it depends on, the files of the wheels that requirements*.txt pin by hash, for the stage's Python and
+  architecture; what is installed where it is packed plays no part;
 * bytecode beside every source, of the kind that is never checked against it (PEP 552): on Lambda's read-only disk
   nothing is compiled at a cold start, and no time stamp is in it;
-* entries in order, with one fixed time.
+* `release.json` (version, commit) and `bom.cdx.json` (a CycloneDX bill of materials).
 
-`python -m deploy.package ARCHIVE` says what is in one, by size.
+`python -m deploy.package` writes deploy/manifest.txt, which a test holds to what ships; with an ARCHIVE it says what is
+in that, by size.
 """
 
+import json
 import os
-import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from click import ClickException
 
-OURS = ("streams", "streams_project", "clients", "zappa_settings.py")
-PACKAGES = (
-    "asgiref", "botocore", "corsheaders", "dateutil", "django", "drf_spectacular_sidecar", "jmespath", "jwt",
-    "pynamodb", "rest_framework", "six.py", "sqlparse", "urllib3", "whitenoise",
-    "zappa", "boto3", "s3transfer", "durationpy", "markupsafe", "werkzeug",  # Zappa's handler and what it imports
+from deploy.bom import bill_of_materials
+from deploy.release import Release, release
+from deploy.wheels import PROJECT, wheels
+
+OURS = ("streams", "streams_project", "clients/web")
+DISTRIBUTIONS = (
+    "asgiref", "botocore", "django", "django-cors-headers", "djangorestframework", "drf-spectacular-sidecar",
+    "jmespath", "pycurl", "pyjwt", "pynamodb", "python-dateutil", "six", "sqlparse", "urllib3", "whitenoise",
+    "boto3", "durationpy", "markupsafe", "s3transfer", "werkzeug", "zappa",  # Zappa's handler and what it imports
 )  # fmt: skip
-FOR_PUBLISHED_KEYS = ("cryptography", "cffi", "_cffi_backend")
-"""Where viewers' tokens are signed with published keys: large, and compiled for one architecture."""
+FOR_PUBLISHED_KEYS = ("cffi", "cryptography")
+"""Where viewers' tokens are signed with published keys."""
+AT_MOST_MIB, AT_MOST_MIB_WITH_PUBLISHED_KEYS = 16, 20
+MANIFEST = PROJECT / "deploy" / "manifest.txt"
 
 LEFT_OUT = re.compile(
     r"""
       (^|/)__pycache__/
     | (^|/)tests?/
+    | ^[^/]+\.(dist-info|data)/
     | \.(pyi|pyx|pxd|c|h|po|mo|map|typed|md|rst|txt)$
-    | ^botocore/data/(?!dynamodb/2012-08-10/|[^/]*\.json$)
-    | ^botocore/data/dynamodb/.*/(examples|waiters|paginators)
     | ^boto3/(data|examples|docs)/
-    | ^clients/python/
-    | ^django/contrib/(gis|postgres|flatpages|redirects|sitemaps|syndication|humanize|sites)/
+    | ^botocore/data/(?!(dynamodb|secretsmanager|ssm)/|[^/]*\.json$)
+    | ^botocore/data/\w+/.*/(examples|waiters|paginators)
+    | ^cffi/
+    | ^curl/
+    | ^dateutil/zoneinfo/.*\.tar\.gz$
     | ^django/contrib/(admin|admindocs|auth|gis)/(static|templates|locale)/
+    | ^django/contrib/(gis|postgres|flatpages|redirects|sitemaps|syndication|humanize|sites)/
     | ^django/(contrib/\w+|conf)/locale/(?!en/)\w+/
     | ^django/(test|core/management/commands/test\w*\.py)
-<<<<<<< HEAD
-    | ^rest_framework/locale/
-    | ^streams/management/commands/(preflight|provision|runserver)\.py$
-=======
     | ^drf_spectacular_sidecar/static/.*/(redoc/|oauth2-|favicon-|swagger-ui-standalone-)
     | ^rest_framework/(locale|static)/
     | ^streams/management/commands/runserver\.py$
->>>>>>> pages
     | ^streams_project/local_dynamodb\.py$
     | ^werkzeug/debug/shared/
     | ^zappa/(cli|core|letsencrypt|middleware_tests)\.py$
@@ -64,47 +71,83 @@ LEFT_OUT = re.compile(
 MODIFIED = (1980, 1, 1, 0, 0, 0)
 
 
-def finish(cli: Any) -> None:
-    """Zappa's callback: make the archive it has just written the one that ships, and say what is in it."""
-    archive = Path(cli.zip_path)
-    environment = {**cli.stage_config.get("environment_variables", {}), **(cli.aws_environment_variables or {})}
-    with_published_keys = bool(environment.get("AUTH_JWKS"))
-    machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    if with_published_keys and machine != (cli.stage_config.get("architecture") or "x86_64"):
-        raise ClickException(
-            f"AUTH_JWKS needs the package cryptography, which is compiled for this machine ({machine}), and the stage "
-            "runs on another architecture: set the stage's architecture, or deploy from a machine like it."
-        )
-    rebuild(archive, with_published_keys=with_published_keys)
-    print(report(archive))  # noqa: T201
-
-
-def rebuild(archive: Path, *, with_published_keys: bool = False) -> None:
-    """Write the archive anew, in place."""
-    kept = OURS + PACKAGES + (FOR_PUBLISHED_KEYS if with_published_keys else ())
-    with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(archive) as source:
-            for name in source.namelist():
-                is_named = name.split("/")[0].split(".cpython")[0] in kept
-                is_for_this_machine = name.endswith(".so") and not with_published_keys
-                if is_named and not is_for_this_machine and not LEFT_OUT.search(name):
-                    source.extract(name, folder)
-        _compile(folder)
-        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+def build(
+    archive: Path, *, zappa_settings: bytes, runtime: str, architecture: str, with_published_keys: bool = False
+) -> None:
+    """Write the archive. `zappa_settings` is the module that Zappa's handler reads."""
+    python, now = interpreter(runtime), release()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        collect(folder, now, runtime=runtime, architecture=architecture, with_published_keys=with_published_keys)
+        (folder / "zappa_settings.py").write_bytes(zappa_settings)
+        _compile(folder, python)
         with zipfile.ZipFile(archive, "w") as target:
-            for path in files:
-                entry = zipfile.ZipInfo(str(path.relative_to(folder)), MODIFIED)
+            for file in files_in(folder):
+                entry = zipfile.ZipInfo(file, MODIFIED)
                 entry.external_attr = 0o644 << 16
-                target.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
+                target.writestr(entry, (folder / file).read_bytes(), zipfile.ZIP_DEFLATED, 9)
+    most = AT_MOST_MIB_WITH_PUBLISHED_KEYS if with_published_keys else AT_MOST_MIB
+    if archive.stat().st_size > most * 2**20:
+        raise ClickException(f"The package has {archive.stat().st_size / 2**20:.1f} MiB, of at most {most}.")
 
 
-def _compile(folder: str) -> None:
+def collect(folder: Path, now: Release, *, runtime: str, architecture: str, with_published_keys: bool = False) -> None:
+    """The files that ship, as sources."""
+    names = DISTRIBUTIONS + (FOR_PUBLISHED_KEYS if with_published_keys else ())
+    found = wheels(names, runtime=runtime, architecture=architecture)
+    for wheel in found.values():
+        with zipfile.ZipFile(wheel) as entries:
+            for name in entries.namelist():
+                if not name.endswith("/") and not LEFT_OUT.search(name):
+                    entries.extract(name, folder)
+    for name in tracked():
+        if not LEFT_OUT.search(name):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT / name, folder / name)
+    (folder / "release.json").write_text(json.dumps(now._asdict()))
+    (folder / "bom.cdx.json").write_text(bill_of_materials(now, found))
+
+
+def tracked() -> list[str]:
+    """What git tracks of ours that can ship."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", *OURS], cwd=PROJECT, check=True, capture_output=True, text=True
+    )
+    return [name for name in listed.stdout.split("\0") if name and (PROJECT / name).is_file()]
+
+
+def interpreter(runtime: str) -> str:
+    """A Python of the stage's version: bytecode of another would be compiled anew at every cold start."""
+    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    found = shutil.which(runtime)
+    if found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
+        return found
+    raise ClickException(f"The stage runs on {runtime}, and no {runtime} is on the PATH to compile the package with.")
+
+
+def _compile(folder: Path, python: str) -> None:
     """Bytecode beside every source, as it will be found on Lambda. In a process of its own, with hashes fixed: else the
     order of a set's members would differ from one package to the next."""
-    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    command = [python, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     subprocess.run(
-        [*command, "-s", folder, "-p", "/var/task", folder], check=True, env=os.environ | {"PYTHONHASHSEED": "0"}
+        [*command, "-s", str(folder), "-p", "/var/task", str(folder)],
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
     )
+
+
+def manifest() -> str:
+    """Every file that ships to an arm64 stage with published keys, but for bytecode."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        collect(folder, release(), runtime="python3.13", architecture="arm64", with_published_keys=True)
+        return "".join(f"{file}\n" for file in sorted([*files_in(folder), "zappa_settings.py"]))
+
+
+def files_in(folder: Path) -> list[str]:
+    """Every file in a folder, in the order in which they ship."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def report(archive: Path) -> str:
@@ -123,4 +166,7 @@ def report(archive: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(report(Path(sys.argv[1])))  # noqa: T201
+    if len(sys.argv) > 1:
+        print(report(Path(sys.argv[1])))  # noqa: T201
+    else:
+        MANIFEST.write_text(manifest())

@@ -1,60 +1,124 @@
-"""What would go wrong with a deployment, found before Zappa starts, with what to do about it."""
+"""What would go wrong with a deployment, found before anything is touched, with what to do about it."""
 
-import json
+import os
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from click import ClickException
 
-from deploy.stage import PROJECT, wrong_settings
+from deploy import environment as environments
+from deploy.environment import Environment
+from deploy.package import interpreter
+from deploy.references import resolve
+from deploy.stages import Stage, stages
+from deploy.start import last_words
+from deploy.wheels import MACHINES, PROJECT
 
-LAMBDA_NAME_AT_MOST = 64
+NAME_AT_MOST = 64
+"""Of a function, and of a role."""
+ROUTES = ("console", "docs", "healthz", "me", "openapi.json", "readyz", "static", "users")
+PAST_THE_ALIAS = ("alb_enabled", "docker_image_uri", "function_url_enabled", "slim_handler")
 
 
-def stage_of(name: str, path: Path = PROJECT / "zappa_settings.json") -> dict[str, Any]:
-    """The settings of a stage with those it extends, as Zappa merges them. Raises `KeyError`."""
-    stages = json.loads(path.read_text())
-    stage = stages[name]
-    return {**(stage_of(stage["extends"], path) if "extends" in stage else {}), **stage}
+def problems(stage: Stage, environment: Environment, client: Callable[[str], Any]) -> Iterator[str]:
+    """Everything that stands in the way of `zappa deploy` or `zappa update`, one line each. `client` gives a boto3
+    client of a service."""
+    yield from _names(stage)
+    yield from _ways_in(stage)
+    if stage.architecture not in MACHINES:
+        yield f"The architecture {stage.architecture!r} is none of Lambda's: set it to {' or '.join(MACHINES)}."
+    try:
+        interpreter(stage.runtime)
+    except ClickException as exc:
+        yield exc.message
+    try:
+        resolved = resolve(environment.effective, client)
+    except ClickException as exc:
+        yield exc.message
+    else:
+        yield from environments.problems(environment, resolved=resolved)
+        if wrong := wrong_settings(environment.effective | resolved):
+            yield f"The service would not start: {wrong}"
+    if stage.region:
+        yield from _account(stage, client)
 
 
-def problems(name: str, stage: Mapping[str, Any], environment: Mapping[str, str], session: Any) -> Iterator[str]:
-    """Everything that stands in the way of `zappa deploy`, one line each. `session` is a boto3 session."""
-    region, bucket = stage.get("aws_region"), stage.get("s3_bucket", "")
-    function = f"{stage.get('project_name', '')}-{name}"
-    if not region:
+def _names(stage: Stage) -> Iterator[str]:
+    bucket = stage.settings.get("s3_bucket", "")
+    if not stage.region:
         yield "No region: set aws_region in zappa_settings.json."
-    if len(function) > LAMBDA_NAME_AT_MOST:
-        yield (
-            f"The function would be named {function}, {len(function)} characters of at most {LAMBDA_NAME_AT_MOST}: "
-            "shorten project_name or the stage's name."
-        )
+    for what, name in (("function", stage.function), ("role", stage.role)):
+        if len(name) > NAME_AT_MOST:
+            yield (
+                f"The {what} would be named {name}, {len(name)} characters of at most {NAME_AT_MOST}: "
+                "shorten project_name or the stage's name."
+            )
     if "CHANGE-ME" in bucket or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
         yield f"The bucket {bucket!r} is not one: set s3_bucket to a name of your own (3 to 63 of a-z 0-9 . -)."
-    hosts = stage.get("environment_variables", {}).get("ALLOWED_HOSTS", "")
-    elsewhere = set(re.findall(r"execute-api\.([a-z0-9-]+)\.amazonaws\.com", hosts)) - {region}
-    if region and elsewhere:
+    if not re.fullmatch(r"[a-zA-Z0-9_]+", stage.name):
+        yield f"API Gateway takes no stage named {stage.name!r}: a-z A-Z 0-9 _ only."
+    if taken := [route for route in ROUTES if route.startswith(stage.name)]:
         yield (
-            f"ALLOWED_HOSTS names API Gateway of {', '.join(sorted(elsewhere))}, but the stage is in {region}: "
-            f"set it to .execute-api.{region}.amazonaws.com, or every call is refused."
+            f"The stage's name {stage.name!r} begins the route /{taken[0]}: API Gateway's prefix could not be told "
+            "from it. Choose another."
         )
-    if wrong := wrong_settings({**stage.get("environment_variables", {}), **environment}):
-        yield f"The service would not start: {wrong}"
-    yield from _account_problems(session, region, bucket, stage.get("aws_endpoint_urls", {}))
+    if not stage.table:
+        yield "The stage names no table: set DYNAMODB_TABLE in its environment_variables, to one of its own."
+    for other in stages():
+        same = (other.region, other.table) == (stage.region, stage.table)
+        if stage.table and other.name != stage.name and same:
+            yield f"The stage works on the table {stage.table} of the stage {other.name}: give it one of its own."
 
 
-def _account_problems(session: Any, region: str | None, bucket: str, endpoints: Mapping[str, str]) -> Iterator[str]:
+def _ways_in(stage: Stage) -> Iterator[str]:
+    """Traffic goes to the alias that is moved after a check; these ways would go to whatever was uploaded last."""
+    hosts = stage.environment.get("ALLOWED_HOSTS", "")
+    elsewhere = set(re.findall(r"execute-api\.([a-z0-9-]+)\.amazonaws\.com", hosts)) - {stage.region}
+    if stage.region and elsewhere:
+        yield (
+            f"ALLOWED_HOSTS names API Gateway of {', '.join(sorted(elsewhere))}, but the stage is in {stage.region}: "
+            f"set it to .execute-api.{stage.region}.amazonaws.com, or every call is refused."
+        )
+    if stage.settings.get("apigateway_lambda_qualifier") != "live":
+        yield 'API Gateway has to invoke the alias: set "apigateway_lambda_qualifier": "live".'
+    for setting in PAST_THE_ALIAS:
+        if stage.settings.get(setting):
+            yield f"{setting} goes past the alias `live`, to versions that nobody has checked: take it out."
+    if stage.settings.get("apigateway_version", "v1") != "v1":
+        yield "An HTTP API has no throttling for each key, no web ACL and no answers of its own: use a REST API (v1)."
+    if stage.settings.get("touch", True):
+        yield 'Zappa would call the API before the alias is there: set "touch": false. Each version is checked.'
+
+
+def _account(stage: Stage, client: Callable[[str], Any]) -> Iterator[str]:
+    bucket = stage.settings.get("s3_bucket", "")
     try:
-        session.client("sts", region_name=region, endpoint_url=endpoints.get("sts")).get_caller_identity()
+        client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as exc:
         yield f"No AWS credentials that work ({exc}): set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         return
     try:
-        session.client("s3", region_name=region, endpoint_url=endpoints.get("s3")).head_bucket(Bucket=bucket)
+        client("s3").head_bucket(Bucket=bucket)
     except ClientError as exc:
         if exc.response["Error"]["Code"] in ("403", "301"):
             yield f"The bucket {bucket} is somebody else's, or in another region: set s3_bucket to another name."
     except BotoCoreError:
         return  # a name that is no bucket's, which is said already
+
+
+def wrong_settings(environment: Mapping[str, str]) -> str | None:
+    """What the service says when it is started with this environment and no other settings; None when it starts."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "VIRTUAL_ENV") if name in os.environ}
+    started = subprocess.run(
+        [sys.executable, "-c", "import streams_project.settings"],
+        cwd=PROJECT,
+        env=kept | dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return last_words(started.stderr) if started.returncode else None

@@ -1,7 +1,7 @@
 """`make rehearse`: a whole life of a deployment on this machine, with the real `zappa`, against an emulated AWS.
 
-Deploy, provision, smoke test through API Gateway, update, roll back, undeploy; nothing is left running. The settings
-are those of the stage `test`, with the emulator's addresses."""
+The settings are those of the stage `production`, as far as the emulator has what they name. Nothing is left running.
+"""
 
 import hashlib
 import json
@@ -13,113 +13,118 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
 
-from deploy.preflight import PROJECT, stage_of
-from streams_project.local_dynamodb import engine
+from deploy.emulator import SERVICES, emulated_aws
+from deploy.role import deployer_policy
+from deploy.stages import Stage, stage_of
+from deploy.start import ARCHITECTURE
+from deploy.wheels import PROJECT
 
-STAGE, REGION, ACCOUNT = "test", "eu-west-1", "000000000000"
-SERVICES = (
-    "apigateway", "cloudformation", "cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sts", "wafv2",
-)  # fmt: skip
-
-
-@contextmanager
-def emulated_aws(*services: str) -> Iterator[str]:
-    """An AWS on loopback, by its URL, that keeps nothing. It ends with its starter, however that ends."""
-    with (
-        tempfile.TemporaryDirectory(prefix="aws-") as folder,
-        engine(Path(folder), keep=False, services=services or SERVICES) as endpoint,
-    ):
-        yield endpoint
-
-
-@contextmanager
-def whole_function_names(aws: str) -> Iterator[str]:
-    """The emulated AWS, by another URL, that knows a function by `function:NAME:VERSION` too, as Lambda does and as
-    `zappa rollback` asks for it; the emulator knows names and versions apart only."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def forward(self) -> None:
-            path = re.sub(
-                r"/functions/function(?::|%3A)([\w-]+)(?::|%3A)(\d+)", r"/functions/\1?Qualifier=\2", self.path
-            )
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-            answer = httpx.request(self.command, aws + path, content=body, headers=headers, timeout=120)
-            self.send_response(answer.status_code)
-            for name, value in answer.headers.items():
-                if name.lower() not in ("content-length", "transfer-encoding", "content-encoding", "connection"):
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.content)))
-            self.end_headers()
-            self.wfile.write(answer.content)
-
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = forward
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+STAGE, REGION, ACCOUNT = "production", "eu-west-1", "000000000000"
+OF_NO_RESOURCE_HERE = ("dynamodb:ListTagsOfResource", "lambda:CreateFunction")
+"""Actions whose resource the emulator does not see: it judges them as if they were asked of everything."""
 
 
 @dataclass
 class Rehearsal:
-    """The stage `test`, at an emulated AWS."""
+    """The stage, at an emulated AWS."""
 
     aws: str
-    lambda_: str
     folder: Path
     api_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     def __post_init__(self) -> None:
-        stage = {name: value for name, value in stage_of(STAGE).items() if name not in ("extends", "architecture")}
-        stage |= {
+        self.stage_settings = {name: value for name, value in stage_of(STAGE).settings.items() if name != "extends"} | {
+            "architecture": ARCHITECTURE,
             "s3_bucket": "stream-limits-rehearsal",
-            "touch": False,  # the address Zappa would touch is Amazon's
             "aws_endpoint_urls": dict.fromkeys(
                 [*SERVICES, "application-autoscaling", "cognito-idp", "elbv2", "route53", "acm"], self.aws
-            )
-            | {"lambda": self.lambda_},
+            ),
         }
-        stage["environment_variables"] |= {"DYNAMODB_ENDPOINT": self.aws, "ALLOWED_HOSTS": "127.0.0.1,.amazonaws.com"}
-        self.settings = self.folder / "zappa_settings.json"
-        self.settings.write_text(json.dumps({STAGE: stage}))
+        self.of_lambda(DYNAMODB_ENDPOINT=self.aws, AWS_ENDPOINT_URL=self.aws)
+        self.variables(ALLOWED_HOSTS="127.0.0.1,.amazonaws.com", BROWSABLE_API="1")
+        id, secret = self._deployer()
         digest = hashlib.sha256(self.api_key.encode()).hexdigest()
         self.environment = {
-            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            **{name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ},
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "VIRTUAL_ENV": sys.prefix,
             "AWS_ENDPOINT_URL": self.aws,
-            "AWS_ACCESS_KEY_ID": "rehearsal",
-            "AWS_SECRET_ACCESS_KEY": "rehearsal",
+            "AWS_ACCESS_KEY_ID": id,
+            "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_DEFAULT_REGION": REGION,
             "API_KEYS": f"rehearsal:{digest}:streams:operate streams:admin",
             "LEASE_TOKEN_KEYS": secrets.token_urlsafe(48),
+            "YES": "dirty-tree",
         }
 
-    def zappa(self, *words: str) -> str:
+    def _deployer(self) -> tuple[str, str]:
+        """The access key of a user who may do what deploy/deployer-policy.json allows, and nothing else."""
+        iam, stage = self.client("iam"), self.stage
+        bucket = str(stage.settings["s3_bucket"])
+        policy = deployer_policy(
+            region=REGION, account=ACCOUNT, table=str(stage.table), function=stage.function, bucket=bucket
+        )
+        unseen = [{"Effect": "Allow", "Action": list(OF_NO_RESOURCE_HERE), "Resource": "*"}]
+        iam.create_user(UserName="deployer")
+        for name, document in (
+            ("deployer", policy),
+            ("emulator", json.dumps({"Version": "2012-10-17", "Statement": unseen})),
+        ):
+            iam.put_user_policy(UserName="deployer", PolicyName=name, PolicyDocument=document)
+        key = iam.create_access_key(UserName="deployer")["AccessKey"]
+        return key["AccessKeyId"], key["SecretAccessKey"]
+
+    @property
+    def settings(self) -> Path:
+        """The stage's settings file."""
+        return self.folder / "zappa_settings.json"
+
+    @property
+    def stage(self) -> Stage:
+        """As the deploying code sees it."""
+        return Stage(STAGE, self.stage_settings)
+
+    def variables(self, **variables: str | None) -> None:
+        """Set variables of the stage, or take them out."""
+        there = {**self.stage_settings["environment_variables"], **variables}
+        self.stage_settings["environment_variables"] = {
+            name: value for name, value in there.items() if value is not None
+        }
+        self.settings.write_text(json.dumps({STAGE: self.stage_settings}))
+
+    def of_lambda(self, **variables: str) -> None:
+        """Set variables of the function's own environment."""
+        there = self.stage_settings["aws_environment_variables"]
+        self.stage_settings["aws_environment_variables"] = {**there, **variables}
+        self.settings.write_text(json.dumps({STAGE: self.stage_settings}))
+
+    def zappa(self, *words: str, **more: str) -> str:
         """Run a command of Zappa's, show it, and return what it said."""
-        return self.run("zappa", *words, "-s", str(self.settings))
+        return self.run("zappa", *words, "-s", str(self.settings), **more)
+
+    def refused(self, *words: str, **more: str) -> str:
+        """A command of Zappa's that has to be refused: what it said."""
+        return _refused(self.zappa, *words, **more)
+
+    def refused_command(self, *words: str, **more: str) -> str:
+        """A management command that has to be refused: what it said."""
+        return _refused(self.manage, *words, **more)
+
+    def manage(self, *words: str, **more: str) -> str:
+        """Run a management command on the stage."""
+        return self.run(sys.executable, "manage.py", *words, "--zappa-settings", str(self.settings), **more)
 
     def run(self, *command: str, **more: str) -> str:
         """Run a command at the emulated AWS; raise with all it said when it fails."""
-        print("$", Path(command[0]).name, *command[1:3], end=" ", flush=True)  # noqa: T201
+        print("$", Path(command[0]).name, *command[1:4], end=" ", flush=True)  # noqa: T201
         began = time.monotonic()
         done = subprocess.run(
             command, cwd=PROJECT, env=self.environment | more, capture_output=True, text=True, check=False
@@ -131,13 +136,13 @@ class Rehearsal:
         return said
 
     def client(self, service: str) -> Any:
-        """A client of an emulated service."""
+        """A client of an emulated service, with the rights of the account's root."""
         return boto3.client(
             service,
             endpoint_url=self.aws,
             region_name=REGION,
-            aws_access_key_id="rehearsal",
-            aws_secret_access_key="rehearsal",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
         )
 
     def deploy(self) -> None:
@@ -146,9 +151,8 @@ class Rehearsal:
         self.provision()
 
     def provision(self, *options: str) -> str:
-        """The table, and the API's throttling."""
-        command = [sys.executable, "manage.py", "provision", "--stage", STAGE]
-        return self.run(*command, "--consumer", "billing:50:100", "--viewer-rate", "120", *options)
+        """What the deployment needs beside the function."""
+        return self.manage("provision", STAGE, *options)
 
     def api(self) -> httpx.Client:
         """A client of the deployed API, through API Gateway, as a back end."""
@@ -164,42 +168,78 @@ class Rehearsal:
         return [iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"] for name in names]
 
 
+def _refused(command: Callable[..., str], *words: str, **more: str) -> str:
+    try:
+        command(*words, **more)
+    except RuntimeError as exc:
+        if "Traceback" in str(exc):
+            raise
+        return str(exc)
+    raise RuntimeError(f"{' '.join(words)} was not refused.")
+
+
+@contextmanager
+def viewers(api: Callable[[], httpx.Client]) -> Iterator[dict[str, int]]:
+    """One player that beats all the while, and others that start and stop. What they were answered, counted by status;
+    at the end the first one's stream still lives."""
+    seen: dict[str, int] = {}
+    is_over = threading.Event()
+    user = f"/users/viewer-{secrets.token_hex(4)}/streams"
+
+    def ask(client: httpx.Client, method: str, path: str, **body: Any) -> httpx.Response:
+        answer = client.request(method, path, **body)
+        seen[f"{method} {answer.status_code}"] = seen.get(f"{method} {answer.status_code}", 0) + 1
+        return answer
+
+    def watch() -> None:
+        with api() as client:
+            stream = ask(client, "POST", user, json={"streamId": "film"}).json()
+            while not is_over.wait(0.1):
+                beat = ask(client, "POST", f"{user}/{stream['id']}/heartbeat", json={"token": stream["token"]})
+                stream["token"] = beat.json().get("token", stream["token"])
+                ask(client, "PUT", f"{user}/other", json={"streamId": "film"})
+                ask(client, "DELETE", f"{user}/other")
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        is_over.set()
+        thread.join()
+
+
 def smoke_test(api: httpx.Client) -> None:
     """Three streams are admitted, the fourth denied; one beats, one stops; a person sees a styled page."""
     user = f"/users/smoke-{secrets.token_hex(4)}/streams"
     started = [api.post(user, json={"streamId": "456"}) for _ in range(4)]
-    _expect([response.status_code for response in started], [201, 201, 201, 409])
+    expect([response.status_code for response in started], [201, 201, 201, 409])
     stream = started[0].json()
-    _expect(api.post(f"{user}/{stream['id']}/heartbeat", json={"token": stream["token"]}).status_code, 200)
-    _expect(api.delete(f"{user}/{stream['id']}").status_code, 204)
-    _expect(api.get(user).json()["active"], 2)
+    expect(api.post(f"{user}/{stream['id']}/heartbeat", json={"token": stream["token"]}).status_code, 200)
+    expect(api.delete(f"{user}/{stream['id']}").status_code, 204)
+    expect(api.get(user).json()["active"], 2)
     page = api.get(user, headers={"Accept": "text/html"})
-    _expect(page.headers["Content-Type"], "text/html; charset=utf-8")
+    expect(page.headers["Content-Type"], "text/html; charset=utf-8")
     for style in re.findall(r'href="[^"]*?(/static/[^"]+\.css)"', page.text):
-        _expect(api.get(style).headers["Content-Type"], 'text/css; charset="utf-8"')
-    print("  smoke test: three admitted, one denied, a heartbeat, a stop, a page with its styles")  # noqa: T201
+        expect(api.get(style).headers["Content-Type"], 'text/css; charset="utf-8"')
 
 
-def _expect(found: object, expected: object) -> None:
+def expect(found: object, expected: object) -> None:
+    """Raises where they differ."""
     if found != expected:
         raise RuntimeError(f"Expected {expected!r}, got {found!r}.")
 
 
 def main() -> None:
     """Rehearse it all."""
+    from deploy.acts import ACTS
+
     began = time.monotonic()
-    with emulated_aws() as aws, whole_function_names(aws) as lambda_, tempfile.TemporaryDirectory() as folder:
-        rehearsal = Rehearsal(aws, lambda_, Path(folder))
-        rehearsal.deploy()
-        with rehearsal.api() as api:
-            smoke_test(api)
-            rehearsal.zappa("update", STAGE)
-            smoke_test(api)
-            rehearsal.zappa("rollback", STAGE, "-n", "1")
-            smoke_test(api)
-        rehearsal.zappa("undeploy", STAGE, "-y")
-        _expect(rehearsal.client("apigateway").get_rest_apis()["items"], [])
-        _expect(rehearsal.client("lambda").list_functions()["Functions"], [])
+    with emulated_aws() as aws, tempfile.TemporaryDirectory() as folder:
+        rehearsal = Rehearsal(aws, Path(folder))
+        for act in ACTS:
+            act(rehearsal)
+            print("  ", act.__doc__, flush=True)  # noqa: T201
     print(f"Rehearsed in {time.monotonic() - began:.0f} s; nothing is left running.")  # noqa: T201
 
 

@@ -8,10 +8,27 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change: what it is, in words, and doing it."""
+    """One change: what it is, the value before and after where there is one, and doing it."""
 
     what: str
     do: Callable[[], Any]
+    before: Any = None
+    after: Any = None
+
+    @property
+    def is_lower(self) -> bool:
+        """Whether it takes something away: a number falls, or a thing goes."""
+        if isinstance(self.before, (int, float)) and isinstance(self.after, (int, float)):
+            return self.after < self.before
+        return self.before is not None and self.after is None
+
+    def __str__(self) -> str:
+        change = "" if self.before is None and self.after is None else f": {_text(self.before)} -> {_text(self.after)}"
+        return f"{'LOWER ' if self.is_lower else ''}{self.what}{change}"
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 TRIES, WAIT_SECONDS = 20, 3

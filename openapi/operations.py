@@ -5,11 +5,12 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from openapi.schema import IDENTIFIER
+from openapi.schema import IDENTIFIER, USER_IDENTIFIER
 from openapi.shapes import (
     LIMIT,
     START,
     TOKEN,
+    Ended,
     Health,
     PlayerStream,
     Stream,
@@ -20,33 +21,34 @@ from openapi.shapes import (
 )
 from streams.serializers import (
     ID,
-    HeartbeatSerializer,
     LimitSerializer,
+    PlayerSerializer,
     StartSerializer,
-    StopSerializer,
-    StrictSerializer,
+    TokenSerializer,
 )
 
 EVERYWHERE = ("invalid-request", "not-acceptable", "throttled")
+BY_TOKEN = (*EVERYWHERE, "store-unavailable")
 FOR_USERS = (*EVERYWHERE, "unauthenticated", "forbidden", "store-unavailable", "issuer-unavailable")
 WITH_BODY = ("payload-too-large", "unsupported-media-type")
-BODIES: dict[type[StrictSerializer], tuple[str, dict[str, Any]]] = {
+BODIES: dict[type[PlayerSerializer], tuple[str, dict[str, Any]]] = {
     StartSerializer: ("A start", START),
-    HeartbeatSerializer: ("A heartbeat", {"token": TOKEN}),
-    StopSerializer: ("A stop of this playback only", {"token": TOKEN}),
+    TokenSerializer: ("The last token", {"token": TOKEN}),
     LimitSerializer: ("A limit", LIMIT),
 }
 
 
 def header(name: str, what: str, *statuses: int, required: bool = True, schema: Any = str) -> OpenApiParameter:
     """A header of the answers with these statuses."""
-    where = OpenApiParameter.HEADER
-    return OpenApiParameter(name, schema, where, required=required, description=what, response=list(statuses))
+    answers = list(statuses)
+    return OpenApiParameter(
+        name, schema, OpenApiParameter.HEADER, required=required, description=what, response=answers
+    )
 
 
-def in_path(name: str, what: str) -> OpenApiParameter:
+def in_path(name: str, what: str, schema: Any = IDENTIFIER) -> OpenApiParameter:
     """An id in the path."""
-    return OpenApiParameter(name, IDENTIFIER, OpenApiParameter.PATH, description=what)
+    return OpenApiParameter(name, schema, OpenApiParameter.PATH, description=what)
 
 
 SECONDS = {"type": "integer", "minimum": 1}
@@ -56,7 +58,7 @@ RETRY_AFTER = [
     header("Retry-After", "Seconds.", 429, 503, schema=SECONDS),
 ]
 OF_A_USER = [
-    in_path("userId", "The account whose limit is enforced."),
+    in_path("userId", "The account whose limit is enforced.", USER_IDENTIFIER),
     header("Date", "The service's clock, which decides.", 200, 201, 204),
     header("Cache-Control", "Who holds a slot changes at any moment.", 200, 201, 204, schema={"const": "no-store"}),
     header("WWW-Authenticate", "How to authenticate.", 401),
@@ -75,18 +77,25 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
+EPOCH = OpenApiParameter(
+    "epoch", {"type": "integer", "minimum": 0}, description="End only the playback that has this epoch."
+)
+EXCEPT = OpenApiParameter("except", IDENTIFIER, description="The stream that goes on.")
+
+
 def operation(
     id: str,
     answers: dict[int, Any],
     *refused: str,
     tag: str = "Streams",
-    body: type[StrictSerializer] | None = None,
+    body: type[PlayerSerializer] | Any = None,
     parameters: list[OpenApiParameter] = OF_A_USER,
     everywhere: tuple[str, ...] = FOR_USERS,
 ) -> Any:
     """An operation as it is described."""
     problems = (*everywhere, *(WITH_BODY if body else ()), *refused)
-    examples = [OpenApiExample(*BODIES[body], request_only=True)] if body else []
+    shape = next(iter(body.values())) if isinstance(body, dict) else body
+    examples = [OpenApiExample(*BODIES[shape], request_only=True)] if shape else []
     return extend_schema(
         operation_id=id,
         tags=[tag],
@@ -98,7 +107,7 @@ def operation(
 
 
 def started(id: str, parameters: list[OpenApiParameter]) -> Any:
-    """A start, by either method."""
+    """A start, by `POST` or `PUT`."""
     answers = {
         201: answer(PlayerStream, "Admitted."),
         200: answer(PlayerStream, "Admitted: the id held a slot already, and keeps that one."),
@@ -108,7 +117,7 @@ def started(id: str, parameters: list[OpenApiParameter]) -> Any:
 
 
 def health(id: str, *refused: str) -> Any:
-    """A question about the service itself."""
+    """A health check."""
     answers = {200: answer(Health, "Yes.")}
     return operation(id, answers, *refused, tag="Health", parameters=RETRY_AFTER, everywhere=EVERYWHERE)
 
@@ -140,19 +149,45 @@ class Streams(OpenApiViewExtension):
             retrieve=operation("readStream", {200: answer(Stream, "The stream.")}, *ended, parameters=stream),
             update=started("startStreamAs", OF_A_STREAM),
             destroy=operation(
-                "stopStream",
+                "endStream",
                 {204: OpenApiResponse(description="It is over.")},
                 *(*ended, "store-contended"),
-                body=StopSerializer,
-                parameters=OF_A_STREAM,
+                parameters=[*OF_A_STREAM, EPOCH],
+            ),
+            clear=operation(
+                "endStreams",
+                {200: answer(Ended, "They are over.")},
+                "store-contended",
+                parameters=[*OF_A_USER, EXCEPT],
             ),
             heartbeat=operation(
                 "renewStream",
                 {200: answer(PlayerStream, "Renewed, with a new token.")},
                 *(*ended, "store-contended"),
-                body=HeartbeatSerializer,
+                body=TokenSerializer,
                 parameters=stream,
+                everywhere=BY_TOKEN,
             ),
+            stop=operation(
+                "stopStream",
+                {204: OpenApiResponse(description="It is over.")},
+                *(*ended, "store-contended"),
+                body={"application/json": TokenSerializer, "text/plain": TokenSerializer},
+                parameters=OF_A_STREAM,
+                everywhere=BY_TOKEN,
+            ),
+        )
+
+
+class UserAccount(OpenApiViewExtension):
+    """All that is kept of a user."""
+
+    target_class = "streams.views.AccountView"
+
+    def view_replacement(self) -> Any:
+        return described(
+            self.target_class,
+            delete=operation("forgetUser", {204: OpenApiResponse(description="Nothing is kept.")}, tag="Limit"),
         )
 
 
@@ -192,5 +227,9 @@ class Readyz(OpenApiViewExtension):
 def endpoints(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
     """drf-spectacular's hook: the paths as the README has them, in an order that stays."""
     methods = ["GET", "POST", "PUT", "DELETE"]
-    named = [(path.rstrip("/").replace("{user_id}", "{userId}"), *rest) for path, *rest in endpoints]
+    named = {
+        (path.rstrip("/").replace("{user_id}", "{userId}"), *rest)
+        for path, *rest in endpoints
+        if not path.startswith("/me")  # `tidied` describes them
+    }
     return sorted(named, key=lambda endpoint: (endpoint[0], methods.index(endpoint[2])))

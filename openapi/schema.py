@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.extensions import (
     OpenApiAuthenticationExtension,
     OpenApiSerializerExtension,
@@ -11,10 +12,11 @@ from drf_spectacular.extensions import (
 from drf_spectacular.openapi import AutoSchema
 
 from streams.problems import MEDIA_TYPE
-from streams.serializers import ID
+from streams.serializers import ID, USER_ID
 
 PLAIN_TEXT = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
 """No control characters."""
+USER_IDENTIFIER = {"type": "string", "pattern": f"^{USER_ID.pattern}$", "minLength": 1, "maxLength": 255}
 IDENTIFIER = {"type": "string", "pattern": f"^{ID.pattern}$", "minLength": 1, "maxLength": 128}
 
 
@@ -24,29 +26,21 @@ class Schema(AutoSchema):
     def get_summary(self) -> str:
         return " ".join(super().get_description().partition("\n\n")[0].split()).removesuffix(".")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         return re.sub(r"(?<!\n)\n(?!\n)", " ", super().get_description().partition("\n\n")[2])
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False  # the list of streams is an object with the list in it
 
-    def _get_request_body(self, direction: str = "request") -> Any:
-        if self.method != "DELETE" or not self.get_request_serializer():
-            return super()._get_request_body(direction)
-        self.method = "POST"  # drf-spectacular looks for no body in a DELETE, and a stop may have one
-        body = super()._get_request_body(direction)
-        self.method = "DELETE"
-        return body
-
 
 class Closed(OpenApiSerializerExtension):
-    """An object with the members it declares and no others."""
+    """An object with the members it declares and no others: what operators send, and what is answered."""
 
-    target_class = "streams.serializers.StrictSerializer"
+    target_class = "streams.serializers.OperatorSerializer"
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
         return schema | {"additionalProperties": False}
 
 
@@ -57,7 +51,8 @@ class Text(OpenApiSerializerFieldExtension):
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        return {"type": "string", "pattern": PLAIN_TEXT}
+        most = {} if self.target.at_most_bytes is None else {"maxLength": self.target.at_most_bytes}
+        return {"type": "string", "pattern": PLAIN_TEXT} | most
 
 
 class Id(OpenApiSerializerFieldExtension):
@@ -70,7 +65,36 @@ class Id(OpenApiSerializerFieldExtension):
         return dict(IDENTIFIER)
 
 
-class Bearer(OpenApiAuthenticationExtension):
+class Cosmetic(OpenApiSerializerFieldExtension):
+    """Text for people: anything is taken."""
+
+    target_class = "streams.serializers.CosmeticField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        return {"type": ["string", "null"], "description": f"Cut to {self.target.at_most_bytes} bytes of UTF-8."}
+
+
+class MetadataSchema(OpenApiSerializerFieldExtension):
+    """A few facts of the operator's own."""
+
+    target_class = "streams.serializers.MetadataField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+
+
+class Replace(OpenApiSerializerFieldExtension):
+    """Streams to end for a start."""
+
+    target_class = "streams.serializers.ReplaceField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        fields = {"id": IDENTIFIER, "epoch": {"type": "integer"}}
+        playback = {"type": "object", "properties": fields, "required": ["id"]}
+        return {"type": "array", "items": {"oneOf": [IDENTIFIER, playback]}, "maxItems": settings.HIGHEST_LIMIT}
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
     """Viewers."""
 
     target_class = "streams.authentication.BearerAuthentication"
@@ -81,7 +105,7 @@ class Bearer(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": what}
 
 
-class ApiKey(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):
     """Back ends."""
 
     target_class = "streams.authentication.ApiKeyAuthentication"
@@ -99,9 +123,23 @@ NEXT = {
         "requestBody": {"token": "$response.body#/token"},
     },
     "read": {"operationId": "readStream", "parameters": ITS_IDS},
-    "stop": {"operationId": "stopStream", "parameters": ITS_IDS},
+    "stop": {
+        "operationId": "stopStream",
+        "parameters": ITS_IDS,
+        "requestBody": {"token": "$response.body#/token"},
+    },
 }
 """What a player can do with a stream it was given, as OpenAPI's links."""
+
+
+EACH_USER = "/users/{userId}"
+
+
+def _own(operation: dict[str, Any]) -> dict[str, Any]:
+    """The same operation for the user of the bearer token."""
+    id = operation["operationId"]
+    parameters = [parameter for parameter in operation["parameters"] if parameter["name"] != "userId"]
+    return operation | {"operationId": f"my{id[0].upper()}{id[1:]}", "parameters": parameters}
 
 
 def tidied(result: dict[str, Any], **context: Any) -> dict[str, Any]:
@@ -118,6 +156,11 @@ def tidied(result: dict[str, Any], **context: Any) -> dict[str, Any]:
                         operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
                     elif name == "PlayerStream":
                         response["links"] = NEXT
+    for path, item in [*result["paths"].items()]:
+        if path.startswith(EACH_USER):
+            result["paths"]["/me" + path.removeprefix(EACH_USER)] = {
+                method: _own(operation) for method, operation in item.items()
+            }
     for schema in result["components"]["schemas"].values():
         for member in schema.get("properties", {}).values():
             member.pop("x-spec-enum-id", None)

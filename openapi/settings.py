@@ -1,5 +1,6 @@
 """The service's settings, and what drf-spectacular needs beside them to read the service's code."""
 
+from streams import __version__
 from streams_project.settings import *  # noqa: F403
 from streams_project.settings import INSTALLED_APPS, REST_FRAMEWORK
 
@@ -15,7 +16,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Concurrent-stream limits",
     "DESCRIPTION": "May this user watch one more stream now? Nobody ever holds more than their limit.",
-    "VERSION": "1.0.0",
+    "VERSION": __version__,
     "SERVERS": [{"url": "."}],  # beside the document, wherever the service is mounted
     "TAGS": [
         {"name": "Streams", "description": "For players: start, keep alive, stop."},

@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
+import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import cache
 from typing import Any, override
 
 import jwt
@@ -14,7 +15,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from streams.errors import IssuerUnavailable
+from streams.published_keys import KeysAtUrl, KeysInFile
 
 OPERATE = "streams:operate"
 """The scope to start, read and end streams of any user."""
@@ -24,38 +25,70 @@ ADMIN = "streams:admin"
 TOKEN_AT_MOST_CHARACTERS = 8192
 TOKEN_LEEWAY_SECONDS = 10
 """For clocks that disagree."""
+TOKEN_AT_MOST_SECONDS = 365 * 86_400 + TOKEN_LEEWAY_SECONDS
+"""A token that is good for longer was made by mistake, and could never be withdrawn."""
+CREDENTIALS = re.compile(r"bearer ([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
+"""The one spelling of a token: other blanks or padding would make it another one to a limit that counts by header."""
+
+
+class UnknownKey(jwt.InvalidKeyError):
+    """The token names no key of the issuer's."""
+
+
+KINDS: Mapping[type[jwt.PyJWTError], str] = {
+    jwt.ExpiredSignatureError: "expired",
+    jwt.ImmatureSignatureError: "not-yet-valid",
+    jwt.InvalidAlgorithmError: "wrong-algorithm",
+    jwt.InvalidAudienceError: "wrong-audience",
+    jwt.InvalidIssuerError: "wrong-issuer",
+    jwt.InvalidSignatureError: "wrong-signature",
+    UnknownKey: "unknown-key",
+}
+"""What refused tokens are counted as; every other one is malformed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: a viewer has a `user_id`, a back end has none. `stream_limit` is an entitlement of the viewer."""
+    """Who calls: a viewer has a `user_id`, a back end the `key_name` of its key. `stream_limit` is an entitlement of
+    the viewer."""
 
     user_id: str | None = None
+    key_name: str | None = None
     scopes: frozenset[str] = frozenset()
     stream_limit: int | None = None
     is_authenticated: bool = True
+
+    @property
+    def operator(self) -> str | None:
+        """The caller's name in the audit; None for a viewer, who reaches nothing but their own."""
+        if self.scopes.isdisjoint((OPERATE, ADMIN)):
+            return None
+        return f"key {self.key_name}" if self.user_id is None else f"subject {self.user_id}"
 
 
 class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer` with a JWT (RFC 7519) of the configured issuer and audience.
 
-    Claims: `sub` the user, `exp`, optionally `nbf`, `scope` (words with blanks between), and `stream_limit` where the
-    issuer is trusted with it. The algorithms are those of the configured keys and no others.
+    Claims: `sub` the user, `exp`, optionally `nbf`, scopes in `AUTH_SCOPE_CLAIMS` (text with blanks between, or
+    a list), and `stream_limit` where the issuer is trusted with it. The algorithms are those of the
+    configured keys and no others.
     """
 
     @override
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
-        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.lower() != "bearer":
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if header.partition(" ")[0].lower() != "bearer":
             return None
-        if len(token) > TOKEN_AT_MOST_CHARACTERS:
-            raise AuthenticationFailed("The bearer token is too long.")
+        found = CREDENTIALS.fullmatch(header) if len(header) <= TOKEN_AT_MOST_CHARACTERS else None
+        if not found:
+            raise AuthenticationFailed("Send one token: Authorization: Bearer <JWT>.", code="malformed")
         try:
-            return _caller(_claims(token)), None
-        except jwt.PyJWKClientConnectionError as exc:
-            raise IssuerUnavailable(str(exc)) from exc
+            return _caller(_claims(found[1])), None
         except jwt.PyJWTError as exc:
-            raise AuthenticationFailed("The bearer token is not valid: expired, or not for this service.") from exc
+            kind = next((KINDS[base] for base in type(exc).__mro__ if base in KINDS), "malformed")
+            raise AuthenticationFailed(
+                "The bearer token is not valid: expired, or not for this service.", code=kind
+            ) from exc
 
     @override
     def authenticate_header(self, request: Request) -> str:
@@ -73,8 +106,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         for known in settings.API_KEYS:
             if hmac.compare_digest(digest, known.sha256):
-                return Caller(scopes=known.scopes), None
-        raise AuthenticationFailed("The API key is not known.")
+                return Caller(key_name=known.name, scopes=known.scopes), None
+        raise AuthenticationFailed("The API key is not known.", code="unknown-api-key")
 
     @override
     def authenticate_header(self, request: Request) -> str:
@@ -83,19 +116,30 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 def _caller(claims: Mapping[str, Any]) -> Caller:
     """The caller that checked claims stand for, or `jwt.PyJWTError`."""
-    scope, limit = claims.get("scope", ""), claims.get("stream_limit")
-    if not isinstance(scope, str):
-        raise jwt.InvalidTokenError("scope is not text")
-    if not settings.AUTH_TRUST_STREAM_LIMIT:
-        limit = None
-    elif limit is not None and (type(limit) is not int or not 0 <= limit <= settings.HIGHEST_LIMIT):
+    user_id, expires_at = claims["sub"], claims["exp"]
+    if not user_id or any("\ud800" <= character <= "\udfff" for character in user_id):  # half a character, in JSON
+        raise jwt.InvalidTokenError("sub is not text")
+    if not isinstance(expires_at, int | float) or expires_at > time.time() + TOKEN_AT_MOST_SECONDS:
+        raise jwt.InvalidTokenError("exp is not within a year")
+    limit = claims.get("stream_limit") if settings.AUTH_TRUST_STREAM_LIMIT else None
+    if limit is not None and (type(limit) is not int or not 0 <= limit <= settings.HIGHEST_LIMIT):
         raise jwt.InvalidTokenError("stream_limit is not a limit")
-    return Caller(user_id=claims["sub"], scopes=frozenset(scope.split()), stream_limit=limit)
+    scopes = frozenset(word for name in settings.AUTH_SCOPE_CLAIMS for word in _words(claims.get(name)))
+    return Caller(user_id=user_id, scopes=scopes, stream_limit=limit)
+
+
+def _words(claim: Any) -> list[str]:
+    """Scopes as providers write them: text with blanks between, a list, or nothing."""
+    texts = claim if isinstance(claim, list) else [] if claim is None else [claim]
+    if not all(isinstance(text, str) for text in texts):
+        raise jwt.InvalidTokenError("scopes are not text")
+    return [word for text in texts for word in text.split()]
 
 
 def _claims(token: str) -> dict[str, Any]:
     failure = jwt.InvalidSignatureError()
-    for key in _keys_for(token):
+    keys: list[Any] = settings.AUTH_JWT_SECRETS or [_key_of(token)]
+    for key in keys:
         try:
             return jwt.decode(
                 token,
@@ -111,25 +155,18 @@ def _claims(token: str) -> dict[str, Any]:
     raise failure
 
 
-def _keys_for(token: str) -> list[Any]:
-    """The keys a token may be signed with: every shared secret, or the one key of the issuer's set that it names."""
-    if settings.AUTH_JWT_SECRETS:
-        return list(settings.AUTH_JWT_SECRETS)
-    if "://" in settings.AUTH_JWKS:
-        return [_published_keys().get_signing_key_from_jwt(token)]
-    try:
-        return [_keys_in_file(Path(settings.AUTH_JWKS).stat().st_mtime_ns)[jwt.get_unverified_header(token)["kid"]]]
-    except KeyError as exc:
-        raise jwt.InvalidKeyError("unknown key") from exc
+def _key_of(token: str) -> jwt.PyJWK:
+    """The one published key that a token names. Who could not be let in with any key asks for none."""
+    # The header alone: the signature is checked, and the rest read, once the key is known.
+    header = jwt.get_unverified_header(f"{token.partition('.')[0]}..")
+    if header.get("alg") not in settings.AUTH_ALGORITHMS:
+        raise jwt.InvalidAlgorithmError
+    key = _published_keys().get(header["kid"]) if "kid" in header else None
+    if key is None:
+        raise UnknownKey
+    return key
 
 
 @cache
-def _published_keys() -> jwt.PyJWKClient:
-    """The issuer's keys, read again every five minutes, and for an unknown key at most every thirty seconds."""
-    return jwt.PyJWKClient(settings.AUTH_JWKS, timeout=3)
-
-
-@lru_cache(maxsize=1)
-def _keys_in_file(modified: int) -> jwt.PyJWKSet:
-    """The keys in the file, as it was when it was last changed."""
-    return jwt.PyJWKSet.from_json(Path(settings.AUTH_JWKS).read_text())
+def _published_keys() -> KeysAtUrl | KeysInFile:
+    return (KeysAtUrl if "://" in settings.AUTH_JWKS else KeysInFile)(settings.AUTH_JWKS)

@@ -33,11 +33,12 @@ class StreamLimitReached(StreamsError):
 
 
 class StreamEnded(StreamsError):
-    """Refused: the stream is over. `ending` says why, when and through whom."""
+    """Refused: the stream is over. `ending` says why, when and through whom; `by` is the live stream that took its
+    place, where there is one."""
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: Ending, *, by: Lease | None = None) -> None:
         super().__init__(ending)
-        self.ending = ending
+        self.ending, self.by = ending, by
 
 
 class StreamNotFound(StreamsError):
@@ -45,7 +46,8 @@ class StreamNotFound(StreamsError):
 
 
 class InvalidToken(StreamsError):
-    """Refused: not a token of this stream. It is not ours, was altered, or is another user's or stream's."""
+    """Refused: not a token of this stream. It is not ours, was altered, is another user's or stream's, or was replaced
+    by newer ones a lease ago."""
 
 
 class IssuerUnavailable(StreamsError):

@@ -20,10 +20,11 @@ if settings.DYNAMODB_TRANSPORT == "curl":
 class UserStreams(Model):
     """Everything kept of one user.
 
-    `leases` id -> {stream_id, started_at, expires_at, device_id?, device_name?, device_type?, title?}, instants in ms
-    `epochs` id -> the row's version when that lease began; beside `leases`, because an update expression can put the
-             version at a path of its own but not inside a map it writes whole
-    `ended`  id -> {reason, at, by?}, the last endings
+    `leases` id -> a lease; `storage/items.py` has its fields
+    `priors` id -> when the lease that this one found in its slot would have ended (ms), or 0; beside `leases`, because
+             an update expression can copy a number to a path of its own but not into a map that it writes whole
+    `ended`  id -> an ending, the last few
+    `version` grows with every write
     `limit`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
     `ttl`    epoch seconds, when DynamoDB may forget the row; housekeeping only, no decision looks at it
     """
@@ -41,9 +42,9 @@ class UserStreams(Model):
 
     user_id = UnicodeAttribute(hash_key=True)
     version = NumberAttribute()
-    leases: MapAttribute[str, Any] = MapAttribute()
-    epochs: MapAttribute[str, Any] = MapAttribute()
-    ended: MapAttribute[str, Any] = MapAttribute()
+    leases: MapAttribute[str, Any] = MapAttribute(attr_name="l")
+    priors: MapAttribute[str, Any] = MapAttribute(attr_name="p")
+    ended: MapAttribute[str, Any] = MapAttribute(attr_name="d")
     limit = NumberAttribute(null=True)
     when_full = UnicodeAttribute(null=True)
     keep_until = NumberAttribute(null=True)

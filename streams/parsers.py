@@ -42,6 +42,12 @@ class StrictJSONParser(BaseParser):
             raise ParseError(f"The body is not JSON: {exc}.") from exc
 
 
+class PlainTextJSONParser(StrictJSONParser):
+    """The same JSON called text, as a page that is being left sends it: for that a browser asks no leave first."""
+
+    media_type = "text/plain"
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 

@@ -29,7 +29,7 @@ class MayUseStreams(BasePermission):
         caller = request.user
         if not isinstance(caller, Caller):
             return bool(settings.OPEN_ACCESS)
-        return OPERATE in caller.scopes or (caller.user_id is not None and caller.user_id == view.kwargs["user_id"])
+        return OPERATE in caller.scopes or (caller.user_id is not None and caller.user_id == view.user_id)  # type: ignore[attr-defined]  # a UserView
 
 
 class MaySetLimits(MayUseStreams):

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any
 
+from django.core.exceptions import TooManyFieldsSent
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
+from streams import events
 from streams.errors import (
     InvalidRequest,
     InvalidToken,
@@ -68,8 +70,16 @@ def _body_error(error: drf.ParseError, call: Answered) -> Facts:
     return {"errors": {"body": [str(error.detail)]}}, {}
 
 
+def _query_error(error: TooManyFieldsSent, call: Answered) -> Facts:
+    return {"errors": {"query": ["Holds too many parameters."]}}, {}
+
+
 def _not_its_token(error: InvalidToken, call: Answered) -> Facts:
-    return {"errors": {"token": ["Not a token of this stream. Send the last one it was given."]}}, {}
+    return {"errors": {"token": ["Not a token of this stream, or an old one. Send the last one that was given."]}}, {}
+
+
+def _only_json(error: drf.UnsupportedMediaType, call: Answered) -> Facts:
+    return {"detail": "Send application/json, in UTF-8 and without a Content-Encoding."}, {}
 
 
 def _challenge(error: drf.APIException, call: Answered) -> Facts:
@@ -84,7 +94,7 @@ def _holders(error: StreamLimitReached, call: Answered) -> Facts:
 
 
 def _ending(error: StreamEnded, call: Answered) -> Facts:
-    return ending_body(error.ending), {}
+    return ending_body(error), {}
 
 
 def _wait(error: Any, call: Answered) -> Facts:
@@ -110,6 +120,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     InvalidRequest: Problem("invalid-request", 400, "The request is malformed", _field_errors),
     drf.ValidationError: Problem("invalid-request", 400, "The request is malformed", _field_errors),
     drf.ParseError: Problem("invalid-request", 400, "The request is malformed", _body_error),
+    TooManyFieldsSent: Problem("invalid-request", 400, "The request is malformed", _query_error),
     InvalidToken: Problem("invalid-request", 400, "The request is malformed", _not_its_token),
     drf.NotAuthenticated: Problem("unauthenticated", 401, "Credentials are missing", _challenge),
     drf.AuthenticationFailed: Problem("unauthenticated", 401, "The credentials are not valid", _challenge),
@@ -121,7 +132,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     StreamLimitReached: Problem("stream-limit-reached", 409, "Every stream the user may watch is in use", _holders),
     StreamEnded: Problem("stream-ended", 410, "The stream is over", _ending),
     PayloadTooLarge: Problem("payload-too-large", 413, "The body is too large"),
-    drf.UnsupportedMediaType: Problem("unsupported-media-type", 415, "The body must be application/json"),
+    drf.UnsupportedMediaType: Problem("unsupported-media-type", 415, "The body must be application/json", _only_json),
     drf.Throttled: Problem("throttled", 429, "Too many requests", _wait),
     IssuerUnavailable: Problem("issuer-unavailable", 503, "The issuer's keys cannot be read; nothing is known", _soon),
     StoreUnavailable: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),
@@ -156,6 +167,10 @@ def respond(error: Exception, context: Mapping[str, Any]) -> Response:
     elif problem.status == 503:
         log.warning("%s: %s", problem.type, error)
     call = Answered(user_id=context["kwargs"].get("user_id", ""), now=getattr(context["view"], "now", 0))
+    if isinstance(error, drf.NotAuthenticated):
+        events.record("credentials-missing", now=call.now)
+    elif isinstance(error, drf.AuthenticationFailed):
+        events.record(f"credentials-{error.get_codes()}", now=call.now)
     members, headers = problem.facts(error, call)
     if isinstance(error, drf.APIException) and isinstance(error.detail, str):
         members = {"detail": error.detail, **members}

@@ -1,6 +1,7 @@
 """Shapes in and out. No decisions."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from random import SystemRandom
@@ -9,29 +10,54 @@ from typing import Any, ClassVar, override
 from django.conf import settings
 from rest_framework import serializers
 
-from streams.rules import Ending, Lease, WhenFull
+from streams.errors import StreamEnded
+from streams.rules import Lease, WhenFull
 from streams.service import Listing, Playing
 
 JITTER = SystemRandom()
 """Not a seeded one: instances that Lambda resumes from one snapshot would all send the same."""
 ID = re.compile(r"(?!\.\.?$)[A-Za-z0-9._~:@|-]{1,128}")
-"""User ids, stream ids and device ids. Not `.` or `..`: in a path, clients and proxies resolve those (RFC 3986)."""
+"""Stream ids and device ids. Not `.` or `..`: in a path, clients and proxies resolve those (RFC 3986)."""
 ID_IS = "Must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ | -, and neither . nor .."
+USER_ID = re.compile(r'(?!\.\.?$)[ -"$&-.0->@-\[\]-~]{1,255}')
+"""User ids in a path: printable ASCII but for / \\ ? # %. `/me` is for users whose id is another text."""
+USER_ID_IS = (
+    "Must be 1 to 255 printable ASCII characters other than / \\ ? # %, and neither . nor .. "
+    "Viewers with another id call /me instead of /users/{userId}."
+)
+KEY_AT_MOST_BYTES = 2048
+"""What DynamoDB takes as a key."""
+STREAM_ID_AT_MOST_BYTES = 256
+TOKEN_AT_MOST_CHARACTERS = 4096
 ERRORS_AT_MOST = 10
 """Of a kind, in an answer: one that grew with the request would be a lever."""
 
+METADATA_KEYS, METADATA_BYTES = 8, 256
+METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters (Unicode's Cc), and halves of surrogate pairs, which are no text."""
+NO_TEXT = ("Cc", "Cf", "Cs")
+"""Unicode's categories of what nobody can read: control and format characters, and halves of surrogate pairs."""
+
+
+def legible(text: str, *, at_most: int) -> str:
+    """Text with a blank for each character that nobody can read, cut to so many bytes of UTF-8 between characters."""
+    read = "".join(" " if unicodedata.category(character) in NO_TEXT else character for character in text[:at_most])
+    return read.encode()[:at_most].decode(errors="ignore")
 
 
 class TextField(serializers.CharField):
     """Text as it is: no number made into text, no blanks trimmed, no control characters."""
 
-    default_error_messages: ClassVar = {"control": "Must not hold control characters."}
+    default_error_messages: ClassVar = {
+        "control": "Must not hold control characters.",
+        "bytes": "Must be at most {at_most} bytes of UTF-8.",
+    }
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, at_most_bytes: int | None = None, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
+        self.at_most_bytes = at_most_bytes
 
     @override
     def to_internal_value(self, data: Any) -> str:
@@ -39,6 +65,8 @@ class TextField(serializers.CharField):
             self.fail("invalid")
         if CONTROL.search(data):
             self.fail("control")
+        if self.at_most_bytes is not None and len(data.encode()) > self.at_most_bytes:
+            self.fail("bytes", at_most=self.at_most_bytes)
         return data
 
 
@@ -66,23 +94,89 @@ class WholeField(serializers.IntegerField):
         return int(data)
 
 
-class IdsField(serializers.ListField):
-    """A list of ids: the first that are not are named."""
+class CosmeticField(serializers.Field[str | None, Any, str | None, Any]):
+    """Text for people, which never refuses a play: what cannot be read becomes blanks, the rest is cut to its size,
+    and what is no text is not there."""
 
-    child = IdField()
+    def __init__(self, *, at_most_bytes: int, **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self.at_most_bytes = at_most_bytes
 
     @override
-    def run_child_validation(self, data: Any) -> list[str]:
-        try:
-            ids: list[str] = super().run_child_validation(data)
-        except serializers.ValidationError as exc:
-            by_index: Any = exc.detail
-            raise serializers.ValidationError(dict(list(by_index.items())[:ERRORS_AT_MOST])) from exc
-        return ids
+    def to_internal_value(self, data: Any) -> str | None:
+        text = legible(data, at_most=self.at_most_bytes) if isinstance(data, str) else ""
+        return text if text.strip() else None
 
 
-class StrictSerializer(serializers.Serializer[Any]):
-    """An object with the fields it declares and no others."""
+class MetadataField(serializers.Field[Any, Any, Any, Any]):
+    """The operator's own facts of a playback: a few names with text, numbers or truth values. As with `CosmeticField`,
+    what does not fit is not there."""
+
+    @override
+    def to_internal_value(self, data: Any) -> dict[str, str | int | float | bool]:
+        kept: dict[str, str | int | float | bool] = {}
+        left = METADATA_BYTES
+        for name, value in list(data.items())[:METADATA_KEYS] if isinstance(data, dict) else ():
+            if not METADATA_KEY.fullmatch(name) or not isinstance(value, str | int | float):
+                continue
+            if isinstance(value, str):
+                value = legible(value, at_most=max(0, left - len(name)))
+            elif not -1e15 <= value <= 1e15:  # what every client reads as it was sent
+                continue
+            left -= len(name) + len(str(value).encode())
+            if left < 0:
+                break
+            kept[name] = value
+        return kept
+
+
+class ReplaceField(serializers.Field[Any, Any, Any, Any]):
+    """Streams to end: ids, or `{"id", "epoch"}` for the playback with that epoch only. The first that are neither are
+    named."""
+
+    default_error_messages: ClassVar = {
+        "list": "Must be a list.",
+        "length": f"Must name at most {settings.HIGHEST_LIMIT} streams.",
+        "entry": 'Must be an id, or an object with "id" and "epoch", a whole number.',
+    }
+
+    @override
+    def to_internal_value(self, data: Any) -> dict[str, int | None]:
+        if not isinstance(data, list):
+            self.fail("list")
+        if len(data) > settings.HIGHEST_LIMIT:
+            self.fail("length")
+        named: dict[str, int | None] = {}
+        errors: Any = {}
+        for index, entry in enumerate(data):
+            id, epoch = (entry.get("id"), entry.get("epoch")) if isinstance(entry, dict) else (entry, None)
+            if not isinstance(id, str) or type(epoch) not in (int, type(None)):
+                errors[index] = [str(self.error_messages["entry"])]
+            elif not ID.fullmatch(id):
+                errors[index] = [ID_IS]
+            else:
+                named[id] = epoch
+            if len(errors) == ERRORS_AT_MOST:
+                break
+        if errors:
+            raise serializers.ValidationError(errors)
+        return named
+
+
+class PlayerSerializer(serializers.Serializer[Any]):
+    """What a player sends: an object with the fields it declares. `null` is a field that is not there, and others are
+    ignored, since players in the field are older or newer than the service."""
+
+    @override
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, dict):
+            data = {name: value for name, value in data.items() if value is not None}
+        values: dict[str, Any] = super().to_internal_value(data)
+        return values
+
+
+class OperatorSerializer(PlayerSerializer):
+    """What an operator sends: an object with the fields it declares and no others."""
 
     @override
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -92,7 +186,7 @@ class StrictSerializer(serializers.Serializer[Any]):
             unknown = [name for name in data if name not in self.fields][:ERRORS_AT_MOST]
             errors = {name: [f"Not a field. The fields are: {known}."] for name in unknown}
         try:
-            values: dict[str, Any] = super().to_internal_value(data)
+            values = super().to_internal_value(data)
         except serializers.ValidationError as exc:
             by_field: Any = exc.detail
             raise serializers.ValidationError({**errors, **by_field}) from exc
@@ -101,34 +195,25 @@ class StrictSerializer(serializers.Serializer[Any]):
         return values
 
 
-class StartSerializer(StrictSerializer):
+class StartSerializer(PlayerSerializer):
     """A start: what is watched, by which device, and which streams to end for it."""
 
-    streamId = TextField(max_length=256, help_text="What is being watched.")
-    deviceId = IdField(required=False, allow_null=True, help_text="The same device starting again keeps its slot.")
-    deviceName = TextField(required=False, allow_null=True, max_length=128, help_text="As the viewer knows it.")
-    deviceType = TextField(required=False, allow_null=True, max_length=64, help_text="tv, phone, web, …")
-    title = TextField(required=False, allow_null=True, max_length=256, help_text="Of what is being watched.")
-    replace = IdsField(
-        required=False,
-        max_length=settings.HIGHEST_LIMIT,
-        help_text="Ids of streams to end for this one.",
-    )
+    streamId = TextField(at_most_bytes=STREAM_ID_AT_MOST_BYTES, help_text="What is being watched.")
+    deviceId = IdField(required=False, help_text="The same device starting again keeps its slot.")
+    deviceName = CosmeticField(at_most_bytes=64, help_text="As the viewer knows it.")
+    deviceType = CosmeticField(at_most_bytes=32, help_text="tv, phone, web, …")
+    title = CosmeticField(at_most_bytes=128, help_text="Of what is being watched.")
+    metadata = MetadataField(required=False, help_text="Facts of your own, 256 bytes in all.")
+    replace = ReplaceField(required=False, help_text="Streams to end for this one.")
 
 
-class HeartbeatSerializer(StrictSerializer):
-    """A heartbeat: the token of the last start or heartbeat."""
+class TokenSerializer(PlayerSerializer):
+    """A heartbeat or a stop: the token of the last start or heartbeat."""
 
-    token = TextField(max_length=2048)
-
-
-class StopSerializer(StrictSerializer):
-    """A stop. With a token it stops that playback only, and not a later one in the same slot."""
-
-    token = TextField(max_length=2048, required=False)
+    token = TextField(max_length=TOKEN_AT_MOST_CHARACTERS)
 
 
-class LimitSerializer(StrictSerializer):
+class LimitSerializer(OperatorSerializer):
     """A user's own limit."""
 
     limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
@@ -154,6 +239,7 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
         "deviceName": lease.device_name,
         "deviceType": lease.device_type,
         "title": lease.title,
+        "metadata": lease.metadata,
         "startedAt": iso(lease.started_at),
         "expiresAt": iso(lease.expires_at),
         "leaseSeconds": max(0, lease.expires_at - now) / 1000,
@@ -162,9 +248,9 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
     }
 
 
-def player_body(user_id: str, playing: Playing, *, now: int) -> dict[str, Any]:
+def player_body(playing: Playing, *, now: int) -> dict[str, Any]:
     """A stream as its own player sees it: with the token."""
-    return stream_body(user_id, playing.lease, now=now) | {"token": playing.token}
+    return stream_body(playing.user_id, playing.lease, now=now) | {"token": playing.token}
 
 
 def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
@@ -189,6 +275,13 @@ def limit_body(user_id: str, listing: Listing) -> Mapping[str, Any]:
     }
 
 
-def ending_body(ending: Ending) -> dict[str, Any]:
-    """Why a stream is over."""
-    return {"reason": ending.reason.value, "endedAt": iso(ending.at), "endedBy": ending.by}
+def ending_body(error: StreamEnded) -> dict[str, Any]:
+    """Why a stream is over, and which stream took its place, while that lasts."""
+    ending, by = error.ending, error.by
+    return {
+        "reason": ending.reason.value,
+        "endedAt": iso(ending.at),
+        "endedBy": ending.by,
+        "endedByName": by and by.device_name,
+        "endedByTitle": by and by.title,
+    }

@@ -1,15 +1,17 @@
 """The use cases. Views and commands call these and nothing beneath. Each takes one context, asks the store for the
 rule's decision, records what came of it, and issues the token where a player gets one."""
 
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 
-from streams import events, rules, tokens
+from streams import audit, events, rules, tokens
 from streams.errors import StoreContended, StoreThrottled, StoreUnavailable, StreamLimitReached, StreamsError
-from streams.rules import Account, Lease, Policy, StartRequest, WhenFull
+from streams.rules import EPOCHS_A_MS, Account, Hold, Lease, Metadata, Policy, Reason, StartRequest, WhenFull
 from streams.storage.store import StreamStore
 
 store = StreamStore(
@@ -31,21 +33,37 @@ REFUSALS: Mapping[type[StreamsError], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A call: for which user, at what instant (ms since 1970 UTC), and the limit that the caller's own bearer token
-    grants, which goes before every other."""
+    """A call: for which user, at what instant (ms since 1970 UTC), the limit that the caller's own bearer token
+    grants, which goes before every other, and the name of the operator who calls, None for the user's own viewer."""
 
     user_id: str
     now: int
     entitlement: int | None = None
+    operator: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a player asks for with a start. `replace` names streams to end for it, each with the epoch of the playback
+    that is meant, or None."""
+
+    id: str
+    stream_id: str
+    device_id: str | None = None
+    device_name: str | None = None
+    device_type: str | None = None
+    title: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    replace: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playing:
-    """A stream as its own player gets it. `took_over` says whether a start found its slot held by its own id."""
+    """A user's stream as its own player gets it, with the token for its next heartbeat or its stop."""
 
+    user_id: str
     lease: Lease
     token: str
-    took_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,33 +76,59 @@ class Listing:
     is_default: bool
 
 
-def start(context: Context, request: StartRequest) -> Playing:
+def start(context: Context, asked: Asked) -> Playing:
     """Admit one more stream, or raise `StreamLimitReached`."""
-    with _recording_refusals(context):
-        admission = store.start(context.user_id, replace(request, entitlement=context.entitlement), now=context.now)
-    events.record("admitted", *admission.ended, now=context.now)
-    return Playing(
-        lease=admission.lease, token=tokens.issue(context.user_id, admission.lease), took_over=admission.took_over
+    request = StartRequest(
+        **{name: getattr(asked, name) for name in Asked.__slots__},
+        epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
+        nonce=secrets.token_urlsafe(4),
+        entitlement=context.entitlement,
     )
+    with _recording_refusals(context.now):
+        admission = store.start(context.user_id, request, now=context.now)
+    events.record("admitted", *admission.ended, now=context.now)
+    return _playing(context.user_id, admission.lease)
 
 
-def renew(context: Context, id: str, token: str) -> Playing:
-    """Keep a stream alive, or raise `InvalidToken`, `StreamEnded` or `StreamNotFound`."""
-    epoch = tokens.verify(token, user_id=context.user_id, id=id)
-    with _recording_refusals(context):
-        lease = store.renew(context.user_id, id, epoch=epoch, now=context.now)
-    events.record("renewed", now=context.now)
-    return Playing(lease=lease, token=tokens.issue(context.user_id, lease))
+def renew(token: str, *, user_id: str | None, id: str, now: int) -> Playing:
+    """Keep a stream alive by its player's token, or raise `InvalidToken`, `StreamEnded` or `StreamNotFound`."""
+    play = tokens.verify(token, user_id=user_id, id=id)
+    with _recording_refusals(now):
+        lease = store.renew(play.user_id, id, hold=play.hold, now=now)
+    events.record("renewed", now=now)
+    return _playing(play.user_id, lease)
 
 
-def stop(context: Context, id: str, token: str | None = None) -> None:
-    """End a stream: the playback that the token was issued for, or without one whoever holds the slot. Raise
-    `InvalidToken`, `StreamEnded` (the slot changed hands) or `StreamNotFound`."""
-    epoch = None if token is None else tokens.verify(token, user_id=context.user_id, id=id)
-    with _recording_refusals(context):
-        reason = store.stop(context.user_id, id, epoch=epoch, now=context.now)
-    if reason:
-        events.record(reason, now=context.now)
+def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
+    """End a stream by its player's token: that playback, and no later one in its slot. Raise `InvalidToken`,
+    `StreamEnded` (the slot changed hands) or `StreamNotFound`."""
+    play = tokens.verify(token, user_id=user_id, id=id)
+    _stop(play.user_id, id, hold=play.hold, now=now)
+
+
+def end(context: Context, id: str, *, epoch: int | None = None) -> None:
+    """End a stream, whoever holds its slot, or only the playback with this epoch. Raise `StreamEnded` (the slot changed
+    hands) or `StreamNotFound`."""
+    reason = _stop(context.user_id, id, hold=None if epoch is None else Hold(epoch=epoch), now=context.now)
+    if context.operator:
+        _audit(context, "stream.stop", before="live" if reason is Reason.STOPPED else "over", after="over", id=id)
+
+
+def end_all(context: Context, *, keep: str | None = None) -> list[str]:
+    """End every stream of the user but one; the ids of those that were live, oldest first."""
+    with _recording_refusals(context.now):
+        ended = store.end_all(context.user_id, keep=keep, now=context.now)
+    events.record(*["stopped"] * len(ended), now=context.now)
+    if context.operator:
+        _audit(context, "streams.stop", before=ended, after=[])
+    return ended
+
+
+def forget(context: Context) -> None:
+    """Drop everything kept of the user: streams, endings, limit."""
+    with _recording_refusals(context.now):
+        store.forget(context.user_id)
+    _audit(context, "user.forget", before="known", after="forgotten")
 
 
 def read(context: Context, id: str) -> Lease:
@@ -98,38 +142,64 @@ def listing(context: Context) -> Listing:
     return Listing(
         streams=account.live(context.now),
         policy=account.policy(store.policy, context.entitlement),
-        is_default=account.limit is None,
+        is_default=account.limit is None and context.entitlement is None,
     )
 
 
 def set_limit(context: Context, *, limit: int, when_full: WhenFull) -> Listing:
     """Override the default limit of one user, from the next start on. Live streams stay."""
-    with _recording_refusals(context):
-        store.set_limit(context.user_id, limit=limit, when_full=when_full, now=context.now)
+    with _recording_refusals(context.now):
+        before = store.set_limit(context.user_id, limit=limit, when_full=when_full, now=context.now)
+    _audit(context, "limit.set", before=_override(before), after={"limit": limit, "whenFull": when_full})
     return Listing(streams=[], policy=Policy(limit=limit, when_full=when_full, lease_ms=0), is_default=False)
 
 
 def clear_limit(context: Context) -> None:
     """Go back to the default limit; harmless when there was no override."""
-    with _recording_refusals(context):
-        store.clear_limit(context.user_id, now=context.now)
+    with _recording_refusals(context.now):
+        before = store.clear_limit(context.user_id, now=context.now)
+    _audit(context, "limit.clear", before=_override(before), after=None)
 
 
 def ping(*, now: int) -> None:
-    """Raise `StoreUnavailable` unless DynamoDB answers for the table."""
+    """Raise `StoreUnavailable` unless DynamoDB answers for the table. Asks for an item, which is all that the service
+    is allowed to do in production."""
     store.read("readyz", now=now)
 
 
+def _playing(user_id: str, lease: Lease) -> Playing:
+    return Playing(user_id=user_id, lease=lease, token=tokens.issue(user_id, lease))
+
+
+def _stop(user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:
+    with _recording_refusals(now):
+        reason = store.stop(user_id, id, hold=hold, now=now)
+    if reason:
+        events.record(reason, now=now)
+    return reason
+
+
+def _audit(context: Context, action: str, *, before: Any, after: Any, **what: str) -> None:
+    audit.record(action, by=context.operator, user_id=context.user_id, before=before, after=after, **what)
+
+
+def _override(account: Account | None) -> dict[str, Any] | None:
+    """The limit that an operator had set."""
+    if account is None or account.limit is None:
+        return None
+    return {"limit": account.limit, "whenFull": account.when_full}
+
+
 def _account(context: Context) -> Account:
-    with _recording_refusals(context):
+    with _recording_refusals(context.now):
         return store.read(context.user_id, now=context.now)
 
 
 @contextmanager
-def _recording_refusals(context: Context) -> Iterator[None]:
+def _recording_refusals(now: int) -> Iterator[None]:
     try:
         yield
     except StreamsError as refusal:
         if outcome := REFUSALS.get(type(refusal)):
-            events.record(outcome, now=context.now)
+            events.record(outcome, now=now)
         raise

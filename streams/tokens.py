@@ -3,35 +3,44 @@ else reads it, and nothing in it is a secret.
 
 Signed by `django.core.signing`: the first of `LEASE_TOKEN_KEYS` signs, all verify."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 
 from streams.errors import InvalidToken
-from streams.rules import Lease
+from streams.rules import Hold, Lease
 
 SALT = "streams.token"
 
 
+class Play(NamedTuple):
+    """What a token stands for: a playback of a user's stream."""
+
+    user_id: str
+    id: str
+    hold: Hold
+
+
 def issue(user_id: str, lease: Lease) -> str:
     """The token of a lease."""
-    return _signer().sign_object([user_id, lease.id, lease.epoch])
+    return _signer().sign_object([user_id, lease.id, lease.epoch, lease.expires_at])
 
 
-def verify(token: str, *, user_id: str, id: str) -> int:
-    """The epoch that a token of this user's stream stands for, or `InvalidToken`.
+def verify(token: str, *, user_id: str | None, id: str) -> Play:
+    """What a token of this stream stands for, or `InvalidToken`. Without a user it may be any user's.
 
-    A token does not expire: whether the lease still runs is the store's to say, and a late heartbeat may be revived.
+    A token does not expire by itself: whether the lease still runs, and whether newer tokens have replaced this one, is
+    the store's to say.
     """
     try:
         signed: Any = _signer().unsign_object(token)
     except BadSignature as exc:
         raise InvalidToken from exc
-    of_user, of_id, epoch = signed
-    if (of_user, of_id) != (user_id, id):
+    of_user, of_id, epoch, expires_at = signed
+    if of_id != id or user_id not in (None, of_user):
         raise InvalidToken
-    return int(epoch)
+    return Play(of_user, of_id, Hold(epoch=epoch, expires_at=expires_at))
 
 
 def _signer() -> Signer:

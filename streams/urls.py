@@ -1,26 +1,47 @@
-"""The API's routes. Ids match anything here, slashes too, so that a bad one is refused by name and not as a lost
-page."""
+"""The API's routes. `/me` stands wherever `/users/{userId}` does, and each may end with a slash."""
+
+from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
-from django.urls import re_path
+from django.urls import URLPattern, path
+from rest_framework.permissions import AllowAny
 
-from streams.views import HealthView, LimitView, ReadyView, StreamViewSet
+from streams.parsers import PlainTextJSONParser, StrictJSONParser
+from streams.views import AccountView, HealthView, LimitView, ReadyView, StreamViewSet
 
-USER = r"^users/(?P<user_id>(?s:.*?))"
-STREAM = rf"{USER}/streams/(?P<id>(?s:.+?))"
+BY_TOKEN: dict[str, Any] = {"authentication_classes": (), "permission_classes": (AllowAny,)}
+"""The token in the body is the credential; no other is looked at, so that none that has expired is in the way."""
 
-urlpatterns = [  # in this order, a stream may be named `streams` or `limit`
-    re_path(rf"{STREAM}/heartbeat/?\Z", StreamViewSet.as_view({"post": "heartbeat"}), name="stream-heartbeat"),
-    re_path(
-        rf"{STREAM}/?\Z",
-        StreamViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
-        name="stream-detail",
+of_a_user = {
+    "": ("account", AccountView.as_view()),
+    "/streams": (
+        "stream-list",
+        StreamViewSet.as_view({"get": "list", "post": "create", "delete": "clear"}),
     ),
-    re_path(rf"{USER}/streams/?\Z", StreamViewSet.as_view({"get": "list", "post": "create"}), name="stream-list"),
-    re_path(rf"{USER}/limit/?\Z", LimitView.as_view(), name="limit"),
-    re_path(r"^healthz/?\Z", HealthView.as_view(), name="healthz"),
-    re_path(r"^readyz/?\Z", ReadyView.as_view(), name="readyz"),
-]
+    "/streams/<str:id>": (
+        "stream-detail",
+        StreamViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+    ),
+    "/streams/<str:id>/heartbeat": ("stream-heartbeat", StreamViewSet.as_view({"post": "heartbeat"}, **BY_TOKEN)),
+    "/streams/<str:id>/stop": (
+        "stream-stop",
+        StreamViewSet.as_view({"post": "stop"}, **BY_TOKEN, parser_classes=(StrictJSONParser, PlainTextJSONParser)),
+    ),
+    "/limit": ("limit", LimitView.as_view()),
+}
+
+
+def _routes() -> Iterator[URLPattern]:
+    for slash in ("", "/"):
+        for place, (name, view) in of_a_user.items():
+            yield path(f"users/<str:user_id>{place}{slash}", view, name=name)
+            yield path(f"me{place}{slash}", view, name=f"my-{name}")
+        yield path(f"healthz{slash}", HealthView.as_view(), name="healthz")
+        yield path(f"readyz{slash}", ReadyView.as_view(), name="readyz")
+
+
+urlpatterns = [*_routes()]
 if settings.BROWSABLE_API:
     from django.views.generic import TemplateView
 
@@ -29,8 +50,8 @@ if settings.BROWSABLE_API:
     console = TemplateView.as_view(template_name="streams/console.html")
     docs = TemplateView.as_view(template_name="streams/docs.html")
     urlpatterns += [
-        re_path(r"^\Z", HomeView.as_view(), name="home"),
-        re_path(r"^openapi\.json\Z", OpenAPIView.as_view(), name="openapi"),
-        re_path(r"^docs/?\Z", docs, name="docs"),
-        re_path(r"^console/?\Z", console, name="console"),
+        path("", HomeView.as_view(), name="home"),
+        path("openapi.json", OpenAPIView.as_view(), name="openapi"),
+        *(path(f"docs{slash}", docs, name="docs") for slash in ("/", "")),
+        *(path(f"console{slash}", console, name="console") for slash in ("/", "")),
     ]

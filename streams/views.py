@@ -8,6 +8,7 @@ from urllib.parse import quote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 from django.utils.http import http_date
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,25 +20,28 @@ from streams.authentication import Caller
 from streams.errors import InvalidRequest
 from streams.permissions import MaySetLimits
 from streams.problems import plain_response
-from streams.rules import Lease, StartRequest, WhenFull
+from streams.rules import Lease, WhenFull
 from streams.serializers import (
     ID,
     ID_IS,
-    HeartbeatSerializer,
+    KEY_AT_MOST_BYTES,
+    USER_ID,
+    USER_ID_IS,
     LimitSerializer,
+    PlayerSerializer,
     StartSerializer,
-    StopSerializer,
-    StrictSerializer,
+    TokenSerializer,
     limit_body,
     listing_body,
     player_body,
     stream_body,
 )
-from streams.service import Context
+from streams.service import Asked, Context
 
 
 class UserView(APIView):
-    """Everything under `/users/{userId}`: ids in the path are checked, `self.now` (ms) is the one clock of the call."""
+    """Everything under `/users/{userId}` and `/me`, the user of the bearer token. Ids in the path are checked;
+    `self.now` (ms) is the one clock of the call."""
 
     now: int
 
@@ -45,9 +49,16 @@ class UserView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.now = time.time_ns() // 1_000_000
         super().initial(request, *args, **kwargs)
-        bad = {name: ID_IS for name, value in kwargs.items() if not ID.fullmatch(value)}
-        if bad:
-            raise InvalidRequest(**{"userId" if name == "user_id" else name: why for name, why in bad.items()})
+        errors = {}
+        user_id, id = kwargs.get("user_id"), kwargs.get("id")
+        if user_id is not None and not USER_ID.fullmatch(user_id):
+            errors["userId"] = USER_ID_IS
+        if id is not None and not ID.fullmatch(id):
+            errors["id"] = ID_IS
+        if request.method == "DELETE" and _announces_a_body(request):
+            errors["body"] = "DELETE takes no body. A player stops its own stream with POST …/stop and its token."
+        if errors:
+            raise InvalidRequest(**errors)
 
     @override
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
@@ -57,33 +68,57 @@ class UserView(APIView):
         return response
 
     @property
+    def user_id(self) -> str | None:
+        """The user in the path, or of the bearer token; None where that is no viewer's."""
+        caller = self.request.user
+        own: str | None = caller.user_id if isinstance(caller, Caller) else None
+        user_id: str | None = self.kwargs.get("user_id", own)
+        return user_id
+
+    @property
     def context(self) -> Context:
         """What the service has to know of this call."""
-        user_id, caller = self.kwargs["user_id"], self.request.user
+        user_id, caller = self.user_id, self.request.user
+        if user_id is None:
+            raise NotAuthenticated("/me is the user of a viewer's bearer token: send one, or call /users/{userId}.")
+        try:
+            is_key = 1 <= len(user_id.encode()) <= KEY_AT_MOST_BYTES
+        except UnicodeEncodeError:
+            is_key = False
+        if not is_key:
+            raise InvalidRequest(userId=f"The token's sub must be text of 1 to {KEY_AT_MOST_BYTES} bytes of UTF-8.")
         entitlement = caller.stream_limit if isinstance(caller, Caller) and caller.user_id == user_id else None
-        return Context(user_id=user_id, now=self.now, entitlement=entitlement)
+        operator = caller.operator if isinstance(caller, Caller) else None
+        return Context(user_id=user_id, now=self.now, entitlement=entitlement, operator=operator)
 
-    def parse(self, shape: type[StrictSerializer]) -> dict[str, Any]:
+    def parse(self, shape: type[PlayerSerializer]) -> dict[str, Any]:
         """The body, checked."""
         serializer = shape(data=self.request.data)
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
+    def place(self, id: str) -> str:
+        """The path of a stream of this user, under whatever path the service is mounted at."""
+        user_id = self.kwargs.get("user_id")
+        user = "me" if user_id is None else f"users/{quote(user_id, safe='')}"
+        return f"{get_script_prefix()}{user}/streams/{quote(id, safe='')}"
+
 
 class StreamViewSet(ViewSetMixin, UserView):
     """The streams of a user."""
 
-    def list(self, request: Request, user_id: str) -> Response:
+    def list(self, request: Request, user_id: str | None = None) -> Response:
         """The user's live streams, and how many more may start.
 
         Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free.
         """
-        listing = service.listing(self.context)
+        context = self.context
+        listing = service.listing(context)
         first_expiry = min((lease.expires_at for lease in listing.streams), default=None)
         headers = {} if first_expiry is None else {"Expires": _http_date(first_expiry)}
-        return Response(listing_body(user_id, listing, now=self.now), headers=headers)
+        return Response(listing_body(context.user_id, listing, now=self.now), headers=headers)
 
-    def create(self, request: Request, user_id: str) -> Response:
+    def create(self, request: Request, user_id: str | None = None) -> Response:
         """Start a stream.
 
         Takes a slot of the user's, and answers with the stream, its `id` and the `token` for its first heartbeat. The
@@ -97,59 +132,98 @@ class StreamViewSet(ViewSetMixin, UserView):
         if key is not None and not ID.fullmatch(key):
             raise InvalidRequest(**{"Idempotency-Key": ID_IS})
         body = self.parse(StartSerializer)
-        return self._start(user_id, body.get("deviceId") or key or secrets.token_urlsafe(12), body)
+        return self._start(body.get("deviceId") or key or secrets.token_urlsafe(12), body)
 
-    def update(self, request: Request, user_id: str, id: str) -> Response:
+    def update(self, request: Request, id: str, user_id: str | None = None) -> Response:
         """Start a stream under an id of the caller's choice.
 
         As `POST` to the user's streams, in the slot of this id: when it holds one already, this start takes it over and
         the token of the playback before is void.
         """
-        return self._start(user_id, id, self.parse(StartSerializer))
+        return self._start(id, self.parse(StartSerializer))
 
-    def _start(self, user_id: str, id: str, body: dict[str, Any]) -> Response:
-        asked = StartRequest(
+    def _start(self, id: str, body: dict[str, Any]) -> Response:
+        asked = Asked(
             id=id,
             stream_id=body["streamId"],
             device_id=body.get("deviceId"),
             device_name=body.get("deviceName"),
             device_type=body.get("deviceType"),
             title=body.get("title"),
-            replace=frozenset(body.get("replace", ())),
+            metadata=body.get("metadata", {}),
+            replace=body.get("replace", {}),
         )
         playing = service.start(self.context, asked)
-        location = f"{get_script_prefix()}users/{quote(user_id)}/streams/{quote(id)}"
-        body = player_body(user_id, playing, now=self.now)
         return Response(
-            body,
-            status=200 if playing.took_over else 201,
-            headers={"Location": location, **_expires(playing.lease)},
+            player_body(playing, now=self.now),
+            status=200 if playing.lease.took_over else 201,
+            headers={"Location": self.place(id), **_expires(playing.lease)},
         )
 
-    def retrieve(self, request: Request, user_id: str, id: str) -> Response:
+    def retrieve(self, request: Request, id: str, user_id: str | None = None) -> Response:
         """One stream.
 
         Without its token, which only its own player is given.
         """
-        lease = service.read(self.context, id)
-        return Response(stream_body(user_id, lease, now=self.now), headers=_expires(lease))
+        context = self.context
+        lease = service.read(context, id)
+        return Response(stream_body(context.user_id, lease, now=self.now), headers=_expires(lease))
 
-    def heartbeat(self, request: Request, user_id: str, id: str) -> Response:
+    def heartbeat(self, request: Request, id: str, user_id: str | None = None) -> Response:
         """Keep a stream alive.
 
-        Send it every `heartbeatSeconds` with the token of the last start or heartbeat. It renews the lease and answers
-        with a new token, to be used from now on.
+        Send it every `heartbeatSeconds` with the token of the last start or heartbeat, which is all the credential it
+        needs. It renews the lease and answers with a new token, to be used from now on.
         """
-        playing = service.renew(self.context, id, self.parse(HeartbeatSerializer)["token"])
-        return Response(player_body(user_id, playing, now=self.now), headers=_expires(playing.lease))
+        playing = service.renew(self.parse(TokenSerializer)["token"], user_id=user_id, id=id, now=self.now)
+        return Response(player_body(playing, now=self.now), headers=_expires(playing.lease))
 
-    def destroy(self, request: Request, user_id: str, id: str) -> Response:
-        """Stop a stream.
+    def stop(self, request: Request, id: str, user_id: str | None = None) -> Response:
+        """Stop a stream, as its player does.
 
-        Its slot is free at once. Without a body it ends whoever holds the slot; a body with the `token` stops that
-        playback only, and not a later one in its slot. Stopping again changes nothing.
+        With the token of the last start or heartbeat, which is all the credential it needs. The slot is free at once.
+        It stops that playback only, and not a later one in its slot; stopping again changes nothing. The body may also
+        be sent as `text/plain`, as `navigator.sendBeacon` does.
         """
-        service.stop(self.context, id, self.parse(StopSerializer).get("token"))
+        service.stop(self.parse(TokenSerializer)["token"], user_id=user_id, id=id, now=self.now)
+        return Response(status=204)
+
+    def destroy(self, request: Request, id: str, user_id: str | None = None) -> Response:
+        """End a stream.
+
+        Its slot is free at once, whoever holds it. With `epoch`, only the playback that has it ends, and not a later
+        one in its slot. Ending it again changes nothing. It takes no body: a player that stops its own stream sends
+        `POST …/stop`.
+        """
+        epoch = request.query_params.get("epoch")
+        if epoch is not None and not (epoch.isascii() and epoch.isdigit() and len(epoch) <= 16):
+            raise InvalidRequest(epoch="Must be the epoch of a stream, a whole number.")
+        service.end(self.context, id, epoch=None if epoch is None else int(epoch))
+        return Response(status=204)
+
+    def clear(self, request: Request, user_id: str | None = None) -> Response:
+        """End every stream of the user.
+
+        All slots are free at once; with `except`, all but that of the stream it names.
+        """
+        keep = request.query_params.get("except")
+        if keep is not None and not ID.fullmatch(keep):
+            raise InvalidRequest(**{"except": ID_IS})
+        return Response({"ended": service.end_all(self.context, keep=keep)})
+
+
+class AccountView(UserView):
+    """Everything kept of a user: for operators."""
+
+    permission_classes = (MaySetLimits,)
+
+    def delete(self, request: Request, user_id: str | None = None) -> Response:
+        """Forget a user.
+
+        Drops everything that is kept of the user: streams, endings, the limit. Players that play are told 404 at their
+        next heartbeat.
+        """
+        service.forget(self.context)
         return Response(status=204)
 
 
@@ -158,24 +232,26 @@ class LimitView(UserView):
 
     permission_classes = (MaySetLimits,)
 
-    def get(self, request: Request, user_id: str) -> Response:
+    def get(self, request: Request, user_id: str | None = None) -> Response:
         """The limit that holds for the user.
 
-        Their own when an operator set one, else the default.
+        That of the viewer's own bearer token when it grants one, else their own when an operator set one, else the
+        default.
         """
-        return Response(limit_body(user_id, service.listing(self.context)))
+        context = self.context
+        return Response(limit_body(context.user_id, service.listing(context)))
 
-    def put(self, request: Request, user_id: str) -> Response:
+    def put(self, request: Request, user_id: str | None = None) -> Response:
         """Set a limit of the user's own.
 
         It goes before the default, and `whenFull` says what a start over it meets: `deny` refuses it, `evict-oldest`
         ends the oldest stream. Live streams stay when it is lowered.
         """
-        body = self.parse(LimitSerializer)
-        listing = service.set_limit(self.context, limit=body["limit"], when_full=WhenFull(body["whenFull"]))
-        return Response(limit_body(user_id, listing))
+        body, context = self.parse(LimitSerializer), self.context
+        listing = service.set_limit(context, limit=body["limit"], when_full=WhenFull(body["whenFull"]))
+        return Response(limit_body(context.user_id, listing))
 
-    def delete(self, request: Request, user_id: str) -> Response:
+    def delete(self, request: Request, user_id: str | None = None) -> Response:
         """Back to the default.
 
         Clears the user's own limit, if there is one.
@@ -213,6 +289,10 @@ class ReadyView(APIView):
 def unknown_url(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """A problem for every URL that is not the API's; Django gives the exception where it is no path (`*`)."""
     return plain_response(Http404())
+
+
+def _announces_a_body(request: Request) -> bool:
+    return request.META.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in request.META
 
 
 def _expires(lease: Lease) -> dict[str, str]:

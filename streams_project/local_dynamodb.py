@@ -1,7 +1,7 @@
 """The embedded DynamoDB of local development: ministack in a process of its own, on loopback.
 
-It lives as long as the process that started it: it reads from a pipe nobody writes to, and when the other end is
-gone, by Ctrl-C, SIGTERM or SIGKILL, it saves its state and stops."""
+It stops with the process that started it, however that ends (Ctrl-C, SIGTERM, SIGKILL): it reads from a pipe that
+nobody writes to, and saves its state and stops when the other end is closed."""
 
 import fcntl
 import importlib.util
@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -31,21 +30,19 @@ CONFIGURED_BY = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_STAGE",
 )
 """With any of these in the environment there is a DynamoDB already, or the way to Amazon's."""
 BRIEF = ("streams", "limit")
-"""Commands that end at once, and take the engine with them that they started."""
+"""Commands that are done in a moment: an engine that one of them started stops with it."""
+FILES_OF_CREDENTIALS = ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), ("AWS_CONFIG_FILE", "~/.aws/config")
+"""Where profiles are kept, those of single sign-on too. Who has them, and runs an operator's command, means AWS."""
 
 
 @contextmanager
 def local_dynamodb(command: str) -> Iterator[None]:
-    """Have `DYNAMODB_ENDPOINT` set for the commands that need a table. `test` gets an engine of its own that keeps
-    nothing, whatever AWS account is configured; the others use the one whose state is in `.local/`."""
-    if command == "test" and "DYNAMODB_ENDPOINT" not in os.environ:
-        with tempfile.TemporaryDirectory(prefix="dynamodb-") as folder, engine(Path(folder), keep=False) as endpoint:
-            os.environ["DYNAMODB_ENDPOINT"] = endpoint
-            yield
-    elif command in ("runserver", *BRIEF) and not any(os.environ.get(name) for name in CONFIGURED_BY):
+    """Have `DYNAMODB_ENDPOINT` set for the commands that need a table: the engine whose state is in `.local/`."""
+    if command in ("runserver", *BRIEF) and not _is_configured(command):
         with _shared_engine(is_brief=command in BRIEF) as endpoint:
             os.environ["DYNAMODB_ENDPOINT"] = endpoint
             yield
@@ -53,10 +50,19 @@ def local_dynamodb(command: str) -> Iterator[None]:
         yield
 
 
+def _is_configured(command: str) -> bool:
+    """Whether there is a DynamoDB, or the way to Amazon's. `runserver` is for development, whoever has an account."""
+    if any(os.environ.get(name) for name in CONFIGURED_BY):
+        return True
+    files = (Path(os.environ.get(name) or default).expanduser() for name, default in FILES_OF_CREDENTIALS)
+    return command in BRIEF and any(path.is_file() for path in files)
+
+
 @contextmanager
 def _shared_engine(*, is_brief: bool) -> Iterator[str]:
-    """The engine on `.local/`: of another process that has one, else ours. A brief one is announced to nobody: a server
-    that joined it would be left without; who comes meanwhile waits for the lock."""
+    """The engine on the state in `.local/`: the one that another process runs, else one of this process. That of a
+    brief command is not shared, since a server that used it would lose it a moment later: who starts meanwhile waits
+    for the lock."""
     LOCAL.mkdir(parents=True, exist_ok=True)
     address = LOCAL / "endpoint"
     with (LOCAL / "lock").open("w") as lock:
@@ -91,17 +97,26 @@ def _running_elsewhere(address: Path, lock: IO[str]) -> str | None:
 
 @contextmanager
 def engine(
-    state: Path, *, keep: bool, services: Sequence[str] = ("dynamodb",), lock: IO[str] | None = None
+    state: Path,
+    *,
+    keep: bool,
+    port: int | None = None,
+    services: Sequence[str] = ("dynamodb",),
+    lock: IO[str] | None = None,
+    module: str = "streams_project.local_dynamodb",
 ) -> Iterator[str]:
-    """A running engine, by its endpoint: DynamoDB, or more of AWS. It ends with its starter, however that ends."""
+    """A running engine, by its endpoint: DynamoDB, or more of AWS. It stops when the process that started it ends,
+    however that ends. `port` is any free one unless given; with `keep`, the state outlives the engine. `module` is what
+    its process runs, and ends in `run_engine`."""
     if importlib.util.find_spec("ministack") is None:
         sys.exit(
             "No DynamoDB is configured, and the embedded one is not installed. Install requirements-dev.txt, or set "
             "DYNAMODB_ENDPOINT, or AWS credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID)."
         )
     state.mkdir(exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    if port is None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
     environment = os.environ | {
         "SERVICES": ",".join(services),
         "BIND_HOST": "127.0.0.1",
@@ -109,10 +124,11 @@ def engine(
         "PERSIST_STATE": "1" if keep else "0",
         "STATE_DIR": str(state),
         "LOG_LEVEL": "WARNING",
+        "IOT_MTLS_ENABLED": "0",  # else it listens on 0.0.0.0:8883, whatever services are asked for
     }
     with (state / "engine.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams_project.local_dynamodb"],
+        process = subprocess.Popen(  # noqa: S603  # `module` is this project's own
+            [sys.executable, "-m", module],
             cwd=PROJECT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -143,7 +159,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, *, log: 
     sys.exit(f"The embedded DynamoDB did not start:\n{log.read_text()[-2000:]}")
 
 
-def _run_engine() -> None:
+def run_engine() -> None:
     """What the engine's own process does."""
 
     def stop_when_the_parent_is_gone() -> None:
@@ -158,4 +174,4 @@ def _run_engine() -> None:
 
 
 if __name__ == "__main__":
-    _run_engine()
+    run_engine()

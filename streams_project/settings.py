@@ -3,17 +3,26 @@
 A wrong value stops the process at start with the variable's name and what to set.
 """
 
+import json
 import os
+import re
 import secrets
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from streams_project.credentials import MAKE_ONE, api_keys, check_purposes, check_secrets
+from streams_project.references import resolved
+
 BASE_DIR = Path(__file__).resolve().parent.parent
+os.environ |= resolved(os.environ)
+RELEASE: dict[str, str] = {"version": "development", "commit": ""}
+"""Which version this is: of a package, `release.json` says it."""
+if (BASE_DIR / "release.json").is_file():
+    RELEASE = json.loads((BASE_DIR / "release.json").read_text())
 
 
 def _read[Value](name: str, default: Value, convert: Callable[[str], Value], what: str) -> Value:
@@ -53,16 +62,30 @@ def _list(name: str) -> list[str]:
 
 DEBUG = _flag("DEBUG")
 """Local development: keys made up on the spot, and open access."""
+if DEBUG and os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+    raise ImproperlyConfigured("DEBUG=1 is for local development. Leave DEBUG out on AWS Lambda.")
 ALLOWED_HOSTS = _list("ALLOWED_HOSTS") or (["localhost", "127.0.0.1", "[::1]", ".localhost"] if DEBUG else [])
 if not ALLOWED_HOSTS:
     raise ImproperlyConfigured(
         "ALLOWED_HOSTS must hold the host names the service is called by, comma-separated "
         "(.execute-api.eu-west-1.amazonaws.com, streams.example.com). For local development set DEBUG=1 instead."
     )
+if "*" in ALLOWED_HOSTS and not DEBUG:
+    raise ImproperlyConfigured("ALLOWED_HOSTS=* would serve under any name. Name the hosts the service is called by.")
 BROWSABLE_API = _flag("BROWSABLE_API", DEBUG)
 """Pages for people beside the JSON."""
 CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
-"""Web players' origins (https://watch.example.com)."""
+"""Web players' origins (https://watch.example.com), as browsers send them."""
+ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?P<port>[1-9]\d{0,4}))?", re.ASCII
+)
+for _number, _origin in enumerate(CORS_ALLOWED_ORIGINS, start=1):
+    _found = ORIGIN.fullmatch(_origin)
+    if not _found or (_found["scheme"], _found["port"]) in (("https", "443"), ("http", "80")):
+        raise ImproperlyConfigured(
+            f"CORS_ALLOWED_ORIGINS: number {_number} is no origin as a browser sends it. Set scheme://host or "
+            "scheme://host:port, in lower case: no path, no slash at the end, no wildcard, no null, no default port."
+        )
 
 # --- limits ----------------------------------------------------------------------------------------------------------
 
@@ -74,43 +97,23 @@ LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
 
 # --- authentication --------------------------------------------------------------------------------------------------
 
-
-class ApiKey(NamedTuple):
-    """A back end's key: only its hash is known."""
-
-    name: str
-    sha256: str
-    scopes: frozenset[str]
-
-
-def _api_key(text: str) -> ApiKey:
-    name, sha256, scopes = text.split(":", 2)
-    key = ApiKey(name, sha256.lower(), frozenset(scopes.split()))
-    if len(bytes.fromhex(key.sha256)) != 32 or not key.scopes <= {"streams:operate", "streams:admin"} or not key.scopes:
-        raise ValueError(text)
-    return key
-
-
-API_KEYS: list[ApiKey] = _read(
-    "API_KEYS",
-    [],
-    lambda text: [_api_key(part.strip()) for part in text.split(",")],
-    "name:sha256:scopes, comma-separated, such as 'billing:<64 hex digits>:streams:operate streams:admin'",
-)
+API_KEYS = api_keys(_list("API_KEYS"))
+"""Back ends' keys, of which only the hashes are known."""
 AUTH_JWT_SECRETS = _list("AUTH_JWT_SECRETS")
 """Secrets shared with the identity provider (HS256), several while one replaces another."""
-AUTH_JWKS = os.environ.get("AUTH_JWKS", "")
+AUTH_JWKS = os.environ.get("AUTH_JWKS", "").strip()
 """Or its published keys (RS256, ES256): a URL, or a file."""
 AUTH_ALGORITHMS = ["HS256"] if AUTH_JWT_SECRETS else ["RS256", "ES256"]
-AUTH_ISSUER = os.environ.get("AUTH_ISSUER", "")
-AUTH_AUDIENCE = os.environ.get("AUTH_AUDIENCE", "")
+AUTH_ISSUER = os.environ.get("AUTH_ISSUER", "").strip()
+AUTH_AUDIENCE = os.environ.get("AUTH_AUDIENCE", "").strip()
+AUTH_SCOPE_CLAIMS = ["scope", "scp", *_list("AUTH_PERMISSIONS_CLAIM")]
+"""The claims that hold a caller's scopes; Auth0's `permissions` is not among them until it is configured."""
 AUTH_TRUST_STREAM_LIMIT = _flag("AUTH_TRUST_STREAM_LIMIT")
 """Whether the issuer's claim `stream_limit` is a limit that goes before every other."""
 
 if AUTH_JWT_SECRETS and AUTH_JWKS:
     raise ImproperlyConfigured("AUTH_JWT_SECRETS and AUTH_JWKS are both set. Keep the one the identity provider uses.")
-if any(len(secret) < 32 for secret in AUTH_JWT_SECRETS):
-    raise ImproperlyConfigured("AUTH_JWT_SECRETS must hold secrets of at least 32 characters, comma-separated.")
+check_secrets("AUTH_JWT_SECRETS", AUTH_JWT_SECRETS)
 if (AUTH_JWT_SECRETS or AUTH_JWKS) and not (AUTH_ISSUER and AUTH_AUDIENCE):
     raise ImproperlyConfigured(
         "AUTH_ISSUER and AUTH_AUDIENCE must say whose bearer tokens are taken, and made for whom."
@@ -119,9 +122,11 @@ if AUTH_JWKS:
     if "://" in AUTH_JWKS and not (AUTH_JWKS.startswith("https://") or DEBUG):
         raise ImproperlyConfigured("AUTH_JWKS must be an https:// URL, or a file.")
     if "://" not in AUTH_JWKS and not Path(AUTH_JWKS).is_file():
-        raise ImproperlyConfigured(f"AUTH_JWKS names the file {AUTH_JWKS!r}, which is not there.")
+        raise ImproperlyConfigured("AUTH_JWKS names a file that is not there. Set it to an https:// URL, or a file.")
     if find_spec("cryptography") is None:
         raise ImproperlyConfigured("AUTH_JWKS needs the package cryptography: install requirements-jwks.txt too.")
+    if "://" in AUTH_JWKS and find_spec("pycurl") is None:
+        raise ImproperlyConfigured("AUTH_JWKS at a URL needs the package pycurl: pip install pycurl, or set a file.")
 IS_AUTHENTICATED = bool(API_KEYS or AUTH_JWT_SECRETS or AUTH_JWKS)
 OPEN_ACCESS = DEBUG and not IS_AUTHENTICATED
 """Whether everyone may call everything: local development only, until an authentication is configured."""
@@ -133,14 +138,19 @@ if not IS_AUTHENTICATED and not DEBUG:
 
 # --- players' tokens -------------------------------------------------------------------------------------------------
 
-LEASE_TOKEN_KEYS = _list("LEASE_TOKEN_KEYS") or (["local-development-only-local-development-only"] if DEBUG else [])
+LOCAL_TOKEN_KEY = "local-development-only-local-development-only"  # noqa: S105
+"""Known to everyone who reads this."""
+LEASE_TOKEN_KEYS = _list("LEASE_TOKEN_KEYS") or ([LOCAL_TOKEN_KEY] if DEBUG else [])
 """The first signs, all verify: put a new key first, and drop the old one a lease later."""
-if not LEASE_TOKEN_KEYS or any(len(key) < 32 for key in LEASE_TOKEN_KEYS):
+if not LEASE_TOKEN_KEYS:
     raise ImproperlyConfigured(
         "LEASE_TOKEN_KEYS must hold one key or more, comma-separated, each of at least 32 characters. They sign the "
-        "lease tokens. Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'. "
-        "For local development set DEBUG=1 instead."
+        f"lease tokens. {MAKE_ONE} For local development set DEBUG=1 instead."
     )
+check_secrets("LEASE_TOKEN_KEYS", LEASE_TOKEN_KEYS)
+check_purposes({"LEASE_TOKEN_KEYS": LEASE_TOKEN_KEYS, "AUTH_JWT_SECRETS": AUTH_JWT_SECRETS}, API_KEYS)
+if not DEBUG and LOCAL_TOKEN_KEY in LEASE_TOKEN_KEYS + AUTH_JWT_SECRETS:
+    raise ImproperlyConfigured("The local development's token key is public. Make LEASE_TOKEN_KEYS anew.")
 
 # --- DynamoDB --------------------------------------------------------------------------------------------------------
 
@@ -188,16 +198,28 @@ INSTALLED_APPS = [
     "rest_framework",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
     "django.contrib.staticfiles",
+    *(["deploy"] if (BASE_DIR / "deploy").is_dir() else []),  # the commands of whoever deploys, which never ship
 ]
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "streams.middleware.never_stored",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "streams.middleware.bounded_path",
     "streams.middleware.only_allowed_hosts",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    *(["whitenoise.middleware.WhiteNoiseMiddleware"] if BROWSABLE_API else []),
 ]
-CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key"]
+PATH_AT_MOST_BYTES = 1024
+"""Two ids of 255 characters fit, with room for what stands between them. It counts decoded."""
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 32
+"""Of a query string. Django refuses more before it takes them apart."""
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "idempotency-key"),
+    # What tracing adds to every request of a page; without leave for them the browser would not send the request.
+    *("baggage", "sentry-trace", "traceparent", "tracestate", "x-amzn-trace-id", "x-request-id"),
+    *_list("CORS_ALLOW_HEADERS"),
+]
 CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
@@ -247,6 +269,7 @@ REST_FRAMEWORK = {
         *(["streams.authentication.ApiKeyAuthentication"] if API_KEYS else []),
     ],
     "DEFAULT_PERMISSION_CLASSES": ["streams.permissions.MayUseStreams"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "streams.negotiation.JSONOrPage",
     "EXCEPTION_HANDLER": "streams.problems.respond",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
@@ -254,18 +277,28 @@ REST_FRAMEWORK = {
 
 METRICS = _choice("METRICS", "off", "emf") == "emf"
 """Whether each outcome is written to standard output, as CloudWatch's embedded metric format has it."""
+LOG_USER_IDS = _flag("LOG_USER_IDS")
+"""Whether log lines name users as they are, and not by a keyed hash."""
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "text": {"()": "streams_project.logs.TextFormatter"},
         "json": {"()": "streams_project.logs.JSONFormatter"},
+    },
+    "filters": {
+        "access": {"()": "streams_project.logs.AccessLine"},
+        "failures": {"()": "streams_project.logs.FailuresOnly"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": _choice("LOG_FORMAT", "text", "json")}},
     "loggers": {
         "botocore": {"level": "WARNING"},  # not where it found its credentials
         "pynamodb": {"level": "WARNING"},
-        "django.request": {"level": "ERROR"},  # a refusal is an answer; only a failure is news
+        "django.request": {"level": "ERROR", "filters": ["failures"]},  # a refusal is an answer; only a failure is news
+        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False, "filters": ["access"]},
+        "streams.audit": {"level": "INFO"},  # whatever LOG_LEVEL says
+        "zappa.handler": {"level": "WARNING"},
+        "zappa.wsgi": {"level": "WARNING"},  # an access log with paths, addresses and query strings
     },
     "root": {"handlers": ["console"], "level": _choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")},
 }

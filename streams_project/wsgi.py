@@ -1,32 +1,39 @@
-"""The WSGI application, for Zappa and for any WSGI server."""
+"""The WSGI application, for Lambda and for any WSGI server."""
 
 import os
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from streams.storage import deadline
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
 
-type Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+type Environ = dict[str, Any]
+type Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-UTF_8 = re.compile(r"""[^;]*(;\s*charset\s*=\s*"?utf-?8"?\s*)?""", re.IGNORECASE)
-IN_ANOTHER_CHARSET = "application/octet-stream"
-"""A type of body that no view takes."""
+CHARSET = re.compile(r";\s*charset[\s*\d]*=([^;]*)", re.IGNORECASE)
+CONTENT_TYPE_AT_MOST_CHARACTERS = 256
+TAKEN_BY_NO_VIEW = "application/octet-stream"
 TO_ANSWER_SECONDS = 0.5
 """Kept of Lambda's time for the answer itself, the one that the store did not answer included."""
 
 
-def utf_8_only(application: Application) -> Application:
-    """Hides a body's charset from Django unless it is UTF-8, so that the answer is 415. Django would look up whatever
-    codec is named, before any middleware: some cannot be looked up, and Python remembers each name for good."""
+def bounded(application: Application) -> Application:
+    """Keeps from Django what it would spend too much on, or fail at, before any middleware can refuse it.
 
-    def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if not UTF_8.fullmatch(environ.get("CONTENT_TYPE", "")):
-            environ["CONTENT_TYPE"] = IN_ANOTHER_CHARSET
+    A body's type goes on without its parameters: Django looks up whatever codec they name, some cannot be looked up,
+    and Python remembers each name for good. The type of a body that is not plain UTF-8 becomes one that no view takes,
+    so that reading it is answered with 415. A path is cut where `streams.middleware` refuses it: decoding one takes
+    time that grows with the square of its length.
+    """
+
+    def checked(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["CONTENT_TYPE"] = _type_of_body(environ)
+        environ["PATH_INFO"] = environ.get("PATH_INFO", "")[: settings.PATH_AT_MOST_BYTES + 1]
         return application(environ, start_response)
 
     return checked
@@ -35,13 +42,23 @@ def utf_8_only(application: Application) -> Application:
 def within_deadline(application: Application) -> Application:
     """Starts the request's deadline, an earlier one where Lambda would end the request before."""
 
-    def bounded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def timed(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         context = environ.get("lambda.context")
         seconds = context.get_remaining_time_in_millis() / 1000 - TO_ANSWER_SECONDS if context else None
         with deadline.of_request(seconds=seconds):
             return application(environ, start_response)
 
-    return bounded
+    return timed
 
 
-application = within_deadline(utf_8_only(get_wsgi_application()))
+def _type_of_body(environ: Environ) -> str:
+    content_type: str = environ.get("CONTENT_TYPE", "")
+    is_plain = (
+        len(content_type) <= CONTENT_TYPE_AT_MOST_CHARACTERS
+        and environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() in ("", "identity")
+        and all(charset.strip(" \t\"'").lower() in ("utf-8", "utf8") for charset in CHARSET.findall(content_type))
+    )
+    return content_type.partition(";")[0].strip() if is_plain else TAKEN_BY_NO_VIEW
+
+
+application = within_deadline(bounded(get_wsgi_application()))

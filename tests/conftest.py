@@ -1,11 +1,14 @@
 """Real parts for every test: a DynamoDB engine (`DYNAMODB_ENDPOINT`) and the service behind a real HTTP server."""
 
+import itertools
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -15,19 +18,32 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
 from streams import rules, service
 from streams.models import UserStreams
-from streams.rules import Policy, StartRequest, WhenFull
+from streams.rules import EPOCHS_A_MS, Hold, Lease, Policy, StartRequest, WhenFull
 from streams.storage.store import Call, StreamStore, create_table
 from streams.storage.transport import CurlClient
+from streams_project.local_dynamodb import engine
 from streams_project.wsgi import application
 from tests.contract import hold_to_the_document
+from tests.settings import ENGINE_PORT
 
 LEASE_MS = 60_000
 NOW = 1_800_000_000_000
 """An instant for the tests whose clock is an argument."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def table() -> None:
+UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the engine and make the table, before any test and once for all processes, unless only unit tests run."""
+    asked = [Path(argument.partition("::")[0]).absolute() for argument in config.args]
+    if hasattr(config, "workerinput") or all(path.is_relative_to(UNIT) for path in asked):
+        return
+    if ENGINE_PORT:
+        running = ExitStack()
+        config.add_cleanup(running.close)
+        folder = running.enter_context(TemporaryDirectory(prefix="dynamodb-"))
+        running.enter_context(engine(Path(folder), keep=False, port=ENGINE_PORT))
     create_table()
 
 
@@ -86,14 +102,40 @@ def curl(endpoint: str, **changes: Any) -> CurlClient:
     return CurlClient(**options | changes)
 
 
-def asking(id: str, *, replace: tuple[str, ...] = (), entitlement: int | None = None) -> StartRequest:
-    """A start."""
-    return StartRequest(id=id, stream_id="film", replace=frozenset(replace), entitlement=entitlement)
+STARTS = itertools.count(1)
 
 
-def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[str, int]:
-    """Start streams a millisecond apart; their epochs by id."""
-    return {id: store.start(user_id, asking(id), now=now + number).lease.epoch for number, id in enumerate(ids)}
+def asking(
+    id: str,
+    *,
+    now: int = NOW,
+    replace: Iterable[str] | Mapping[str, int | None] = (),
+    entitlement: int | None = None,
+    epoch: int | None = None,
+    nonce: str | None = None,
+) -> StartRequest:
+    """A start that was made up at that instant: no two are the same start unless the nonce says so."""
+    return StartRequest(
+        id=id,
+        stream_id="film",
+        epoch=now * EPOCHS_A_MS if epoch is None else epoch,
+        nonce=nonce or f"start {next(STARTS)}",
+        replace=replace if isinstance(replace, Mapping) else dict.fromkeys(replace),
+        entitlement=entitlement,
+    )
+
+
+def held(lease: Lease) -> Hold:
+    """What the token of a lease says."""
+    return Hold(epoch=lease.epoch, expires_at=lease.expires_at)
+
+
+def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[str, Hold]:
+    """Start streams a millisecond apart; what their tokens say, by id."""
+    holds = {}
+    for at, id in enumerate(ids, start=now):
+        holds[id] = held(store.start(user_id, asking(id, now=at, nonce=f"{id} at {at}"), now=at).lease)
+    return holds
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -171,9 +213,13 @@ class Viewer:
     def heartbeat(self, id: str, token: str) -> httpx.Response:
         return self.api.post(f"{self.url}/{id}/heartbeat", json={"token": token})
 
-    def stop(self, id: str, token: str | None = None) -> httpx.Response:
-        body = None if token is None else {"token": token}
-        return self.api.request("DELETE", f"{self.url}/{id}", json=body)
+    def stop(self, id: str, token: str) -> httpx.Response:
+        """As the player that holds the token."""
+        return self.api.post(f"{self.url}/{id}/stop", json={"token": token})
+
+    def end(self, id: str, epoch: int | None = None) -> httpx.Response:
+        """Whoever holds the slot."""
+        return self.api.delete(f"{self.url}/{id}", params={} if epoch is None else {"epoch": epoch})
 
     def read(self, id: str) -> httpx.Response:
         return self.api.get(f"{self.url}/{id}")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from streams import rules
-from streams.rules import Account, Admission, Lease, Policy, Reason, StartRequest, WhenFull
+from streams.rules import Account, Admission, Hold, Lease, Policy, Reason, StartRequest, WhenFull
 
 
 @dataclass
@@ -21,17 +21,26 @@ class ModelStore:
         self.accounts[user_id] = account
         return admission
 
-    def renew(self, user_id: str, id: str, *, epoch: int, now: int) -> Lease:
-        account = rules.renew(self.read(user_id, now=now), id, epoch=epoch, now=now, policy=self.policy)
+    def renew(self, user_id: str, id: str, *, hold: Hold, now: int) -> Lease:
+        account = rules.renew(self.read(user_id, now=now), id, hold=hold, now=now, policy=self.policy)
         self.accounts[user_id] = account
         return account.leases[id]
 
-    def stop(self, user_id: str, id: str, *, epoch: int | None, now: int) -> Reason | None:
+    def stop(self, user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:
         before = self.read(user_id, now=now)
-        after = self.accounts[user_id] = rules.stop(before, id, epoch=epoch, now=now)
+        after = self.accounts[user_id] = rules.stop(before, id, hold=hold, now=now, policy=self.policy)
         if after is before:
             return None
         return Reason.STOPPED if before.leases[id].is_live(now) else Reason.EXPIRED
+
+    def end_all(self, user_id: str, *, keep: str | None, now: int) -> list[str]:
+        after, ended = rules.end_all(self.read(user_id, now=now), keep=keep, now=now)
+        if user_id in self.accounts:
+            self.accounts[user_id] = after
+        return ended
+
+    def forget(self, user_id: str) -> None:
+        self.accounts.pop(user_id, None)
 
     def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
         account = self.read(user_id, now=now)

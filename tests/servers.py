@@ -84,9 +84,10 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]
 @contextmanager
 def brief_server() -> Iterator[Server]:
     """A server whose leases last five seconds, the shortest there are."""
-    with running(runserver(free_port()), os.environ | {"LEASE_SECONDS": "5", "PYTHONUNBUFFERED": "1"}) as server:
+    with running(runserver(), os.environ | {"LEASE_SECONDS": "5", "PYTHONUNBUFFERED": "1"}) as server:
         yield server
 
 
-def runserver(port: int) -> list[str]:
+def runserver(port: int = 0) -> list[str]:
+    """The command that serves, on a free port unless one is given."""
     return [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]

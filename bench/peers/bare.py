@@ -17,7 +17,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Start, renew or stop."""
     parts = event["path"].strip("/").split("/")
     body = json.loads(event["body"] or "{}")
-    status, answer = route(event["httpMethod"], parts, body)
+    status, answer = route(parts, body)
     return {
         "statusCode": status,
         "headers": {"Content-Type": "application/json"},
@@ -26,13 +26,11 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     }
 
 
-def route(method: str, parts: list[str], body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """The verb of a method and path."""
-    if method == "POST" and len(parts) == 3:
+def route(parts: list[str], body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The verb of a path."""
+    if len(parts) == 3:
         return start(parts[1], body["streamId"])
-    if method == "POST":
-        return renew(parts[1], parts[3])
-    return stop(parts[1], parts[3])
+    return (renew if parts[4] == "heartbeat" else stop)(parts[1], parts[3])
 
 
 def start(user_id: str, stream_id: str) -> tuple[int, dict[str, Any]]:

@@ -31,7 +31,7 @@ def renew(user_id: str, id: str, response: Response) -> dict[str, Any]:
     return answer
 
 
-@app.delete("/users/{user_id}/streams/{id}")
+@app.post("/users/{user_id}/streams/{id}/stop")
 def stop(user_id: str, id: str) -> Response:
     """Stop."""
     status, _ = bare.stop(user_id, id)

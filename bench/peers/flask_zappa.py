@@ -23,7 +23,7 @@ def renew(user_id: str, id: str) -> tuple[dict[str, Any], int]:
     return answer, status
 
 
-@app.delete("/users/<user_id>/streams/<id>")
+@app.post("/users/<user_id>/streams/<id>/stop")
 def stop(user_id: str, id: str) -> tuple[str, int]:
     """Stop."""
     return "", bare.stop(user_id, id)[0]

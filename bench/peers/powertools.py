@@ -28,7 +28,7 @@ def renew(user_id: str, id: str) -> Response[Any]:
     return answered(bare.renew(user_id, id))
 
 
-@app.delete("/users/<user_id>/streams/<id>")
+@app.post("/users/<user_id>/streams/<id>/stop")
 def stop(user_id: str, id: str) -> Response[Any]:
     """Stop."""
     return answered(bare.stop(user_id, id))

@@ -8,24 +8,37 @@
     …
     client.stop()
 
-A client is one player: starting again (the next episode) keeps its slot. Heartbeats go out from a thread of its own, as
-often as the service asks. Every problem is the service's (RFC 9457), or `{"type": "network-error", "detail"}`.
+A client is one player: starting again (the next episode) keeps its slot, and the last start is the one that plays.
+Heartbeats go out from a thread of its own, as often as the service asks. Every problem is the service's (RFC 9457), or
+`{"type": "network-error", "detail"}` where the service did not answer: nobody did, or what stands in front of it.
 """
 
+import logging
+import math
 import random
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
+log = logging.getLogger(__name__)
+
 BACKOFF_SECONDS = 1.0
 BACKOFF_AT_MOST_SECONDS = 30.0
+WAIT_AT_MOST_SECONDS = 3600.0
 TIMEOUT_SECONDS = 10.0
+UNSURE_SECONDS = 60.0
+"""A gateway keeps a call for half of it, and the next heartbeat comes within the rest."""
 STOP_TRIES = 3
-RETRIED = {0, 408, 425, 429}
+RETRIED = {408, 425, 429}
 
 type Problem = Mapping[str, Any]
 type Stream = Mapping[str, Any]
@@ -52,19 +65,38 @@ class Unavailable(Refused):
     """The service did not answer, or asked for patience for longer than there was."""
 
 
+class Superseded(Refused):
+    """The player was stopped, or started anew, before this start was admitted. It holds nothing."""
+
+    def __init__(self) -> None:
+        super().__init__({"type": "superseded", "detail": "The player was stopped or started anew meanwhile."})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of a call: a stream, or a problem that no repeating mends (`is_refusal`), or one that it may."""
+
+    status: int
+    body: dict[str, Any]
+    is_stream: bool = False
+    is_refusal: bool = False
+    wait_seconds: float = 0.0
+
+
 class StreamClient:
-    """One player. `headers` (or a function that gives them, asked for each request) carries the credentials.
+    """One player, of the user, or of the bearer token's user without a `user_id`. `headers` (or a function that gives
+    them, asked for each request) carries the credentials.
 
     `on_ended(reason, problem)` is told when it must not play any more (stopped, evicted, replaced, taken-over, expired,
     or a problem's type; no problem when this player stopped), `on_offline(problem)` and `on_online()` when the service
-    falls silent and comes back. They are called from the heartbeats' thread. With `beats=False` there is no thread:
-    whoever drives the client calls `heartbeat`.
+    falls silent and comes back. They are called from the heartbeats' thread; what they raise is logged. With
+    `beats=False` there is no thread: whoever drives the client calls `heartbeat`.
     """
 
     def __init__(
         self,
         url: str,
-        user_id: str,
+        user_id: str | None = None,
         *,
         headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
         on_ended: Callable[[str, Problem | None], object] = lambda reason, problem: None,
@@ -75,75 +107,91 @@ class StreamClient:
         http: httpx.Client | None = None,
     ) -> None:
         self.stream: Stream | None = None
-        self._url = f"{url.rstrip('/')}/users/{user_id}/streams"
+        user = "me" if user_id is None else f"users/{quote(user_id, safe='')}"
+        self._url = f"{url.rstrip('/')}/{user}/streams"
         self._headers = headers if callable(headers) else lambda: headers or {}
         self._on_ended, self._on_offline, self._on_online = on_ended, on_offline, on_online
         self._patience_seconds, self._beats = patience_seconds, beats
         self._http = http or httpx.Client(timeout=TIMEOUT_SECONDS)
         self._key = secrets.token_urlsafe(12)  # the slot's identity when there is no deviceId
+        self._request: Mapping[str, Any] = {}  # the start that `stream` came of
+        self._lost_at = -math.inf  # when a start was given up that may be on its way still, to take the slot over
         self._failures = 0
-        self._lock = threading.RLock()
-        self._over = threading.Event()
+        self._calling = threading.RLock()  # a call is sent when the one before is answered, so that the last one counts
+        self._over = threading.Event()  # set when this playback, or the start of it, is not wanted any more
 
     def start(self, stream_id: str, **fields: Any) -> Stream:
         """The stream, admitted; with `deviceId`, `deviceName`, `deviceType`, `title`, `replace` as fields. Raises
-        `Denied`; `Unavailable` when patience runs out; `Refused` when no repeating would mend it."""
-        self._over.set()
+        `Denied`; `Unavailable` when patience runs out; `Superseded` when another thread stopped the player or started
+        it anew; `Refused` when no repeating would mend it."""
+        request = {"streamId": stream_id, **fields}
+        over = self._supersede()
         until = time.monotonic() + self._patience_seconds
         for failures in range(1_000):
-            with self._lock:  # a heartbeat of the playback before would be told that its slot was taken over
-                status, answer, wait = self._send("POST", "", {"streamId": stream_id, **fields})
-                if status in (200, 201):
-                    self.stream, self._failures, self._over = answer, 0, threading.Event()
-            if status in (200, 201):
+            left: Stream | None = None
+            with self._calling:
+                if over.is_set():
+                    raise Superseded
+                answer = self._send("", request)
+                if answer.is_stream:
+                    left = self.stream if self.stream and self.stream["id"] != answer.body["id"] else None
+                    self._admit(answer.body, request)
+                elif answer.is_refusal:
+                    left, self.stream = self.stream, None
+                else:
+                    self._lost_at = time.monotonic()
+            if left:
+                self._release(left)
+            if over.is_set():  # what this start took is the next start's, or freed by the stop
+                raise Superseded
+            if answer.is_stream:
                 if self._beats:
-                    threading.Thread(target=self._keep_alive, args=(self._over,), daemon=True).start()
-                return answer
-            if not _is_retried(status):
-                raise (Denied if status == 409 else Refused)(answer)
-            wait += _backoff(failures)
+                    threading.Thread(target=self._keep_alive, args=(over, _due(answer.body)), daemon=True).start()
+                return answer.body
+            if answer.is_refusal:
+                is_denial = answer.status == 409 and isinstance(answer.body.get("streams"), list)
+                raise (Denied if is_denial else Refused)(answer.body)
+            wait = answer.wait_seconds + _backoff(failures)
             if time.monotonic() + wait > until:
                 break
-            time.sleep(wait)
-        raise Unavailable(answer)
+            over.wait(wait)
+        raise Unavailable(answer.body)
 
     def heartbeat(self) -> float | None:
         """One heartbeat: the seconds until the next is due, or None when the stream is over."""
-        with self._lock:
-            stream = self.stream
+        with self._calling:
+            stream, failures = self.stream, self._failures
             if stream is None:
                 return None
-            status, answer, wait = self._send("POST", f"/{stream['id']}/heartbeat", {"token": stream["token"]})
-            failures = self._failures
-            if status == 200:
-                self.stream, self._failures = answer, 0
-                due: float | None = answer["heartbeatSeconds"]
-            elif _is_retried(status) or status == 401:
-                self._failures += 1
-                due = wait + _backoff(failures)
+            answer = self._send(f"/{quote(stream['id'], safe='')}/heartbeat", {"token": stream["token"]})
+            if answer.body.get("reason") == "taken-over" and time.monotonic() - self._lost_at < UNSURE_SECONDS:
+                answer = self._send("", self._request)  # from an earlier start of this player, as likely as not
+            is_over = answer.is_refusal and answer.status != 401
+            if answer.is_stream:
+                self._admit(answer.body, self._request)
+            elif is_over:
+                self.stream = None
             else:
-                self.stream, due = None, None
-        if due is None:
-            self._on_ended(answer.get("reason", answer["type"]), answer)
-        elif status == 200 and failures:
-            self._on_online()
-        elif status != 200 and not failures:
-            self._on_offline(answer)
-        return due
+                self._failures += 1
+        if is_over:
+            self._tell(self._on_ended, answer.body.get("reason", answer.body["type"]), answer.body)
+            return None
+        if answer.is_stream and failures:
+            self._tell(self._on_online)
+        elif not answer.is_stream and not failures:
+            self._tell(self._on_offline, answer.body)
+        return _due(answer.body) if answer.is_stream else answer.wait_seconds + _backoff(failures)
 
     def stop(self) -> None:
-        """Free the slot at once; harmless when the stream is over."""
-        self._over.set()
-        with self._lock:
+        """Free the slot at once, also what a start in another thread is about to take; harmless when it is over."""
+        was_playing = self.stream is not None
+        self._supersede()
+        with self._calling:
             stream, self.stream = self.stream, None
-        if stream is None:
-            return
-        self._on_ended("stopped", None)
-        for failures in range(STOP_TRIES):
-            status, _, wait = self._send("DELETE", f"/{stream['id']}", {"token": stream["token"]})
-            if not _is_retried(status):
-                return
-            time.sleep(wait + _backoff(failures))
+        if was_playing:
+            self._tell(self._on_ended, "stopped", None)
+        if stream:
+            self._release(stream)
 
     def __enter__(self) -> Self:
         return self
@@ -151,30 +199,87 @@ class StreamClient:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def _keep_alive(self, over: threading.Event) -> None:
-        due: float | None = self.stream["heartbeatSeconds"] if self.stream else None
+    def _supersede(self) -> threading.Event:
+        """Have what was wanted so far be over; the event by which the next learns the same."""
+        before, self._over = self._over, threading.Event()
+        before.set()
+        return self._over
+
+    def _admit(self, stream: Stream, request: Mapping[str, Any]) -> None:
+        self.stream, self._failures = stream, 0
+        # What it replaced is done. Whoever starts there from now on stays.
+        self._request = {name: value for name, value in request.items() if name != "replace"}
+
+    def _release(self, stream: Stream) -> None:
+        for failures in range(STOP_TRIES):
+            answer = self._send(f"/{quote(stream['id'], safe='')}/stop", {"token": stream["token"]})
+            if answer.status == 204 or answer.is_refusal:
+                return
+            time.sleep(min(BACKOFF_AT_MOST_SECONDS, answer.wait_seconds + _backoff(failures)))
+
+    def _keep_alive(self, over: threading.Event, due: float | None) -> None:
         while due is not None and not over.wait(due):
             due = self.heartbeat()
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any], float]:
-        """Status (0 without an answer), answer, and the seconds that the service asks to wait."""
+    def _send(self, path: str, body: Mapping[str, Any]) -> _Answer:
         try:
             headers = {"Idempotency-Key": self._key, **self._headers()}
-            response = self._http.request(method, self._url + path, json=body, headers=headers)
-            wait = response.headers.get("Retry-After", "")
-        except httpx.TransportError as error:
-            return 0, {"type": "network-error", "detail": str(error)}, 0.0
+            response = self._http.post(self._url + path, json=body, headers=headers, follow_redirects=False)
+            return _read(response)
+        except Exception as error:  # whatever it is, and from `headers` too: the next heartbeat is tried all the same
+            return _Answer(0, {"type": "network-error", "detail": str(error) or type(error).__name__})
+
+    def _tell(self, listener: Callable[..., object], *facts: Any) -> None:
         try:
-            answer = response.json()
-        except ValueError:  # what stands in front of the service may answer in something else than JSON
-            answer = {"type": "network-error", "detail": response.reason_phrase}
-        return response.status_code, answer, float(wait) if wait.isdigit() else 0.0
+            listener(*facts)
+        except Exception:  # what the app does with it is the app's
+            log.exception("a listener of the stream client failed")
 
 
-def _is_retried(status: int) -> bool:
-    return status >= 500 or status in RETRIED
+def _read(response: httpx.Response) -> _Answer:
+    """An answer, and what it is."""
+    status, content = response.status_code, None
+    if "json" in response.headers.get("Content-Type", "").lower():
+        with suppress(ValueError):
+            content = response.json()
+    body = content if isinstance(content, dict) else {}
+    is_stream = (
+        status in (200, 201)
+        and isinstance(body.get("id"), str)
+        and isinstance(body.get("token"), str)
+        and isinstance(body.get("heartbeatSeconds"), int | float)
+        and body["heartbeatSeconds"] > 0
+    )
+    # An API refuses in JSON, or in no words. A page of HTML is from a portal, a proxy, a CDN, whatever its status.
+    is_said = isinstance(content, dict) or not response.content
+    is_refusal = 400 <= status < 500 and status not in RETRIED and is_said
+    if not is_stream and not isinstance(body.get("type"), str):
+        detail = body.get("message") or response.reason_phrase
+        body = {"type": "network-error", "status": status, "detail": detail}
+    return _Answer(status, body, is_stream, is_refusal, _wait_seconds(response.headers))
+
+
+def _wait_seconds(headers: httpx.Headers) -> float:
+    """From `Retry-After`: seconds, or a date, which the answer's own is subtracted from."""
+    after = headers.get("Retry-After", "").strip()
+    if after.isdecimal():
+        return min(WAIT_AT_MOST_SECONDS, float(after))
+    until, now = _instant(after), _instant(headers.get("Date", "")) or datetime.now(UTC)
+    return min(WAIT_AT_MOST_SECONDS, max(0.0, (until - now).total_seconds())) if until else 0.0
+
+
+def _instant(date: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _due(stream: Stream) -> float:
+    return min(WAIT_AT_MOST_SECONDS, float(stream["heartbeatSeconds"]))
 
 
 def _backoff(failures: int) -> float:
     """Full jitter under a doubling bound."""
-    return random.random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**failures)
+    bound: float = BACKOFF_SECONDS * 2 ** min(failures, 10)
+    return random.random() * min(BACKOFF_AT_MOST_SECONDS, bound)

@@ -11,10 +11,11 @@ export interface Stream {
   expiresAt: string;
   leaseSeconds: number;
   heartbeatSeconds: number;
+  /** Grows each time the slot changes hands. */
   epoch: number;
 }
 
-/** A stream as its own player is told it: with the lease token, which a CDN or licence server can check. */
+/** A stream as its own player is told it: with the token that its heartbeats and its stop need. It says nothing. */
 export interface OwnStream extends Stream {
   token: string;
 }
@@ -27,18 +28,18 @@ export interface StartRequest {
   deviceName?: string;
   deviceType?: string;
   title?: string;
-  /** Ids of streams to end for this one, in the same write. */
-  replace?: string[];
+  /** Streams to end for this one, in the same write: whoever holds the id, or exactly the playback that was seen. */
+  replace?: (string | Pick<Stream, "id" | "epoch">)[];
 }
 
 export type Reason = "stopped" | "evicted" | "replaced" | "taken-over" | "expired";
 
-/** RFC 9457, or `type: "network-error"` where there was no answer. */
+/** RFC 9457, or `type: "network-error"` where the service did not answer: nobody did, or what stands in front of it. */
 export interface Problem {
   type: string;
   title?: string;
   status?: number;
-  detail?: string;
+  detail?: string | null;
   errors?: Record<string, unknown>;
   limit?: number;
   streams?: Stream[];
@@ -47,20 +48,22 @@ export interface Problem {
   endedBy?: string | null;
 }
 
+/** What a listener throws is reported, and does the client no harm. */
 export interface Listeners {
-  admitted?(stream: OwnStream): void;
-  denied?(holders: Stream[], problem: Problem): void;
+  admitted?(stream: OwnStream): unknown;
+  denied?(holders: Stream[], problem: Problem): unknown;
   /** `reason` is a `Reason`, or the problem's type. `problem` is null when this player stopped it. */
-  ended?(reason: Reason | string, problem: Problem | null): void;
-  offline?(problem: Problem): void;
-  online?(): void;
-  failed?(problem: Problem): void;
+  ended?(reason: Reason | (string & {}), problem: Problem | null): unknown;
+  offline?(problem: Problem): unknown;
+  online?(): unknown;
+  failed?(problem: Problem): unknown;
 }
 
 export interface Options {
   /** Of the service, with the stage where there is one: `https://streams.example.com`. */
   url: string;
-  userId: string;
+  /** Without it, the user of the bearer token (`/me`). */
+  userId?: string;
   on?: Listeners;
   /** Asked for each request, so that a credential may be renewed. */
   headers?: () => Record<string, string> | Promise<Record<string, string>>;
@@ -71,7 +74,9 @@ export interface Options {
 
 export class StreamClient {
   constructor(options: Options);
-  readonly stream: OwnStream | null;
+  get stream(): OwnStream | null;
+  /** Whether it may play. False also when it was stopped, or started anew, before the answer came. */
   start(request: StartRequest): Promise<boolean>;
+  /** What a start on its way takes is freed as soon as it is answered. */
   stop(): Promise<void>;
 }

@@ -1,6 +1,8 @@
 """What `manage.py streams` and `manage.py limit` share: the views' rules, and answers for people and programs."""
 
+import getpass
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -42,10 +44,13 @@ class OperatorCommand(BaseCommand):
         parser.set_defaults(act=act)
         parser.add_argument("user_id", metavar="USER")
         parser.add_argument("--json", action="store_true", dest="is_json", help="Print what the HTTP API answers.")
+        parser.add_argument(
+            "--stage", help="On this stage of zappa_settings.json (manage.py takes its table and region)."
+        )
         return parser
 
     def handle(self, *args: Any, act: Callable[..., Answer], is_json: bool, **options: Any) -> None:
-        context = Context(user_id=options["user_id"], now=time.time_ns() // 1_000_000)
+        context = Context(user_id=options["user_id"], now=time.time_ns() // 1_000_000, operator=f"command {_account()}")
         try:
             bad = {name: ID_IS for name in ("user_id", "id") if not ID.fullmatch(options.get(name, "-"))}
             if bad:
@@ -67,6 +72,14 @@ class OperatorCommand(BaseCommand):
             self.stdout.write(answer.text)
         elif answer.body is not None:
             self.stdout.write(json.dumps(answer.body))
+
+
+def _account() -> str:
+    """Whose terminal this is."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,32 +1,51 @@
 """The pure rule, standard library only: `accounts` has its words, `decisions` what happens."""
 
-from streams.rules.accounts import Account, Admission, Ending, Lease, Policy, Reason, StartRequest, WhenFull
+from streams.rules.accounts import (
+    EPOCHS_A_MS,
+    Account,
+    Admission,
+    Ending,
+    Hold,
+    Lease,
+    Metadata,
+    Policy,
+    Reason,
+    StartRequest,
+    WhenFull,
+    last_epoch_of,
+)
 from streams.rules.decisions import (
-    ENDINGS_AT_MOST,
-    ENDINGS_REMEMBERED,
+    admitted,
     empty_account,
+    end_all,
     is_plain_start,
     read,
     renew,
+    room_for_endings,
     start,
     stop,
 )
 
 __all__ = [
-    "ENDINGS_AT_MOST",
-    "ENDINGS_REMEMBERED",
+    "EPOCHS_A_MS",
     "Account",
     "Admission",
     "Ending",
+    "Hold",
     "Lease",
+    "Metadata",
     "Policy",
     "Reason",
     "StartRequest",
     "WhenFull",
+    "admitted",
     "empty_account",
+    "end_all",
     "is_plain_start",
+    "last_epoch_of",
     "read",
     "renew",
+    "room_for_endings",
     "start",
     "stop",
 ]

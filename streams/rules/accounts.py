@@ -12,6 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+EPOCHS_A_MS = 1000
+"""How many epochs a millisecond has: a start's is of the millisecond it began in."""
+
+type Metadata = Mapping[str, str | int | float | bool]
+
 
 class WhenFull(StrEnum):
     """What a start does when every slot is taken."""
@@ -41,30 +46,47 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One stream's right to play until `expires_at`. `epoch`, the version that its start met, grows each time the slot
-    changes hands."""
+    """One stream's right to play until `expires_at`.
+
+    `epoch` grows each time the slot changes hands, and `nonce` says which start it was. `prior_expires_at` is when the
+    lease that this start found in its slot would have ended, 0 where there was none. `entitlement` is the limit that
+    the viewer's own bearer token granted for this start. A late heartbeat that revived the stream found it to have
+    ended at `revived_from`, and let it go on until `revived_to`.
+    """
 
     id: str
     stream_id: str
     started_at: int
     expires_at: int
     epoch: int
+    nonce: str = ""
+    prior_expires_at: int = 0
     device_id: str | None = None
     device_name: str | None = None
     device_type: str | None = None
     title: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    entitlement: int | None = None
+    revived_from: int = 0
+    revived_to: int = 0
 
     def is_live(self, now: int) -> bool:
         """Whether it still holds its slot."""
         return now < self.expires_at
 
+    @property
+    def took_over(self) -> bool:
+        """Whether its start found the slot held by a live stream of the same id."""
+        return self.started_at < self.prior_expires_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """Why and when (ms) a stream ended, and which stream's start ended it, if one did."""
+    """Why and when (ms) a stream ended, its epoch, and which stream's start ended it, if one did."""
 
     reason: Reason
     at: int
+    epoch: int = 0
     by: str | None = None
 
 
@@ -95,40 +117,63 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """What a player asks for. `replace` names streams to end in the same write; `entitlement` is the limit that the
-    caller was granted for this start, whatever is stored."""
+    """What a player asks for.
+
+    `replace` names streams to end in the same write, each with the epoch of the playback that is meant, or None for
+    whichever holds the id. `epoch` and `nonce` are this start's own, made up by the caller: the epoch from the clock,
+    so that it is above every earlier one of the slot but for clocks that disagree, and the nonce at random.
+    """
 
     id: str
     stream_id: str
+    epoch: int
+    nonce: str
     device_id: str | None = None
     device_name: str | None = None
     device_type: str | None = None
     title: str | None = None
-    replace: frozenset[str] = frozenset()
+    metadata: Metadata = field(default_factory=dict)
+    replace: Mapping[str, int | None] = field(default_factory=dict)
     entitlement: int | None = None
 
-    def lease(self, *, epoch: int, now: int, policy: Policy) -> Lease:
-        """The lease this request gets when it is admitted."""
+    def lease(self, *, now: int, policy: Policy, epoch: int | None = None, prior_expires_at: int = 0) -> Lease:
+        """The lease that this request gets when it is admitted."""
         return Lease(
             id=self.id,
             stream_id=self.stream_id,
             started_at=now,
             expires_at=now + policy.lease_ms,
-            epoch=epoch,
+            epoch=self.epoch if epoch is None else epoch,
+            nonce=self.nonce,
+            prior_expires_at=prior_expires_at,
             device_id=self.device_id,
             device_name=self.device_name,
             device_type=self.device_type,
             title=self.title,
+            metadata=self.metadata,
+            entitlement=self.entitlement,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A start that was admitted: its lease, whether it took over its own live slot, and why others ended for it."""
+    """A start that was admitted: its lease, and why others ended for it."""
 
     lease: Lease
-    took_over: bool
     ended: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The playback that is meant: its epoch, and of a player's token the end (ms) of the lease it was issued for."""
+
+    epoch: int
+    expires_at: int | None = None
+
+
+def last_epoch_of(now: int) -> int:
+    """The last epoch of this millisecond: what began later has a higher one."""
+    return now * EPOCHS_A_MS + EPOCHS_A_MS - 1
 
 
 def age(lease: Lease) -> tuple[int, str]:

@@ -1,6 +1,11 @@
-"""The item in DynamoDB's JSON, to and from the rule's words."""
+"""A user's item in DynamoDB's JSON, to and from the rule's words.
 
-from collections.abc import Mapping
+Names inside the item are short, since each write pays for the whole item by the kilobyte: `LEASE` and `ENDING` say
+which is which. An id stands in `leases` and `priors` as a key; a device's id that is the stream's own is not written
+again.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from streams.rules import Account, Ending, Lease, Reason, WhenFull
@@ -8,66 +13,143 @@ from streams.rules import Account, Ending, Lease, Reason, WhenFull
 type Item = Mapping[str, Any]
 """DynamoDB's JSON: `{"N": "3"}`, `{"M": {…}}`."""
 
+LEASE = {
+    "stream_id": "s",
+    "started_at": "a",
+    "expires_at": "e",
+    "epoch": "n",
+    "nonce": "k",
+    "device_id": "i",
+    "device_name": "m",
+    "device_type": "y",
+    "title": "t",
+    "metadata": "x",
+    "entitlement": "g",
+    "revived_from": "f",
+    "revived_to": "u",
+}
+"""A field of a lease, by its name in the item. `device_id` is `true` where it is the stream's id."""
+ENDING = {"reason": "r", "at": "t", "epoch": "n", "by": "b"}
+REASON = {
+    Reason.STOPPED: "s",
+    Reason.EVICTED: "v",
+    Reason.REPLACED: "r",
+    Reason.TAKEN_OVER: "t",
+    Reason.EXPIRED: "x",
+}
+LEASE_OF, ENDING_OF, REASON_OF = ({short: name for name, short in names.items()} for names in (LEASE, ENDING, REASON))
 
-def number(value: int) -> Item:
+
+def number(value: float) -> Item:
     """A number."""
     return {"N": str(value)}
 
 
 def lease_item(lease: Lease) -> Item:
-    """A lease as it is stored: its id is its key, its epoch stands in `epochs`."""
-    texts = {
-        "stream_id": lease.stream_id,
-        "device_id": lease.device_id,
-        "device_name": lease.device_name,
-        "device_type": lease.device_type,
-        "title": lease.title,
+    """A lease as it is stored, without what `priors` holds of it."""
+    fields: dict[str, Any] = {
+        LEASE["stream_id"]: {"S": lease.stream_id},
+        LEASE["started_at"]: number(lease.started_at),
+        LEASE["expires_at"]: number(lease.expires_at),
+        LEASE["epoch"]: number(lease.epoch),
+        LEASE["nonce"]: {"S": lease.nonce},
     }
-    instants = {"started_at": number(lease.started_at), "expires_at": number(lease.expires_at)}
-    return {"M": {name: {"S": text} for name, text in texts.items() if text is not None} | instants}
+    for name in ("device_name", "device_type", "title"):
+        if (text := getattr(lease, name)) is not None:
+            fields[LEASE[name]] = {"S": text}
+    if lease.device_id is not None:
+        fields[LEASE["device_id"]] = {"BOOL": True} if lease.device_id == lease.id else {"S": lease.device_id}
+    if lease.metadata:
+        fields[LEASE["metadata"]] = {"M": {name: _value(value) for name, value in lease.metadata.items()}}
+    if lease.entitlement is not None:
+        fields[LEASE["entitlement"]] = number(lease.entitlement)
+    if lease.revived_from:
+        fields[LEASE["revived_from"]] = number(lease.revived_from)
+        fields[LEASE["revived_to"]] = number(lease.revived_to)
+    return {"M": fields}
 
 
 def ending_item(ending: Ending) -> Item:
     """An ending as it is stored."""
-    item = {"reason": {"S": ending.reason.value}, "at": number(ending.at)}
-    return {"M": item if ending.by is None else item | {"by": {"S": ending.by}}}
+    fields = {
+        ENDING["reason"]: {"S": REASON[ending.reason]},
+        ENDING["at"]: number(ending.at),
+        ENDING["epoch"]: number(ending.epoch),
+    }
+    return {"M": fields if ending.by is None else fields | {ENDING["by"]: {"S": ending.by}}}
 
 
 def account_item(account: Account) -> dict[str, Item]:
-    """What every write of a whole account writes."""
+    """What every write of a whole account writes, by the model's attributes."""
+    leases = account.leases.items()
     return {
         "version": number(account.version),
-        "leases": {"M": {id: lease_item(lease) for id, lease in account.leases.items()}},
-        "epochs": {"M": {id: number(lease.epoch) for id, lease in account.leases.items()}},
+        "leases": {"M": {id: lease_item(lease) for id, lease in leases}},
+        "priors": {"M": {id: number(lease.prior_expires_at) for id, lease in leases}},
         "ended": {"M": {id: ending_item(ending) for id, ending in account.ended.items()}},
     }
 
 
-def lease(id: str, item: Item, *, epoch: int) -> Lease:
+def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
     """A stored lease."""
-    return Lease(id=id, epoch=epoch, **plain(item))
+    fields = {LEASE_OF[short]: value for short, value in plain(item).items() if short in LEASE_OF}
+    if fields.get("device_id") is True:
+        fields["device_id"] = id
+    return Lease(id=id, prior_expires_at=prior_expires_at, **fields)
 
 
 def account(item: Item) -> Account:
     """Everything kept of a user."""
-    row = {name: plain(value) for name, value in item.items() if name not in ("leases", "ended")}
+    priors = plain(item["p"])
     return Account(
-        version=row["version"],
-        leases={id: lease(id, stored, epoch=row["epochs"][id]) for id, stored in item["leases"]["M"].items()},
-        ended={id: _ending(stored) for id, stored in item["ended"]["M"].items()},
-        limit=row.get("limit"),
-        when_full=WhenFull(row["when_full"]) if "when_full" in row else None,
+        version=plain(item["version"]),
+        leases={id: lease(id, stored, prior_expires_at=priors[id]) for id, stored in item["l"]["M"].items()},
+        ended={id: _ending(stored) for id, stored in item["d"]["M"].items()},
+        **_override(item),
     )
 
 
+def is_first_format(item: Item) -> bool:
+    """Whether version 1.0 wrote this item. The next judged write writes it anew."""
+    return "leases" in item
+
+
+def account_of_first_format(item: Item) -> Account:
+    """Everything kept of a user by version 1.0, which had the same fields under their long names, and their epochs
+    apart."""
+    epochs = plain(item["epochs"])
+    return Account(
+        version=plain(item["version"]),
+        leases={id: Lease(id=id, epoch=epochs[id], **plain(stored)) for id, stored in item["leases"]["M"].items()},
+        ended={
+            id: Ending(**plain(stored) | {"reason": Reason(plain(stored)["reason"])})
+            for id, stored in item["ended"]["M"].items()
+        },
+        **_override(item),
+    )
+
+
+def _override(item: Item) -> dict[str, Any]:
+    read: Mapping[str, Callable[[Any], Any]] = {"limit": int, "when_full": WhenFull}
+    return {name: convert(plain(item[name])) for name, convert in read.items() if name in item}
+
+
 def _ending(item: Item) -> Ending:
-    ending = plain(item)
-    return Ending(reason=Reason(ending["reason"]), at=ending["at"], by=ending.get("by"))
+    fields = {ENDING_OF[short]: value for short, value in plain(item).items() if short in ENDING_OF}
+    return Ending(**fields | {"reason": REASON_OF[fields["reason"]]})
+
+
+def _value(value: str | float) -> Item:
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    return {"S": value} if isinstance(value, str) else number(value)
 
 
 def plain(value: Item) -> Any:
-    """Text, whole numbers and maps of them, as Python has them."""
+    """Text, numbers, truth values and maps of them, as Python has them."""
     ((type_, content),) = value.items()
     if type_ == "M":
         return {name: plain(inner) for name, inner in content.items()}
-    return int(content) if type_ == "N" else content
+    if type_ == "N":
+        return int(content) if content.lstrip("-").isdigit() else float(content)
+    return content

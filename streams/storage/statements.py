@@ -15,11 +15,11 @@ from typing import Any
 
 from django.conf import settings
 from pynamodb.expressions.condition import Condition, size
-from pynamodb.expressions.operand import Value
+from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, Update
 
 from streams.models import UserStreams
-from streams.rules import ENDINGS_AT_MOST
+from streams.storage.items import ENDING, LEASE
 
 
 class _Parameter(Value):
@@ -80,8 +80,14 @@ class Statement:
 
 ROW = UserStreams
 ID = id_parameter("id")
-IS_LIVE = ROW.leases[ID]["expires_at"] > value("now")
-IS_MINE = ROW.epochs[ID] == value("epoch")
+EXPIRES_AT = ROW.leases[ID][LEASE["expires_at"]]
+EPOCH = ROW.leases[ID][LEASE["epoch"]]
+IS_LIVE = EXPIRES_AT > value("now")
+IS_MINE = value("epoch") == EPOCH
+IS_NEWER = ~((EPOCH >= value("epoch")) | (ROW.ended[ID][ENDING["epoch"]] >= value("epoch")))
+"""No start of this slot with this epoch or a later one was there: this one was not written before, and is not late."""
+IS_FIRST_FORMAT = [Path(name) for name in ("leases", "epochs", "ended")]
+"""Where version 1.0 kept what `leases`, `priors` and `ended` keep."""
 KEPT = ROW.ttl.set(ROW.keep_until | value("ttl"))
 BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
 """What every blind write does beside its verb: the version moves on, the row is kept a while longer."""
@@ -90,17 +96,18 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
 @cache
 def start(*, replaced: int, is_entitled: bool) -> Statement:
     """A plain start, as `rules.is_plain_start` has it, that names so many streams to replace (`replaced0`, …).
-    Values: `lease`, `limit` (the default, or the entitlement that goes before a stored one), `now`, `ttl`."""
+    Values: `lease`, `epoch`, `limit` (the default, or the entitlement that goes before a stored one), `none` (0),
+    `now`, `ttl`."""
     has_room = size(ROW.leases) < value("limit")
     if not is_entitled:
         has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
         has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
-    may_start = IS_LIVE | has_room
+    may_start = (IS_LIVE | has_room) & IS_NEWER
     for number in range(replaced):
         may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
     return Statement.of(
         ROW.leases[ID].set(value("lease")),
-        ROW.epochs[ID].set(ROW.version),
+        ROW.priors[ID].set(EXPIRES_AT | value("none")),
         *BOOKKEEPING,
         condition=may_start,
     )
@@ -108,40 +115,49 @@ def start(*, replaced: int, is_entitled: bool) -> Statement:
 
 @cache
 def replace(*, is_new: bool) -> Statement:
-    """The whole account, if it is still the one that was judged. Values: `leases`, `epochs`, `ended`, `version`,
+    """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `version`,
     `ttl`, and `seen`, the version that was judged, unless there was no row."""
     is_unchanged = ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
     return Statement.of(
         ROW.leases.set(value("leases")),
-        ROW.epochs.set(value("epochs")),
+        ROW.priors.set(value("priors")),
         ROW.ended.set(value("ended")),
         ROW.version.set(value("version")),
         KEPT,
+        *(path.remove() for path in IS_FIRST_FORMAT),
         condition=is_unchanged,
     )
 
 
 @cache
 def renew() -> Statement:
-    """A live lease goes on. Values: `epoch`, `expires_at`, `now`, `ttl`."""
+    """A live lease goes on, to a later end than it has, by a token that is not long replaced. Values: `epoch`,
+    `expires_at`, `last` (the latest end that the stored lease may have), `now`, `ttl`."""
     return Statement.of(
-        ROW.leases[ID]["expires_at"].set(value("expires_at")), *BOOKKEEPING, condition=IS_MINE & IS_LIVE
+        EXPIRES_AT.set(value("expires_at")),
+        *BOOKKEEPING,
+        condition=IS_MINE & IS_LIVE & (EXPIRES_AT <= value("last")),
     )
 
 
 @cache
-def stop(*, with_epoch: bool, forgotten: int = 0) -> Statement:
-    """A live lease ends, while there is memory left for its ending, or with so many endings forgotten for it
-    (`forgotten0`, …). Values: `ending`, `now`, `ttl`, and `epoch` when it has to be the holder's."""
-    is_memory_left = size(ROW.ended) < ENDINGS_AT_MOST
-    may_stop = IS_LIVE if forgotten else IS_LIVE & is_memory_left
+def stop(*, is_held: bool, forgotten: int | None = None) -> Statement:
+    """A live lease ends, while there is room for its ending, or with so many endings forgotten for it (`forgotten0`,
+    …). Values: `ending`, `now`, `epoch`, `ttl`; `room`, unless endings are forgotten; and when the playback is
+    known, `last`, the latest end that it may have by its token: `epoch` is then its own, and else the last of this
+    moment."""
+    may_stop = IS_LIVE & (IS_MINE if is_held else EPOCH <= value("epoch"))
+    if is_held:
+        may_stop &= EXPIRES_AT <= value("last")
+    if forgotten is None:
+        may_stop &= ROW.ended[ID].exists() | (size(ROW.ended) < value("room"))
     return Statement.of(
         ROW.leases[ID].remove(),
-        ROW.epochs[ID].remove(),
+        ROW.priors[ID].remove(),
         ROW.ended[ID].set(value("ending")),
-        *(ROW.ended[id_parameter(f"forgotten{number}")].remove() for number in range(forgotten)),
+        *(ROW.ended[id_parameter(f"forgotten{number}")].remove() for number in range(forgotten or 0)),
         *BOOKKEEPING,
-        condition=may_stop & IS_MINE if with_epoch else may_stop,
+        condition=may_stop,
     )
 
 
@@ -155,9 +171,10 @@ def set_limit() -> Statement:
         ROW.keep_until.set(value("keep_until")),
         ROW.ttl.set(value("keep_until")),
         ROW.leases.set(ROW.leases | {}),
-        ROW.epochs.set(ROW.epochs | {}),
+        ROW.priors.set(ROW.priors | {}),
         ROW.ended.set(ROW.ended | {}),
         ROW.version.set((ROW.version | value("version")) + 1),
+        condition=IS_FIRST_FORMAT[0].does_not_exist(),
     )
 
 

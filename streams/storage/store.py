@@ -31,20 +31,21 @@ from pynamodb.exceptions import PynamoDBException
 from streams import rules
 from streams.errors import StoreContended, StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
-from streams.rules import Account, Admission, Ending, Lease, Policy, Reason, StartRequest, WhenFull
+from streams.rules import Account, Admission, Ending, Hold, Lease, Policy, Reason, StartRequest, WhenFull, last_epoch_of
 from streams.storage import calls, deadline, items, statements
-from streams.storage.items import number
+from streams.storage.items import Item, number
 
 type Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """An operation (`UpdateItem`) and its arguments, to its answer, all in DynamoDB's JSON."""
 
-ATTEMPTS = 12
+ATTEMPTS = 30
 """Writes tried for one request before it is called contended. The first retry is immediate, the later ones back off."""
 BACKOFF_SECONDS = 0.005
-BACKOFF_AT_MOST_SECONDS = 0.25
+BACKOFF_AT_MOST_SECONDS = 0.1
 
 REMEMBERED_FOR = timedelta(days=1)
 """How long after its last lease a row may be forgotten."""
+NEVER_MS = 2**53
 OVERRIDE_KEPT_FOR = timedelta(days=36_500)
 """A row with an operator's override outlives its streams."""
 
@@ -52,9 +53,10 @@ OVERRIDE_KEPT_FOR = timedelta(days=36_500)
 class _LostRace(Exception):
     """The condition did not hold. `account` is what DynamoDB judged, None when there was no row."""
 
-    def __init__(self, account: Account | None) -> None:
-        super().__init__(account)
-        self.account = account
+    def __init__(self, item: Item | None) -> None:
+        super().__init__()
+        self.account = _account(item) if item else None
+        self.is_first_format = item is not None and items.is_first_format(item)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +77,8 @@ class StreamStore:
         """Admit one more stream, or raise `StreamLimitReached`."""
 
         def blind() -> Admission:
-            lease = request.lease(epoch=0, now=now, policy=self.policy)
-            replaced = sorted(request.replace - {request.id})
+            lease = request.lease(now=now, policy=self.policy)
+            replaced = sorted(request.replace.keys() - {request.id})
             limit = self.policy.limit if request.entitlement is None else request.entitlement
             statement = statements.start(replaced=len(replaced), is_entitled=request.entitlement is not None)
             before = self._update(
@@ -85,18 +87,17 @@ class StreamStore:
                     ids={"id": request.id} | {f"replaced{index}": id for index, id in enumerate(replaced)},
                     values={
                         "lease": items.lease_item(lease),
+                        "epoch": number(request.epoch),
                         "limit": number(limit),
+                        "none": number(0),
                         "now": number(now),
                         "ttl": number(self._forget_at(now)),
                     },
                     returning="ALL_OLD",
                 )
             )
-            own = before["leases"]["M"].get(request.id)
-            return Admission(
-                lease=replace(lease, epoch=items.plain(before["version"])),
-                took_over=own is not None and items.lease(request.id, own, epoch=0).is_live(now),
-            )
+            own = _account(before).leases.get(request.id)
+            return Admission(lease=replace(lease, prior_expires_at=own.expires_at if own else 0))
 
         def judge(account: Account) -> tuple[Admission, Account]:
             after, admission = rules.start(account, request, now=now, policy=self.policy)
@@ -105,91 +106,136 @@ class StreamStore:
         def plainly(account: Account) -> Callable[[], Admission] | None:
             return blind if rules.is_plain_start(account, request, now=now, policy=self.policy) else None
 
-        return self._write(user_id, blind, judge, plainly, now=now)
+        def written(account: Account) -> Admission | None:
+            return rules.admitted(account, request)
 
-    def renew(self, user_id: str, id: str, *, epoch: int, now: int) -> Lease:
-        """Extend the lease of `id`, or raise `StreamEnded` or `StreamNotFound`."""
+        return self._write(user_id, judge, blind=blind, plainly=plainly, written=written, now=now)
+
+    def renew(self, user_id: str, id: str, *, hold: Hold, now: int) -> Lease:
+        """Extend the lease of `id`, or raise `StreamEnded`, `StreamNotFound` or `InvalidToken`."""
 
         def blind() -> Lease:
+            expires_at = now + self.policy.lease_ms
             after = self._update(
                 statements.renew().arguments(
                     user_id,
                     ids={"id": id},
                     values={
-                        "epoch": number(epoch),
-                        "expires_at": number(now + self.policy.lease_ms),
+                        "epoch": number(hold.epoch),
+                        "expires_at": number(expires_at),
                         "now": number(now),
+                        "last": number(min(expires_at - 1, self._latest_end(hold))),
                         "ttl": number(self._forget_at(now)),
                     },
                     returning="ALL_NEW",
                 )
             )
-            return items.lease(id, after["leases"]["M"][id], epoch=epoch)
+            return _account(after).leases[id]
 
         def judge(account: Account) -> tuple[Lease, Account]:
-            after = rules.renew(account, id, epoch=epoch, now=now, policy=self.policy)
+            after = rules.renew(account, id, hold=hold, now=now, policy=self.policy)
             return after.leases[id], after
 
-        return self._write(user_id, blind, judge, now=now)
+        return self._write(user_id, judge, blind=blind, now=now)
 
-    def stop(self, user_id: str, id: str, *, epoch: int | None, now: int) -> Reason | None:
+    def stop(self, user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:
         """Free the slot of `id`, and say how its stream ended: stopped, expired before that, or None when it was over
-        already, which does no harm. Raise `StreamEnded` when `epoch` is given and the slot has changed hands,
-        `StreamNotFound` when the id is not known."""
+        already, which does no harm. Raise `StreamEnded` when a hold is given and the slot has changed hands,
+        `InvalidToken` for one of an old token, `StreamNotFound` when the id is not known."""
+        epoch = last_epoch_of(now) if hold is None else hold.epoch
+        ending = Ending(reason=Reason.STOPPED, at=now, epoch=epoch)
 
-        def blind(forgotten: Collection[str] = ()) -> Reason:
+        def blind(forgotten: Collection[str] | None = None) -> Reason:
             values = {
-                "ending": items.ending_item(Ending(reason=Reason.STOPPED, at=now)),
+                "ending": items.ending_item(ending),
+                "epoch": number(epoch),
                 "now": number(now),
                 "ttl": number(self._forget_at(now)),
             }
-            if epoch is not None:
-                values["epoch"] = number(epoch)
-            statement = statements.stop(with_epoch=epoch is not None, forgotten=len(forgotten))
-            ids = {"id": id} | {f"forgotten{index}": id for index, id in enumerate(forgotten)}
+            if forgotten is None:
+                values["room"] = number(rules.room_for_endings((id, ending)))
+            if hold is not None:
+                values["last"] = number(self._latest_end(hold))
+            statement = statements.stop(
+                is_held=hold is not None, forgotten=None if forgotten is None else len(forgotten)
+            )
+            ids = {"id": id} | {f"forgotten{index}": id for index, id in enumerate(forgotten or ())}
             self._update(statement.arguments(user_id, ids=ids, values=values))
             return Reason.STOPPED
 
         def judge(account: Account) -> tuple[Reason | None, Account]:
-            after = rules.stop(account, id, epoch=epoch, now=now)
-            if after is account:
-                return None, after
-            return Reason.STOPPED if account.leases[id].is_live(now) else Reason.EXPIRED, after
+            after = rules.stop(account, id, hold=hold, now=now, policy=self.policy)
+            return None if after is account else after.ended[id].reason, after
 
         def plainly(account: Account) -> Callable[[], Reason] | None:
-            if not account.leases[id].is_live(now):
+            lease = account.leases[id]
+            is_plain = lease.is_live(now) and lease.epoch <= epoch and lease.expires_at <= self._latest_end(hold)
+            if not is_plain:
                 return None
-            after = rules.stop(account, id, epoch=epoch, now=now)
+            after = rules.stop(account, id, hold=hold, now=now, policy=self.policy)
             return partial(blind, sorted(account.ended.keys() - after.ended.keys()))
 
-        return self._write(user_id, blind, judge, plainly, now=now)
+        def written(account: Account) -> Reason | None:
+            return Reason.STOPPED if id not in account.leases and account.ended.get(id) == ending else None
+
+        return self._write(user_id, judge, blind=blind, plainly=plainly, written=written, now=now)
+
+    def end_all(self, user_id: str, *, keep: str | None, now: int) -> list[str]:
+        """Free every slot but that of `keep`; the ids of the live streams that ended, oldest first."""
+        mine: list[Account] = []
+        """What this call has written, perhaps."""
+
+        def judge(account: Account) -> tuple[list[str], Account]:
+            after, ended = rules.end_all(account, keep=keep, now=now)
+            mine.append(after)
+            return ended, after
+
+        def written(account: Account) -> list[str] | None:
+            for after in mine:
+                new = {id: ending for id, ending in after.ended.items() if ending.at == now}
+                if new and new.items() <= account.ended.items():
+                    return [id for id, ending in new.items() if ending.reason is Reason.STOPPED]
+            return None
+
+        return self._write(user_id, judge, written=written, now=now)
+
+    def forget(self, user_id: str) -> None:
+        """Drop everything kept of a user; harmless when there is nothing."""
+        self._send("DeleteItem", self._key(user_id))
 
     def read(self, user_id: str, *, now: int) -> Account:
         """The account as it is this moment (a consistent read); an empty one for a user nothing is kept of."""
-        key = {"TableName": settings.DYNAMODB_TABLE, "Key": {"user_id": {"S": user_id}}}
-        item = self._send("GetItem", key | {"ConsistentRead": True}).get("Item")
-        return items.account(item) if item else rules.empty_account(now)
+        item = self._send("GetItem", self._key(user_id) | {"ConsistentRead": True}).get("Item")
+        return _account(item) if item else rules.empty_account(now)
 
-    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
-        """Override the default limit of one user, from the next start on. Live streams stay."""
+    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> Account | None:
+        """Override the default limit of one user, from the next start on. Live streams stay. The account before, None
+        when there was none."""
         values = {
             "limit": number(limit),
             "when_full": {"S": when_full.value},
             "keep_until": number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds())),
             "version": number(rules.empty_account(now).version),
         }
-        self._update(statements.set_limit().arguments(user_id, ids={}, values=values))
+        arguments = statements.set_limit().arguments(user_id, ids={}, values=values, returning="ALL_OLD")
 
-    def clear_limit(self, user_id: str, *, now: int) -> None:
-        """Go back to the default limit; harmless when there was no override."""
+        def blind() -> Account | None:
+            before = self._update(arguments)
+            return _account(before) if before else None
+
+        def judge(account: Account) -> tuple[None, Account]:
+            raise AssertionError("only an item of the first format stands in the way, and that is written anew")
+
+        return self._write(user_id, judge, blind=blind, now=now)
+
+    def clear_limit(self, user_id: str, *, now: int) -> Account | None:
+        """Go back to the default limit; harmless when there was no override. The account before, None when nothing was
+        cleared."""
         values = {"ttl": number(self._forget_at(now))}
         with suppress(_LostRace):
-            self._update(statements.clear_limit().arguments(user_id, ids={}, values=values))
-
-    def ping(self, *, now: int) -> None:
-        """Raise `StoreUnavailable` unless DynamoDB answers for this table. Asks for an item, which is all that the
-        service is allowed to do in production."""
-        self.read("readyz", now=now)
+            arguments = statements.clear_limit().arguments(user_id, ids={}, values=values, returning="ALL_OLD")
+            return _account(self._update(arguments))
+        return None
 
     def is_empty(self) -> bool:
         """Whether nothing is kept of any user."""
@@ -198,16 +244,21 @@ class StreamStore:
     def _write[Outcome](
         self,
         user_id: str,
-        blind: Callable[[], Outcome],
         judge: Callable[[Account], tuple[Outcome, Account]],
-        plainly: Callable[[Account], Callable[[], Outcome] | None] = lambda account: None,
         *,
+        blind: Callable[[], Outcome] | None = None,
+        plainly: Callable[[Account], Callable[[], Outcome] | None] = lambda account: None,
+        written: Callable[[Account], Outcome | None] = lambda account: None,
         now: int,
     ) -> Outcome:
-        """Write blind, then as judged. `judge` gives the outcome and the account to write, the same one when there is
-        nothing to write; `plainly` gives a write that does the same to this account and that no other verb of the user
-        races against, if there is one."""
-        write: Callable[[], Outcome] = blind
+        """Write blind, then as judged; without a blind write, as judged on what is read.
+
+        `judge` gives the outcome and the account to write, the same one when there is nothing to write. `plainly`
+        gives a write that does the same to this account and that no other verb of the user races against, if there is
+        one. `written` gives the outcome where this call's own write is found: it was sent twice, because no answer came
+        or because the network did so.
+        """
+        write = blind or partial(self._judge_what_is_read, user_id, now=now)
         for attempt in range(ATTEMPTS):
             if attempt > 0 and deadline.is_over():
                 break
@@ -217,13 +268,30 @@ class StreamStore:
             try:
                 return write()
             except _LostRace as lost:
-                seen = lost.account
-            outcome, after = judge(seen or rules.empty_account(now))
-            if after is seen and seen is not None:
+                seen, is_first_format = lost.account, lost.is_first_format
+            if seen is not None:
+                if (outcome := written(seen)) is not None:
+                    return outcome
+                if is_first_format and blind:
+                    write = partial(self._write_anew, user_id, seen, then=blind, now=now)
+                    continue
+            account = seen or rules.empty_account(now)
+            outcome, after = judge(account)
+            if after is account:
                 return outcome
             plain = plainly(seen) if seen is not None else None
             write = plain or partial(self._replace, user_id, seen, after, outcome, now=now)
         raise StoreContended
+
+    def _judge_what_is_read(self, user_id: str, *, now: int) -> Any:
+        """In the place of a blind write: nothing is written yet, and this is what there is."""
+        item = self._send("GetItem", self._key(user_id) | {"ConsistentRead": True}).get("Item")
+        raise _LostRace(item)
+
+    def _write_anew[Outcome](self, user_id: str, seen: Account, *, then: Callable[[], Outcome], now: int) -> Outcome:
+        """Bring an item of the first format to the present one, and go on."""
+        self._replace(user_id, seen, replace(seen, version=seen.version + 1), None, now=now)
+        return then()
 
     def _replace[Outcome](
         self, user_id: str, seen: Account | None, after: Account, outcome: Outcome, *, now: int
@@ -234,6 +302,13 @@ class StreamStore:
             values["seen"] = number(seen.version)
         self._update(statements.replace(is_new=seen is None).arguments(user_id, ids={}, values=values))
         return outcome
+
+    def _key(self, user_id: str) -> dict[str, Any]:
+        return {"TableName": settings.DYNAMODB_TABLE, "Key": {"user_id": {"S": user_id}}}
+
+    def _latest_end(self, hold: Hold | None) -> int:
+        """The latest end that the stored lease may have for this token: later ones have replaced it a lease ago."""
+        return NEVER_MS if hold is None or hold.expires_at is None else hold.expires_at + self.policy.lease_ms
 
     def _forget_at(self, now: int) -> int:
         """When the row may be forgotten, unless an override keeps it (epoch seconds)."""
@@ -252,8 +327,7 @@ class StreamStore:
         except ClientError as exc:
             said = calls.refusal(exc) or {}
             if said["Error"]["Code"] == "ConditionalCheckFailedException" and "ConditionExpression" in arguments:
-                item = said.get("Item")
-                raise _LostRace(items.account(item) if item else None) from exc
+                raise _LostRace(said.get("Item")) from exc
             raise (StoreThrottled if calls.is_throttled(exc) else StoreUnavailable)(str(exc)) from exc
         except (BotoCoreError, CircuitBreakerError, TimeoutError) as exc:
             raise StoreUnavailable(f"{operation}: {exc}") from exc
@@ -261,11 +335,19 @@ class StreamStore:
             raise StoreUnavailable(f"{operation}: the answer is not DynamoDB's: {exc!r}") from exc
         # Every call asks for the capacity it consumes, so even one that finds nothing has something to say.
         is_missing = not answer.keys() - {"ResponseMetadata"}
-        if arguments.get("ReturnValues", "NONE") != "NONE":
+        if arguments.get("ReturnValues") == "ALL_NEW":
             is_missing = not isinstance(answer.get("Attributes"), dict)
         if is_missing:
             raise StoreUnavailable(f"{operation}: status 200 without what was asked for: {answer!r:.200}")
         return answer
+
+
+def _account(item: Item) -> Account:
+    """What an item says. An answer that is none of ours says nothing."""
+    try:
+        return items.account_of_first_format(item) if items.is_first_format(item) else items.account(item)
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise StoreUnavailable(f"the item is not one that this service wrote: {exc!r}") from exc
 
 
 def create_table() -> None:

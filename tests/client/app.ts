@@ -17,6 +17,10 @@ const client = new StreamClient({
   },
 });
 const mayPlay: boolean = await client.start({ streamId: "456", deviceId: "tv", replace: ["phone"] });
+await new StreamClient({ url: "https://streams.example.com" }).start({
+  streamId: "456",
+  replace: client.stream ? [client.stream, { id: "phone", epoch: 7 }] : [],
+});
 console.log(mayPlay, client.stream?.token);
 await client.stop();
 // @ts-expect-error: a start says what is watched

@@ -1,11 +1,13 @@
 /** The player's client against a real service (STREAMS_URL), through a proxy that can cut the network and refuse. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer, request as forward } from "node:http";
-import { after, before, beforeEach, test } from "node:test";
+import { after, afterEach, before, beforeEach, test } from "node:test";
 
 import { StreamClient } from "../../clients/web/streams-client.js";
 
+const FOREIGN = JSON.parse(readFileSync(new URL("foreign-answers.json", import.meta.url)));
 const SERVICE = new URL(process.env.STREAMS_URL);
 const network = { mode: "up", seen: [] };
 let proxy, url, user;
@@ -28,6 +30,8 @@ before(async () => {
   url = `http://127.0.0.1:${proxy.address().port}/`;
 });
 after(() => proxy.close());
+const atTheEnd = [];
+afterEach(() => atTheEnd.splice(0).forEach((act) => act()));
 beforeEach(() => {
   network.mode = "up";
   network.seen = [];
@@ -58,6 +62,7 @@ function player(options = {}) {
   }
   const timer = new Timer();
   const client = new StreamClient({ url, userId: user, on, worker: timer, ...options });
+  atTheEnd.push(() => client.stop());
   const next = async (event) => {
     while (told.at(-1)?.[0] !== event) await new Promise((go) => waiting.push(go));
     return told.at(-1).slice(1);
@@ -208,13 +213,233 @@ test("a malformed start is refused with what is wrong, and not repeated", async 
   assert.equal(network.seen.length, 1);
 });
 
-test("a stop while the start is on its way leaves no slot taken", async () => {
+/** A `fetch` whose calls reach the service, and are answered, when the test says so. */
+function held() {
+  const calls = [];
+  const hold = (url, init) =>
+    new Promise((resolve, reject) => {
+      const call = {
+        url,
+        init,
+        reach: async () => (call.answered = await fetch(url, init)),
+        answer: () => resolve(call.answered),
+        lose: () => reject(new TypeError("cut")),
+      };
+      atTheEnd.push(call.lose);
+      calls.push(call);
+    });
+  const come = async (count) => {
+    while (calls.length < count) await new Promise((go) => setImmediate(go));
+    return calls[count - 1];
+  };
+  return { fetch: hold, calls, come };
+}
+
+const holders = async () => (await api("GET", "/streams")).streams.map(({ streamId }) => streamId);
+
+for (const order of ["start, stop", "stop, start"]) {
+  test(`a stop while the start is on its way frees what it takes: ${order}`, async () => {
+    const { fetch, come } = held();
+    const { client, told } = player({ fetch });
+    const started = client.start({ streamId: "456" });
+    const start = await come(1);
+    if (order === "start, stop") await start.reach();
+    await client.stop();
+    if (order === "stop, start") await start.reach();
+    assert.equal(await started, false);
+    start.answer();
+    const stop = await come(2);
+    assert.match(stop.url, /\/stop$/);
+    await stop.reach();
+    assert.deepEqual(await holders(), []);
+    assert.deepEqual(told, []);
+    stop.answer();
+  });
+}
+
+for (const reach of [[0, 1], [1, 0]]) {
+  for (const answer of [[0, 1], [1, 0]]) {
+    test(`of two starts the last one plays: they reach the service ${reach}, and are answered ${answer}`, async () => {
+      const { fetch, calls, come } = held();
+      const { client, told } = player({ fetch });
+      const starts = [client.start({ streamId: "first" }), client.start({ streamId: "last" })];
+      await come(2);
+      for (const place of reach) await calls[place].reach();
+      for (const place of answer) {
+        calls[place].answer();
+        await new Promise((go) => setTimeout(go, 5));
+      }
+      if (reach[0]) {
+        const again = await come(3); // the first came last, and has the slot: the last one takes it back
+        await again.reach();
+        again.answer();
+      }
+      assert.deepEqual(await Promise.all(starts), [false, true]);
+      while (client.stream.epoch !== (await api("GET", "/streams")).streams[0].epoch) await new Promise(setImmediate);
+      assert.deepEqual(await holders(), ["last"]);
+      assert.equal(calls.length, reach[0] ? 3 : 2, "nothing was stopped");
+      assert.deepEqual(told.map(([event]) => event), ["admitted"]);
+    });
+  }
+}
+
+test("a start that was given up, and reaches the service late, loses the slot to the last one again", async () => {
+  const { fetch, calls, come } = held();
+  const { client, told, timer } = player({ fetch });
+  client.start({ streamId: "first" });
+  (await come(1)).lose();
+  const started = client.start({ streamId: "last", replace: ["phone"] });
+  await (await come(2)).reach();
+  calls[1].answer();
+  assert.equal(await started, true);
+  await calls[0].reach();
+  timer.fire();
+  for (const call of [3, 4]) {
+    await (await come(call)).reach();
+    calls[call - 1].answer();
+  }
+  assert.equal(JSON.parse(calls[3].init.body).replace, undefined, "what it replaced is done");
+  while (client.stream.epoch !== (await api("GET", "/streams")).streams[0].epoch) await new Promise(setImmediate);
+  assert.deepEqual(await holders(), ["last"]);
+  assert.deepEqual(told.map(([event]) => event), ["admitted"]);
+});
+
+test("a start on another device's id frees the slot before, and so does one that is refused", async () => {
+  const { client, next } = player();
+  await client.start({ streamId: "1", deviceId: "tv" });
+  await client.start({ streamId: "2", deviceId: "phone" });
+  while (String(await holders()) !== "2") await new Promise(setImmediate);
+  await client.start({ streamId: "" });
+  await next("failed");
+  while ((await holders()).length) await new Promise(setImmediate);
+});
+
+test("a stop by an old token frees nothing of the playback after", async () => {
   const { client } = player();
-  const started = client.start({ streamId: "456" });
+  await client.start({ streamId: "1", deviceId: "tv" });
+  const other = player();
+  await other.client.start({ streamId: "2", deviceId: "tv" });
   await client.stop();
-  assert.equal(await started, false);
-  while (!network.seen.some((line) => line.startsWith("DELETE"))) await new Promise((go) => setImmediate(go));
-  while ((await api("GET", "/streams")).active) await new Promise((go) => setImmediate(go));
+  assert.deepEqual(await holders(), ["2"]);
+  assert.deepEqual(network.seen.filter((line) => line.startsWith("DELETE")), []);
+});
+
+for (const { name, status, type, location, body, start, heartbeat } of FOREIGN) {
+  test(`${name} (${status}) is ${start} to a start, ${heartbeat} to a heartbeat`, async () => {
+    const headers = { ...(type && { "Content-Type": type }), ...(location && { Location: location }) };
+    const [starting, playing] = [player(), player()];
+    await playing.client.start({ streamId: "456" });
+    network.mode = { status, headers, body };
+    const started = starting.client.start({ streamId: "456" });
+    assert.equal((await starting.next(start)).at(-1).type, "network-error");
+    playing.timer.fire();
+    assert.equal((await playing.next(heartbeat)).at(-1).type, "network-error");
+    network.mode = "up";
+    if (start === "offline") starting.timer.fire();
+    assert.equal(await started, start === "offline");
+    if (heartbeat === "offline") {
+      playing.timer.fire();
+      await playing.next("online");
+    }
+    assert.equal(playing.client.stream !== null, heartbeat === "offline");
+    await Promise.all([starting.client.stop(), playing.client.stop()]);
+  });
+}
+
+test("too many starts are waited out, and only the last choice is started", async () => {
+  const { client, timer, next, waits } = player();
+  const body = JSON.stringify({ type: "too-many-starts", status: 429 });
+  network.mode = { status: 429, headers: { "Retry-After": "3", "Content-Type": "application/problem+json" }, body };
+  const choices = [client.start({ streamId: "1" })];
+  await next("offline");
+  choices.push(client.start({ streamId: "2" }), client.start({ streamId: "3" }));
+  const wait = await waits(3);
+  assert.ok(wait > 2 && wait <= 3, `${wait}`);
+  network.mode = "up";
+  timer.fire();
+  assert.deepEqual(await Promise.all(choices), [false, false, true]);
+  assert.equal(network.seen.length, 2);
+  assert.deepEqual(await holders(), ["3"]);
+  await client.stop();
+});
+
+test("Retry-After as a date is as long as the answer's own date says, whatever this clock shows", async () => {
+  const { client, waits, timer } = player();
+  const headers = { "Retry-After": "Wed, 01 Jan 2020 00:00:09 GMT", Date: "Wed, 01 Jan 2020 00:00:00 GMT" };
+  network.mode = { status: 503, headers, body: "" };
+  client.start({ streamId: "456" });
+  const wait = await waits(1);
+  assert.ok(wait >= 9 && wait <= 10, `${wait}`);
+  network.mode = { status: 503, headers: { "Retry-After": "tomorrow" }, body: "" };
+  timer.fire();
+  assert.ok((await waits(2)) <= 2);
+  network.mode = { status: 503, headers: { "Retry-After": "99999999999" }, body: "" };
+  timer.fire();
+  assert.equal(await waits(3), 3600, "a longer timer of a browser's goes off at once");
+  await client.stop();
+});
+
+test("a listener that throws, at once or later, ends nothing", async () => {
+  const reported = [];
+  globalThis.reportError = (error) => reported.push(error.message);
+  const on = {
+    admitted: () => { throw new Error("at once"); },
+    offline: async () => { throw new Error("later"); },
+    ended: () => { throw new Error("at the end"); },
+  };
+  const { client, timer, waits } = player({ on });
+  assert.equal(await client.start({ streamId: "456" }), true);
+  await waits(1);
+  network.mode = "cut";
+  timer.fire();
+  await waits(2);
+  network.mode = "up";
+  timer.fire();
+  await waits(3);
+  await client.stop();
+  delete globalThis.reportError;
+  assert.deepEqual(reported, ["at once", "later", "at the end"]);
+  assert.deepEqual(await holders(), []);
+});
+
+test("a listener may stop or start again, whatever it is told", async () => {
+  for (const event of ["admitted", "offline", "online"]) {
+    const stopping = player({ on: { [event]: () => stopping.client.stop() } });
+    await stopping.client.start({ streamId: "456", deviceId: "tv" });
+    if (event !== "admitted") {
+      network.mode = "cut";
+      stopping.timer.fire();
+      await stopping.waits(2);
+      network.mode = "up";
+    }
+    if (event === "online") stopping.timer.fire();
+    while ((await holders()).length) await new Promise(setImmediate);
+    assert.equal(stopping.client.stream, null);
+  }
+});
+
+for (const [how, headers] of [["cannot be had", () => { throw new Error("logged out"); }], ["hang", () => new Promise(() => {})]]) {
+  test(`credentials that ${how} are a silence like any other`, async (context) => {
+    const timeout = AbortSignal.timeout;
+    context.mock.method(AbortSignal, "timeout", () => timeout.call(AbortSignal, 10));
+    const { client, next, waits } = player({ headers });
+    client.start({ streamId: "456" });
+    assert.match((await next("offline"))[0].detail, /logged out|TimeoutError/);
+    await waits(1);
+    await client.stop();
+  });
+}
+
+test("a user's and a stream's id may have any character that a path may not", async () => {
+  user = "jo+tv@example.com|a:b~c";
+  const { fetch, calls, come } = held();
+  const { client } = player({ fetch, userId: "CN=Jo,OU=x +/é" });
+  client.start({ streamId: "456" });
+  await come(1);
+  assert.ok(calls[0].url.endsWith("/users/CN%3DJo%2COU%3Dx%20%2B%2F%C3%A9/streams"), calls[0].url);
+  const me = player({ fetch, userId: undefined });
+  me.client.start({ streamId: "456" });
+  assert.ok((await come(2)).url.endsWith("/me/streams"));
 });
 
 test("an operator's end is learnt at the next heartbeat", async () => {
@@ -231,7 +456,7 @@ test("credentials are asked for each request, and one that ran out is no end", a
     headers: async () => ({ Authorization: `Bearer ${sent.push("")}` }),
   });
   await client.start({ streamId: "456" });
-  network.mode = { status: 401, headers: {}, body: '{"type":"unauthenticated"}' };
+  network.mode = { status: 401, headers: {}, body: "" };
   timer.fire();
   await waits(2);
   network.mode = "up";
@@ -242,32 +467,81 @@ test("credentials are asked for each request, and one that ran out is no end", a
   await client.stop();
 });
 
-test("a page that goes away frees the slot", async () => {
+/** A player in a page of its own, whose beacons go to the service. */
+function playerInAPage(options) {
   const page = new EventTarget();
   const add = globalThis.addEventListener;
   globalThis.addEventListener = page.addEventListener.bind(page);
-  const { client, next } = player();
+  const made = player(options);
   globalThis.addEventListener = add;
+  const beacons = [];
+  const sendBeacon = (url, body) => {
+    beacons.push(fetch(url, { method: "POST", headers: { "Content-Type": "text/plain;charset=UTF-8" }, body }));
+    return true;
+  };
+  Object.defineProperty(globalThis, "navigator", { value: { sendBeacon }, configurable: true });
+  return { ...made, page, beacons };
+}
+
+test("a page that goes away frees the slot, by a beacon", async () => {
+  const { client, next, page, beacons } = playerInAPage();
   await client.start({ streamId: "456" });
   page.dispatchEvent(new Event("pagehide"));
   assert.equal((await next("ended"))[0], "stopped");
-  while ((await api("GET", "/streams")).active) await new Promise((go) => setImmediate(go));
+  assert.equal((await beacons[0]).status, 204);
+  assert.deepEqual(await holders(), []);
 });
 
-test("a tab that wakes up catches up at once when its heartbeat is overdue, and only then", async () => {
-  const page = new EventTarget();
-  const add = globalThis.addEventListener;
-  globalThis.addEventListener = page.addEventListener.bind(page);
-  const { client, waits } = player();
-  globalThis.addEventListener = add;
+test("a page that goes away while a start is on its way frees what it takes, by a beacon", async () => {
+  const { fetch, come } = held();
+  const { client, page, beacons } = playerInAPage({ fetch });
+  const started = client.start({ streamId: "456" });
+  const start = await come(1);
+  page.dispatchEvent(new Event("pagehide"));
+  assert.equal(await started, false);
+  await start.reach();
+  start.answer();
+  while (!beacons.length) await new Promise(setImmediate);
+  assert.equal((await beacons[0]).status, 204);
+  assert.deepEqual(await holders(), []);
+});
+
+test("a page without beacons, or with too many, frees the slot by a call that outlives it", async () => {
+  const { client, page } = playerInAPage();
+  navigator.sendBeacon = () => false;
   await client.start({ streamId: "456" });
-  page.dispatchEvent(new Event("focus"));
-  assert.equal(network.seen.length, 1, "not due yet");
-  const now = Date.now;
-  Date.now = () => now() + 3_600_000; // the machine slept
-  page.dispatchEvent(new Event("visibilitychange"));
-  Date.now = now;
-  await waits(2);
-  assert.match(network.seen.at(-1), /heartbeat$/);
+  page.dispatchEvent(new Event("pagehide"));
+  while ((await holders()).length) await new Promise(setImmediate);
+});
+
+test("a page that comes back plays on with a start, and its stops are calls again", async () => {
+  const { client, page, beacons } = playerInAPage();
+  await client.start({ streamId: "456" });
+  page.dispatchEvent(new Event("pagehide"));
+  page.dispatchEvent(new Event("pageshow"));
+  assert.equal(await client.start({ streamId: "456" }), true);
   await client.stop();
+  assert.deepEqual(await holders(), []);
+  assert.equal(beacons.length, 1);
+});
+
+test("a tab that wakes up catches up at once when its heartbeat is overdue by either clock, and only then", async () => {
+  for (const clock of [Date, performance]) {
+    const { client, waits, page } = playerInAPage();
+    await client.start({ streamId: "456" });
+    const sent = network.seen.length;
+    page.dispatchEvent(new Event("focus"));
+    assert.equal(network.seen.length, sent, "not due yet");
+    const now = clock.now;
+    clock.now = () => now.call(clock) + 3_600_000; // the machine slept, or its date was set
+    page.dispatchEvent(new Event("visibilitychange"));
+    clock.now = now;
+    await waits(2);
+    assert.match(network.seen.at(-1), /heartbeat$/);
+    clock.now = () => now.call(clock) - 3_600_000;
+    page.dispatchEvent(new Event("focus"));
+    clock.now = now;
+    assert.equal(network.seen.length, sent + 1, "a clock that was set back is no reason");
+    await client.stop();
+  }
 });

@@ -21,9 +21,9 @@ from streams import service
 from streams.browsable.renderers import document
 from tests.conftest import Viewer, asking, serving_under
 from tests.e2e.test_permissions import ADMIN_KEY, hashed
-from tests.servers import brief_server, free_port, running, runserver
+from tests.servers import brief_server, running, runserver
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 TAGS: dict[str, list[str]] = {}
 """The operations, as the docs group them."""
@@ -319,7 +319,7 @@ def test_a_service_that_cannot_be_reached_leaves_the_page_and_says_so(page: Page
 def guarded_url() -> Iterator[str]:
     """A service that asks for an API key."""
     key = hashed(ADMIN_KEY, "streams:operate streams:admin")
-    with running(runserver(free_port()), os.environ | {"API_KEYS": key, "PYTHONUNBUFFERED": "1"}) as server:
+    with running(runserver(), os.environ | {"API_KEYS": key, "PYTHONUNBUFFERED": "1"}) as server:
         yield server.url
 
 

@@ -17,7 +17,7 @@ from streams import service
 from streams.management.commands.streams import in_words
 from tests.conftest import Viewer, unreachable
 from tests.e2e.test_local_server import environment, state, wait_until_the_engine_is_gone
-from tests.servers import PROJECT, free_port, running, runserver
+from tests.servers import PROJECT, running, runserver
 
 __all__ = ["environment", "state"]  # fixtures: a machine on which no DynamoDB is configured
 
@@ -127,7 +127,7 @@ def test_a_refusal_in_a_terminal_is_a_failure_without_a_traceback(environment: d
 
 
 def test_commands_work_beside_a_running_server(environment: dict[str, str]) -> None:
-    with running(runserver(free_port()), environment) as server, server.client() as client:
+    with running(runserver(), environment) as server, server.client() as client:
         assert "user2 has 3 of 3 streams." in manage(environment, "streams", "list", "user2").stdout
         assert manage(environment, "streams", "end", "user2", "demo-tv").returncode == 0
         assert Viewer(client, "user2").list()["active"] == 2
@@ -144,7 +144,7 @@ def test_without_a_server_commands_start_the_engine_and_keep_its_state(
 def test_a_server_started_beside_a_command_outlives_it(environment: dict[str, str]) -> None:
     with ThreadPoolExecutor() as pool, ExitStack() as stack:
         commands = [pool.submit(manage, environment, "limit", "set", f"user-{n}", "5") for n in range(3)]
-        server = stack.enter_context(running(runserver(free_port()), environment))
+        server = stack.enter_context(running(runserver(), environment))
         assert [command.result().returncode for command in commands] == [0, 0, 0]
         with server.client() as client:
             limits = [client.get(f"/users/user-{n}/limit").json()["limit"] for n in range(3)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy import licences
+from deploy.package import DISTRIBUTIONS, FOR_PUBLISHED_KEYS
 from tests.servers import PROJECT
 
 LOCKED = ("requirements", "requirements-jwks", "requirements-dev", "requirements-audit")
@@ -49,8 +50,12 @@ def test_what_is_installed_is_what_is_pinned() -> None:
 
 
 def test_the_package_holds_nothing_but_runtime_requirements() -> None:
-    shipped = {re.sub(r"[-_.]+", "-", name).lower() for name in licences.shipped()}
-    assert shipped <= locked("requirements").keys() | locked("requirements-jwks").keys()
+    assert set(DISTRIBUTIONS) <= locked("requirements").keys()
+    assert set(FOR_PUBLISHED_KEYS) <= locked("requirements-jwks").keys()
+
+
+def test_every_library_inside_pycurls_wheel_is_known_by_its_licence() -> None:
+    assert {file.split(".so")[0] for file in licences.bundled()} == licences.LIBRARIES.keys()
 
 
 def test_the_list_of_licences_is_current() -> None:

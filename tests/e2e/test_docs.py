@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from streams import __version__
 from streams.problems import PROBLEMS
-from tests.servers import PROJECT, Server, free_port, running, runserver
+from tests.servers import PROJECT, Server, running, runserver
 
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 EXAMPLE = "http://127.0.0.1:8000"
@@ -44,7 +45,7 @@ def with_code(*languages: str) -> list[Any]:
 def server() -> Iterator[Server]:
     """What `make run` serves, on a table of its own."""
     environment = os.environ | {"DYNAMODB_TABLE": f"Docs-{uuid.uuid4()}", "PYTHONUNBUFFERED": "1"}
-    with running(runserver(free_port()), environment) as started:
+    with running(runserver(), environment) as started:
         yield started
 
 
@@ -70,7 +71,8 @@ def run(server: Server, command: str) -> str:
 @pytest.mark.parametrize("page", with_code("sh"))
 def test_the_commands_of_a_page_run_and_answer_as_shown(server: Server, page: Path) -> None:
     """The blocks of a page are one session. `make` targets have tests of their own: here they only have to exist."""
-    session, wanted = "", []
+    session = ""
+    wanted: list[Any] = []
     for block in blocks_of(page):
         if block.language == "sh":
             lines = block.text.splitlines()
@@ -182,6 +184,20 @@ def links() -> Iterator[Any]:
 @pytest.mark.parametrize(("page", "target"), list(links()))
 def test_a_link_leads_somewhere(page: Path, target: str) -> None:
     assert (page.parent / target).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_file_that_a_page_names_is_there(page: Path) -> None:
+    named = set(
+        re.findall(r"`((?:streams|streams_project|openapi|deploy|tests|clients|bench)/[\w/.-]*)`", page.read_text())
+    )
+    gone = {name for name in named if not (PROJECT / name).exists()}
+    assert gone == set() or page.name == "CHANGELOG.md", "which names what was removed"
+
+
+def test_the_changelog_begins_with_what_is_unreleased_and_then_this_version() -> None:
+    headings = re.findall(r"^## \[(.*?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[:2] == ["Unreleased", __version__]
 
 
 def test_every_problem_is_in_the_readme() -> None:

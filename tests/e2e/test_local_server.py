@@ -44,7 +44,7 @@ def wait_until_the_engine_is_gone(state: Path) -> None:
 def test_the_server_ends_with_its_engine_and_a_restart_loses_nothing(
     environment: dict[str, str], state: Path, end: signal.Signals
 ) -> None:
-    with running(runserver(free_port()), environment) as server, server.client() as client:
+    with running(runserver(), environment) as server, server.client() as client:
         assert Viewer(client, "user1").list()["active"] == 1
         assert Viewer(client, "user2").list()["active"] == 3
         statuses = [Viewer(client, "123").start("456").status_code for _ in range(4)]
@@ -54,7 +54,7 @@ def test_the_server_ends_with_its_engine_and_a_restart_loses_nothing(
         server.process.wait(WITHIN_SECONDS)
     wait_until_the_engine_is_gone(state)
     assert not is_open(server.dynamodb)
-    with running(runserver(free_port()), environment) as server, server.client() as client:
+    with running(runserver(), environment) as server, server.client() as client:
         after = Viewer(client, "123").list()["streams"]
         assert [stream["id"] for stream in after] == [stream["id"] for stream in before]
         assert Viewer(client, "user2").list()["active"] == 3, "the demo users are loaded once"
@@ -72,7 +72,7 @@ def test_make_run_killed_outright_leaves_nothing_behind(environment: dict[str, s
 
 def test_a_second_server_shares_the_engine_of_the_first(environment: dict[str, str]) -> None:
     with ExitStack() as stack:
-        first, second = (stack.enter_context(running(runserver(free_port()), environment)) for _ in range(2))
+        first, second = (stack.enter_context(running(runserver(), environment)) for _ in range(2))
         assert first.dynamodb == second.dynamodb
         with first.client() as one, second.client() as other:
             Viewer(one, "123").started("456", deviceId="tv")
@@ -92,13 +92,13 @@ def test_a_taken_port_is_a_clear_error(environment: dict[str, str], state: Path)
 @pytest.mark.parametrize("variable", ["DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"])
 def test_with_an_endpoint_given_no_engine_is_started(environment: dict[str, str], state: Path, variable: str) -> None:
     endpoint = os.environ["DYNAMODB_ENDPOINT"]
-    with running(runserver(free_port()), environment | {variable: endpoint}) as server:
+    with running(runserver(), environment | {variable: endpoint}) as server:
         assert server.dynamodb == endpoint
         assert not state.exists()
 
 
 def test_with_aws_credentials_given_no_engine_is_started(environment: dict[str, str], state: Path) -> None:
-    with running(runserver(free_port()), environment | {"AWS_PROFILE": "default"}) as server:
+    with running(runserver(), environment | {"AWS_PROFILE": "default"}) as server:
         assert server.dynamodb.startswith("Amazon")
         assert not state.exists()
 
@@ -109,7 +109,7 @@ def test_without_an_engine_installed_the_error_says_what_to_do(environment: dict
         "util.find_spec = lambda name, *rest: None if name == 'ministack' else find(name, *rest)\n"
     )
     done = subprocess.run(
-        runserver(free_port()),
+        runserver(),
         cwd=PROJECT,
         env=environment | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
@@ -129,13 +129,7 @@ def test_without_an_engine_installed_the_error_says_what_to_do(environment: dict
         ("LEASE_SECONDS", "0", "LEASE_SECONDS is '0'"),
         ("WHEN_FULL", "explode", "WHEN_FULL is 'explode'. Set it to one of deny, evict-oldest"),
         ("DEBUG", "perhaps", "DEBUG is 'perhaps'"),
-        ("LEASE_TOKEN_KEYS", "short", "LEASE_TOKEN_KEYS must hold"),
         ("DEBUG", "0", "ALLOWED_HOSTS must hold"),
-        ("API_KEYS", "billing:secret", "API_KEYS is 'billing:secret'. Set it to name:sha256:scopes"),
-        ("API_KEYS", f"billing:{'0' * 64}:streams:everything", "API_KEYS is"),
-        ("AUTH_JWT_SECRETS", "short", "AUTH_JWT_SECRETS must hold secrets of at least 32"),
-        ("AUTH_JWT_SECRETS", "x" * 32, "AUTH_ISSUER and AUTH_AUDIENCE must say"),
-        ("AUTH_JWKS", "/nowhere.json", "AUTH_ISSUER and AUTH_AUDIENCE must say"),
     ],
 )
 def test_a_wrong_setting_stops_the_process_by_name(
@@ -157,7 +151,7 @@ PRODUCTION = {
     "DEBUG": "0",
     "ALLOWED_HOSTS": "streams.example.com",
     "API_KEYS": f"billing:{'0' * 64}:streams:operate",
-    "LEASE_TOKEN_KEYS": "k" * 32,
+    "LEASE_TOKEN_KEYS": "key-of-lease-tokens-0123456789abcdef",
 }
 
 
@@ -193,11 +187,11 @@ def test_a_server_killed_between_requests_has_lost_nothing_when_it_is_back(
     environment: dict[str, str], user_id: str
 ) -> None:
     environment |= {"DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"]}
-    with running(runserver(free_port()), environment) as server, server.client() as client:
+    with running(runserver(), environment) as server, server.client() as client:
         started = [Viewer(client, user_id).started("456", deviceId=device) for device in ("tv", "phone", "web")]
         Viewer(client, user_id).stop("web")
         server.process.kill()
-    with running(runserver(free_port()), environment) as server, server.client() as client:
+    with running(runserver(), environment) as server, server.client() as client:
         viewer = Viewer(client, user_id)
         assert [stream["id"] for stream in viewer.list()["streams"]] == ["tv", "phone"]
         assert viewer.heartbeat("tv", started[0]["token"]).status_code == 200, "its player goes on"
@@ -216,7 +210,7 @@ def test_a_server_killed_in_the_middle_loses_no_acknowledged_stream_and_admits_n
     asked = [(user, f"device-{number}") for number in range(5) for user in users]
     acknowledged: set[tuple[str, str]] = set()
 
-    with running(runserver(free_port()), environment) as server, server.client() as client:
+    with running(runserver(), environment) as server, server.client() as client:
 
         def start(user: str, device: str) -> None:
             try:
@@ -232,7 +226,7 @@ def test_a_server_killed_in_the_middle_loses_no_acknowledged_stream_and_admits_n
         assert server.process.wait(WITHIN_SECONDS) == -signal.SIGKILL
 
     assert len(acknowledged) < 60, "the kill came in the middle"
-    with running(runserver(free_port()), environment) as server, server.client() as client:
+    with running(runserver(), environment) as server, server.client() as client:
         live = {(user, stream["id"]) for user in users for stream in Viewer(client, user).list()["streams"]}
         assert acknowledged <= live
         for user, device in acknowledged:

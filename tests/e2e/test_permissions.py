@@ -12,9 +12,9 @@ import jwt
 import pytest
 
 from streams.urls import urlpatterns
-from tests.servers import free_port, running, runserver
+from tests.servers import running, runserver
 
-SECRET, KEY = "s" * 32, "back-end-key"
+SECRET, KEY = "secret-of-the-identity-provider-0123456789", "back-end-key"
 ADMIN_KEY = "back-end-admin-key"
 OWN = "ana"
 
@@ -117,7 +117,7 @@ def guarded() -> Iterator[httpx.Client]:
         "CORS_ALLOWED_ORIGINS": "https://watch.example.com",
         "PYTHONUNBUFFERED": "1",
     }
-    with running(runserver(free_port()), environment) as server, server.client() as client:
+    with running(runserver(), environment) as server, server.client() as client:
         assert "Callers must authenticate." in server.said
         client.post(PATHS["stream-list"], json={"streamId": "456", "deviceId": "tv"}, headers=CALLERS["own viewer"])
         yield client

@@ -12,7 +12,7 @@ import pytest
 
 from streams.urls import urlpatterns
 from tests.http.test_openapi import PAGES
-from tests.servers import PROJECT, free_port, running, runserver
+from tests.servers import PROJECT, running, runserver
 
 POSTMAN = PROJECT / "postman"
 COLLECTION = json.loads((POSTMAN / "stream-limits.postman_collection.json").read_text())
@@ -35,8 +35,9 @@ def test_the_collection_has_every_call_of_the_api() -> None:
     for route in urlpatterns:
         if route.name in PAGES:
             continue
-        actions = getattr(route.callback, "actions", None)
-        view = getattr(route.callback, "cls", None) or route.callback.view_class
+        callback: Any = route.callback
+        actions = getattr(callback, "actions", None)
+        view = getattr(callback, "cls", None) or callback.view_class
         methods = actions or [name for name in view.http_method_names if hasattr(view, name)]
         offered |= {(route.name, method.upper()) for method in methods}
     routes = [(route.name, re.compile(str(route.pattern))) for route in urlpatterns]
@@ -78,7 +79,7 @@ def closed_service_url() -> Iterator[str]:
     """A service that asks for an API key."""
     digest = hashlib.sha256(KEY.encode()).hexdigest()
     environment = os.environ | {"API_KEYS": f"postman:{digest}:streams:operate streams:admin", "PYTHONUNBUFFERED": "1"}
-    with running(runserver(free_port()), environment) as server:
+    with running(runserver(), environment) as server:
         yield server.url
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from streams.errors import StoreUnavailable, StreamEnded, StreamLimitReached, StreamNotFound
 from streams.models import UserStreams
-from streams.rules import Reason, WhenFull
+from streams.rules import Hold, Reason, WhenFull
 from streams.storage.store import StreamStore
-from tests.conftest import LEASE_MS, NOW, Calls, asking, fill, unreachable
+from tests.conftest import LEASE_MS, NOW, Calls, asking, fill, held, unreachable
 
 pytestmark = pytest.mark.engine
 
@@ -36,17 +36,17 @@ def test_a_denial_is_one_call(streams: StreamStore, user_id: str, calls: Calls) 
 
 
 def test_a_renewal_is_one_call_of_one_unit(streams: StreamStore, user_id: str, calls: Calls) -> None:
-    epochs = fill(streams, user_id, "a", "b", "c")
+    holds = fill(streams, user_id, "a", "b", "c")
     calls.made.clear()
-    streams.renew(user_id, "a", epoch=epochs["a"], now=NOW + 5)
+    streams.renew(user_id, "a", hold=holds["a"], now=NOW + 5)
     assert calls.made == [("UpdateItem", 1.0)]
 
 
-@pytest.mark.parametrize("with_epoch", [True, False])
-def test_a_stop_is_one_call_of_one_unit(streams: StreamStore, user_id: str, calls: Calls, with_epoch: bool) -> None:
-    epochs = fill(streams, user_id, "a", "b", "c")
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_stop_is_one_call_of_one_unit(streams: StreamStore, user_id: str, calls: Calls, is_held: bool) -> None:
+    holds = fill(streams, user_id, "a", "b", "c")
     calls.made.clear()
-    streams.stop(user_id, "a", epoch=epochs["a"] if with_epoch else None, now=NOW + 5)
+    streams.stop(user_id, "a", hold=holds["a"] if is_held else None, now=NOW + 5)
     assert calls.made == [("UpdateItem", 1.0)]
 
 
@@ -66,8 +66,9 @@ def test_a_start_of_the_same_id_at_the_limit_is_one_call_and_over_its_own_ghost_
 ) -> None:
     fill(streams, user_id, "a", "b", "c")
     calls.made.clear()
-    admission = streams.start(user_id, asking("b"), now=NOW + (5 if when == "live" else 2 * LEASE_MS))
-    assert admission.took_over is (when == "live")
+    now = NOW + (5 if when == "live" else 2 * LEASE_MS)
+    admission = streams.start(user_id, asking("b", now=now), now=now)
+    assert admission.lease.took_over is (when == "live")
     assert calls.operations == ["UpdateItem"] * cost
 
 
@@ -84,7 +85,7 @@ def test_the_item_of_a_user_at_the_limit_stays_under_one_unit_of_a_kilobyte(
     for number in range(30):  # the ids the service makes up are 16 characters
         streams.start(user_id, asking(f"stream-{number:09}"), now=NOW + number)
         if number < 27:
-            streams.stop(user_id, f"stream-{number:09}", epoch=None, now=NOW + number)
+            streams.stop(user_id, f"stream-{number:09}", hold=None, now=NOW + number)
     assert {units for units in calls.units if units is not None} == {1.0}
 
 
@@ -113,9 +114,9 @@ def test_clearing_the_limit_of_nobody_makes_no_row(streams: StreamStore, user_id
 
 
 def test_setting_a_limit_keeps_the_live_streams(streams: StreamStore, user_id: str) -> None:
-    epochs = fill(streams, user_id, "a", "b", "c")
+    holds = fill(streams, user_id, "a", "b", "c")
     streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW)
-    assert streams.renew(user_id, "b", epoch=epochs["b"], now=NOW + 5).expires_at == NOW + 5 + LEASE_MS
+    assert streams.renew(user_id, "b", hold=holds["b"], now=NOW + 5).expires_at == NOW + 5 + LEASE_MS
 
 
 def test_a_row_is_forgotten_a_day_after_its_last_lease(streams: StreamStore, user_id: str) -> None:
@@ -136,10 +137,10 @@ def test_a_row_with_an_override_outlives_its_streams(streams: StreamStore, user_
     "id", ["a.b", "a:b", "a-b", "a|b@c~d", "#0", ":0", "size(leases)", "a" * 128, "B", "L", "M", "N", "S", "SS", "NULL"]
 )
 def test_an_id_never_reaches_an_expression_as_text(streams: StreamStore, user_id: str, id: str) -> None:
-    epoch = streams.start(user_id, asking(id), now=NOW).lease.epoch
+    hold = held(streams.start(user_id, asking(id), now=NOW).lease)
     streams.start(user_id, asking("other"), now=NOW)
-    assert streams.renew(user_id, id, epoch=epoch, now=NOW + 1).id == id
-    streams.stop(user_id, id, epoch=epoch, now=NOW + 2)
+    assert streams.renew(user_id, id, hold=hold, now=NOW + 1).id == id
+    streams.stop(user_id, id, hold=hold, now=NOW + 2)
     after = streams.read(user_id, now=NOW)
     assert after.leases.keys() == {"other"}
     assert after.ended[id].reason is Reason.STOPPED
@@ -148,15 +149,15 @@ def test_an_id_never_reaches_an_expression_as_text(streams: StreamStore, user_id
 @pytest.mark.parametrize("verb", ["renew", "stop"])
 def test_a_user_without_a_row_has_no_streams(streams: StreamStore, user_id: str, verb: str) -> None:
     with pytest.raises(StreamNotFound):
-        getattr(streams, verb)(user_id, "a", epoch=1, now=NOW)
+        getattr(streams, verb)(user_id, "a", hold=Hold(epoch=1), now=NOW)
     assert UserStreams.count(user_id) == 0
 
 
 def test_an_evicted_player_learns_it_at_its_next_heartbeat(streams: StreamStore, user_id: str) -> None:
     evicting = replace(streams, policy=replace(streams.policy, when_full=WhenFull.EVICT_OLDEST))
-    epochs = fill(evicting, user_id, "a", "b", "c", "d")
+    holds = fill(evicting, user_id, "a", "b", "c", "d")
     with pytest.raises(StreamEnded) as refusal:
-        evicting.renew(user_id, "a", epoch=epochs["a"], now=NOW + 9)
+        evicting.renew(user_id, "a", hold=holds["a"], now=NOW + 9)
     assert (refusal.value.ending.reason, refusal.value.ending.by) == (Reason.EVICTED, "d")
 
 
@@ -191,6 +192,6 @@ def test_a_hundred_streams_are_replaced_in_one_write(streams: StreamStore, user_
 def test_as_many_streams_as_there_are_may_stop_in_one_instant(streams: StreamStore, user_id: str) -> None:
     ids = [f"s{number:02}" for number in range(30)]
     streams.set_limit(user_id, limit=30, when_full=WhenFull.DENY, now=NOW)
-    epochs = fill(streams, user_id, *ids)
-    assert [streams.stop(user_id, id, epoch=epochs[id], now=NOW + 100) for id in ids] == [Reason.STOPPED] * 30
+    holds = fill(streams, user_id, *ids)
+    assert [streams.stop(user_id, id, hold=holds[id], now=NOW + 100) for id in ids] == [Reason.STOPPED] * 30
     assert "s29" in streams.read(user_id, now=NOW).ended

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from streams.errors import StreamEnded, StreamLimitReached, StreamNotFound
-from streams.rules import Admission, Policy, WhenFull
+from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound
+from streams.rules import Admission, Hold, Policy, WhenFull
 from streams.storage.store import StreamStore
-from tests.conftest import NOW, asking
+from tests.conftest import NOW, asking, held
 from tests.model import ModelStore
 
 LEASE_MS = 10_000
@@ -27,9 +27,11 @@ def outcome(verb: Callable[[], Any]) -> Any:
     except StreamLimitReached as refusal:
         return "denied", refusal.limit, refusal.holders, refusal.retry_at
     except StreamEnded as refusal:
-        return "ended", refusal.ending
+        return "ended", refusal.ending, refusal.by
     except StreamNotFound:
         return "not found"
+    except InvalidToken:
+        return "old token"
 
 
 class StoreAndRule(RuleBasedStateMachine):
@@ -38,7 +40,7 @@ class StoreAndRule(RuleBasedStateMachine):
     @initialize(limit=st.integers(0, 4), when_full=WHEN_FULL)
     def begin(self, limit: int, when_full: WhenFull) -> None:
         policy = Policy(limit=limit, lease_ms=LEASE_MS, when_full=when_full)
-        self.user_id, self.now, self.epochs = str(uuid.uuid4()), NOW, {}
+        self.user_id, self.now, self.holds = str(uuid.uuid4()), NOW, {}
         self.store, self.model = StreamStore(policy=policy), ModelStore(policy)
 
     def both(self, verb: str, *arguments: Any, **options: Any) -> Any:
@@ -49,35 +51,60 @@ class StoreAndRule(RuleBasedStateMachine):
         assert real == pure
         return real
 
-    @rule(id=IDS, replace=st.sets(IDS, max_size=2), entitlement=st.none() | st.integers(0, 4))
-    def start(self, id: str, replace: set[str], entitlement: int | None) -> None:
+    @rule(
+        id=IDS,
+        replace=st.dictionaries(IDS, st.sampled_from(["any", "this", "another"]), max_size=2),
+        entitlement=st.none() | st.integers(0, 4),
+        is_late=st.booleans(),
+    )
+    def start(self, id: str, replace: dict[str, str], entitlement: int | None, is_late: bool) -> None:
         before = self.model.read(self.user_id, now=self.now)
-        result = self.both("start", asking(id, replace=tuple(replace), entitlement=entitlement))
+        epoch = next(iter(self.holds.get(id, [])), Hold(epoch=1)).epoch if is_late else None
+        named = {other: self.epoch_of(other, which) for other, which in replace.items()}
+        result = self.both("start", asking(id, replace=named, entitlement=entitlement, epoch=epoch))
         live = self.model.read(self.user_id, now=self.now).live(self.now)
         if isinstance(result, Admission):
             limit = before.policy(self.model.policy, entitlement).limit
-            is_within = len(live) <= (len(before.live(self.now)) if result.took_over else limit)
+            is_within = len(live) <= (len(before.live(self.now)) if result.lease.took_over else limit)
             assert is_within, "an admission left the user over the limit"
-            assert result.lease.epoch > max(self.epochs.get(id, [0])), "an epoch went back"
-            self.epochs.setdefault(id, []).append(result.lease.epoch)
+            known = [hold.epoch for hold in self.holds.get(id, [])] if id in before.leases.keys() | before.ended else []
+            assert result.lease.epoch > max(known, default=0), "an epoch went back"
+            self.holds.setdefault(id, []).append(held(result.lease))
         else:
             assert live == before.live(self.now), "a denial changed something"
 
+    def epoch_of(self, id: str, which: str) -> int | None:
+        lease = self.model.read(self.user_id, now=self.now).leases.get(id)
+        return None if which == "any" or lease is None else lease.epoch + (which == "another")
+
     @rule(id=IDS, age=st.integers(0, 2))
     def renew(self, id: str, age: int) -> None:
-        epochs = self.epochs.get(id, [1])
-        epoch = epochs[max(0, len(epochs) - 1 - age)]
+        holds = self.holds.get(id, [Hold(epoch=1, expires_at=NOW)])
+        place = max(0, len(holds) - 1 - age)
+        hold = holds[place]
         lease = self.model.read(self.user_id, now=self.now).leases.get(id)
-        result = self.both("renew", id, epoch=epoch)
-        if lease and lease.is_live(self.now) and lease.epoch == epoch:
-            assert result.expires_at == self.now + LEASE_MS, "a holder did not renew"
-        if epoch != epochs[-1]:
+        result = self.both("renew", id, hold=hold)
+        if lease and lease.is_live(self.now) and lease.epoch == hold.epoch and result != "old token":
+            assert result.expires_at >= max(self.now + LEASE_MS, lease.expires_at), "a holder did not renew"
+            if place == len(holds) - 1:
+                holds[place] = held(result)
+        if hold.epoch != holds[-1].epoch:
             assert result == "not found" or result[0] == "ended", "a fenced player renewed"
 
-    @rule(id=IDS, with_epoch=st.booleans(), age=st.integers(0, 1))
-    def stop(self, id: str, with_epoch: bool, age: int) -> None:
-        epochs = self.epochs.get(id, [1])
-        self.both("stop", id, epoch=epochs[max(0, len(epochs) - 1 - age)] if with_epoch else None)
+    @rule(id=IDS, is_held=st.booleans(), age=st.integers(0, 1))
+    def stop(self, id: str, is_held: bool, age: int) -> None:
+        holds = self.holds.get(id, [Hold(epoch=1, expires_at=NOW)])
+        self.both("stop", id, hold=holds[max(0, len(holds) - 1 - age)] if is_held else None)
+
+    @rule(keep=st.none() | IDS)
+    def end_all(self, keep: str | None) -> None:
+        self.both("end_all", keep=keep)
+
+    @rule()
+    def forget(self) -> None:
+        for side in (self.store, self.model):
+            side.forget(self.user_id)
+        self.holds.clear()
 
     @rule(limit=st.integers(0, 4), when_full=WHEN_FULL)
     def set_limit(self, limit: int, when_full: WhenFull) -> None:

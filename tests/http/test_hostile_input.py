@@ -109,7 +109,7 @@ LARGE = {
     "a thousand headers": ([b"X-%d: 1" % number for number in range(1000)], {400, 431}),
     "one header a thousand times": ([b"X: 1"] * 1000, {400, 431}),
     "60 KB of cookies": ([b"Cookie: " + b"a=b;" * 15_000], {400, 431}),
-    "60 KB of media types": ([b"Accept: " + b"a/b;q=0.1," * 6000], {406}),
+    "60 KB of media types": ([b"Accept: " + b"a/b;q=0.1," * 6000], {400, 431}),
     "an API key of 60 KB": ([b"X-API-Key: " + b"k" * 60_000], {400, 431}),
     "an idempotency key of 60 KB": ([b"Idempotency-Key: " + b"k" * 60_000], {400, 431}),
 }
@@ -184,7 +184,7 @@ def test_a_path_reaches_nobody_by_a_trick(server_url: str, path: str, status: in
         "/etc/passwd",
         "%00",
         "%ff",
-        "x" * 5000,
+        "x" * 500,
         "",
         "rest_framework",
         "rest_framework/../../settings.py",

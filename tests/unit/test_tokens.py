@@ -8,13 +8,17 @@ from django.core.signing import Signer
 
 from streams import tokens
 from streams.errors import InvalidToken
-from streams.rules import Lease
+from streams.rules import Hold, Lease
 
 LEASE = Lease(id="tv", stream_id="film", started_at=0, expires_at=1_800_000_060_000, epoch=7)
 
 
-def test_a_token_stands_for_the_epoch_of_its_lease() -> None:
-    assert tokens.verify(tokens.issue("ana", LEASE), user_id="ana", id="tv") == 7
+PLAY = ("ana", "tv", Hold(epoch=7, expires_at=LEASE.expires_at))
+
+
+@pytest.mark.parametrize("user_id", ["ana", None], ids=["its user", "any user"])
+def test_a_token_stands_for_its_user_and_its_playback(user_id: str | None) -> None:
+    assert tokens.verify(tokens.issue("ana", LEASE), user_id=user_id, id="tv") == PLAY
 
 
 @pytest.mark.parametrize(("user_id", "id"), [("bob", "tv"), ("ana", "phone")])
@@ -26,7 +30,7 @@ def test_a_token_of_another_user_or_stream_is_refused(user_id: str, id: str) -> 
 def test_keys_rotate_without_ending_live_streams(settings: Any) -> None:
     token, old = tokens.issue("ana", LEASE), settings.LEASE_TOKEN_KEYS[0]
     settings.LEASE_TOKEN_KEYS = ["n" * 48, old]
-    assert tokens.verify(token, user_id="ana", id="tv") == 7
+    assert tokens.verify(token, user_id="ana", id="tv") == PLAY
     settings.LEASE_TOKEN_KEYS = ["n" * 48]
     with pytest.raises(InvalidToken):
         tokens.verify(token, user_id="ana", id="tv")

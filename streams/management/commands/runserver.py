@@ -12,8 +12,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunServer
+from django.core.servers.basehttp import WSGIServer
 
-from streams.rules import StartRequest
+from streams.rules import EPOCHS_A_MS, StartRequest
 from streams.service import store
 from streams.storage.store import StreamStore, create_table
 
@@ -29,9 +30,16 @@ DEMO_STREAMS = {
 }
 
 
+class PatientServer(WSGIServer):
+    """Django's server, with room for a burst of connections: its own queue of ten refuses the eleventh."""
+
+    request_queue_size = 1024
+
+
 class Command(RunServer):
     """Serve locally."""
 
+    server_cls = PatientServer
     addr: str
     port: str
     use_ipv6: bool
@@ -98,6 +106,8 @@ def load_demo_users(store: StreamStore) -> None:
                 device_name=device_name,
                 device_type=device_type,
                 title=title,
+                epoch=now * EPOCHS_A_MS,
+                nonce="demo",
             )
             patient.start(user_id, request, now=now)
 

@@ -33,7 +33,7 @@ class Command(OperatorCommand):
 
     def end(self, context: Context, *, id: str, **options: Any) -> Answer:
         """End it, whoever holds it, as `DELETE /users/{userId}/streams/{id}` does."""
-        service.stop(context, id)
+        service.end(context, id)
         return Answer(f"The stream {id} of {context.user_id} is over.")
 
 

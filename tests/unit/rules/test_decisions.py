@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from streams import rules
-from streams.errors import StreamEnded, StreamLimitReached, StreamNotFound
-from streams.rules import Account, Policy, Reason, WhenFull
-from tests.conftest import LEASE_MS, NOW, asking
+from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound
+from streams.rules import Account, Hold, Policy, Reason, WhenFull
+from tests.conftest import LEASE_MS, NOW, asking, held
 from tests.model import ModelStore
 
 POLICY = Policy(limit=3, lease_ms=LEASE_MS)
@@ -18,7 +18,7 @@ def account(*ids: str, policy: Policy = POLICY, now: int = NOW) -> Account:
     """An account with streams started a millisecond apart."""
     store = ModelStore(replace(policy, limit=100))
     for number, id in enumerate(ids):
-        store.start("ana", asking(id), now=now + number)
+        store.start("ana", asking(id, now=now + number), now=now + number)
     return store.read("ana", now=now)
 
 
@@ -29,7 +29,7 @@ def live(account: Account, now: int = NOW) -> list[str]:
 def test_a_start_under_the_limit_is_admitted() -> None:
     after, admission = rules.start(account("a", "b"), asking("c"), now=NOW, policy=POLICY)
     assert live(after) == ["a", "c", "b"]
-    assert not admission.took_over
+    assert not admission.lease.took_over
 
 
 def test_a_start_at_the_limit_is_refused_with_the_holders_and_the_first_expiry() -> None:
@@ -69,20 +69,20 @@ def test_only_as_many_ghosts_go_as_are_in_the_way() -> None:
 
 def test_the_same_id_takes_over_its_own_slot_with_a_higher_epoch() -> None:
     full = account("a", "b", "c")
-    after, admission = rules.start(full, asking("b"), now=NOW + 5, policy=POLICY)
+    after, admission = rules.start(full, asking("b", now=NOW + 5), now=NOW + 5, policy=POLICY)
     assert live(after, NOW + 5) == ["a", "c", "b"]
-    assert admission.took_over
+    assert admission.lease.took_over
     assert admission.lease.epoch > full.leases["b"].epoch
 
 
 def test_a_live_stream_takes_over_its_own_slot_above_a_lowered_limit() -> None:
     lowered = replace(POLICY, limit=1)
-    assert rules.start(account("a", "b", "c"), asking("b"), now=NOW + 5, policy=lowered)[1].took_over
+    assert rules.start(account("a", "b", "c"), asking("b"), now=NOW + 5, policy=lowered)[1].lease.took_over
 
 
 def test_an_expired_stream_does_not_come_back_above_a_lowered_limit() -> None:
     before = account("a", "b", "c")
-    renewed = rules.renew(before, "b", epoch=before.leases["b"].epoch, now=NOW + 9, policy=POLICY)
+    renewed = rules.renew(before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY)
     with pytest.raises(StreamLimitReached):
         rules.start(renewed, asking("a"), now=NOW + LEASE_MS + 2, policy=replace(POLICY, limit=1))
 
@@ -101,7 +101,7 @@ def test_eviction_makes_room_under_a_lowered_limit() -> None:
 
 def test_eviction_takes_ghosts_before_the_living() -> None:
     before = account("a", "b", "c")
-    renewed = rules.renew(before, "a", epoch=before.leases["a"].epoch, now=NOW + 9, policy=POLICY)
+    renewed = rules.renew(before, "a", hold=held(before.leases["a"]), now=NOW + 9, policy=POLICY)
     after, _ = rules.start(renewed, asking("d"), now=NOW + LEASE_MS + 1, policy=EVICT)
     assert after.leases.keys() == {"a", "c", "d"}
     assert after.ended["b"].reason is Reason.EXPIRED
@@ -129,27 +129,27 @@ def test_a_refused_replace_ends_nothing() -> None:
     before = account("a", "b", "c")
     with pytest.raises(StreamLimitReached) as refusal:
         rules.start(before, asking("d", replace=("a",)), now=NOW + 9, policy=replace(POLICY, limit=1))
-    assert [holder.id for holder in refusal.value.holders] == ["b", "c"]
+    assert [holder.id for holder in refusal.value.holders] == ["a", "b", "c"]
     assert live(before) == ["a", "b", "c"]
 
 
 def test_an_id_that_starts_again_is_live_whatever_ended_before() -> None:
-    before = rules.stop(account("a"), "a", epoch=None, now=NOW)
+    before = rules.stop(account("a"), "a", hold=None, now=NOW, policy=POLICY)
     again, admission = rules.start(before, asking("a"), now=NOW, policy=POLICY)
     assert rules.read(again, "a", now=NOW) == admission.lease
-    stopped = rules.stop(again, "a", epoch=None, now=NOW + 5)
+    stopped = rules.stop(again, "a", hold=None, now=NOW + 5, policy=POLICY)
     assert (stopped.leases, stopped.ended["a"].at) == ({}, NOW + 5)
 
 
 def test_a_live_stream_renews_above_a_lowered_limit() -> None:
     before = account("a", "b", "c")
-    after = rules.renew(before, "b", epoch=before.leases["b"].epoch, now=NOW + 1000, policy=replace(POLICY, limit=1))
+    after = rules.renew(before, "b", hold=held(before.leases["b"]), now=NOW + 1000, policy=replace(POLICY, limit=1))
     assert after.leases["b"].expires_at == NOW + 1000 + LEASE_MS
 
 
 def test_a_late_heartbeat_revives_a_stream_whose_slot_is_free() -> None:
     before, later = account("a"), NOW + LEASE_MS + 5000
-    after = rules.renew(before, "a", epoch=before.leases["a"].epoch, now=later, policy=POLICY)
+    after = rules.renew(before, "a", hold=held(before.leases["a"]), now=later, policy=POLICY)
     assert live(after, later) == ["a"]
 
 
@@ -157,25 +157,25 @@ def test_a_late_heartbeat_finds_its_slot_taken() -> None:
     before, later = account("a", "b", "c"), NOW + LEASE_MS
     after, _ = rules.start(before, asking("d"), now=later, policy=POLICY)
     with pytest.raises(StreamEnded) as refusal:
-        rules.renew(after, "a", epoch=before.leases["a"].epoch, now=later, policy=POLICY)
+        rules.renew(after, "a", hold=held(before.leases["a"]), now=later, policy=POLICY)
     assert refusal.value.ending.reason is Reason.EXPIRED
     assert refusal.value.ending.at == NOW + LEASE_MS
 
 
 def test_a_late_heartbeat_is_not_revived_above_a_lowered_limit() -> None:
     before = account("a", "b")
-    held = rules.renew(before, "b", epoch=before.leases["b"].epoch, now=NOW + 9, policy=POLICY)
+    renewed = rules.renew(before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY)
     with pytest.raises(StreamEnded):
-        rules.renew(held, "a", epoch=before.leases["a"].epoch, now=NOW + LEASE_MS, policy=replace(POLICY, limit=1))
+        rules.renew(renewed, "a", hold=held(before.leases["a"]), now=NOW + LEASE_MS, policy=replace(POLICY, limit=1))
 
 
 def test_a_fenced_player_neither_renews_nor_stops_the_new_holder() -> None:
     before = account("a")
     after, _ = rules.start(before, asking("a"), now=NOW + 7, policy=POLICY)
-    old = before.leases["a"].epoch
+    old = held(before.leases["a"])
     for verb in (
-        lambda: rules.renew(after, "a", epoch=old, now=NOW + 8, policy=POLICY),
-        lambda: rules.stop(after, "a", epoch=old, now=NOW + 8),
+        lambda: rules.renew(after, "a", hold=old, now=NOW + 8, policy=POLICY),
+        lambda: rules.stop(after, "a", hold=old, now=NOW + 8, policy=POLICY),
     ):
         with pytest.raises(StreamEnded) as refusal:
             verb()
@@ -183,36 +183,36 @@ def test_a_fenced_player_neither_renews_nor_stops_the_new_holder() -> None:
 
 
 def test_a_stop_frees_the_slot_and_a_second_one_changes_nothing() -> None:
-    stopped = rules.stop(account("a"), "a", epoch=None, now=NOW)
+    stopped = rules.stop(account("a"), "a", hold=None, now=NOW, policy=POLICY)
     assert live(stopped) == []
     assert stopped.ended["a"].reason is Reason.STOPPED
-    assert rules.stop(stopped, "a", epoch=None, now=NOW) is stopped
+    assert rules.stop(stopped, "a", hold=None, now=NOW, policy=POLICY) is stopped
 
 
 def test_a_stop_after_the_lease_ended_is_told_as_expired() -> None:
-    stopped = rules.stop(account("a"), "a", epoch=None, now=NOW + 2 * LEASE_MS)
+    stopped = rules.stop(account("a"), "a", hold=None, now=NOW + 2 * LEASE_MS, policy=POLICY)
     assert (stopped.ended["a"].reason, stopped.ended["a"].at) == (Reason.EXPIRED, NOW + LEASE_MS)
 
 
 @pytest.mark.parametrize("verb", ["renew", "stop", "read"])
 def test_an_id_nobody_knows_is_not_found(verb: str) -> None:
     calls = {
-        "renew": lambda: rules.renew(account("a"), "zzz", epoch=1, now=NOW, policy=POLICY),
-        "stop": lambda: rules.stop(account("a"), "zzz", epoch=None, now=NOW),
+        "renew": lambda: rules.renew(account("a"), "zzz", hold=Hold(epoch=1), now=NOW, policy=POLICY),
+        "stop": lambda: rules.stop(account("a"), "zzz", hold=None, now=NOW, policy=POLICY),
         "read": lambda: rules.read(account("a"), "zzz", now=NOW),
     }
     with pytest.raises(StreamNotFound):
         calls[verb]()
 
 
-def test_at_least_the_last_eight_endings_are_remembered_and_never_many_more() -> None:
+def test_at_least_the_last_seven_endings_are_remembered_and_never_many_more() -> None:
     store = ModelStore(POLICY)
     for number in range(40):
         store.start("ana", asking(f"s{number}"), now=NOW + number)
-        store.stop("ana", f"s{number}", epoch=None, now=NOW + number)
+        store.stop("ana", f"s{number}", hold=None, now=NOW + number)
         remembered = store.accounts["ana"].ended
-        assert {f"s{n}" for n in range(max(0, number - 7), number + 1)} <= remembered.keys()
-        assert len(remembered) <= rules.ENDINGS_AT_MOST
+        assert {f"s{n}" for n in range(max(0, number - 6), number + 1)} <= remembered.keys()
+        assert len(remembered) <= 12
 
 
 def test_an_override_of_the_user_goes_before_the_default() -> None:
@@ -223,3 +223,112 @@ def test_an_override_of_the_user_goes_before_the_default() -> None:
 def test_epochs_of_a_forgotten_user_go_on_growing() -> None:
     before = account("a").leases["a"].epoch
     assert account("a", now=NOW + 86_400_000).leases["a"].epoch > before
+
+
+@pytest.mark.parametrize("id", ["tv", "x" * 128], ids=["short", "the longest"])
+def test_endings_take_a_bounded_part_of_the_item_whatever_their_ids(id: str) -> None:
+    after = account()
+    for number in range(40):
+        name = f"{id[: 128 - 3]}{number}"
+        after, _ = rules.start(after, asking(name, now=NOW + number), now=NOW + number, policy=EVICT)
+        after = rules.stop(after, name, hold=None, now=NOW + number, policy=POLICY)
+        assert sum(24 + len(id) for id in after.ended) <= 320
+
+
+def test_the_wait_of_a_denial_ends_when_enough_leases_have_expired() -> None:
+    with pytest.raises(StreamLimitReached) as refusal:
+        rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=replace(POLICY, limit=2))
+    assert refusal.value.retry_at == NOW + 1 + LEASE_MS, "the second of three has to go too"
+
+
+def test_replace_with_an_epoch_ends_that_playback_and_no_later_one() -> None:
+    full = account("a", "b", "c")
+    epoch = full.leases["b"].epoch
+    after, _ = rules.start(full, asking("d", replace={"b": epoch}), now=NOW + 9, policy=POLICY)
+    assert live(after) == ["a", "c", "d"]
+    again, _ = rules.start(full, asking("b", now=NOW + 5), now=NOW + 5, policy=POLICY)
+    with pytest.raises(StreamLimitReached):
+        rules.start(again, asking("d", replace={"b": epoch}), now=NOW + 9, policy=POLICY)
+    after, _ = rules.start(again, asking("d", replace=("b",)), now=NOW + 9, policy=POLICY)
+    assert live(after, NOW + 9) == ["a", "c", "d"]
+
+
+def test_a_late_heartbeat_is_judged_by_the_limit_that_its_start_was_granted() -> None:
+    before = account()
+    for id in ("a", "b"):
+        before, _ = rules.start(before, asking(id, entitlement=1 if id == "a" else 2), now=NOW, policy=POLICY)
+    late = NOW + LEASE_MS
+    before = rules.renew(before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY)
+    with pytest.raises(StreamEnded):
+        rules.renew(before, "a", hold=held(before.leases["a"]), now=late, policy=POLICY)
+
+
+def test_a_heartbeat_never_moves_the_end_back_whichever_clock_answers() -> None:
+    before = account("a")
+    ahead = rules.renew(before, "a", hold=held(before.leases["a"]), now=NOW + 2000, policy=POLICY)
+    behind = rules.renew(ahead, "a", hold=held(before.leases["a"]), now=NOW + 5, policy=POLICY)
+    assert behind is ahead
+
+
+def test_a_token_that_newer_ones_replaced_a_lease_ago_is_good_for_nothing() -> None:
+    first = account("a")
+    old = held(first.leases["a"])
+    after = first
+    for beat in range(1, 5):
+        after = rules.renew(after, "a", hold=held(after.leases["a"]), now=NOW + beat * LEASE_MS // 3, policy=POLICY)
+    now = NOW + 4 * LEASE_MS // 3
+    with pytest.raises(InvalidToken):
+        rules.renew(after, "a", hold=old, now=now, policy=POLICY)
+    with pytest.raises(InvalidToken):
+        rules.stop(after, "a", hold=old, now=now, policy=POLICY)
+
+
+def test_a_late_heartbeat_whose_answer_was_lost_may_be_sent_again_and_no_older_one() -> None:
+    first = account("a")
+    hold = held(first.leases["a"])
+    revived = rules.renew(first, "a", hold=hold, now=NOW + 3 * LEASE_MS, policy=POLICY)
+    again = rules.renew(revived, "a", hold=hold, now=NOW + 3 * LEASE_MS + 9, policy=POLICY)
+    assert again.leases["a"].expires_at == NOW + 4 * LEASE_MS + 9
+    later = again
+    for beat in range(1, 5):
+        now = NOW + 3 * LEASE_MS + beat * LEASE_MS // 3
+        later = rules.renew(later, "a", hold=held(later.leases["a"]), now=now, policy=POLICY)
+    with pytest.raises(InvalidToken):
+        rules.renew(later, "a", hold=hold, now=NOW + 5 * LEASE_MS, policy=POLICY)
+
+
+def test_the_token_before_the_last_is_still_good_since_an_answer_may_be_lost() -> None:
+    first = account("a")
+    after = rules.renew(first, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 3, policy=POLICY)
+    again = rules.renew(after, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 2, policy=POLICY)
+    assert again.leases["a"].expires_at == NOW + LEASE_MS // 2 + LEASE_MS
+
+
+def test_a_stop_that_comes_after_the_slot_was_taken_over_ends_nothing() -> None:
+    sent, before = NOW + 5, account("a")
+    again, _ = rules.start(before, asking("a", now=NOW + 9), now=NOW + 9, policy=POLICY)
+    assert rules.stop(again, "a", hold=None, now=sent, policy=POLICY) is again
+
+
+def test_a_stop_by_a_slow_clock_ends_what_began_by_a_fast_one() -> None:
+    ahead = account("a", now=NOW + 2000)
+    assert rules.stop(ahead, "a", hold=None, now=NOW, policy=POLICY).leases == {}
+
+
+def test_a_start_from_before_a_stop_gets_a_later_epoch_all_the_same() -> None:
+    stopped = rules.stop(account("a"), "a", hold=None, now=NOW + 5, policy=POLICY)
+    _, admission = rules.start(stopped, asking("a", now=NOW), now=NOW + 6, policy=POLICY)
+    assert admission.lease.epoch > stopped.ended["a"].epoch
+
+
+def test_all_streams_but_one_end_at_once() -> None:
+    after, ended = rules.end_all(account("a", "b", "c"), keep="b", now=NOW + 9)
+    assert (ended, live(after)) == (["a", "c"], ["b"])
+    assert {id: ending.reason for id, ending in after.ended.items()} == {"a": Reason.STOPPED, "c": Reason.STOPPED}
+
+
+def test_an_ended_stream_says_who_took_its_place() -> None:
+    after, admission = rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=EVICT)
+    with pytest.raises(StreamEnded) as refusal:
+        rules.read(after, "a", now=NOW + 9)
+    assert refusal.value.by == admission.lease

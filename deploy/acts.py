@@ -1,0 +1,169 @@
+"""The acts of a rehearsal, in the order in which they are played. Each raises where what it says does not hold."""
+
+import secrets
+from typing import Any
+
+from deploy.rehearse import STAGE, Rehearsal, expect, smoke_test, viewers
+from deploy.versions import Live, Versions
+
+
+def live(rehearsal: Rehearsal) -> Live:
+    """What has the traffic."""
+    found = Versions(rehearsal.stage, rehearsal.client("lambda")).live()
+    assert found is not None
+    return found
+
+
+def lease_seconds(rehearsal: Rehearsal) -> int:
+    """How long a lease of the version that has the traffic is."""
+    with rehearsal.api() as api:
+        return int(
+            api.post(f"/users/lease-{secrets.token_hex(4)}/streams", json={"streamId": "film"}).json()["leaseSeconds"]
+        )
+
+
+def a_first_deployment(rehearsal: Rehearsal) -> None:
+    """A first deployment: checked, provisioned, and serving from the package alone."""
+    said = rehearsal.zappa("deploy", STAGE)
+    assert "answers /healthz and admits a stream" in said
+    rehearsal.provision()
+    with rehearsal.api() as api:
+        smoke_test(api)
+
+
+def provisioning_twice(rehearsal: Rehearsal) -> None:
+    """Provisioning again finds nothing to do; what somebody changed by hand is shown, and put back when it is named."""
+    expect(rehearsal.provision().strip(), "Everything is as it should be.")
+    expect(rehearsal.provision("--plan").strip(), "Everything is as it should be.")
+    patch = {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "100"}
+    apigateway = rehearsal.client("apigateway")
+    (api,) = apigateway.get_rest_apis()["items"]
+    apigateway.update_stage(restApiId=api["id"], stageName=STAGE, patchOperations=[patch])
+    drift = rehearsal.refused_command("provision", STAGE, "--plan")
+    assert "requests a second: 100 -> 1667" in drift, drift
+    assert "requests a second: 100 -> 1667" in rehearsal.provision()
+
+
+def an_update_under_traffic(rehearsal: Rehearsal) -> None:
+    """A release under traffic: no request fails, no lease is lost, code and environment change together."""
+    expect(lease_seconds(rehearsal), 60)
+    with viewers(rehearsal.api) as seen:
+        rehearsal.variables(LEASE_SECONDS="30")
+        said = rehearsal.manage("release", STAGE, "--yes")
+    assert "is live." in said
+    assert_served(seen)
+    expect(lease_seconds(rehearsal), 30)
+
+
+def the_way_back(rehearsal: Rehearsal) -> None:
+    """The way back under traffic: the version before, with its code and its environment."""
+    before = live(rehearsal)
+    with viewers(rehearsal.api) as seen:
+        rehearsal.manage("promote", STAGE)
+    assert_served(seen)
+    expect(live(rehearsal).version, before.earlier[0])
+    expect(lease_seconds(rehearsal), 60)
+    rehearsal.manage("promote", STAGE, before.version)
+    expect(lease_seconds(rehearsal), 30)
+
+
+def a_bad_update(rehearsal: Rehearsal) -> None:
+    """A value that the service refuses, and keys that can be guessed: nothing is touched."""
+    before = live(rehearsal)
+    rehearsal.variables(LEASE_SECONDS="2")
+    assert "LEASE_SECONDS is '2'" in rehearsal.refused("update", STAGE)
+    rehearsal.variables(LEASE_SECONDS=None)
+    assert "can be guessed" in rehearsal.refused("update", STAGE, LEASE_TOKEN_KEYS="k" * 40)
+    assert "every player's token" in rehearsal.refused("update", STAGE, LEASE_TOKEN_KEYS=secrets.token_urlsafe(48))
+    expect(live(rehearsal), before)
+
+
+def a_version_that_fails_its_check(rehearsal: Rehearsal) -> None:
+    """A version that starts and is not ready: the traffic stays where it is."""
+    before = live(rehearsal)
+    rehearsal.of_lambda(DYNAMODB_ENDPOINT="http://127.0.0.1:9")
+    with viewers(rehearsal.api) as seen:
+        said = rehearsal.refused("update", STAGE, "--no-upload", "yes")
+    rehearsal.of_lambda(DYNAMODB_ENDPOINT=rehearsal.aws)
+    assert f"Version {before.version} keeps the traffic" in said, said
+    assert_served(seen)
+    expect(live(rehearsal), before)
+
+
+def a_rotation_of_keys(rehearsal: Rehearsal) -> None:
+    """Lease tokens' keys rotate in three updates under traffic: nobody is logged out."""
+    old, new = rehearsal.environment["LEASE_TOKEN_KEYS"], secrets.token_urlsafe(48)
+    with viewers(rehearsal.api) as seen:
+        for keys in (f"{old},{new}", f"{new},{old}", new):
+            said = rehearsal.zappa("update", STAGE, "--no-upload", "yes", LEASE_TOKEN_KEYS=keys)
+            assert "LEASE_TOKEN_KEYS: sha256" in said
+            assert new not in said
+    rehearsal.environment["LEASE_TOKEN_KEYS"] = new
+    assert_served(seen)
+
+
+def an_unset(rehearsal: Rehearsal) -> None:
+    """From a shared secret to published keys: refused while both would be there, done when one is unset."""
+    shared = {"AUTH_JWT_SECRETS": secrets.token_urlsafe(48), "AUTH_ISSUER": "https://id.example/", "AUTH_AUDIENCE": "x"}
+    rehearsal.zappa("update", STAGE, "--no-upload", "yes", **shared)
+    jwks = {"AUTH_JWKS": "https://id.example/jwks.json"}
+    assert "both set" in rehearsal.refused("update", STAGE, **jwks)
+    rehearsal.zappa("update", STAGE, UNSET="AUTH_JWT_SECRETS", **jwks)
+    version = live(rehearsal).version
+    function = {"FunctionName": rehearsal.stage.function, "Qualifier": version}
+    variables = rehearsal.client("lambda").get_function_configuration(**function)["Environment"]["Variables"]
+    expect({name for name in variables if name.startswith("AUTH_")}, {"AUTH_JWKS", "AUTH_ISSUER", "AUTH_AUDIENCE"})
+    with rehearsal.api() as api:
+        smoke_test(api)
+
+
+def an_undeployment(rehearsal: Rehearsal) -> None:
+    """Gone, but for what is listed: the table, the role, the log, the alarms, and back ends' keys."""
+    rehearsal.provision("--consumer", "billing:50:100")
+    key = keys_of(rehearsal)
+    rehearsal.zappa("undeploy", STAGE, "-y")
+    expect(rehearsal.client("apigateway").get_rest_apis()["items"], [])
+    expect(rehearsal.client("lambda").list_functions()["Functions"], [])
+    expect(keys_of(rehearsal), key)
+    left = rehearsal.manage("leftovers", STAGE).splitlines()
+    name = rehearsal.stage.function
+    expect(
+        left,
+        [
+            f"12 alarms {name}-…",
+            f"the log /aws/lambda/{name}",
+            f"the role {name}-eu-west-1",
+            f"the usage plan {name}-billing (stays: it cannot be made again)",
+            f"the API key {name}-billing (stays: it cannot be made again)",
+            "the table UserStreams (stays: it cannot be made again)",
+            "the bucket stream-limits-rehearsal (stays: it cannot be made again)",
+        ],
+    )
+    rehearsal.manage("leftovers", STAGE, "--delete")
+    expect(rehearsal.manage("leftovers", STAGE).splitlines(), left[3:])
+
+
+def keys_of(rehearsal: Rehearsal) -> list[Any]:
+    """The back ends' keys, with their values."""
+    found = rehearsal.client("apigateway").get_api_keys(includeValues=True)["items"]
+    return sorted((key["name"], key["value"]) for key in found)
+
+
+def assert_served(seen: dict[str, int]) -> None:
+    """Viewers were there, and no request of theirs failed."""
+    assert sum(seen.values()) > 5, seen
+    failed = {answer for answer in seen if not answer.split()[1].startswith("2")}
+    expect(failed, set())
+
+
+ACTS = (
+    a_first_deployment,
+    provisioning_twice,
+    an_update_under_traffic,
+    the_way_back,
+    a_bad_update,
+    a_version_that_fails_its_check,
+    a_rotation_of_keys,
+    an_unset,
+    an_undeployment,
+)

@@ -1,0 +1,46 @@
+"""An AWS on loopback that keeps nothing: ministack, whose functions find the package and nothing else.
+
+It runs a function in a Python of its own, by default with all that is installed there, so that a package without Django
+would answer. Here that Python is started isolated (`-I -S`), as Lambda's is but for what Lambda brings along.
+
+Its IAM holds everyone to policies, but for the access key `test`, which is the account's root. What it does not have:
+WAF in front of the API, a share of an alias's traffic, snapshots, and some of API Gateway's own answers.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streams_project.local_dynamodb import engine, run_engine
+
+SERVICES = (
+    "apigateway", "cloudformation", "cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "secretsmanager",
+    "ssm", "sts", "wafv2",
+)  # fmt: skip
+
+
+@contextmanager
+def emulated_aws(*services: str) -> Iterator[str]:
+    """By its URL. It ends with its starter, however that ends."""
+    with (
+        tempfile.TemporaryDirectory(prefix="aws-") as folder,
+        engine(Path(folder), keep=False, services=services or SERVICES, module="deploy.emulator") as endpoint,
+    ):
+        yield endpoint
+
+
+def main() -> None:
+    """What the emulator's own process does."""
+    isolated = Path(os.environ["STATE_DIR"]) / "python"
+    isolated.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    isolated.chmod(0o755)
+    os.environ["AUTH"] = "true"  # policies hold: who deploys, and the function, may do what theirs allow
+    sys.executable = str(isolated)  # which ministack starts functions with
+    run_engine()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""`manage.py promote STAGE VERSION`: give a version the traffic, and the way back to an earlier one."""
+
+import time
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from deploy.management.stages import StageCommand, in_sentences
+from deploy.versions import KEPT, NotFit, Versions
+
+
+class Command(StageCommand):
+    """Move the traffic to a version that answers."""
+
+    help = (
+        "Checks a published version of STAGE and gives it the traffic, code and environment together; without VERSION "
+        "the one that was live before. With --canary it has a share for a while, and an alarm takes it back."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("version", nargs="?", help="as `manage.py versions` lists it")
+        parser.add_argument("--canary", metavar="5%", help="the share of the traffic that tries it first")
+        parser.add_argument("--minutes", type=float, default=10, help="for so long")
+        parser.add_argument("--keep", type=int, default=KEPT, help="so many versions that were live stay")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stage = self.stage(options)
+        share = _share(options["canary"])
+        with in_sentences():
+            versions = Versions(stage, stage.client("lambda"))
+            live = versions.live()
+            version = options["version"] or (live.earlier[0] if live and live.earlier else None)
+            if version is None:
+                raise CommandError("No version was live before: name one of manage.py versions.")
+            try:
+                versions.check(version)
+            except NotFit as exc:
+                stays = f"Version {live.version} keeps the traffic." if live else "Nothing has the traffic."
+                raise CommandError(f"{exc}\n{stays}") from exc
+            if share < 1 and live:
+                self.stdout.write(
+                    f"Version {version} tries {share:.0%} of the traffic for {options['minutes']:g} minutes."
+                )
+                alarms = versions.try_out(
+                    version,
+                    share=share,
+                    minutes=options["minutes"],
+                    is_alarmed=lambda: _alarmed(stage.client("cloudwatch"), stage.function),
+                    sleep=time.sleep,
+                )
+                if alarms:
+                    raise CommandError(f"Taken back, version {live.version} has all traffic: {', '.join(alarms)}")
+            else:
+                versions.promote(version)
+            self.stdout.write(f"Version {version} is live.")
+            if spare := versions.prune(keep=options["keep"]):
+                self.stdout.write(f"Deleted versions that nobody goes back to: {', '.join(spare)}")
+
+
+def _share(text: str | None) -> float:
+    try:
+        share = float((text or "100%").removesuffix("%")) / 100
+    except ValueError as exc:
+        raise CommandError(f"--canary is {text!r}, not a share such as 5%.") from exc
+    if not 0 < share <= 1:
+        raise CommandError(f"--canary is {text!r}, not a share from 1% to 100%.")
+    return share
+
+
+def _alarmed(cloudwatch: Any, function: str) -> list[str]:
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{function}-", StateValue="ALARM")
+    return [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]

@@ -1,0 +1,121 @@
+"""The environment that a function will have, and what is wrong with it before anything is uploaded."""
+
+import hashlib
+
+import pytest
+
+from deploy import environment
+from deploy.environment import Environment, changes, given, logs_everyone_out, problems, will_have
+from deploy.references import statements
+from deploy.stages import Stage
+
+KEY = "Zq3xW8vRt5YmKp2LhN7cBd4FgJs6TuAe"
+OTHER = "a9Xc2Vb7Nm4Qw1Er6Ty3Ui8Op5As0DfG"
+STAGE = Stage(
+    "test",
+    {
+        "aws_region": "eu-west-1",
+        "environment_variables": {"DYNAMODB_TABLE": "T", "LEASE_SECONDS": "30"},
+        "aws_environment_variables": {"INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "1"},
+    },
+)
+
+
+def merged(**variables: str) -> Environment:
+    return Environment(of_lambda=variables, effective=variables)
+
+
+def test_what_is_there_and_not_said_anew_stays() -> None:
+    found = will_have(
+        STAGE, remote={"AUTH_JWKS": "https://x", "LEASE_TOKEN_KEYS": OTHER}, shell={"LEASE_TOKEN_KEYS": KEY}
+    )
+    assert found.of_lambda == {
+        "AUTH_JWKS": "https://x",
+        "LEASE_TOKEN_KEYS": KEY,
+        "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "1",
+    }
+
+
+def test_what_travels_in_the_package_goes_before_what_lambda_has() -> None:
+    found = will_have(STAGE, remote={"LEASE_SECONDS": "60"}, shell={})
+    assert found.effective["LEASE_SECONDS"] == "30"
+    assert found.effective["AWS_REGION"] == "eu-west-1"
+
+
+def test_what_is_unset_goes() -> None:
+    found = will_have(STAGE, remote={"AUTH_JWT_SECRETS": KEY}, shell={}, unset=["AUTH_JWT_SECRETS"])
+    assert "AUTH_JWT_SECRETS" not in found.of_lambda
+
+
+def test_the_shell_gives_what_it_holds_of_the_services_settings_and_nothing_else() -> None:
+    assert given({"LEASE_TOKEN_KEYS": KEY, "PATH": "/bin", "API_KEYS": ""}) == {"LEASE_TOKEN_KEYS": KEY}
+
+
+def test_changes_are_named_and_their_values_are_not() -> None:
+    said = list(changes({"A": KEY, "B": "same", "C": "x"}, {"A": OTHER, "B": "same", "D": "y"}))
+    prefix = hashlib.sha256(KEY.encode()).hexdigest()[:8]
+    assert [line.split(":")[0] for line in said] == ["A", "C", "D"]
+    assert said[0].startswith(f"A: sha256 {prefix} -> sha256 ")
+    assert KEY not in said[0]
+    assert OTHER not in said[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_logged_out"),
+    [(KEY, OTHER, True), (KEY, f"{OTHER},{KEY}", False), (KEY, KEY, False), ("", KEY, False)],
+    ids=["another", "rotated", "same", "first"],
+)
+def test_keys_that_share_none_with_what_is_there_log_everyone_out(before: str, after: str, is_logged_out: bool) -> None:
+    assert logs_everyone_out({"LEASE_TOKEN_KEYS": before}, {"LEASE_TOKEN_KEYS": after}) == is_logged_out
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"LEASE_TOKEN_KEYS": "k" * 40}, "LEASE_TOKEN_KEYS holds a key that can be guessed"),
+        ({"LEASE_TOKEN_KEYS": "local-development-only-local-development-only"}, "can be guessed"),
+        ({"LEASE_TOKEN_KEYS": KEY, "AUTH_JWT_SECRETS": KEY}, "are equal"),
+        ({"LEASE_TOKEN_KEYS": f"{KEY},{KEY}"}, "are equal"),
+        ({"API_KEYS": f"a:{'0' * 64}:streams:operate,b:{'0' * 64}:streams:admin"}, "the same hash"),
+        (
+            {"LEASE_TOKEN_KEYS": KEY, "API_KEYS": f"a:{hashlib.sha256(KEY.encode()).hexdigest()}:streams:operate"},
+            "is also a key of",
+        ),
+        ({"DEBUG": "1"}, "DEBUG is set"),
+        ({"AUTH_JWKS": "jwks.json"}, "does not ship"),
+        ({"AUTH_JWKS": "/etc/hostname"}, "does not ship"),
+        ({"CORS_ALLOWED_ORIGINS": "x" * 4096}, "of at most 4096"),
+    ],
+)
+def test_what_is_wrong_is_named(variables: dict[str, str], said: str) -> None:
+    (problem,) = problems(merged(**variables))
+    assert said in problem
+    assert KEY not in problem
+
+
+def test_good_keys_are_taken() -> None:
+    assert list(problems(merged(LEASE_TOKEN_KEYS=f"{KEY},{OTHER}", AUTH_JWKS="https://id.example/jwks"))) == []
+
+
+def test_a_reference_is_judged_by_what_it_stands_for() -> None:
+    variables = merged(LEASE_TOKEN_KEYS="ssm:/limits/keys")
+    assert list(problems(variables)) == []
+    assert list(problems(variables, resolved={"LEASE_TOKEN_KEYS": "k" * 40}))
+
+
+def test_the_role_may_read_the_references_and_no_other_secret() -> None:
+    variables = {
+        "LEASE_TOKEN_KEYS": "ssm:/limits/keys",
+        "AUTH_JWT_SECRETS": "secretsmanager:limits/jwt",
+        "API_KEYS": "ssm:arn:aws:ssm:eu-west-1:1:parameter/keys",
+    }
+    found = statements(variables, region="eu-west-1", account="1")
+    assert {statement["Action"][0]: statement["Resource"] for statement in found} == {
+        "ssm:GetParameter": ["arn:aws:ssm:eu-west-1:1:parameter/keys", "arn:aws:ssm:eu-west-1:1:parameter/limits/keys"],
+        "secretsmanager:GetSecretValue": ["arn:aws:secretsmanager:eu-west-1:1:secret:limits/jwt-??????"],
+    }
+    assert statements({"API_KEYS": "x"}, region="eu-west-1", account="1") == []
+
+
+def test_every_setting_that_is_a_secret_comes_from_the_shell() -> None:
+    assert set(environment.KEYS) <= set(environment.FROM_THE_SHELL)

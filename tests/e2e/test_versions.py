@@ -1,0 +1,168 @@
+"""The versions of a function, and the alias that has the traffic, on an emulated Lambda."""
+
+import io
+import json
+import uuid
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from deploy.emulator import emulated_aws
+from deploy.stages import Stage
+from deploy.versions import Live, NotFit, Versions
+
+CODE = """
+import os
+def handler(event, context):
+    if os.environ["STATUS"] == "raises":
+        raise ValueError("LEASE_SECONDS is '2'")
+    return {"statusCode": int(os.environ["STATUS"]), "body": event["path"]}
+"""
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with emulated_aws("lambda", "iam") as url:
+        yield boto3.client(
+            "lambda", endpoint_url=url, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
+        )
+
+
+class Deployed:
+    """A function whose versions answer a status of their environment's."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.stage = Stage(f"s{uuid.uuid4().hex[:8]}", {"project_name": "limits"})
+        self.versions = Versions(self.stage, client)
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as entries:
+            entries.writestr("code.py", CODE)
+        client.create_function(
+            FunctionName=self.stage.function,
+            Runtime="python3.13",
+            Role="arn:aws:iam::000000000000:role/x",
+            Handler="code.handler",
+            Code={"ZipFile": code.getvalue()},
+            Environment={"Variables": {"STATUS": "200"}},
+        )
+        client.get_waiter("function_active_v2").wait(FunctionName=self.stage.function)
+
+    def publish(self, status: str = "200") -> str:
+        variables = {"STATUS": status, "N": uuid.uuid4().hex}
+        self.client.update_function_configuration(
+            FunctionName=self.stage.function, Environment={"Variables": variables}
+        )
+        return self.versions.publish()
+
+    def released(self, status: str = "200") -> str:
+        version = self.publish(status)
+        self.versions.promote(version)
+        return version
+
+
+@pytest.fixture
+def deployed(client: Any) -> Deployed:
+    return Deployed(client)
+
+
+def test_a_version_that_answers_is_fit(deployed: Deployed) -> None:
+    deployed.versions.check(deployed.publish())
+
+
+@pytest.mark.parametrize(("status", "said"), [("503", "answers /healthz with"), ("raises", "LEASE_SECONDS is")])
+def test_a_version_that_does_not_answer_is_not_fit_and_says_why(deployed: Deployed, status: str, said: str) -> None:
+    with pytest.raises(NotFit, match=said):
+        deployed.versions.check(deployed.publish(status))
+
+
+def test_nothing_is_live_before_the_first_promotion(deployed: Deployed) -> None:
+    assert deployed.versions.live() is None
+
+
+def test_the_way_back_is_remembered(deployed: Deployed) -> None:
+    first, second, third = deployed.released(), deployed.released(), deployed.released()
+    assert deployed.versions.live() == Live(third, earlier=(second, first))
+    deployed.versions.promote(second)
+    assert deployed.versions.live() == Live(second, earlier=(third, first))
+
+
+def test_a_canary_has_its_share_and_then_everything(deployed: Deployed) -> None:
+    first, second = deployed.released(), deployed.publish()
+    shares: list[tuple[str | None, float]] = []
+
+    def sleep(seconds: float) -> None:
+        live = deployed.versions.live()
+        assert live
+        shares.append((live.canary, live.share))
+
+    tried = deployed.versions.try_out(second, share=0.05, minutes=0.5, is_alarmed=list, sleep=sleep)
+    assert tried == []
+    assert shares == [(second, 0.05)] * 2
+    assert deployed.versions.live() == Live(second, earlier=(first,))
+
+
+def test_an_alarm_takes_a_canary_back(deployed: Deployed) -> None:
+    first, second = deployed.released(), deployed.publish()
+    tried = deployed.versions.try_out(
+        second, share=0.05, minutes=10, is_alarmed=lambda: ["limits-api-5xx"], sleep=lambda seconds: None
+    )
+    assert tried == ["limits-api-5xx"]
+    assert deployed.versions.live() == Live(first)
+
+
+def test_a_canary_that_is_interrupted_is_taken_back(deployed: Deployed) -> None:
+    first, second = deployed.released(), deployed.publish()
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deployed.versions.try_out(second, share=0.05, minutes=10, is_alarmed=list, sleep=interrupted)
+    assert deployed.versions.live() == Live(first)
+
+
+def test_versions_that_nobody_goes_back_to_are_deleted(deployed: Deployed) -> None:
+    releases = [deployed.released() for _ in range(4)]
+    never_live, failed = deployed.publish(), deployed.publish("503")
+    assert deployed.versions.prune(keep=1) == [*releases[:2], never_live]
+    left = [version["Version"] for version in deployed.versions.published()]
+    assert left == [failed, releases[3], releases[2]], "the newest can still be looked at"
+
+
+def test_a_version_that_another_alias_has_is_kept(deployed: Deployed) -> None:
+    first = deployed.released()
+    deployed.client.create_alias(FunctionName=deployed.stage.function, Name="snapstart", FunctionVersion=first)
+    for _ in range(3):
+        deployed.released()
+    deployed.versions.prune(keep=0)
+    assert first in [version["Version"] for version in deployed.versions.published()]
+
+
+def test_every_version_is_a_line(deployed: Deployed) -> None:
+    first, second = deployed.released(), deployed.released()
+    lines = list(deployed.versions.lines())
+    assert [line.split()[0] for line in lines] == [second, first]
+    assert lines[0].endswith("live")
+    assert lines[1].endswith("was live")
+
+
+def test_a_version_is_asked_by_a_host_that_it_takes(deployed: Deployed) -> None:
+    stage = Stage(
+        deployed.stage.name, {"project_name": "limits", "environment_variables": {"ALLOWED_HOSTS": ".x.example"}}
+    )
+    asked: list[Any] = []
+
+    class Recording:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(deployed.client, name)
+
+        def invoke(self, **arguments: Any) -> Any:
+            asked.append(json.loads(arguments["Payload"]))
+            return deployed.client.invoke(**arguments)
+
+    Versions(stage, Recording()).check(deployed.publish())
+    assert {event["headers"]["Host"] for event in asked} == {"check.x.example"}

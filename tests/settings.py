@@ -1,0 +1,14 @@
+"""The service's settings for pytest: local development, on an embedded DynamoDB that `tests/conftest.py` starts."""
+
+import os
+
+from tests.servers import free_port
+
+ENGINE_PORT = None if "DYNAMODB_ENDPOINT" in os.environ else free_port()
+"""Where the tests' own engine is to listen; None where one is given, as pytest-xdist's processes are."""
+if ENGINE_PORT:
+    os.environ["DYNAMODB_ENDPOINT"] = f"http://127.0.0.1:{ENGINE_PORT}"
+os.environ.setdefault("DEBUG", "1")
+os.environ["DJANGO_SETTINGS_MODULE"] = "streams_project.settings"  # of the servers and commands that tests start
+
+from streams_project.settings import *  # noqa: E402, F403
