@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from streams.errors import StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
-from streams.rules import Policy
+from streams.rules import Hold, Policy
 from streams.storage import calls, deadline
 from streams.storage.store import StreamStore
 from streams.storage.transport import CredentialsChain, CurlConnection, NotAnAnswer, NotReached
@@ -258,7 +258,7 @@ def failure_of(model: Model) -> StoreUnavailable:
     """What a start that gets no answer raises."""
     store = StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=model.call)
     with pytest.raises(StoreUnavailable) as failure:
-        store.renew("ana", "a", epoch=1, now=NOW)
+        store.renew("ana", "a", hold=Hold(epoch=1), now=NOW)
     message = str(failure.value)
     assert "UpdateItem" in message
     assert "Traceback" not in message
