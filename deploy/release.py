@@ -1,10 +1,10 @@
 """Which version of the service this is: it ships as `release.json`, and `/healthz` names it."""
 
 import subprocess
-import tomllib
 from typing import NamedTuple
 
 from deploy.wheels import PROJECT
+from streams import __version__
 
 
 class Release(NamedTuple):
@@ -16,9 +16,8 @@ class Release(NamedTuple):
 
 def release() -> Release:
     """What would be packed now."""
-    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
     commit = _git("rev-parse", "HEAD") or "unknown"
-    return Release(version, f"{commit}-dirty" if changed() else commit)
+    return Release(__version__, f"{commit}-dirty" if changed() else commit)
 
 
 def changed() -> list[str]:

@@ -101,9 +101,9 @@ def test_a_race_that_is_lost_again_and_again_ends_at_the_deadline() -> None:
         empty: Any = {"M": {}}
         item = {
             "version": {"N": str(rivals[-1])},
-            "leases": empty,
-            "epochs": empty,
-            "ended": empty,
+            "l": empty,
+            "p": empty,
+            "d": empty,
             "limit": {"N": "9"},
         }
         response: Any = {
