@@ -26,8 +26,8 @@ from click import ClickException
 
 OURS = ("streams", "streams_project", "clients", "zappa_settings.py")
 PACKAGES = (
-    "asgiref", "botocore", "corsheaders", "dateutil", "django", "drf_spectacular_sidecar", "jmespath", "jwt",
-    "pynamodb", "rest_framework", "six.py", "sqlparse", "urllib3", "whitenoise",
+    "apig_wsgi", "asgiref", "botocore", "corsheaders", "dateutil", "django", "drf_spectacular_sidecar", "jmespath",
+    "jwt", "pynamodb", "rest_framework", "six.py", "sqlparse", "urllib3", "whitenoise",
     "zappa", "boto3", "s3transfer", "durationpy", "markupsafe", "werkzeug",  # Zappa's handler and what it imports
 )  # fmt: skip
 FOR_PUBLISHED_KEYS = ("cryptography", "cffi", "_cffi_backend")

@@ -109,6 +109,7 @@ def engine(
         "PERSIST_STATE": "1" if keep else "0",
         "STATE_DIR": str(state),
         "LOG_LEVEL": "WARNING",
+        "IOT_MTLS_ENABLED": "0",  # or it opens a port that all engines of this machine would share
     }
     with (state / "engine.log").open("w") as log:
         process = subprocess.Popen(

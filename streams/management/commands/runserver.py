@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunServer
+from django.core.servers.basehttp import WSGIServer
 
 from streams.rules import StartRequest
 from streams.service import store
@@ -29,9 +30,16 @@ DEMO_STREAMS = {
 }
 
 
+class Server(WSGIServer):
+    """Django's, for callers who come all at once: its own queue of ten drops the others' connections."""
+
+    request_queue_size = 1024
+
+
 class Command(RunServer):
     """Serve locally."""
 
+    server_cls = Server
     addr: str
     port: str
     use_ipv6: bool
