@@ -16,8 +16,10 @@ def bounded_path(get_response: Next) -> Next:
     """Refuses a path that is too long, before any route is tried."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if len(request.path_info.encode()) > settings.PATH_AT_MOST_BYTES:
-            return plain_response(InvalidRequest(path=f"Must be at most {settings.PATH_AT_MOST_BYTES} characters."))
+        if len(request.path_info) > settings.PATH_AT_MOST_CHARACTERS:
+            return plain_response(
+                InvalidRequest(path=f"Must be at most {settings.PATH_AT_MOST_CHARACTERS} characters.")
+            )
         return get_response(request)
 
     return middleware

@@ -1,19 +1,99 @@
-"""The Lambda's entry point: Zappa's own, with the application loaded when this module is imported.
+"""The Lambda's entry point: apig-wsgi for HTTP, Zappa for the rest (`zappa manage`, `zappa invoke`, schedules).
 
-So Lambda's initialisation loads everything, and a SnapStart snapshot holds it."""
+The whole application is loaded when this module is imported, so that Lambda's initialisation does it once, and a
+SnapStart snapshot holds it."""
 
-import os
+from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import unquote
 
-os.environ.setdefault("INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT", "1")
+from apig_wsgi import make_lambda_handler
+from zappa.handler import LambdaHandler
 
-from zappa.handler import lambda_handler as zappas_handler
+ZAPPA = LambdaHandler()
+"""It puts the stage's variables into the environment and loads the application, in this order."""
+
+from django.conf import settings  # noqa: E402
+
+from streams.models import UserStreams  # noqa: E402
+from streams_project.wsgi import Application, Environ, application  # noqa: E402
+
+type Event = dict[str, Any]
 
 
-def lambda_handler(event: dict[str, Any], context: object) -> Any:
-    """Answer an event. Headers with an underscore in their name are dropped, as every WSGI server does that tells
-    `X_API_Key` from `X-API-Key`: behind WSGI nothing can."""
-    for kind in ("headers", "multiValueHeaders"):
-        if event.get(kind):
-            event[kind] = {name: value for name, value in event[kind].items() if "_" not in name}
-    return zappas_handler(event, context)
+def lambda_handler(event: Event, context: object) -> Any:
+    """Answer one event: of a REST API, an HTTP API, a load balancer or a function URL, or whatever else Zappa takes."""
+    if "httpMethod" in event or "http" in (event.get("requestContext") or {}):
+        return _http({**event, **_unambiguous_headers(event)}, context)
+    return LambdaHandler.lambda_handler(event, context)
+
+
+def _unambiguous_headers(event: Event) -> Event:
+    """The headers without those whose names hold an underscore: WSGI has them under the name with the hyphen."""
+    return {
+        kind: {name: value for name, value in event[kind].items() if "_" not in name}
+        for kind in ("headers", "multiValueHeaders")
+        if event.get(kind)
+    }
+
+
+def _mounted(application: Application) -> Application:
+    """Says where in the request's path the service is mounted, who sent it, and everything in WSGI's own encoding."""
+
+    def mounted(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        event, context = environ["apig_wsgi.full_event"], environ.get("apig_wsgi.request_context") or {}
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = _place(event, context, environ.get("HTTP_HOST", ""))
+        environ["lambda.context"] = environ.get("apig_wsgi.context")
+        if "elb" in context:
+            environ["REMOTE_ADDR"] = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+        elif identity := context.get("identity"):
+            environ["REMOTE_ADDR"] = identity.get("sourceIp", "")
+        for name, value in environ.items():
+            if isinstance(value, str) and not value.isascii():
+                environ[name] = value.encode("utf-8", "replace").decode("latin-1")
+        return application(environ, start_response)
+
+    return mounted
+
+
+def _place(event: Event, context: Event, host: str) -> tuple[str, str]:
+    """The path that the service is mounted at, and what follows.
+
+    | called through | the event's path |
+    |---|---|
+    | Amazon's own name of a REST API | without the stage, which the client's has |
+    | Amazon's own name of an HTTP API | with the stage, unless that is `$default` |
+    | a domain of one's own | with the base path that it is mapped at |
+    | a load balancer, a function URL | as the client sent it |
+    """
+    path = unquote(event.get("rawPath") or event["path"])
+    base, stage = ZAPPA.settings.BASE_PATH, context.get("stage", ZAPPA.settings.API_STAGE)
+    if base and _is_under(f"/{base}", path):
+        return f"/{base}", path.removeprefix(f"/{base}")
+    if stage == "$default" or ".execute-api." not in host:
+        return "", path
+    of_http_api = "version" in event
+    return f"/{stage}", path.removeprefix(f"/{stage}") if of_http_api and _is_under(f"/{stage}", path) else path
+
+
+def _is_under(prefix: str, path: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+_http = make_lambda_handler(_mounted(application), binary_support=True)
+
+
+def _warm_up() -> None:
+    """Use once what the first request would be first to use: routes, views, serializers, renderers and templates,
+    signing, the client of DynamoDB. Neither request gets as far as the store."""
+    host = settings.ALLOWED_HOSTS[0].lstrip(".*")
+    for accept in ("application/json", "text/html, */*;q=0.8"):
+        headers = {"Host": host, "Accept": accept, "Content-Type": "application/json"}
+        request = {"headers": headers, "requestContext": {}, "isBase64Encoded": False}
+        _http(request | {"httpMethod": "GET", "path": "/healthz"}, None)
+        heartbeat = {"path": "/users/warm-up/streams/warm-up/heartbeat", "body": '{"token": "not:one"}'}
+        _http(request | {"httpMethod": "POST", **heartbeat}, None)
+    _ = UserStreams._get_connection().connection.client
+
+
+_warm_up()

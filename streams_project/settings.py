@@ -210,7 +210,7 @@ MIDDLEWARE = [
     "streams.middleware.only_allowed_hosts",
     *(["whitenoise.middleware.WhiteNoiseMiddleware"] if BROWSABLE_API else []),
 ]
-PATH_AT_MOST_BYTES = 1024
+PATH_AT_MOST_CHARACTERS = 1024
 """Two ids of 255 characters fit, with room for what stands between them. It counts decoded."""
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 32
 """Of a query string. Django refuses more before it takes them apart."""

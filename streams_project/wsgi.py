@@ -27,13 +27,14 @@ def bounded(application: Application) -> Application:
 
     A body's type goes on without its parameters: Django looks up whatever codec they name, some cannot be looked up,
     and Python remembers each name for good. The type of a body that is not plain UTF-8 becomes one that no view takes,
-    so that reading it is answered with 415. A path is cut where `streams.middleware` refuses it: decoding one takes
-    time that grows with the square of its length.
+    so that reading it is answered with 415. A path is cut where `streams.middleware` refuses it, and what is not ASCII
+    in it, which no route or id takes, becomes `?`: decoding would take time that grows with the square of its length.
     """
 
     def checked(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ["CONTENT_TYPE"] = _type_of_body(environ)
-        environ["PATH_INFO"] = environ.get("PATH_INFO", "")[: settings.PATH_AT_MOST_BYTES + 1]
+        path: str = environ.get("PATH_INFO", "")[: settings.PATH_AT_MOST_CHARACTERS + 1]
+        environ["PATH_INFO"] = path.encode("ascii", "replace").decode()
         return application(environ, start_response)
 
     return checked

@@ -89,6 +89,33 @@ def test_a_taken_port_is_a_clear_error(environment: dict[str, str], state: Path)
     wait_until_the_engine_is_gone(state)
 
 
+CALLERS = 256
+
+
+def test_256_callers_who_come_at_once_are_all_served_and_their_connections_end_properly(
+    environment: dict[str, str], user_id: str
+) -> None:
+    """Each on a connection of its own, which the server closes by a FIN and never by a reset."""
+    environment |= {"DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"]}
+    together = threading.Barrier(CALLERS)
+
+    def start(number: int) -> bytes:
+        body = b'{"streamId":"456"}'
+        head = (
+            f"POST /users/{user_id}-{number}/streams HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode()
+        together.wait(WITHIN_SECONDS)
+        with socket.create_connection(address, timeout=2 * WITHIN_SECONDS) as connection:
+            connection.sendall(head + body)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    with running(runserver(free_port()), environment) as server, ThreadPoolExecutor(CALLERS) as pool:
+        address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+        answers = list(pool.map(start, range(CALLERS)))
+    assert {answer.partition(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 201 Created"}
+
+
 @pytest.mark.parametrize("variable", ["DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"])
 def test_with_an_endpoint_given_no_engine_is_started(environment: dict[str, str], state: Path, variable: str) -> None:
     endpoint = os.environ["DYNAMODB_ENDPOINT"]

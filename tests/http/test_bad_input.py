@@ -240,5 +240,138 @@ def test_a_method_a_url_does_not_take_is_refused(viewer: Viewer, method: str, pa
     assert response.headers["Allow"] == allowed
 
 
-def test_a_media_type_the_service_does_not_speak_is_refused(viewer: Viewer) -> None:
-    refused(viewer.api.get(viewer.url, headers={"Accept": "image/png"}), 406, "not-acceptable")
+NOT_OURS = [
+    "image/png",
+    "application/xml",
+    "text/plain, text/csv",
+    "application/json;q=0",
+    "text/html;q=0, image/*;q=0",
+]
+IN_JSON = [
+    *(
+        "application/json",
+        "*/*",
+        "application/*",
+        "text/*;q=0.1",
+        "application/problem+json",
+        "application/problem+xml, */*",
+    ),
+    *(
+        "",
+        "garbage",
+        "*",
+        "text/html/x",
+        ";;;",
+        ",",
+        "application/json; charset=utf-8",
+        "application/vnd.api+json",
+    ),
+    *("application/json, text/plain, */*", "application/json, text/html", "*/*, text/html", "image/png, */*;q=0.1"),
+    *("text/html;q=0.5, application/json", "text/html;q=0.1, */*;q=0.2", "text/html;q=0, */*", "APPLICATION/JSON"),
+    *(
+        "text/html;q=.4,application/json;q=.5",
+        "application/problem+json;q=0.3, text/html;q=0.2",
+        "a/b," * 300 + "text/html",
+    ),
+]
+AS_A_PAGE = [
+    "text/html",
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+    "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+    "text/html;q=0.9, application/json;q=0.8",
+    "application/json;q=0.8, text/html ; q=0.9",
+    "Text/HTML; charset=utf-8, */*;q=0.1",
+]
+
+
+@pytest.mark.parametrize("accept", NOT_OURS)
+def test_a_media_type_the_service_does_not_speak_is_refused(viewer: Viewer, accept: str) -> None:
+    refused(viewer.api.get(viewer.url, headers={"Accept": accept}), 406, "not-acceptable")
+
+
+@pytest.mark.parametrize("accept", IN_JSON, ids=lambda accept: repr(accept)[:60])
+def test_json_is_what_is_answered_unless_a_page_is_wanted_more(viewer: Viewer, accept: str) -> None:
+    answer = viewer.api.get(viewer.url, headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+
+
+@pytest.mark.parametrize("accept", AS_A_PAGE)
+def test_a_page_is_answered_where_html_is_named_and_wanted_most(viewer: Viewer, accept: str) -> None:
+    answer = viewer.api.get(viewer.url, headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+
+
+IN_UTF_8 = [
+    *("application/json", "application/json;", "application/json;charset=utf-8", "application/json; charset=UTF-8;"),
+    *('application/json ; charset="utf-8"', "application/json; charset = utf8", "application/json; Charset='Utf-8'"),
+    *("application/json; odata=verbose; charset=utf-8", "application/json; charset=utf-8; charset=UTF8"),
+]
+IN_ANOTHER_CHARSET = [
+    *(
+        "zlib_codec",
+        "idna",
+        "uu",
+        "undefined",
+        "utf-16",
+        "latin-1",
+        "us-ascii",
+        "punycode",
+        "nonsense",
+        "é",
+        "utf-8x",
+    ),
+    *("x" * 200, "x" * 6000, '"utf-16"', "utf-8; charset=utf-16", "utf-16; charset=utf-8"),
+]
+
+
+@pytest.mark.parametrize("content_type", IN_UTF_8)
+def test_utf_8_may_be_said_in_any_spelling(viewer: Viewer, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    assert viewer.api.post(viewer.url, content=b'{"streamId":"456"}', headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("charset", IN_ANOTHER_CHARSET, ids=lambda charset: repr(charset)[:40])
+@pytest.mark.parametrize("parameter", ["charset=", "charset*=utf-8''", "a=b; CHARSET = ", "charset=;charset="])
+def test_another_charset_is_refused_and_harmless_without_a_body(viewer: Viewer, charset: str, parameter: str) -> None:
+    headers = {"Content-Type": f"application/json; {parameter}{charset}".encode()}
+    refused(viewer.api.post(viewer.url, content=b'{"streamId":"456"}', headers=headers), 415, "unsupported-media-type")
+    assert viewer.api.get(f"{viewer.url}?a=1", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "GZIP", "identity, gzip", "x"])
+def test_an_encoded_body_is_refused(viewer: Viewer, encoding: str) -> None:
+    headers = JSON | {"Content-Encoding": encoding}
+    answer = viewer.api.post(viewer.url, content=b'{"streamId":"456"}', headers=headers)
+    refused(answer, 415, "unsupported-media-type")
+    assert "UTF-8" in answer.json()["detail"]
+    assert viewer.api.get(viewer.url, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_a_body_that_is_said_not_to_be_encoded_is_read(viewer: Viewer, encoding: str) -> None:
+    headers = JSON | {"Content-Encoding": encoding}
+    assert viewer.api.post(viewer.url, content=b'{"streamId":"456"}', headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/users/u/streams"),
+        ("PATCH", "/users/u/streams"),
+        ("GET", "/users/u/streams/none"),
+        ("POST", "/users/u/streams"),
+        ("GET", "/users/u/limit"),
+        ("GET", "/users/a%20b/streams"),
+        ("GET", "/nothing"),
+        ("GET", "/" + "x" * 2000),
+        ("GET", "/"),
+    ],
+)
+def test_no_cache_may_keep_what_depends_on_the_caller_or_the_moment(api: httpx.Client, method: str, path: str) -> None:
+    assert api.request(method, path).headers["Cache-Control"] == "no-store"
+
+
+def test_a_static_file_says_how_long_it_may_be_kept(api: httpx.Client) -> None:
+    assert "max-age" in api.get("/static/streams/style.css").headers["Cache-Control"]

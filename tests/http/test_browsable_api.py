@@ -173,18 +173,33 @@ def test_a_title_with_markup_does_no_harm_on_the_page(browser: httpx.Client, api
     assert "<script>alert(1)" not in browser.get(f"/users/{user_id}/streams").text
 
 
-def test_nothing_of_the_pages_is_loaded_where_they_are_off() -> None:
-    """A cold start without them has neither the renderer nor the document nor Swagger UI's app to load."""
-    script = """
-import sys
-from streams_project.wsgi import application
+WITHOUT_PAGES = """
+import json, sys
 from django.test import RequestFactory
-application(RequestFactory(HTTP_HOST="localhost").get("/healthz", HTTP_ACCEPT="text/html").environ, lambda *start: None)
+from streams_project.wsgi import application
+
+def ask(path):
+    started = []
+    application(RequestFactory(HTTP_HOST="localhost").get(path, HTTP_ACCEPT="text/html,*/*;q=0.8").environ,
+                lambda status, headers: started.extend([int(status.split()[0]), dict(headers)["Content-Type"]]))
+    return started
+
+answers = {path: ask(path) for path in sys.argv[1:]}
 assert "streams.views" in sys.modules
-print([name for name in sys.modules if name.startswith(("streams.browsable", "openapi", "drf_spectacular"))])
+of_pages = ("streams.browsable", "openapi", "drf_spectacular", "whitenoise")
+loaded = [name for name in sys.modules if name.startswith(of_pages)]
+print(json.dumps([answers, loaded]))
 """
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(
-        command, cwd=PROJECT, env=os.environ | {"DEBUG": "1", "BROWSABLE_API": "0"}, capture_output=True, text=True
-    )
-    assert done.stdout == "[]\n", done.stderr
+PAGES = ["/", "/docs", "/console", "/console/", "/openapi.json", "/static/streams/style.css"]
+PAGES += ["/static/streams/openapi.json", "/static/client/streams-client.js", "/static/rest_framework/css/default.css"]
+
+
+def test_where_pages_are_off_none_is_served_or_loaded_and_no_schema_or_static_file() -> None:
+    """A cold start without them has neither the renderer nor the document nor Swagger UI's app to load."""
+    command = [sys.executable, "-c", WITHOUT_PAGES, "/healthz", *PAGES]
+    environment = os.environ | {"DEBUG": "1", "BROWSABLE_API": "0"}
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    answers, loaded = json.loads(done.stdout)
+    assert loaded == []
+    assert answers.pop("/healthz") == [200, "application/json"]
+    assert answers == {path: [404, "application/problem+json"] for path in PAGES}

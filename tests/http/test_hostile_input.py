@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
+import httpx
 import pytest
+from django.core.wsgi import get_wsgi_application
+from pytest_django.fixtures import Settings
 
 from streams.models import UserStreams
 from streams_project.logs import JSONFormatter
-from tests.conftest import Viewer
+from streams_project.wsgi import bounded
+from tests.conftest import Viewer, serving
 from tests.http.test_bad_input import raw_request, refused
 
 VICTIM = f"victim-{uuid.uuid4()}"
@@ -446,6 +450,72 @@ def test_another_host_is_refused(viewer: Viewer, server_url: str, host: str) -> 
     statuses, answer = answers(server_url, f"GET {viewer.url} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     assert statuses == [400]
     assert b'"Host"' in answer
+
+
+def test_a_health_check_by_address_gets_its_answer_and_nothing_else_does(viewer: Viewer, server_url: str) -> None:
+    def status(path: str, *hosts: str) -> list[int]:
+        head = "".join(f"Host: {host}\r\n" for host in hosts)
+        return answers(server_url, f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())[0]
+
+    for hosts in (["10.0.3.7"], ["10.0.3.7:8000"], [EVIL], [], ["localhost", "localhost"], ["localhost", EVIL]):
+        assert status("/healthz", *hosts) == status("/healthz/", *hosts) == [200]
+    for hosts in (["10.0.3.7"], [EVIL], ["localhost", "localhost"], ["localhost", EVIL]):
+        for path in ("/readyz", viewer.url, "/console", "/", "/static/streams/style.css", "/healthz//", "/healthz/x"):
+            assert status(path, *hosts) == [400]
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "LocalHost:80", "localhost.", "127.0.0.1", "[::1]:8000"])
+def test_a_host_may_be_written_in_capitals_and_with_a_port_or_without(server_url: str, host: str) -> None:
+    assert answers(server_url, f"GET /users/u/streams HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())[0] == [200]
+
+
+PLAYER = "https://watch.example.com"
+TRACING = ["traceparent", "tracestate", "baggage", "sentry-trace", "x-request-id", "x-amzn-trace-id"]
+
+
+@pytest.fixture
+def for_players(settings: Settings) -> Iterator[httpx.Client]:
+    """The service as players of another origin call it."""
+    settings.CORS_ALLOWED_ORIGINS = [PLAYER]
+    settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
+    with (
+        serving(bounded(get_wsgi_application())) as url,
+        httpx.Client(base_url=url, headers={"Origin": PLAYER}) as client,
+    ):
+        yield client
+
+
+def test_tracing_headers_pass_the_preflight(for_players: httpx.Client) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": ", ".join(TRACING)}
+    answer = for_players.options("/users/u/streams", headers=asked)
+    assert answer.status_code == 200
+    allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
+    assert {*TRACING, "authorization", "content-type", "idempotency-key"} <= set(allowed)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/nothing", {}, 404),
+        ("GET", "/" + "x" * 3000, {}, 400),
+        ("GET", "/users/a%20b/streams", {}, 400),
+        ("GET", "/users/u/streams", {"Host": EVIL}, 400),
+        ("GET", "/users/u/streams", {"Accept": "image/png"}, 406),
+        ("PATCH", "/users/u/streams", {}, 405),
+        ("GET", "/users/u/streams/none", {}, 404),
+        ("POST", "/users/u/streams", {"Content-Type": "application/json; charset=uu"}, 415),
+        ("POST", "/users/u/streams", {"Content-Encoding": "gzip"}, 415),
+    ],
+)
+def test_a_player_of_another_origin_can_read_every_refusal(
+    for_players: httpx.Client, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    answer = for_players.request(method, path, content=BODY if method == "POST" else None, headers=headers)
+    refused(answer, status, answer.json()["type"])
+    assert answer.headers["Access-Control-Allow-Origin"] == PLAYER
+    exposed = answer.headers["Access-Control-Expose-Headers"].lower().split(", ")
+    assert {"expires", "location", "retry-after", "date"} <= set(exposed)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 OVERRIDES = ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Method", "_method"]
