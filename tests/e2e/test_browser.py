@@ -101,7 +101,9 @@ def test_a_refused_viewer_picks_a_stream_to_end_and_plays_and_the_ended_player_l
     ]
     expect(console.locator("#log")).to_contain_text("Tablet was denied. The slots are held by News on TV;")
 
-    tablet.get_by_role("button", name="End News on Phone and play here").click()
+    with console.expect_request(lambda sent: "replace" in (sent.post_data or "")) as sent:
+        tablet.get_by_role("button", name="End News on Phone and play here").click()
+    assert [type(one["epoch"]) for one in sent.value.post_data_json["replace"]] == [int], "the playback that was seen"
     expect(state(tablet)).to_have_text("plays")
     expect(state(players["Phone"])).to_have_text("ended: replaced")
     expect(state(players["TV"])).to_have_text("plays")
@@ -141,7 +143,11 @@ def test_a_browser_that_goes_offline_and_comes_back_plays_on(console: Page) -> N
 def test_an_operator_ends_a_stream_and_its_player_learns_it(console: Page, viewer: Viewer) -> None:
     tv = add_player(console, "TV")
     expect(state(tv)).to_have_text("plays")
-    console.get_by_role("button", name="End News on TV").click()
+    epoch = viewer.list()["streams"][0]["epoch"]
+    with console.expect_request(lambda sent: sent.method == "DELETE") as sent:
+        console.get_by_role("button", name="End News on TV").click()
+    assert sent.value.url.endswith(f"?epoch={epoch}")
+    assert (sent.value.post_data, sent.value.headers.get("content-type")) == (None, None)
     expect(state(tv)).to_have_text("ended: stopped")
     expect(console.locator("#count")).to_have_text("0 of 3 in use")
     assert viewer.list()["active"] == 0
@@ -150,7 +156,9 @@ def test_an_operator_ends_a_stream_and_its_player_learns_it(console: Page, viewe
 def test_a_player_that_is_stopped_frees_its_slot(console: Page, viewer: Viewer) -> None:
     tv = add_player(console, "TV")
     expect(state(tv)).to_have_text("plays")
-    tv.get_by_role("button", name="Stop").click()
+    with console.expect_request(lambda sent: sent.url.endswith("/stop")) as sent:
+        tv.get_by_role("button", name="Stop").click()
+    assert list(sent.value.post_data_json) == ["token"]
     expect(console.locator("#count")).to_have_text("0 of 3 in use")
     assert viewer.list()["active"] == 0
 
@@ -201,6 +209,33 @@ def test_a_tab_that_is_closed_frees_its_slot(console: Page, viewer: Viewer) -> N
     console.goto("about:blank")
     while viewer.list()["active"]:
         assert time.monotonic() - left_at < 4, "a lease would have ended by then"
+
+
+def test_a_page_that_goes_away_sends_its_stop_as_a_beacon(console: Page, viewer: Viewer) -> None:
+    expect(state(add_player(console, "TV"))).to_have_text("plays")
+    with console.expect_request(lambda sent: sent.url.endswith("/stop")) as sent:
+        console.evaluate("dispatchEvent(new Event('pagehide'))")
+    assert (sent.value.method, sent.value.resource_type) == ("POST", "ping"), "a beacon"
+    assert sent.value.headers["content-type"].lower() == "text/plain;charset=utf-8"
+
+
+ZAPPING = """async ([api, userId, count]) => {
+  const { StreamClient } = await import(`${api}/static/client/streams-client.js`);
+  const told = [];
+  const on = { admitted: ({ streamId }) => told.push(streamId), ended: (reason) => told.push(reason) };
+  const client = new StreamClient({ url: api, userId, on });
+  const starts = Array.from({ length: count }, (_, number) => client.start({ streamId: `channel-${number}` }));
+  const admitted = await Promise.all(starts);
+  return { admitted: admitted.map((is, number) => is && number).filter((one) => one !== false), told };
+}"""
+
+
+def test_a_viewer_who_zaps_fast_watches_the_last_channel_in_one_slot(console: Page, url: str, viewer: Viewer) -> None:
+    assert console.evaluate(ZAPPING, [url, viewer.user_id, 10]) == {"admitted": [9], "told": ["channel-9"]}
+    # Those that the service met after the last one have the slot until the client takes it back.
+    until = time.monotonic() + 10
+    while [stream["streamId"] for stream in viewer.list()["streams"]] != ["channel-9"]:
+        assert time.monotonic() < until
 
 
 def test_heartbeats_go_on_where_the_pages_own_timers_are_held_back(page: Page, url: str, user_id: str) -> None:

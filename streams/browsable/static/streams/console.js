@@ -72,7 +72,7 @@ function pretty(text) {
 
 /** A call of this page's own. A problem stands in the alert line, and null is the answer. */
 async function call(method, path, body, options) {
-  const headers = { Accept: "application/json", "Content-Type": "application/json", ...credentials() };
+  const headers = { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), ...credentials() };
   try {
     const url = `${api}/users/${encodeURIComponent(user)}${path}`;
     const response = await exchange(url, { method, headers, body: body && JSON.stringify(body) }, options);
@@ -141,7 +141,9 @@ function freeCard(key) {
 
 function slotCard(stream, key) {
   const end = async () => {
-    if (await call("DELETE", `/streams/${encodeURIComponent(stream.id)}`)) tell(`You ended ${named(stream)}.`);
+    // The epoch: what is ended is the playback that is shown, and not one that has started in its slot since.
+    const path = `/streams/${encodeURIComponent(stream.id)}?epoch=${stream.epoch}`;
+    if (await call("DELETE", path)) tell(`You ended ${named(stream)}.`);
     look();
   };
   const card = el(
@@ -257,7 +259,7 @@ class Player {
     this.show("denied", "denied: every slot is taken");
     tell(`${this.request.deviceName} was denied. The slots are held by ${holders.map(named).join("; ") || "nobody"}.`);
     const items = holders.map((holder) =>
-      el("li", {}, button(`End ${named(holder)} and play here`, () => this.start([holder.id]))),
+      el("li", {}, button(`End ${named(holder)} and play here`, () => this.start([{ id: holder.id, epoch: holder.epoch }]))),
     );
     this.choices.replaceChildren(...items);
   }

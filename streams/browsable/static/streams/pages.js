@@ -36,13 +36,16 @@ async function show(url, { method = "GET", body, isBack = false } = {}) {
   }
 }
 
-/** Remember the token that an answer carries, and have it ready where a heartbeat needs it. */
+/** Remember the token that an answer carries, and have it ready where a heartbeat or a stop needs it. */
 function prepare() {
   const answer = $("body") ? JSON.parse($("body").textContent) : null;
   if (answer?.token) sessionStorage.setItem(canonical.href, answer.token);
   const token = sessionStorage.getItem(canonical.href);
   if ($("quick-heartbeat") && token) {
-    $("renewStream-body").value = JSON.stringify({ token });
+    for (const call of ["renewStream", "stopStream"]) {
+      const body = $(`${call}-body`);
+      if (body) body.value = JSON.stringify({ token });
+    }
     $("quick-heartbeat").disabled = false;
     $("no-token").hidden = true;
   }
