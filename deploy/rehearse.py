@@ -29,7 +29,7 @@ from deploy.start import ARCHITECTURE
 from deploy.wheels import PROJECT
 
 STAGE, REGION, ACCOUNT = "production", "eu-west-1", "000000000000"
-OF_NO_RESOURCE_HERE = ("dynamodb:ListTagsOfResource", "lambda:CreateFunction")
+OF_NO_RESOURCE_HERE = ("cloudwatch:DeleteAlarms", "dynamodb:ListTagsOfResource", "lambda:CreateFunction")
 """Actions whose resource the emulator does not see: it judges them as if they were asked of everything."""
 
 

@@ -24,7 +24,7 @@ from deploy.preflight import problems
 from deploy.rehearse import ACCOUNT, REGION, STAGE, Rehearsal
 from deploy.stages import Stage, stage_of, stages
 from tests.servers import PROJECT, is_open
-from tests.test_postman import newman
+from tests.e2e.test_postman import newman
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,7 @@ def test_the_postman_collection_holds_for_the_deployed_service(rehearsal: Rehear
 
 
 def test_api_gateway_throttles_with_the_services_own_problem(rehearsal: Rehearsal) -> None:
+    rehearsal.provision()
     apigateway = rehearsal.client("apigateway")
     (api,) = apigateway.get_rest_apis()["items"]
     settings = apigateway.get_stage(restApiId=api["id"], stageName=STAGE)["methodSettings"]["*/*"]
@@ -159,7 +160,11 @@ def test_what_is_packed_elsewhere_is_not_deployed(rehearsal: Rehearsal) -> None:
     assert "Only what is packed here is checked" in rehearsal.refused("update", STAGE, "--zip", "some.zip")
 
 
-def test_an_incidents_0_of_reserved_instances_stays_at_an_update(rehearsal: Rehearsal) -> None:
+def test_an_incidents_0_of_reserved_instances_stays_at_an_update(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     function = {"FunctionName": rehearsal.stage.function}
     lambda_ = rehearsal.client("lambda")
     lambda_.put_function_concurrency(**function, ReservedConcurrentExecutions=0)
@@ -170,8 +175,13 @@ def test_an_incidents_0_of_reserved_instances_stays_at_an_update(rehearsal: Rehe
 
 
 def test_an_operators_command_runs_in_the_deployed_stage(rehearsal: Rehearsal) -> None:
-    user = f"user-{uuid.uuid4()}"
+    """At a local engine these commands look whether there is a table, which the role may not at Amazon's."""
+    user, iam = f"user-{uuid.uuid4()}", rehearsal.client("iam")
+    role = {"RoleName": rehearsal.stage.role, "PolicyName": "look"}
+    look = {"Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": "*"}
+    iam.put_role_policy(**role, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [look]}))
     rehearsal.zappa("manage", STAGE, f"limit set {user} 5")
+    iam.delete_role_policy(**role)
     with rehearsal.api() as api:
         assert api.get(f"/users/{user}/limit").json()["limit"] == 5
 

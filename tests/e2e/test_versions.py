@@ -26,9 +26,16 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     with emulated_aws("lambda", "iam") as url:
-        yield boto3.client(
-            "lambda", endpoint_url=url, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
+        iam, lambda_ = (
+            boto3.client(
+                name, endpoint_url=url, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
+            )
+            for name in ("iam", "lambda")
         )
+        trusted = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+        iam.create_role(RoleName="x", AssumeRolePolicyDocument=document)
+        yield lambda_
 
 
 class Deployed:
