@@ -23,8 +23,8 @@ from deploy.environment import will_have
 from deploy.preflight import problems
 from deploy.rehearse import ACCOUNT, REGION, STAGE, Rehearsal
 from deploy.stages import Stage, stage_of, stages
-from tests.servers import PROJECT, is_open
 from tests.e2e.test_postman import newman
+from tests.servers import PROJECT, is_open
 
 
 @pytest.fixture(scope="module")
