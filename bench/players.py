@@ -118,7 +118,7 @@ def main(url: str, rate: float, seconds: float) -> dict[str, object]:
     def note(response_time: float, **rest: object) -> None:
         answered.append((time.perf_counter(), response_time))
 
-    events.request.add_listener(note)  # type: ignore[no-untyped-call]
+    events.request.add_listener(note)
     Arrivals.url, Arrivals.http, Arrivals.rate, Arrivals.seconds = url, Connections(url), rate, seconds
     runner = Environment(user_classes=[Arrivals], events=events).create_local_runner()
     began, busy = time.perf_counter(), time.process_time()

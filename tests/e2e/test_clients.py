@@ -218,7 +218,7 @@ def test_heartbeats_go_out_by_themselves_until_the_stream_is_ended(brief: Server
         viewer = Viewer(api, user_id)
         while viewer.read("tv").json()["expiresAt"] == first["expiresAt"]:
             assert ended.empty()
-        viewer.stop("tv")
+        viewer.end("tv")
     reason, problem = ended.get(timeout=10)
     assert (reason, problem["status"]) == ("stopped", 410)
 

@@ -115,7 +115,7 @@ def test_without_dynamodb_the_refusal_says_what_to_check(
 def test_a_program_gets_the_problem_of_the_api_too(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CommandError):
         call_command("streams", "end", viewer.user_id, "tv", "--json")
-    assert json.loads(capsys.readouterr().out) == viewer.stop("tv").json()
+    assert json.loads(capsys.readouterr().out) == viewer.end("tv").json()
 
 
 def test_a_refusal_in_a_terminal_is_a_failure_without_a_traceback(environment: dict[str, str]) -> None:

@@ -216,7 +216,7 @@ GOOD = {"LEASE_TOKEN_KEYS": KEY, "API_KEYS": f"x:{'0' * 64}:streams:operate"}
 
 
 def a_stage(name: str = "test", **changes: Any) -> Stage:
-    return Stage(name, stage_of("test").settings | {"s3_bucket": "stream-limits"} | changes)
+    return Stage(name, dict(stage_of("test").settings) | {"s3_bucket": "stream-limits"} | changes)
 
 
 def found(stage: Stage, variables: dict[str, str], aws: str | None = None) -> list[str]:
@@ -246,7 +246,7 @@ def test_a_bucket_that_is_taken_stands_in_the_way(status: int, code: str) -> Non
 
 VARIABLES = stage_of("test").environment
 OWN_TABLE = {"environment_variables": {**VARIABLES, "DYNAMODB_TABLE": "Own"}}
-BAD_VALUE = {"environment_variables": {**VARIABLES, "LEASE_SECONDS": "2"}}
+BAD_VALUE: dict[str, Any] = {"environment_variables": {**VARIABLES, "LEASE_SECONDS": "2"}}
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def test_a_server_killed_between_requests_has_lost_nothing_when_it_is_back(
     environment |= {"DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"]}
     with running(runserver(), environment) as server, server.client() as client:
         started = [Viewer(client, user_id).started("456", deviceId=device) for device in ("tv", "phone", "web")]
-        Viewer(client, user_id).stop("web")
+        Viewer(client, user_id).end("web")
         server.process.kill()
     with running(runserver(), environment) as server, server.client() as client:
         viewer = Viewer(client, user_id)

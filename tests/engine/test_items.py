@@ -1,5 +1,6 @@
 """A user's item: its size, and what versions before this one have written."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_what_version_1_wrote_is_read(streams: StreamStore, user_id: str) -> Non
 def test_each_verb_goes_on_from_what_version_1_wrote(streams: StreamStore, user_id: str, verb: str) -> None:
     put(of_version_1(user_id, limit={"N": "5"}, when_full={"S": "deny"}))
     hold = Hold(epoch=NOW - 1010, expires_at=NOW - 5 + LEASE_MS)
-    verbs = {
+    verbs: dict[str, Callable[[], Any]] = {
         "start": lambda: streams.start(user_id, asking("new"), now=NOW),
         "renew": lambda: streams.renew(user_id, "tv", hold=hold, now=NOW),
         "stop": lambda: streams.stop(user_id, "tv", hold=hold, now=NOW),
@@ -107,7 +108,7 @@ def dynamodb_bytes(value: Any) -> int:
         return 3 + sum(1 + len(name.encode()) + dynamodb_bytes(inner) for name, inner in content.items())
     if type_ == "N":
         digits = len(content.strip("-0").replace(".", ""))
-        return (digits + 1) // 2 + 1 + content.startswith("-")
+        return int((digits + 1) // 2 + 1 + content.startswith("-"))
     return len(content.encode()) if type_ == "S" else 1
 
 

@@ -40,7 +40,8 @@ class StoreAndRule(RuleBasedStateMachine):
     @initialize(limit=st.integers(0, 4), when_full=WHEN_FULL)
     def begin(self, limit: int, when_full: WhenFull) -> None:
         policy = Policy(limit=limit, lease_ms=LEASE_MS, when_full=when_full)
-        self.user_id, self.now, self.holds = str(uuid.uuid4()), NOW, {}
+        self.user_id, self.now = str(uuid.uuid4()), NOW
+        self.holds: dict[str, list[Hold]] = {}
         self.store, self.model = StreamStore(policy=policy), ModelStore(policy)
 
     def both(self, verb: str, *arguments: Any, **options: Any) -> Any:
@@ -142,5 +143,5 @@ StoreAndRule.TestCase.settings = settings(
 
 
 @pytest.mark.engine
-class TestStoreAgreesWithRule(StoreAndRule.TestCase):  # type: ignore[misc]
+class TestStoreAgreesWithRule(StoreAndRule.TestCase):  # type: ignore[misc,valid-type]
     """Run by pytest."""

@@ -333,7 +333,7 @@ def test_utf_8_may_be_said_in_any_spelling(viewer: Viewer, content_type: str) ->
 @pytest.mark.parametrize("charset", IN_ANOTHER_CHARSET, ids=lambda charset: repr(charset)[:40])
 @pytest.mark.parametrize("parameter", ["charset=", "charset*=utf-8''", "a=b; CHARSET = ", "charset=;charset="])
 def test_another_charset_is_refused_and_harmless_without_a_body(viewer: Viewer, charset: str, parameter: str) -> None:
-    headers = {"Content-Type": f"application/json; {parameter}{charset}".encode()}
+    headers = {b"Content-Type": f"application/json; {parameter}{charset}".encode()}
     refused(viewer.api.post(viewer.url, content=b'{"streamId":"456"}', headers=headers), 415, "unsupported-media-type")
     assert viewer.api.get(f"{viewer.url}?a=1", headers=headers).status_code == 200
 

@@ -138,9 +138,9 @@ REMEMBERED = {
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_no_name_of_a_codec_is_looked_up_or_remembered(user_id: str, method: str, headers: dict[str, str]) -> None:
     path = f"/users/{user_id}/streams"
-    before = set(encodings._cache)  # type: ignore[attr-defined]
+    before = set(encodings._cache)
     for number in range(100):
         named = {key: value.format(name=f"codec-{number}") for key, value in headers.items()}
         status, _, _ = ask(method, path, b"{}" if method == "POST" else b"", "a=1", named)
         assert status in (200, 400, 415)
-    assert set(encodings._cache) == before  # type: ignore[attr-defined]
+    assert set(encodings._cache) == before

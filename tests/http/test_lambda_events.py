@@ -8,11 +8,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from apig_wsgi import make_lambda_handler
 from pytest_django.fixtures import Settings
 
 from tests.lambda_events import (
@@ -29,12 +29,13 @@ from tests.lambda_events import (
     header,
     http_api,
     http_api_on_a_domain,
-    lambda_entry,
     lambda_handler,
     rest_api,
     rest_api_on_a_domain,
     zappa_settings,
 )
+
+from streams_project import lambda_entry  # isort: skip  # tests.lambda_events makes it ready
 from tests.servers import PROJECT
 
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -61,8 +62,8 @@ def hosts(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = HOSTS
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS)
-def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+@pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
+def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Client:
     make, prefix, base_path = request.param
     monkeypatch.setattr(zappa_settings, "BASE_PATH", base_path)
     return Client(make, prefix)
@@ -195,9 +196,7 @@ def seen_by_the_application(event: Event) -> dict[str, Any]:
         start_response("204 No Content", [])
         return []
 
-    lambda_entry.make_lambda_handler(lambda_entry._mounted(application))(
-        event | lambda_entry._unambiguous_headers(event), None
-    )
+    make_lambda_handler(lambda_entry._mounted(application))(event | lambda_entry._unambiguous_headers(event), None)
     return seen
 
 

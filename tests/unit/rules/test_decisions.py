@@ -1,6 +1,8 @@
 """The pure rule, one sentence a test."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -173,10 +175,11 @@ def test_a_fenced_player_neither_renews_nor_stops_the_new_holder() -> None:
     before = account("a")
     after, _ = rules.start(before, asking("a"), now=NOW + 7, policy=POLICY)
     old = held(before.leases["a"])
-    for verb in (
+    verbs: tuple[Callable[[], Any], ...] = (
         lambda: rules.renew(after, "a", hold=old, now=NOW + 8, policy=POLICY),
         lambda: rules.stop(after, "a", hold=old, now=NOW + 8, policy=POLICY),
-    ):
+    )
+    for verb in verbs:
         with pytest.raises(StreamEnded) as refusal:
             verb()
         assert (refusal.value.ending.reason, refusal.value.ending.at) == (Reason.TAKEN_OVER, NOW + 7)
@@ -196,7 +199,7 @@ def test_a_stop_after_the_lease_ended_is_told_as_expired() -> None:
 
 @pytest.mark.parametrize("verb", ["renew", "stop", "read"])
 def test_an_id_nobody_knows_is_not_found(verb: str) -> None:
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "renew": lambda: rules.renew(account("a"), "zzz", hold=Hold(epoch=1), now=NOW, policy=POLICY),
         "stop": lambda: rules.stop(account("a"), "zzz", hold=None, now=NOW, policy=POLICY),
         "read": lambda: rules.read(account("a"), "zzz", now=NOW),
