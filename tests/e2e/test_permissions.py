@@ -57,11 +57,25 @@ def limit_of_ana(*, viewer: int, another: int, operator: int, administrator: int
     }
 
 
+def of_oneself(viewer: int, *, back_end: int = 401, administrating: int = 403, **callers: int) -> dict[str, int]:
+    """`/me`: of whoever is a viewer, back ends are none."""
+    viewers = dict.fromkeys(["own viewer", "another viewer", "operator", "administrator"], viewer)
+    return UNKNOWN | viewers | {"back end": back_end, "administrating back end": administrating} | callers
+
+
 PATHS = {
+    "account": "/users/gone",
     "limit": f"/users/{OWN}/limit",
     "stream-list": f"/users/{OWN}/streams",
     "stream-heartbeat": f"/users/{OWN}/streams/unknown/heartbeat",
+    "stream-stop": f"/users/{OWN}/streams/unknown/stop",
     "stream-detail": f"/users/{OWN}/streams/unknown",
+    "my-account": "/me",
+    "my-limit": "/me/limit",
+    "my-stream-list": "/me/streams",
+    "my-stream-heartbeat": "/me/streams/unknown/heartbeat",
+    "my-stream-stop": "/me/streams/unknown/stop",
+    "my-stream-detail": "/me/streams/unknown",
     "healthz": "/healthz",
     "readyz": "/readyz",
     "home": "/",
@@ -74,7 +88,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("stream-list", "POST"): {"streamId": "456", "deviceId": "tv"},
     ("stream-detail", "PUT"): {"streamId": ""},
     ("stream-heartbeat", "POST"): {"token": "x"},
+    ("stream-stop", "POST"): {"token": "x"},
 }
+BODIES |= {(f"my-{route}", method): body for (route, method), body in BODIES.items()}
+QUERIES = {("stream-list", "DELETE"): "?except=tv", ("my-stream-list", "DELETE"): "?except=tv"}
+WHOEVER_HAS_A_TOKEN = dict.fromkeys(CALLERS, 400)
 EVERYONE = dict.fromkeys(CALLERS, 200)
 MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("limit", "GET"): limit_of_ana(viewer=200, another=403, operator=200, administrator=200),
@@ -82,7 +100,22 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("limit", "DELETE"): limit_of_ana(viewer=403, another=403, operator=403, administrator=204),
     ("stream-list", "GET"): streams_of_ana(200),
     ("stream-list", "POST"): streams_of_ana(200),
-    ("stream-heartbeat", "POST"): streams_of_ana(400),
+    ("stream-list", "DELETE"): streams_of_ana(200),
+    ("stream-heartbeat", "POST"): WHOEVER_HAS_A_TOKEN,
+    ("stream-stop", "POST"): WHOEVER_HAS_A_TOKEN,
+    ("account", "DELETE"): limit_of_ana(viewer=403, another=403, operator=403, administrator=204),
+    ("my-limit", "GET"): of_oneself(200, administrating=401),
+    ("my-limit", "PUT"): of_oneself(403, back_end=403, administrating=401, administrator=200),
+    ("my-limit", "DELETE"): of_oneself(403, back_end=403, administrating=401, administrator=204),
+    ("my-stream-list", "GET"): of_oneself(200),
+    ("my-stream-list", "POST"): of_oneself(201, **{"own viewer": 200}),
+    ("my-stream-list", "DELETE"): of_oneself(200),
+    ("my-stream-heartbeat", "POST"): WHOEVER_HAS_A_TOKEN,
+    ("my-stream-stop", "POST"): WHOEVER_HAS_A_TOKEN,
+    ("my-stream-detail", "GET"): of_oneself(404),
+    ("my-stream-detail", "PUT"): of_oneself(400, back_end=400),
+    ("my-stream-detail", "DELETE"): of_oneself(404),
+    ("my-account", "DELETE"): of_oneself(403, back_end=403, administrating=401, administrator=204),
     ("stream-detail", "GET"): streams_of_ana(404),
     ("stream-detail", "PUT"): streams_of_ana(400),
     ("stream-detail", "DELETE"): streams_of_ana(404),
@@ -150,7 +183,8 @@ def test_every_route_and_method_has_a_row() -> None:
 def test_a_caller_may_do_what_the_matrix_says_and_no_more(
     guarded: httpx.Client, route: str, method: str, caller: str
 ) -> None:
-    response = guarded.request(method, PATHS[route], json=BODIES.get((route, method)), headers=CALLERS[caller])
+    url = PATHS[route] + QUERIES.get((route, method), "")
+    response = guarded.request(method, url, json=BODIES.get((route, method)), headers=CALLERS[caller])
     assert response.status_code == MATRIX[route, method][caller], response.text
     if response.status_code == 401:
         assert response.json()["type"] == "unauthenticated"
@@ -220,6 +254,7 @@ def test_every_answer_carries_the_security_headers(guarded: httpx.Client, accept
 
 
 def test_a_request_for_another_host_is_refused(guarded: httpx.Client) -> None:
-    response = guarded.get("/healthz", headers={"Host": "evil.example.com"})
+    assert guarded.get("/healthz", headers={"Host": "evil.example.com"}).status_code == 200, "a health check by address"
+    response = guarded.get("/readyz", headers={"Host": "evil.example.com"})
     assert (response.status_code, response.json()["type"]) == (400, "invalid-request")
     assert "Host" in response.json()["errors"]

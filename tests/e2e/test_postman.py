@@ -33,14 +33,14 @@ def path_of(call: dict[str, Any]) -> str:
 def test_the_collection_has_every_call_of_the_api() -> None:
     offered = set()
     for route in urlpatterns:
-        if route.name in PAGES:
+        if route.name in PAGES or str(route.name).startswith("my-"):
             continue
         callback: Any = route.callback
         actions = getattr(callback, "actions", None)
         view = getattr(callback, "cls", None) or callback.view_class
         methods = actions or [name for name in view.http_method_names if hasattr(view, name)]
         offered |= {(route.name, method.upper()) for method in methods}
-    routes = [(route.name, re.compile(str(route.pattern))) for route in urlpatterns]
+    routes = [(route.name, re.compile(route.pattern.regex.pattern)) for route in urlpatterns]
     called = set()
     for call in calls(COLLECTION["item"]):
         name = next(name for name, pattern in routes if pattern.match(path_of(call)))
