@@ -49,7 +49,7 @@ LEFT_OUT = re.compile(
     | (^|/)tests?/
     | ^[^/]+\.(dist-info|data)/
     | \.(pyi|pyx|pxd|c|h|po|mo|map|typed|md|rst|txt)$
-    | ^boto3/(data|examples|docs)/
+    | ^boto3/(data|examples)/
     | ^botocore/data/(?!(dynamodb|secretsmanager|ssm)/|[^/]*\.json$)
     | ^botocore/data/\w+/.*/(examples|waiters|paginators)
     | ^cffi/

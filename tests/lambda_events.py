@@ -11,7 +11,6 @@ STAGE, API, OWN = "test", "a1b2c3.execute-api.eu-west-1.amazonaws.com", "streams
 FUNCTION, BALANCER = "f00.lambda-url.eu-west-1.on.aws", "lb-1.eu-west-1.elb.amazonaws.com"
 HOSTS = [API, OWN, FUNCTION, BALANCER]
 
-type Event = dict[str, Any]
 type Make = Callable[[str, str, str, Mapping[str, str], str], Event]
 """Method, path and query as the client sent them, headers and body; to the event."""
 
@@ -33,9 +32,9 @@ zappa_settings.__dict__.update(
     PROJECT_NAME="stream-limits",
 )
 sys.modules["zappa_settings"] = zappa_settings
-from streams_project import lambda_entry  # noqa: E402
+from streams_project.lambda_entry import Event, lambda_handler  # noqa: E402
 
-lambda_handler = lambda_entry.lambda_handler
+__all__ = ["Event", "lambda_handler"]
 
 
 def version_1(path: str, context: Event, host: str, method: str, query: str, headers: Mapping[str, str]) -> Event:

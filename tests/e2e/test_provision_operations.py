@@ -300,7 +300,7 @@ def test_every_alarm_is_set_once_and_has_its_page(cloudwatch: Any) -> None:
     everything = {"viewer_rate": 120, "expect_traffic": True}
     assert len(carry_out(plan_of_alarms(cloudwatch, **everything))) == 14
     assert carry_out(plan_of_alarms(cloudwatch, **everything)) == []
-    page = (Path(__file__).parent.parent / "docs" / "runbook.md").read_text()
+    page = (PROJECT / "docs" / "runbook.md").read_text()
     for alarm in alarms(STAGE, Wanted(viewer_rate=120, expect_traffic=True), region=REGION):
         assert f"\n## {alarm.name}\n" in page
 
