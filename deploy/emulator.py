@@ -37,6 +37,7 @@ def main() -> None:
     isolated = Path(os.environ["STATE_DIR"]) / "python"
     isolated.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     isolated.chmod(0o755)
+    os.environ.pop("DEBUG", None)  # functions inherit this environment
     os.environ["AUTH"] = "true"  # policies hold: who deploys, and the function, may do what theirs allow
     sys.executable = str(isolated)  # which ministack starts functions with
     run_engine()

@@ -222,7 +222,7 @@ def test_the_unzipped_package_serves_by_itself_and_compiles_nothing(here: Path, 
         "PATH": os.environ["PATH"],
         "LOG_LEVEL": "DEBUG",
         "DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"],
-        "LEASE_TOKEN_KEYS": "k" * 32,
+        "LEASE_TOKEN_KEYS": "Zq3xW8vRt5YmKp2LhN7cBd4FgJs6TuAe",
         "API_KEYS": f"test:{hashlib.sha256(b'the-key').hexdigest()}:streams:operate",
     }
     done = subprocess.run(

@@ -24,6 +24,7 @@ from deploy.table import EXPIRY, SCHEMA, plan_table
 from deploy.web_acl import plan_web_acl
 from streams.models import UserStreams
 from streams.problems import PROBLEMS
+from tests.servers import PROJECT
 
 REGION = "eu-west-1"
 STAGE = Stage(
