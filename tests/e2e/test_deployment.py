@@ -67,6 +67,7 @@ def test_the_role_may_do_what_the_service_does_and_nothing_else(rehearsal: Rehea
     items = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
     itself = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
     assert allowed(rehearsal) == {
+        ("dynamodb:DeleteItem", items),
         ("dynamodb:GetItem", items),
         ("dynamodb:UpdateItem", items),
         ("lambda:InvokeFunction", itself),
