@@ -42,11 +42,14 @@ class ModelStore:
     def forget(self, user_id: str) -> None:
         self.accounts.pop(user_id, None)
 
-    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> None:
-        account = self.read(user_id, now=now)
+    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> Account | None:
+        before, account = self.accounts.get(user_id), self.read(user_id, now=now)
         self.accounts[user_id] = replace(account, limit=limit, when_full=when_full, version=account.version + 1)
+        return before
 
-    def clear_limit(self, user_id: str, *, now: int) -> None:
+    def clear_limit(self, user_id: str, *, now: int) -> Account | None:
         account = self.read(user_id, now=now)
-        if account.limit is not None:
-            self.accounts[user_id] = replace(account, limit=None, when_full=None, version=account.version + 1)
+        if account.limit is None:
+            return None
+        self.accounts[user_id] = replace(account, limit=None, when_full=None, version=account.version + 1)
+        return account
