@@ -41,6 +41,14 @@ NO_TEXT = ("Cc", "Cf", "Cs")
 """Unicode's categories of what nobody can read: control and format characters, and halves of surrogate pairs."""
 
 
+def is_key(user_id: str) -> bool:
+    """Whether DynamoDB takes this text as a key, whatever it is."""
+    try:
+        return 1 <= len(user_id.encode()) <= KEY_AT_MOST_BYTES
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+
+
 def legible(text: str, *, at_most: int) -> str:
     """Text with a blank for each character that nobody can read, cut to so many bytes of UTF-8 between characters."""
     read = "".join(" " if unicodedata.category(character) in NO_TEXT else character for character in text[:at_most])

@@ -31,6 +31,7 @@ from streams.serializers import (
     PlayerSerializer,
     StartSerializer,
     TokenSerializer,
+    is_key,
     limit_body,
     listing_body,
     player_body,
@@ -81,11 +82,7 @@ class UserView(APIView):
         user_id, caller = self.user_id, self.request.user
         if user_id is None:
             raise NotAuthenticated("/me is the user of a viewer's bearer token: send one, or call /users/{userId}.")
-        try:
-            is_key = 1 <= len(user_id.encode()) <= KEY_AT_MOST_BYTES
-        except UnicodeEncodeError:
-            is_key = False
-        if not is_key:
+        if not is_key(user_id):
             raise InvalidRequest(userId=f"The token's sub must be text of 1 to {KEY_AT_MOST_BYTES} bytes of UTF-8.")
         entitlement = caller.stream_limit if isinstance(caller, Caller) and caller.user_id == user_id else None
         operator = caller.operator if isinstance(caller, Caller) else None

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from streams.errors import InvalidRequest
 from streams.problems import PROBLEMS, Answered, body_of, problem_of
-from streams.serializers import ID, ID_IS
+from streams.serializers import ID, ID_IS, KEY_AT_MOST_BYTES, is_key
 from streams.service import Context
 from streams.storage import deadline
 from streams.storage.store import create_table
@@ -52,9 +52,11 @@ class OperatorCommand(BaseCommand):
     def handle(self, *args: Any, act: Callable[..., Answer], is_json: bool, **options: Any) -> None:
         context = Context(user_id=options["user_id"], now=time.time_ns() // 1_000_000, operator=f"command {_account()}")
         try:
-            bad = {name: ID_IS for name in ("user_id", "id") if not ID.fullmatch(options.get(name, "-"))}
+            bad = {} if is_key(context.user_id) else {"userId": f"Must be 1 to {KEY_AT_MOST_BYTES} bytes of text."}
+            if not ID.fullmatch(options.get("id", "-")):
+                bad["id"] = ID_IS
             if bad:
-                raise InvalidRequest(**{"userId" if name == "user_id" else name: why for name, why in bad.items()})
+                raise InvalidRequest(**bad)
             if settings.DYNAMODB_ENDPOINT:
                 create_table()
             with deadline.of_request():

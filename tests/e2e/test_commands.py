@@ -87,7 +87,7 @@ def test_a_limit_says_who_set_it(user_id: str) -> None:
 
 
 REFUSED = {
-    "a bad user": (("streams", "list", "a/b"), "userId: Must be 1 to 128 characters"),
+    "a bad user": (("streams", "list", "x" * 2049), "userId: Must be 1 to 2048 bytes of text."),
     "a bad id": (("streams", "end", "ana", ".."), "id: Must be 1 to 128 characters"),
     "an unknown stream": (("streams", "end", "nobody", "tv"), "See the live ones with: manage.py streams list nobody"),
     "a limit too high": (("limit", "set", "ana", "101"), "limit: Ensure this value is less than or equal to 100."),
@@ -110,6 +110,27 @@ def test_without_dynamodb_the_refusal_says_what_to_check(
     monkeypatch.setattr(service, "store", replace(service.store, call=unreachable()))
     with pytest.raises(CommandError, match=r"The store does not answer.*\n.+\nCheck DYNAMODB_ENDPOINT, or AWS_PROFILE"):
         said(*words)
+
+
+def test_an_operator_ends_all_streams_but_one(viewer: Viewer) -> None:
+    for device in ("tv", "phone", "web"):
+        viewer.started(deviceId=device)
+    assert answered("streams", "clear", viewer.user_id, "--except", "phone") == {"ended": ["tv", "web"]}
+    assert said("streams", "clear", viewer.user_id) == f"Ended of {viewer.user_id}: phone.\n"
+    assert viewer.list()["active"] == 0
+
+
+@pytest.mark.parametrize("user_id", ["https://id.example.com/users/7", "CN=Jo Bloggs,OU=x", "名", "jo+tag@example.com"])
+def test_an_operator_reaches_users_of_any_name(user_id: str) -> None:
+    assert said("streams", "list", user_id) == f"{user_id} has 0 of 3 streams.\n"
+
+
+def test_an_operator_has_a_user_forgotten(viewer: Viewer) -> None:
+    viewer.limit(1)
+    viewer.started(deviceId="tv")
+    assert said("streams", "forget", viewer.user_id) == f"Nothing is kept of {viewer.user_id} any more.\n"
+    assert viewer.read("tv").json()["type"] == "stream-not-found"
+    assert viewer.list()["limit"] == 3
 
 
 def test_a_program_gets_the_problem_of_the_api_too(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:

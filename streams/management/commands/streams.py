@@ -1,5 +1,6 @@
-"""`manage.py streams list USER` and `streams end USER ID`."""
+"""`manage.py streams list USER`, `streams end USER ID`, `streams clear USER [--except ID]`, `streams forget USER`."""
 
+import argparse
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -14,13 +15,16 @@ from streams.service import Context
 class Command(OperatorCommand):
     """See and end the streams of a user."""
 
-    help = "Lists the live streams of a user, or ends one."
+    help = "Lists the live streams of a user, or ends them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(metavar="ACTION", required=True)
         self.add_action(actions, "list", self.list, "The user's live streams, oldest first.")
         end = self.add_action(actions, "end", self.end, "End a stream; harmless when it is over already.")
         end.add_argument("id", metavar="ID", help="as `streams list` shows it")
+        clear = self.add_action(actions, "clear", self.clear, "End every stream of the user.")
+        clear.add_argument("--except", metavar="ID", dest="id", default=argparse.SUPPRESS, help="the one that goes on")
+        self.add_action(actions, "forget", self.forget, "Drop everything kept of the user, the limit too.")
 
     def list(self, context: Context, **options: Any) -> Answer:
         """The live streams, as `GET /users/{userId}/streams` has them."""
@@ -35,6 +39,16 @@ class Command(OperatorCommand):
         """End it, whoever holds it, as `DELETE /users/{userId}/streams/{id}` does."""
         service.end(context, id)
         return Answer(f"The stream {id} of {context.user_id} is over.")
+
+    def clear(self, context: Context, *, id: str | None = None, **options: Any) -> Answer:
+        """End all but one, as `DELETE /users/{userId}/streams` does."""
+        ended = service.end_all(context, keep=id)
+        return Answer(f"Ended of {context.user_id}: {', '.join(ended) or 'none'}.", {"ended": ended})
+
+    def forget(self, context: Context, **options: Any) -> Answer:
+        """As `DELETE /users/{userId}`."""
+        service.forget(context)
+        return Answer(f"Nothing is kept of {context.user_id} any more.")
 
 
 def in_words(seconds: float) -> str:
