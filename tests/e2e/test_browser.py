@@ -199,9 +199,9 @@ def test_an_hour_that_is_left_is_told_in_minutes(console: Page, user_id: str) ->
 
 
 def test_a_problem_of_the_console_itself_is_told(console: Page) -> None:
-    console.get_by_label("User", exact=True).fill("no such/user")
+    console.get_by_label("User", exact=True).fill("no such#user")
     console.get_by_role("button", name="Show").click()
-    expect(console.get_by_role("alert")).to_contain_text("userId: Must be 1 to 128 characters")
+    expect(console.get_by_role("alert")).to_contain_text("userId: Must be 1 to 255 printable ASCII characters")
 
 
 def test_a_tab_that_is_closed_frees_its_slot(console: Page, viewer: Viewer) -> None:
