@@ -30,8 +30,8 @@ def hammer(connections: int, seconds: float) -> int:
                 {
                     "TableName": TABLE,
                     "Key": {"user_id": {"S": user}},
-                    "UpdateExpression": "SET leases.#id = :lease",
-                    "ConditionExpression": "size(leases) < :limit",
+                    "UpdateExpression": "SET l.#id = :lease",
+                    "ConditionExpression": "size(l) < :limit",
                     "ExpressionAttributeNames": {"#id": "device"},
                     "ExpressionAttributeValues": {
                         ":lease": {"M": {"stream_id": {"S": "456"}, "expires_at": {"N": "1800000000000"}}},

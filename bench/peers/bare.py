@@ -37,16 +37,16 @@ def start(user_id: str, stream_id: str) -> tuple[int, dict[str, Any]]:
     """One more lease, if there is room."""
     id, now = secrets.token_urlsafe(12), time.time_ns() // 1_000_000
     lease = {
-        "stream_id": {"S": stream_id},
-        "started_at": {"N": str(now)},
-        "expires_at": {"N": str(now + LEASE_MS)},
+        "s": {"S": stream_id},
+        "a": {"N": str(now)},
+        "e": {"N": str(now + LEASE_MS)},
     }
     try:
         dynamodb.update_item(
             TableName=TABLE,
             Key={"user_id": {"S": user_id}},
-            UpdateExpression="SET leases.#id = :lease",
-            ConditionExpression="size(leases) < :limit",
+            UpdateExpression="SET l.#id = :lease",
+            ConditionExpression="size(l) < :limit",
             ExpressionAttributeNames={"#id": id},
             ExpressionAttributeValues={":lease": {"M": lease}, ":limit": {"N": str(LIMIT)}},
         )
@@ -62,8 +62,8 @@ def renew(user_id: str, id: str) -> tuple[int, dict[str, Any]]:
         dynamodb.update_item(
             TableName=TABLE,
             Key={"user_id": {"S": user_id}},
-            UpdateExpression="SET leases.#id.expires_at = :end",
-            ConditionExpression="leases.#id.expires_at > :now",
+            UpdateExpression="SET l.#id.e = :end",
+            ConditionExpression="l.#id.e > :now",
             ExpressionAttributeNames={"#id": id},
             ExpressionAttributeValues={":now": {"N": str(now)}, ":end": {"N": str(now + LEASE_MS)}},
         )
@@ -77,8 +77,8 @@ def stop(user_id: str, id: str) -> tuple[int, dict[str, Any]]:
     dynamodb.update_item(
         TableName=TABLE,
         Key={"user_id": {"S": user_id}},
-        UpdateExpression="REMOVE leases.#id",
-        ConditionExpression="attribute_exists(leases)",
+        UpdateExpression="REMOVE l.#id",
+        ConditionExpression="attribute_exists(l)",
         ExpressionAttributeNames={"#id": id},
     )
     return 204, {}
