@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from functools import cache
 from typing import Any, override
 from urllib.parse import quote
 
@@ -89,10 +90,9 @@ class UserView(APIView):
         return Context(user_id=user_id, now=self.now, entitlement=entitlement, operator=operator)
 
     def parse(self, shape: type[PlayerSerializer]) -> dict[str, Any]:
-        """The body, checked."""
-        serializer = shape(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
+        """The body, checked. Its serializer is made once for each shape, since making one copies every field, a tenth
+        of a request; a run of its validation keeps nothing of a request."""
+        return dict(_serializer(shape).run_validation(self.request.data))
 
     def place(self, id: str) -> str:
         """The path of a stream of this user, under whatever path the service is mounted at."""
@@ -286,6 +286,11 @@ class ReadyView(APIView):
 def unknown_url(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """A problem for every URL that is not the API's; Django gives the exception where it is no path (`*`)."""
     return plain_response(Http404())
+
+
+@cache
+def _serializer(shape: type[PlayerSerializer]) -> PlayerSerializer:
+    return shape()
 
 
 def _announces_a_body(request: Request) -> bool:

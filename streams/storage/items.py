@@ -90,6 +90,12 @@ def account_item(account: Account) -> dict[str, Item]:
     }
 
 
+def lease_of(item: Item, id: str) -> Lease | None:
+    """The lease of one stream, without a look at the others."""
+    stored = item["l"]["M"].get(id)
+    return lease(id, stored, prior_expires_at=plain(item["p"]["M"].get(id, number(0)))) if stored else None
+
+
 def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
     """A stored lease."""
     fields = {LEASE_OF[short]: value for short, value in plain(item).items() if short in LEASE_OF}
@@ -103,7 +109,7 @@ def account(item: Item) -> Account:
     priors = plain(item["p"])
     return Account(
         version=plain(item["version"]),
-        leases={id: lease(id, stored, prior_expires_at=priors[id]) for id, stored in item["l"]["M"].items()},
+        leases={id: lease(id, stored, prior_expires_at=priors.get(id, 0)) for id, stored in item["l"]["M"].items()},
         ended={id: _ending(stored) for id, stored in item["d"]["M"].items()},
         **_override(item),
     )

@@ -96,7 +96,7 @@ class StreamStore:
                     returning="ALL_OLD",
                 )
             )
-            own = _account(before).leases.get(request.id)
+            own = _reading(items.lease_of, before, request.id)
             return Admission(lease=replace(lease, prior_expires_at=own.expires_at if own else 0))
 
         def judge(account: Account) -> tuple[Admission, Account]:
@@ -130,7 +130,9 @@ class StreamStore:
                     returning="ALL_NEW",
                 )
             )
-            return _account(after).leases[id]
+            renewed = _reading(items.lease_of, after, id)
+            assert renewed is not None, "its condition held"
+            return renewed
 
         def judge(account: Account) -> tuple[Lease, Account]:
             after = rules.renew(account, id, hold=hold, now=now, policy=self.policy)
@@ -343,9 +345,14 @@ class StreamStore:
 
 
 def _account(item: Item) -> Account:
+    """Everything that an item says."""
+    return _reading(items.account_of_first_format if items.is_first_format(item) else items.account, item)
+
+
+def _reading[Read](read: Callable[..., Read], item: Item, *arguments: Any) -> Read:
     """What an item says. An answer that is none of ours says nothing."""
     try:
-        return items.account_of_first_format(item) if items.is_first_format(item) else items.account(item)
+        return read(item, *arguments)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise StoreUnavailable(f"the item is not one that this service wrote: {exc!r}") from exc
 
