@@ -12,7 +12,7 @@ CALLS_AT_MOST = {
     "denial": 1,
     "renew": 1,
     "stop": 1,
-    "stop that forgets old endings, one in five": 2,
+    "stop that forgets old endings, one in four": 2,
     "start over a ghost": 2,
     "list": 1,
 }
