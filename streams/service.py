@@ -4,14 +4,14 @@ rule's decision, records what came of it, and issues the token where a player ge
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
 from streams import audit, events, rules, tokens
 from streams.errors import StoreContended, StoreThrottled, StoreUnavailable, StreamLimitReached, StreamsError
-from streams.rules import EPOCHS_A_MS, Account, Hold, Lease, Metadata, Policy, Reason, StartRequest, WhenFull
+from streams.rules import EPOCHS_A_MS, Account, Asked, Hold, Lease, Policy, Reason, StartRequest, WhenFull
 from streams.storage.store import StreamStore
 
 store = StreamStore(
@@ -40,21 +40,6 @@ class Context:
     now: int
     entitlement: int | None = None
     operator: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a player asks for with a start. `replace` names streams to end for it, each with the epoch of the playback
-    that is meant, or None."""
-
-    id: str
-    stream_id: str
-    device_id: str | None = None
-    device_name: str | None = None
-    device_type: str | None = None
-    title: str | None = None
-    metadata: Metadata = field(default_factory=dict)
-    replace: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

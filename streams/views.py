@@ -21,7 +21,7 @@ from streams.authentication import Caller
 from streams.errors import InvalidRequest
 from streams.permissions import MaySetLimits
 from streams.problems import plain_response
-from streams.rules import Lease, WhenFull
+from streams.rules import Asked, Lease, WhenFull
 from streams.serializers import (
     ID,
     ID_IS,
@@ -38,7 +38,7 @@ from streams.serializers import (
     player_body,
     stream_body,
 )
-from streams.service import Asked, Context
+from streams.service import Context
 
 
 class UserView(APIView):

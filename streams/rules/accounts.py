@@ -116,24 +116,28 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequest:
-    """What a player asks for.
-
-    `replace` names streams to end in the same write, each with the epoch of the playback that is meant, or None for
-    whichever holds the id. `epoch` and `nonce` are this start's own, made up by the caller: the epoch from the clock,
-    so that it is above every earlier one of the slot but for clocks that disagree, and the nonce at random.
-    """
+class Asked:
+    """What a player asks for with a start. `replace` names streams to end in the same write, each with the epoch of the
+    playback that is meant, or None for whichever holds the id."""
 
     id: str
     stream_id: str
-    epoch: int
-    nonce: str
     device_id: str | None = None
     device_name: str | None = None
     device_type: str | None = None
     title: str | None = None
     metadata: Metadata = field(default_factory=dict)
     replace: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest(Asked):
+    """A start as it is judged. `epoch` and `nonce` are its own: the epoch from the clock, so that it is above every
+    earlier one of the slot but for clocks that disagree, and the nonce at random. `entitlement` is the limit that the
+    viewer's own bearer token grants."""
+
+    epoch: int
+    nonce: str
     entitlement: int | None = None
 
     def lease(self, *, now: int, policy: Policy, epoch: int | None = None, prior_expires_at: int = 0) -> Lease:
