@@ -116,7 +116,7 @@ def started(id: str, parameters: list[OpenApiParameter]) -> Any:
         201: answer(PlayerStream, "Admitted."),
         200: answer(PlayerStream, "Admitted: the id held a slot already, and keeps that one."),
     }
-    refused = ("stream-limit-reached", "store-contended")
+    refused = ("stream-limit-reached", "too-many-starts", "store-contended")
     return operation(id, answers, *refused, body=StartSerializer, parameters=[*parameters, *STARTED])
 
 

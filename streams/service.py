@@ -10,7 +10,14 @@ from typing import Any
 from django.conf import settings
 
 from streams import audit, events, rules, tokens
-from streams.errors import StoreContended, StoreThrottled, StoreUnavailable, StreamLimitReached, StreamsError
+from streams.errors import (
+    StoreContended,
+    StoreThrottled,
+    StoreUnavailable,
+    StreamLimitReached,
+    StreamsError,
+    TooManyStarts,
+)
 from streams.rules import EPOCHS_A_MS, Account, Asked, Hold, Lease, Policy, Reason, StartRequest, WhenFull
 from streams.storage.store import StreamStore
 
@@ -19,11 +26,14 @@ store = StreamStore(
         limit=settings.STREAM_LIMIT,
         lease_ms=settings.LEASE_SECONDS * 1000,
         when_full=WhenFull(settings.WHEN_FULL),
+        mint_burst=settings.MINT_BURST,
+        mint_interval_ms=settings.MINT_INTERVAL_MS,
     )
 )
 
 REFUSALS: Mapping[type[StreamsError], str] = {
     StreamLimitReached: "denied",
+    TooManyStarts: "too-many-starts",
     StoreContended: "contended",
     StoreUnavailable: "unavailable",
     StoreThrottled: "unavailable",
@@ -62,7 +72,7 @@ class Listing:
 
 
 def start(context: Context, asked: Asked) -> Playing:
-    """Admit one more stream, or raise `StreamLimitReached`."""
+    """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
     request = StartRequest(
         **{name: getattr(asked, name) for name in Asked.__slots__},
         epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),

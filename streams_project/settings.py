@@ -4,6 +4,7 @@ A wrong value stops the process at start with the variable's name and what to se
 """
 
 import json
+import math
 import os
 import re
 import secrets
@@ -50,6 +51,16 @@ def _whole(name: str, default: int, low: int, high: int) -> int:
     return _read(name, default, convert, f"a whole number from {low} to {high}")
 
 
+def _seconds(name: str, default: float, low: float, high: float) -> float:
+    def convert(text: str) -> float:
+        number = float(text)
+        if not low <= number <= high:
+            raise ValueError(text)
+        return number
+
+    return _read(name, default, convert, f"seconds from {low} to {high}")
+
+
 def _choice(name: str, *choices: str) -> str:
     return _read(name, choices[0], dict(zip(choices, choices, strict=True)).__getitem__, f"one of {', '.join(choices)}")
 
@@ -94,6 +105,16 @@ HIGHEST_LIMIT = 100
 STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
+EDGE_TOKEN_GRACE_SECONDS = _whole("EDGE_TOKEN_GRACE_SECONDS", 20, 0, 20)
+"""How long after the next heartbeat is due an edge token is good: for how long a heartbeat may be late."""
+EDGE_TOKEN_MS = (LEASE_SECONDS * 1000) // 3 + EDGE_TOKEN_GRACE_SECONDS * 1000
+"""The life of an edge token."""
+MINT_BURST = _whole("MINT_BURST", 6, 1, 1000)
+"""So many streams of a user may start at once, one after the other;"""
+MINT_INTERVAL_MS = round(
+    1000 * _seconds("MINT_INTERVAL_SECONDS", min(5.0, math.ceil(EDGE_TOKEN_MS / 11) / 1000), 0, 3600)
+)
+"""then one every so often, or as often as they like at 0. Whoever watches meets neither."""
 
 # --- authentication --------------------------------------------------------------------------------------------------
 
