@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from streams import audit, events, rules, tokens
+from streams import audit, edge_tokens, events, rules, tokens
 from streams.errors import (
     StoreContended,
     StoreThrottled,
@@ -54,11 +54,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playing:
-    """A user's stream as its own player gets it, with the token for its next heartbeat or its stop."""
+    """A user's stream as its own player gets it, with the token for its next heartbeat or its stop, and the one for
+    who serves what it plays."""
 
     user_id: str
     lease: Lease
     token: str
+    edge_token: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ def start(context: Context, asked: Asked) -> Playing:
     with _recording_refusals(context.now):
         admission = store.start(context.user_id, request, now=context.now)
     events.record("admitted", *admission.ended, now=context.now)
-    return _playing(context.user_id, admission.lease)
+    return _playing(context.user_id, admission.lease, now=context.now)
 
 
 def renew(token: str, *, user_id: str | None, id: str, now: int) -> Playing:
@@ -91,7 +93,7 @@ def renew(token: str, *, user_id: str | None, id: str, now: int) -> Playing:
     with _recording_refusals(now):
         lease = store.renew(play.user_id, id, hold=play.hold, now=now)
     events.record("renewed", now=now)
-    return _playing(play.user_id, lease)
+    return _playing(play.user_id, lease, now=now)
 
 
 def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
@@ -156,14 +158,20 @@ def clear_limit(context: Context) -> None:
     _audit(context, "limit.clear", before=_override(before), after=None)
 
 
+def edge_keys() -> list[Any]:
+    """The public keys that edge tokens verify with, as JWKs."""
+    return edge_tokens.published()
+
+
 def ping(*, now: int) -> None:
     """Raise `StoreUnavailable` unless DynamoDB answers for the table. Asks for an item, which is all that the service
     is allowed to do in production."""
     store.read("readyz", now=now)
 
 
-def _playing(user_id: str, lease: Lease) -> Playing:
-    return Playing(user_id=user_id, lease=lease, token=tokens.issue(user_id, lease))
+def _playing(user_id: str, lease: Lease, *, now: int) -> Playing:
+    edge_token = edge_tokens.issue(user_id, lease, now=now)
+    return Playing(user_id=user_id, lease=lease, token=tokens.issue(user_id, lease), edge_token=edge_token)
 
 
 def _stop(user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from streams_project import edge_keys
 from streams_project.credentials import MAKE_ONE, api_keys, check_purposes, check_secrets
 from streams_project.references import resolved
 
@@ -169,9 +170,33 @@ if not LEASE_TOKEN_KEYS:
         f"lease tokens. {MAKE_ONE} For local development set DEBUG=1 instead."
     )
 check_secrets("LEASE_TOKEN_KEYS", LEASE_TOKEN_KEYS)
-check_purposes({"LEASE_TOKEN_KEYS": LEASE_TOKEN_KEYS, "AUTH_JWT_SECRETS": AUTH_JWT_SECRETS}, API_KEYS)
 if not DEBUG and LOCAL_TOKEN_KEY in LEASE_TOKEN_KEYS + AUTH_JWT_SECRETS:
     raise ImproperlyConfigured("The local development's token key is public. Make LEASE_TOKEN_KEYS anew.")
+
+# --- edge tokens -----------------------------------------------------------------------------------------------------
+
+_edge_keys = edge_keys.texts(_list("EDGE_TOKEN_KEYS"))
+EDGE_TOKEN_KEYS = edge_keys.edge_keys(_edge_keys)
+"""The first signs; who checks takes them all."""
+EDGE_TOKEN_ISSUER = os.environ.get("EDGE_TOKEN_ISSUER", "").strip()
+EDGE_TOKEN_AUDIENCE = os.environ.get("EDGE_TOKEN_AUDIENCE", "").strip()
+EDGE_TOKEN_SUBJECT = _choice("EDGE_TOKEN_SUBJECT", "hash", "plain")
+"""Whether edge tokens name users as they are, or by a keyed hash."""
+if EDGE_TOKEN_KEYS and not (EDGE_TOKEN_ISSUER and EDGE_TOKEN_AUDIENCE):
+    raise ImproperlyConfigured(
+        "EDGE_TOKEN_ISSUER and EDGE_TOKEN_AUDIENCE must say who issues edge tokens (this service's URL), and for whom "
+        "(the CDN's host name)."
+    )
+check_purposes(
+    {"LEASE_TOKEN_KEYS": LEASE_TOKEN_KEYS, "AUTH_JWT_SECRETS": AUTH_JWT_SECRETS, "EDGE_TOKEN_KEYS": _edge_keys},
+    API_KEYS,
+)
+_published = Path(AUTH_JWKS).read_text() if AUTH_JWKS and "://" not in AUTH_JWKS else ""
+if any(key.public and key.public["x"] in _published for key in EDGE_TOKEN_KEYS):
+    raise ImproperlyConfigured(
+        "EDGE_TOKEN_KEYS and AUTH_JWKS share a key, so that an edge token could be taken for a viewer's. Make one for "
+        "each purpose: manage.py keys new es256"
+    )
 
 # --- DynamoDB --------------------------------------------------------------------------------------------------------
 

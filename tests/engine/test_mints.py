@@ -29,7 +29,7 @@ REFUSED = (InvalidToken, StoreContended, StreamEnded, StreamLimitReached, Stream
 
 
 @dataclass
-class Clock:
+class Instants:
     """An instant for whoever asks, each later than the one before."""
 
     step: int
@@ -49,7 +49,7 @@ def most_at_a_moment(tokens: Iterable[tuple[int, int]]) -> int:
     return max(len({epoch for now, epoch in given if end - TOKEN_MS < now <= end}) for end, _ in given)
 
 
-def cheat(store: StreamStore, user_id: str, clock: Clock, seed: int, acts: int) -> list[tuple[int, int]]:
+def cheat(store: StreamStore, user_id: str, clock: Instants, seed: int, acts: int) -> list[tuple[int, int]]:
     """One of the cheat's threads: the tokens that it got."""
     dice, holds, tokens = random.Random(seed), dict[str, Hold](), list[tuple[int, int]]()
     for _ in range(acts):
@@ -78,7 +78,7 @@ def cheat(store: StreamStore, user_id: str, clock: Clock, seed: int, acts: int) 
 @pytest.mark.parametrize(("limit", "when_full"), [(1, WhenFull.EVICT_OLDEST), (3, WhenFull.DENY), (6, WhenFull.DENY)])
 def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(user_id: str, limit: int, when_full: WhenFull) -> None:
     store = StreamStore(policy=replace(POLICY, limit=limit, when_full=when_full), sleep=lambda seconds: None)
-    clock = Clock(step=100)
+    clock = Instants(step=100)
     with ThreadPoolExecutor(64) as pool:
         shares = pool.map(lambda seed: cheat(store, user_id, clock, seed, acts=8), range(64))
         tokens = [token for share in shares for token in share]
@@ -88,7 +88,7 @@ def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(user_id: str, li
 def test_a_random_cheat_whose_streams_die_and_revive_hoards_no_more_tokens_than_the_bound(user_id: str) -> None:
     store = StreamStore(policy=POLICY, sleep=lambda seconds: None)
     for seed, step in enumerate([INTERVAL_MS // 3, INTERVAL_MS, LEASE_MS // 8]):
-        tokens = cheat(store, f"{user_id}-{seed}", Clock(step=step), seed, acts=80)
+        tokens = cheat(store, f"{user_id}-{seed}", Instants(step=step), seed, acts=80)
         assert most_at_a_moment(tokens) <= bound(3)
 
 
