@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from deploy.management.commands.keys import new_key
 from streams import service
@@ -105,9 +107,10 @@ def test_only_the_public_parts_of_keys_are_published_and_caches_may_keep_them(ed
 
 
 def test_a_kid_is_the_keys_thumbprint() -> None:
-    """The example of RFC 7638 is RSA's; of RFC 8037, appendix A.3, this key's."""
-    pem = "-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\\n"
-    [key] = edge_keys([(pem + "-----END PRIVATE KEY-----").replace("\\n", "\n")])
+    """The example of RFC 7638 is RSA's; of RFC 8037, appendix A.3, this one."""
+    private = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+    made = Ed25519PrivateKey.from_private_bytes(private)
+    [key] = edge_keys([made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()])
     assert key.kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 
 
