@@ -37,6 +37,15 @@ class PlayerStream(Stream):
     edgeToken = TextField(required=False, help_text="For whoever serves what plays: a JWT, where these are turned on.")
 
 
+class EndedStream(OperatorSerializer):
+    """A stream that is over."""
+
+    id = IdField()
+    reason = serializers.ChoiceField(choices=[reason.value for reason in Reason])
+    endedAt = serializers.DateTimeField()
+    endedBy = IdField(allow_null=True, help_text="The id of the stream whose start ended it.")
+
+
 class StreamList(OperatorSerializer):
     """A user's live streams, oldest first, and what is left of the limit."""
 
@@ -45,6 +54,7 @@ class StreamList(OperatorSerializer):
     active = WholeField(min_value=0)
     available = WholeField(min_value=0, help_text="How many more may start.")
     streams = Stream(many=True)
+    ended = EndedStream(many=True, help_text="The last streams that are over, newest first.")
 
 
 class UserLimit(OperatorSerializer):
@@ -106,12 +116,13 @@ STREAM = {
     "heartbeatSeconds": 19.2,
     "epoch": 1,
 }
+ENDED = {"id": "phone", "reason": "expired", "endedAt": "2026-11-24T11:58:00.000Z", "endedBy": None}
 START = {name: STREAM[name] for name in ("streamId", "deviceId", "deviceName", "deviceType", "title", "metadata")}
 LIMIT = {"limit": 5, "whenFull": "deny"}
 EXAMPLES: dict[type, Any] = {
     Stream: STREAM,
     PlayerStream: STREAM | {"token": TOKEN},
-    StreamList: {"userId": "user2", "limit": 3, "active": 1, "available": 2, "streams": [STREAM]},
+    StreamList: {"userId": "user2", "limit": 3, "active": 1, "available": 2, "streams": [STREAM], "ended": [ENDED]},
     UserLimit: {"userId": "user2", **LIMIT, "isDefault": False},
     Ended: {"ended": ["tv"]},
     EdgeKeys: {

@@ -9,6 +9,8 @@ from django.utils.crypto import salted_hmac
 
 log = logging.getLogger(__name__)
 
+IN_CLEAR_AT_MOST_CHARACTERS = 130
+
 
 def record(action: str, *, by: str | None, user_id: str, before: Any, after: Any, **what: Any) -> None:
     """Note an action. `by` is a caller's `operator`, None where access is open; `what` says more, such as a stream's
@@ -20,7 +22,7 @@ def record(action: str, *, by: str | None, user_id: str, before: Any, after: Any
 def user_in_logs(user_id: str) -> str:
     """A user's name in log lines: a keyed hash, the same in every line and of no use without the key. It changes when
     the first of `LEASE_TOKEN_KEYS` does."""
-    if settings.LOG_USER_IDS:
+    if settings.LOG_USER_IDS and len(ascii(user_id)) <= IN_CLEAR_AT_MOST_CHARACTERS:
         return user_id
     key = settings.LEASE_TOKEN_KEYS[0]
     return "user-" + salted_hmac("streams.log", user_id, secret=key, algorithm="sha256").hexdigest()[:16]

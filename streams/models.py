@@ -92,8 +92,12 @@ class UserStreams(Model):
 
 
 def _begin_anew() -> None:
-    """Connections, credentials and what is known of the store belong to one process."""
-    UserStreams.disconnect()
+    """Connections, credentials and what is known of the store belong to one process. libcurl's client itself stays."""
+    connection: Any = UserStreams._connection and UserStreams._connection.connection
+    if settings.DYNAMODB_TRANSPORT == "curl" and connection is not None:
+        connection.begin_anew()
+    else:
+        UserStreams.disconnect()
     calls.forget_failures()
 
 

@@ -264,7 +264,7 @@ def player_body(playing: Playing, *, now: int) -> dict[str, Any]:
 
 
 def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
-    """A user's live streams and what is left of the limit."""
+    """A user's live streams, what is left of the limit, and the last streams that are over, newest first."""
     active, limit = len(listing.streams), listing.policy.limit
     return {
         "userId": user_id,
@@ -272,6 +272,10 @@ def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
         "active": active,
         "available": max(0, limit - active),
         "streams": [stream_body(user_id, lease, now=now) for lease in listing.streams],
+        "ended": [
+            {"id": id, "reason": ending.reason.value, "endedAt": iso(ending.at), "endedBy": ending.by}
+            for id, ending in listing.ended
+        ],
     }
 
 

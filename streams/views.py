@@ -107,7 +107,8 @@ class StreamViewSet(ViewSetMixin, UserView):
     def list(self, request: Request, user_id: str | None = None) -> Response:
         """The user's live streams, and how many more may start.
 
-        Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free.
+        Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free. `ended`
+        has the last of those that are over, and why.
         """
         context = self.context
         listing = service.listing(context)

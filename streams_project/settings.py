@@ -321,8 +321,13 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 
-METRICS = _choice("METRICS", "off", "emf") == "emf"
-"""Whether each outcome is written to standard output, as CloudWatch's embedded metric format has it."""
+EVENTS = _choice("EVENTS", "off", "log")
+"""Where each decision is told: nowhere, or in a line of JSON on standard output."""
+EVENTS_SAMPLE_RENEWALS = _whole("EVENTS_SAMPLE_RENEWALS", 1, 1, 1000)
+"""One heartbeat in so many is told, and counts for all of them."""
+METRICS = _choice("METRICS", "off", "emf")
+"""What counts them: nothing, or CloudWatch by its embedded metric format, in the same line."""
+EVENT_SINKS = ["streams_project.events.line"] if EVENTS == "log" or METRICS == "emf" else []
 LOG_USER_IDS = _flag("LOG_USER_IDS")
 """Whether log lines name users as they are, and not by a keyed hash."""
 LOGGING = {

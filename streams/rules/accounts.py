@@ -82,6 +82,11 @@ class Lease:
         """Whether its start found the slot held by a live stream of the same id."""
         return self.started_at < self.prior_expires_at
 
+    @property
+    def expiry(self) -> "Ending":
+        """How it ended, when nobody ended it before its time."""
+        return Ending(reason=Reason.EXPIRED, at=self.expires_at, epoch=self.epoch)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
@@ -109,6 +114,12 @@ class Account:
     def live(self, now: int) -> list[Lease]:
         """The streams that hold a slot, oldest first."""
         return sorted((lease for lease in self.leases.values() if lease.is_live(now)), key=age)
+
+    def endings(self, now: int) -> list[tuple[str, Ending]]:
+        """The last streams that are over, newest first; one whose lease ran out is."""
+        ghosts = [lease for lease in self.leases.values() if not lease.is_live(now)]
+        ended = {**self.ended, **{lease.id: lease.expiry for lease in ghosts}}
+        return sorted(ended.items(), key=lambda item: (-item[1].at, item[0]))
 
     def policy(self, default: Policy, entitlement: int | None = None) -> Policy:
         """The policy that holds for this user: the entitlement's limit, else the override's, else the default's."""
@@ -166,10 +177,10 @@ class StartRequest(Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A start that was admitted: its lease, and why others ended for it."""
+    """A start that was admitted: its lease, and what ended for it, by id."""
 
     lease: Lease
-    ended: tuple[Reason, ...] = ()
+    ended: Mapping[str, Ending] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,7 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
         surplus = max(0, len(others) + 1 - policy.limit)
         ghosts = sorted((lease for lease in others.values() if not lease.is_live(now)), key=_end)
         for lease in ghosts[:surplus]:
-            endings[lease.id] = _expired(others.pop(lease.id))
+            endings[lease.id] = others.pop(lease.id).expiry
         surplus = max(0, len(others) + 1 - policy.limit)
         if surplus:
             live = sorted(others.values(), key=age)
@@ -80,7 +80,7 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
         leases=others | {request.id: lease},
         ended=_remembered(account.ended, endings),
     )
-    return after, Admission(lease=lease, ended=tuple(ending.reason for ending in endings.values()))
+    return after, Admission(lease=lease, ended=endings)
 
 
 def is_plain_start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> bool:
@@ -102,8 +102,9 @@ def admitted(account: Account, request: StartRequest) -> Admission | None:
     lease = account.leases.get(request.id)
     if lease is None or lease.nonce != request.nonce:
         return None
-    ended = (end.reason for end in account.ended.values() if end.by == request.id and end.at == lease.started_at)
-    return Admission(lease=lease, ended=tuple(ended))
+    ended = account.ended.items()
+    mine = {id: ending for id, ending in ended if ending.by == request.id and ending.at == lease.started_at}
+    return Admission(lease=lease, ended=mine)
 
 
 def renew(account: Account, id: str, *, hold: Hold, now: int, policy: Policy) -> Account:
@@ -116,7 +117,7 @@ def renew(account: Account, id: str, *, hold: Hold, now: int, policy: Policy) ->
     lease = _held(account, id, hold=hold, policy=policy)
     limit = account.policy(policy, lease.entitlement).limit
     if not lease.is_live(now) and len(account.live(now)) >= limit:
-        raise _over(account, id, _expired(lease))
+        raise _over(account, id, lease.expiry)
     if lease.expires_at >= now + policy.lease_ms:
         return account
     renewed = replace(lease, expires_at=now + policy.lease_ms)
@@ -155,7 +156,7 @@ def read(account: Account, id: str, *, now: int) -> Lease:
     """The live lease of `id`, or raise `StreamEnded` or `StreamNotFound`."""
     lease = _known(account, id)
     if not lease.is_live(now):
-        raise _over(account, id, _expired(lease))
+        raise _over(account, id, lease.expiry)
     return lease
 
 
@@ -262,11 +263,7 @@ def _last_epoch(account: Account, id: str) -> int:
 
 def _ending(lease: Lease, reason: Reason, *, now: int, by: str | None = None) -> Ending:
     """How a lease ends now, unless it had run out before."""
-    return Ending(reason=reason, at=now, epoch=lease.epoch, by=by) if lease.is_live(now) else _expired(lease)
-
-
-def _expired(lease: Lease) -> Ending:
-    return Ending(reason=Reason.EXPIRED, at=lease.expires_at, epoch=lease.epoch)
+    return Ending(reason=reason, at=now, epoch=lease.epoch, by=by) if lease.is_live(now) else lease.expiry
 
 
 def _end(lease: Lease) -> tuple[int, str]:
