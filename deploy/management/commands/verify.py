@@ -1,5 +1,6 @@
 """`manage.py verify [URL]`: a deployment as its callers see it, also as `python -m deploy.blackbox`."""
 
+import logging
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--stage", help="at API Gateway's address of this stage of zappa_settings.json")
 
     def handle(self, *args: Any, url: str, stage: str | None, **options: Any) -> None:
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request, between those of the table
         if stage is not None:
             url = _address(stage)
         names = ("api_key", "token", "origin", "patience", "at_once", "slow_ms", "is_json")
