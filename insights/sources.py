@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from deploy.management.stages import in_sentences
 from deploy.stages import Stage, stage_of
 from insights import cloudwatch, store
-from insights.store import Event
+from insights.store import KeptEvent
 from streams.audit import user_in_logs
 
 LENGTH = re.compile(r"(\d+)\s*(s|min|m|h|d)")
@@ -37,7 +37,7 @@ class InsightsCommand(BaseCommand):
         )
         parser.add_argument("--zone", type=zone, default="UTC", help="Of the times given and said: Europe/Madrid.")
 
-    def found(self, options: dict[str, Any], *, since: int, until: int, user: str | None = None) -> list[Event]:
+    def found(self, options: dict[str, Any], *, since: int, until: int, user: str | None = None) -> list[KeptEvent]:
         """The events of a user, or of all. Raises `CommandError`."""
         with in_sentences():
             if options["stage"]:
@@ -48,7 +48,7 @@ class InsightsCommand(BaseCommand):
             lines = list(cloudwatch.lines_in(_text(options["events"])))
             return [event for name in names for event in store.read_lines(lines, since=since, until=until, user=name)]
 
-    def _of_stage(self, stage: Stage, *, since: int, until: int, user: str | None) -> list[Event]:
+    def _of_stage(self, stage: Stage, *, since: int, until: int, user: str | None) -> list[KeptEvent]:
         logs = stage.client("logs")
         if user is None:
             lines = cloudwatch.all_messages(stage, since=since, until=until, logs=logs)

@@ -19,7 +19,7 @@ from streams.events import EventFacts
 from streams_project.events import VERSION, event
 from streams_project.local_dynamodb import LOCAL
 
-type Event = dict[str, Any]
+type KeptEvent = dict[str, Any]
 
 FILE = LOCAL / "events.sqlite3"
 DAYS_KEPT = 30
@@ -43,7 +43,7 @@ def append(kind: str, now: int, facts: EventFacts) -> None:
         log.warning("the event %s was not kept: %s", kind, exc)
 
 
-def read(*, since: int, until: int, user: str | None = None, file: Path = FILE) -> list[Event]:
+def read(*, since: int, until: int, user: str | None = None, file: Path = FILE) -> list[KeptEvent]:
     """The events from `since` to before `until` (ms), oldest first; of one user, or of all. None where nothing was
     kept yet."""
     if not file.is_file():
@@ -57,14 +57,14 @@ def read(*, since: int, until: int, user: str | None = None, file: Path = FILE) 
         return [json.loads(body) for (body,) in rows]
 
 
-def read_lines(lines: Iterable[str], *, since: int, until: int, user: str | None = None) -> list[Event]:
+def read_lines(lines: Iterable[str], *, since: int, until: int, user: str | None = None) -> list[KeptEvent]:
     """The events among these lines, oldest first. Other lines, which a log has too, are skipped."""
     found = [event for event in _events_in(lines) if since <= event["at"] < until]
     mine = found if user is None else [event for event in found if event.get("user") == user]
     return sorted(mine, key=lambda event: int(event["at"]))
 
 
-def _events_in(lines: Iterable[str]) -> Iterator[Event]:
+def _events_in(lines: Iterable[str]) -> Iterator[KeptEvent]:
     for line in lines:
         try:
             found = json.loads(line)
