@@ -244,7 +244,8 @@ INSTALLED_APPS = [
     "rest_framework",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
     "django.contrib.staticfiles",
-    *(["deploy"] if (BASE_DIR / "deploy").is_dir() else []),  # the commands of whoever deploys, which never ship
+    # What never ships: the commands of whoever deploys, and of whoever looks back.
+    *(app for app in ("deploy", "insights") if (BASE_DIR / app).is_dir()),
 ]
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
@@ -321,13 +322,18 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 
-EVENTS = _choice("EVENTS", "off", "log")
-"""Where each decision is told: nowhere, or in a line of JSON on standard output."""
+IS_LOOKED_AT = "insights" in INSTALLED_APPS
+EVENTS = _choice("EVENTS", *(["sqlite"] if DEBUG and DYNAMODB_ENDPOINT and IS_LOOKED_AT else []), "off", "log")
+"""Where each decision is told: nowhere, in a line of JSON on standard output, or in local development in an SQLite file
+that `manage.py why` and `manage.py report` read."""
 EVENTS_SAMPLE_RENEWALS = _whole("EVENTS_SAMPLE_RENEWALS", 1, 1, 1000)
 """One heartbeat in so many is told, and counts for all of them."""
 METRICS = _choice("METRICS", "off", "emf")
 """What counts them: nothing, or CloudWatch by its embedded metric format, in the same line."""
-EVENT_SINKS = ["streams_project.events.line"] if EVENTS == "log" or METRICS == "emf" else []
+EVENT_SINKS = [
+    *(["streams_project.events.line"] if EVENTS == "log" or METRICS == "emf" else []),
+    *(["insights.store.append"] if EVENTS == "sqlite" else []),
+]
 LOG_USER_IDS = _flag("LOG_USER_IDS")
 """Whether log lines name users as they are, and not by a keyed hash."""
 LOGGING = {
