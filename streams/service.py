@@ -112,7 +112,7 @@ def end_all(context: Context, *, keep: str | None = None) -> list[str]:
 def forget(context: Context) -> None:
     """Drop everything kept of the user: streams, endings, limit."""
     with _recording_refusals(context.now):
-        store.forget(context.user_id)
+        store.forget(context.user_id, now=context.now)
     _audit(context, "user.forget", before="known", after="forgotten")
 
 

@@ -92,14 +92,15 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """All that is kept of one user. `version` grows with every change; `limit` and `when_full` are overrides. A lease
-    goes before an ending of the same id, which is of an earlier playback."""
+    """All that is kept of one user. `version` grows with every change; `limit` and `when_full` are overrides, last set
+    or cleared at `limited_at`. A lease goes before an ending of the same id, which is of an earlier playback."""
 
     version: int
     leases: Mapping[str, Lease] = field(default_factory=dict)
     ended: Mapping[str, Ending] = field(default_factory=dict)
     limit: int | None = None
     when_full: WhenFull | None = None
+    limited_at: int = field(default=0, compare=False)
 
     def live(self, now: int) -> list[Lease]:
         """The streams that hold a slot, oldest first."""
