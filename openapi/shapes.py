@@ -34,6 +34,7 @@ class PlayerStream(Stream):
     """A stream as its own player sees it: with the token."""
 
     token = TextField(help_text="For the next heartbeat, or the stop.")
+    edgeToken = TextField(required=False, help_text="For whoever serves what plays: a JWT, where these are turned on.")
 
 
 class EndedStream(OperatorSerializer):
@@ -69,6 +70,12 @@ class Ended(OperatorSerializer):
     """The streams that a call ended."""
 
     ended = serializers.ListField(child=IdField(), help_text="Their ids, oldest first.")
+
+
+class EdgeKeys(OperatorSerializer):
+    """A JWK Set (RFC 7517)."""
+
+    keys = serializers.ListField(child=serializers.DictField(child=serializers.CharField()), help_text="JWKs.")
 
 
 class Health(OperatorSerializer):
@@ -118,6 +125,19 @@ EXAMPLES: dict[type, Any] = {
     StreamList: {"userId": "user2", "limit": 3, "active": 1, "available": 2, "streams": [STREAM], "ended": [ENDED]},
     UserLimit: {"userId": "user2", **LIMIT, "isDefault": False},
     Ended: {"ended": ["tv"]},
+    EdgeKeys: {
+        "keys": [
+            {
+                "kty": "EC",
+                "crv": "P-256",
+                "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+                "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+                "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s",
+                "alg": "ES256",
+                "use": "sig",
+            }
+        ]
+    },
     Health: {"status": "ok"},
 }
 WHO = {"endedByName": "Living room TV", "endedByTitle": "The Great Escape"}

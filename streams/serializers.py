@@ -258,8 +258,9 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
 
 
 def player_body(playing: Playing, *, now: int) -> dict[str, Any]:
-    """A stream as its own player sees it: with the token."""
-    return stream_body(playing.user_id, playing.lease, now=now) | {"token": playing.token}
+    """A stream as its own player sees it: with the token, and the edge token where there is one."""
+    edge = {"edgeToken": playing.edge_token} if playing.edge_token else {}
+    return stream_body(playing.user_id, playing.lease, now=now) | {"token": playing.token} | edge
 
 
 def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:

@@ -9,8 +9,15 @@ from typing import Any, Unpack
 
 from django.conf import settings
 
-from streams import audit, events, rules, tokens
-from streams.errors import StoreContended, StoreThrottled, StoreUnavailable, StreamLimitReached, StreamsError
+from streams import audit, edge_tokens, events, rules, tokens
+from streams.errors import (
+    StoreContended,
+    StoreThrottled,
+    StoreUnavailable,
+    StreamLimitReached,
+    StreamsError,
+    TooManyStarts,
+)
 from streams.rules import EPOCHS_A_MS, Account, Asked, Ending, Hold, Lease, Policy, Reason, StartRequest, WhenFull
 from streams.storage.store import StreamStore
 
@@ -19,11 +26,14 @@ store = StreamStore(
         limit=settings.STREAM_LIMIT,
         lease_ms=settings.LEASE_SECONDS * 1000,
         when_full=WhenFull(settings.WHEN_FULL),
+        mint_burst=settings.MINT_BURST,
+        mint_interval_ms=settings.MINT_INTERVAL_MS,
     )
 )
 
 REFUSALS: Mapping[type[StreamsError], str] = {
     StreamLimitReached: "denied",
+    TooManyStarts: "too-many-starts",
     StoreContended: "contended",
     StoreUnavailable: "unavailable",
     StoreThrottled: "throttled",
@@ -44,11 +54,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playing:
-    """A user's stream as its own player gets it, with the token for its next heartbeat or its stop."""
+    """A user's stream as its own player gets it, with the token for its next heartbeat or its stop, and the one for
+    who serves what it plays."""
 
     user_id: str
     lease: Lease
     token: str
+    edge_token: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +75,7 @@ class Listing:
 
 
 def start(context: Context, asked: Asked) -> Playing:
-    """Admit one more stream, or raise `StreamLimitReached`."""
+    """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
     request = StartRequest(
         **{name: getattr(asked, name) for name in Asked.__slots__},
         epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
@@ -77,7 +89,7 @@ def start(context: Context, asked: Asked) -> Playing:
     for id, ending in admission.ended.items():
         by = ending.by and f"stream {ending.by}"
         _record_end(context, id, ending.reason, by=by, at=ending.at)
-    return _playing(context.user_id, lease)
+    return _playing(context.user_id, lease, now=context.now)
 
 
 def renew(token: str, *, user_id: str | None, id: str, now: int) -> Playing:
@@ -86,7 +98,7 @@ def renew(token: str, *, user_id: str | None, id: str, now: int) -> Playing:
     with _recording_refusals(now, user=play.user_id, id=id):
         lease = store.renew(play.user_id, id, hold=play.hold, now=now)
     _record("revived" if lease.revived_to == lease.expires_at else "renewed", play.user_id, lease, now=now)
-    return _playing(play.user_id, lease)
+    return _playing(play.user_id, lease, now=now)
 
 
 def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
@@ -157,14 +169,20 @@ def clear_limit(context: Context) -> None:
     _audit(context, "limit.clear", before=_override(before), after=None)
 
 
+def edge_keys() -> list[Any]:
+    """The public keys that edge tokens verify with, as JWKs."""
+    return edge_tokens.published()
+
+
 def ping(*, now: int) -> None:
     """Raise `StoreUnavailable` unless DynamoDB answers for the table. Asks for an item, which is all that the service
     is allowed to do in production."""
     store.read("readyz", now=now)
 
 
-def _playing(user_id: str, lease: Lease) -> Playing:
-    return Playing(user_id=user_id, lease=lease, token=tokens.issue(user_id, lease))
+def _playing(user_id: str, lease: Lease, *, now: int) -> Playing:
+    edge_token = edge_tokens.issue(user_id, lease, now=now)
+    return Playing(user_id=user_id, lease=lease, token=tokens.issue(user_id, lease), edge_token=edge_token)
 
 
 def _stop(context: Context, id: str, *, hold: Hold | None, by: str) -> Reason | None:

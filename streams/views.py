@@ -272,6 +272,20 @@ class HealthView(APIView):
         return Response({"status": "ok"})
 
 
+class EdgeKeysView(APIView):
+    """The public keys of edge tokens."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        """The keys that edge tokens verify with.
+
+        A JWK Set (RFC 7517): who checks a token takes the key whose `kid` it names. Secrets are not among them.
+        """
+        return Response({"keys": service.edge_keys()}, headers={"Cache-Control": "public, max-age=300"})
+
+
 class ReadyView(APIView):
     """Whether the process can do its work."""
 

@@ -10,6 +10,8 @@ if ENGINE_PORT:
     os.environ["DYNAMODB_ENDPOINT"] = f"http://127.0.0.1:{ENGINE_PORT}"
 os.environ.setdefault("DEBUG", "1")
 os.environ.setdefault("EVENTS", "off")
+os.environ.setdefault("MINT_BURST", "1000")
+"""Room for tests that start many streams of a user in a moment; the bucket's own tests set the service's defaults."""
 os.environ["DJANGO_SETTINGS_MODULE"] = "streams_project.settings"  # of the servers and commands that tests start
 
 from streams_project.settings import *  # noqa: E402, F403

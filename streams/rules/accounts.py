@@ -37,11 +37,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How many streams a user may hold, for how long a lease lasts, and what happens when full."""
+    """How many streams a user may hold, for how long a lease lasts, what happens when full, and how fast streams may
+    start one after the other: `mint_burst` at once, then one every `mint_interval_ms`, or as fast as they like at 0."""
 
     limit: int
     lease_ms: int
     when_full: WhenFull = WhenFull.DENY
+    mint_burst: int = 1
+    mint_interval_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +101,15 @@ class Ending:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """All that is kept of one user. `version` grows with every change; `limit` and `when_full` are overrides. A lease
-    goes before an ending of the same id, which is of an earlier playback."""
+    goes before an ending of the same id, which is of an earlier playback. `mints` is the instant up to which the starts
+    so far are paid for: each costs an interval."""
 
     version: int
     leases: Mapping[str, Lease] = field(default_factory=dict)
     ended: Mapping[str, Ending] = field(default_factory=dict)
     limit: int | None = None
     when_full: WhenFull | None = None
+    mints: int = 0
 
     def live(self, now: int) -> list[Lease]:
         """The streams that hold a slot, oldest first."""

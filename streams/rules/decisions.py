@@ -8,7 +8,7 @@ the two together.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound
+from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts
 from streams.rules.accounts import (
     Account,
     Admission,
@@ -37,7 +37,8 @@ def empty_account(now: int) -> Account:
 
 
 def start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> tuple[Account, Admission]:
-    """Admit a start (the account after it, and the admission), or raise `StreamLimitReached`.
+    """Admit a start (the account after it, and the admission), or raise `StreamLimitReached`, or `TooManyStarts` where
+    there would be room.
 
     In this order room is made: what `replace` names goes; a live slot of the same id is taken over; ghosts go, longest
     dead first, as few as needed (one that keeps its slot can still be revived); under `evict-oldest`, live streams
@@ -75,6 +76,7 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
     after = replace(
         account,
         version=account.version + 1,
+        mints=_minted(account, now=now, policy=policy),
         leases=others | {request.id: lease},
         ended=_remembered(account.ended, endings),
     )
@@ -83,14 +85,15 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
 
 def is_plain_start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> bool:
     """Whether a start needs nothing of the other streams: its slot is its own and live, or there is room, ghosts
-    counted; it replaces none; and its epoch is above every earlier one of its slot. What a condition on the stored item
-    can say."""
+    counted; it replaces none; its epoch is above every earlier one of its slot; and every start before is paid for.
+    What a condition on the stored item can say."""
     own = account.leases.get(request.id)
     has_room = len(account.leases) < account.policy(policy, request.entitlement).limit
     return (
         ((own is not None and own.is_live(now)) or has_room)
         and not (request.replace.keys() - {request.id}) & account.leases.keys()
         and _last_epoch(account, request.id) < request.epoch
+        and (account.mints < now or not policy.mint_interval_ms)
     )
 
 
@@ -171,6 +174,22 @@ def _limit_reached(account: Account, limit: int, *, now: int) -> StreamLimitReac
     return StreamLimitReached(
         limit=limit, holders=holders, retry_at=ends[surplus - 1] if 0 < surplus <= len(ends) and limit else None
     )
+
+
+def _minted(account: Account, *, now: int, policy: Policy) -> int:
+    """The account's `mints` after one more start, or `TooManyStarts`: a leaky bucket (GCRA), which holds `mint_burst`
+    starts and loses one every `mint_interval_ms`.
+
+                 now                     mints        now + (burst - 1) * interval
+        ──────────┼────────────────────────┼──────────────────────┼──────────▶ time
+                  └─ starts not yet paid ──┘ one more may start ──┘
+    """
+    if not policy.mint_interval_ms:
+        return account.mints
+    retry_at = account.mints - (policy.mint_burst - 1) * policy.mint_interval_ms
+    if now < retry_at:
+        raise TooManyStarts(retry_at=retry_at)
+    return max(account.mints, now) + policy.mint_interval_ms
 
 
 def _known(account: Account, id: str) -> Lease:

@@ -209,7 +209,7 @@ def test_every_problem_is_in_the_readme() -> None:
 
 def test_every_setting_is_in_the_readme() -> None:
     settings = (PROJECT / "streams_project" / "settings.py").read_text()
-    read = set(re.findall(r'(?:_read|_flag|_whole|_choice|_list|environ\.get)\(\s*"([A-Z_]+)"', settings))
+    read = set(re.findall(r'(?:_read|_flag|_whole|_seconds|_choice|_list|environ\.get)\(\s*"([A-Z_]+)"', settings))
     described = (PROJECT / "README.md").read_text().partition("## Configuration")[2].partition("\n## ")[0]
     set_by_aws = {"AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_LAMBDA_FUNCTION_NAME"}
     assert read - set(re.findall(r"`([A-Z_]+)`", described)) <= set_by_aws
