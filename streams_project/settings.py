@@ -243,9 +243,10 @@ INSTALLED_APPS = [
     *(["streams.browsable", "drf_spectacular_sidecar"] if BROWSABLE_API else []),  # the sidecar is Swagger UI's files
     "rest_framework",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
-    "django.contrib.staticfiles",
-    # What never ships: the commands of whoever deploys, and of whoever looks back.
+    # What never ships: the commands of whoever deploys, of whoever looks back, and of local development.
     *(app for app in ("deploy", "insights") if (BASE_DIR / app).is_dir()),
+    *(["streams_project"] if (BASE_DIR / "streams_project" / "management").is_dir() else []),
+    "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
@@ -322,10 +323,12 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 
-IS_LOOKED_AT = "insights" in INSTALLED_APPS
-EVENTS = _choice("EVENTS", *(["sqlite"] if DEBUG and DYNAMODB_ENDPOINT and IS_LOOKED_AT else []), "off", "log")
+_IS_KEPT = DEBUG and DYNAMODB_ENDPOINT and "insights" in INSTALLED_APPS
+EVENTS = _choice("EVENTS", *(["sqlite"] if _IS_KEPT else []), "off", "log")
 """Where each decision is told: nowhere, in a line of JSON on standard output, or in local development in an SQLite file
 that `manage.py why` and `manage.py report` read."""
+WHY_PAGE = EVENTS == "sqlite" and BROWSABLE_API and OPEN_ACCESS
+"""Whether the console has a page of what was decided for a user."""
 EVENTS_SAMPLE_RENEWALS = _whole("EVENTS_SAMPLE_RENEWALS", 1, 1, 1000)
 """One heartbeat in so many is told, and counts for all of them."""
 METRICS = _choice("METRICS", "off", "emf")
