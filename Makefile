@@ -8,6 +8,7 @@
 # make lock   pin requirements*.in, with hashes, into requirements*.txt
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
+# make faults    every verb under every fault of the store, on both engines, into docs/reliability.md
 # make bench     what it costs, beside a bare handler (QUICK=1: in about a minute; PAIRED="NAME=VALUE": with and without)
 
 PORT ?= 8000
@@ -15,7 +16,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test quick check openapi architecture audit lock package rehearse bench
+.PHONY: run test quick check openapi architecture audit lock package rehearse faults bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
@@ -57,6 +58,11 @@ $(READY): requirements-dev.txt
 	echo "Making $(VENV) with $$($$python --version) …"; \
 	$$python -m venv --clear $(VENV) && $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
+
+faults: export DEBUG := 1
+faults: $(READY)
+	@$(PYTHON) -m tests.faults.report ministack
+	@.ci/on-dynamodb-local $(PYTHON) -m tests.faults.report "DynamoDB Local"
 
 bench: $(VENV)/ready-to-bench
 	@exec $(PYTHON) -m bench.$(if $(PAIRED),paired $(PAIRED),run)

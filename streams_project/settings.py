@@ -243,9 +243,10 @@ INSTALLED_APPS = [
     *(["streams.browsable", "drf_spectacular_sidecar"] if BROWSABLE_API else []),  # the sidecar is Swagger UI's files
     "rest_framework",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
-    "django.contrib.staticfiles",
-    # What never ships: the commands of whoever deploys, and of whoever looks back.
+    # What never ships: the commands of whoever deploys, of whoever looks back, and of local development.
     *(app for app in ("deploy", "insights") if (BASE_DIR / app).is_dir()),
+    *(["streams_project"] if (BASE_DIR / "streams_project" / "management").is_dir() else []),
+    "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
