@@ -17,11 +17,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-<<<<<<< HEAD
-.PHONY: run demo test quick check openapi architecture audit lock package rehearse bench
-=======
-.PHONY: run test quick check openapi architecture audit lock package rehearse faults bench
->>>>>>> main
+.PHONY: run demo test quick check openapi architecture audit lock package rehearse faults bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
