@@ -68,8 +68,7 @@ def _rewrite(table: str, item: Mapping[str, Any], dynamodb: Any) -> bool:
             f"REMOVE {', '.join(f'#{name}' for name in LATER)}",
             ConditionExpression="#version = :version",
             ExpressionAttributeNames=names,
-            ExpressionAttributeValues={f":{name}": value for name, value in anew.items()}
-            | {":version": item["version"]},
+            ExpressionAttributeValues=values,
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
         return False
