@@ -25,7 +25,7 @@ class UserStreams(Model):
              an update expression can copy a number to a path of its own but not into a map that it writes whole
     `ended`  id -> an ending, the last few
     `version` grows with every write
-    `limit`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
+    `limit`, `plan`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
     `ttl`    epoch seconds, when DynamoDB may forget the row; housekeeping only, no decision looks at it
     """
 
@@ -46,6 +46,7 @@ class UserStreams(Model):
     priors: MapAttribute[str, Any] = MapAttribute(attr_name="p")
     ended: MapAttribute[str, Any] = MapAttribute(attr_name="d")
     limit = NumberAttribute(null=True)
+    plan = UnicodeAttribute(null=True)
     when_full = UnicodeAttribute(null=True)
     keep_until = NumberAttribute(null=True)
     ttl = TTLAttribute(null=True)

@@ -11,16 +11,21 @@ from django.conf import settings
 
 from streams import audit, events, rules, tokens
 from streams.errors import StoreContended, StoreThrottled, StoreUnavailable, StreamLimitReached, StreamsError
-from streams.rules import EPOCHS_A_MS, Account, Asked, Hold, Lease, Policy, Reason, StartRequest, WhenFull
+from streams.rules import (
+    EPOCHS_A_MS,
+    NOTHING_GRANTED,
+    Account,
+    Asked,
+    Entitlement,
+    Hold,
+    Lease,
+    Policy,
+    Reason,
+    StartRequest,
+)
 from streams.storage.store import StreamStore
 
-store = StreamStore(
-    policy=Policy(
-        limit=settings.STREAM_LIMIT,
-        lease_ms=settings.LEASE_SECONDS * 1000,
-        when_full=WhenFull(settings.WHEN_FULL),
-    )
-)
+store = StreamStore(policy=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None)
 
 REFUSALS: Mapping[type[StreamsError], str] = {
     StreamLimitReached: "denied",
@@ -33,12 +38,12 @@ REFUSALS: Mapping[type[StreamsError], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A call: for which user, at what instant (ms since 1970 UTC), the limit that the caller's own bearer token
-    grants, which goes before every other, and the name of the operator who calls, None for the user's own viewer."""
+    """A call: for which user, at what instant (ms since 1970 UTC), what the caller's own bearer token grants,
+    which goes before everything stored, and the name of the operator who calls, None for the user's own viewer."""
 
     user_id: str
     now: int
-    entitlement: int | None = None
+    entitlement: Entitlement = NOTHING_GRANTED
     operator: str | None = None
 
 
@@ -63,23 +68,28 @@ class Listing:
 
 def start(context: Context, asked: Asked) -> Playing:
     """Admit one more stream, or raise `StreamLimitReached`."""
-    request = StartRequest(
-        **{name: getattr(asked, name) for name in Asked.__slots__},
-        epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
-        nonce=secrets.token_urlsafe(4),
-        entitlement=context.entitlement,
-    )
+    request = _request(context, asked)
     with _recording_refusals(context.now):
         admission = store.start(context.user_id, request, now=context.now)
     events.record("admitted", *admission.ended, now=context.now)
     return _playing(context.user_id, admission.lease)
 
 
-def renew(token: str, *, user_id: str | None, id: str, now: int) -> Playing:
-    """Keep a stream alive by its player's token, or raise `InvalidToken`, `StreamEnded` or `StreamNotFound`."""
+def dry_run(context: Context, asked: Asked) -> tuple[Policy, list[Lease]]:
+    """What a start would come to, without one: the policy that it would be admitted under and the live streams that
+    would end for it, or raise `StreamLimitReached`."""
+    account, request = _account(context), _request(context, asked)
+    after, _ = rules.start(account, request, now=context.now, policy=store.policy)
+    ended = [lease for lease in account.live(context.now) if lease.id not in after.leases]
+    return account.policy(store.policy, context.entitlement), ended
+
+
+def renew(token: str, *, user_id: str | None, id: str, now: int, is_paused: bool = False) -> Playing:
+    """Keep a stream alive by its player's token, playing or paused, or raise `InvalidToken`, `StreamEnded` or
+    `StreamNotFound`."""
     play = tokens.verify(token, user_id=user_id, id=id)
     with _recording_refusals(now):
-        lease = store.renew(play.user_id, id, hold=play.hold, now=now)
+        lease = store.renew(play.user_id, id, hold=play.hold, now=now, is_paused=is_paused)
     events.record("renewed", now=now)
     return _playing(play.user_id, lease)
 
@@ -127,16 +137,22 @@ def listing(context: Context) -> Listing:
     return Listing(
         streams=account.live(context.now),
         policy=account.policy(store.policy, context.entitlement),
-        is_default=account.limit is None and context.entitlement is None,
+        is_default=account.limit is None and account.plan is None and context.entitlement == NOTHING_GRANTED,
     )
 
 
-def set_limit(context: Context, *, limit: int, when_full: WhenFull) -> Listing:
-    """Override the default limit of one user, from the next start on. Live streams stay."""
+def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> Listing:
+    """Override the plan, limit and `when_full` of one user, from the next start on; what is not given is the plan's.
+    Live streams stay, unless the surplus is to end: the listing has those that do."""
     with _recording_refusals(context.now):
-        before = store.set_limit(context.user_id, limit=limit, when_full=when_full, now=context.now)
-    _audit(context, "limit.set", before=_override(before), after={"limit": limit, "whenFull": when_full})
-    return Listing(streams=[], policy=Policy(limit=limit, when_full=when_full, lease_ms=0), is_default=False)
+        before = store.set_limit(context.user_id, **given, end_surplus=end_surplus, now=context.now)
+    account = before or rules.empty_account(context.now)
+    after = rules.override(account, **given, end_surplus=end_surplus, now=context.now, policy=store.policy)
+    ended = [lease for lease in account.live(context.now) if lease.id not in after.leases]
+    events.record(*(after.ended[lease.id].reason for lease in ended), now=context.now)
+    what = {"ended": [lease.id for lease in ended]} if end_surplus else {}
+    _audit(context, "limit.set", before=_override(before), after=_override(after), **what)
+    return Listing(streams=ended, policy=after.policy(store.policy), is_default=False)
 
 
 def clear_limit(context: Context) -> None:
@@ -164,20 +180,30 @@ def _stop(user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | Non
     return reason
 
 
-def _audit(context: Context, action: str, *, before: Any, after: Any, **what: str) -> None:
+def _audit(context: Context, action: str, *, before: Any, after: Any, **what: Any) -> None:
     audit.record(action, by=context.operator, user_id=context.user_id, before=before, after=after, **what)
 
 
 def _override(account: Account | None) -> dict[str, Any] | None:
-    """The limit that an operator had set."""
-    if account is None or account.limit is None:
+    """What an operator had set."""
+    if account is None or (account.limit is None and account.plan is None):
         return None
-    return {"limit": account.limit, "whenFull": account.when_full}
+    plan = {"plan": account.plan} if account.plan else {}
+    return {"limit": account.limit, "whenFull": account.when_full, **plan}
 
 
 def _account(context: Context) -> Account:
     with _recording_refusals(context.now):
         return store.read(context.user_id, now=context.now)
+
+
+def _request(context: Context, asked: Asked) -> StartRequest:
+    return StartRequest(
+        **{name: getattr(asked, name) for name in Asked.__slots__},
+        epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
+        nonce=secrets.token_urlsafe(4),
+        entitlement=context.entitlement,
+    )
 
 
 @contextmanager

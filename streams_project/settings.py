@@ -14,7 +14,9 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from streams.rules import Policy, WhenFull
 from streams_project.credentials import MAKE_ONE, api_keys, check_purposes, check_secrets
+from streams_project.plans import HIGHEST_LIMIT, read_plans
 from streams_project.references import resolved
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -89,11 +91,20 @@ for _number, _origin in enumerate(CORS_ALLOWED_ORIGINS, start=1):
 
 # --- limits ----------------------------------------------------------------------------------------------------------
 
-HIGHEST_LIMIT = 100
-"""More slots than this and a user's item would outgrow what one conditional write is meant for."""
 STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
+PLANS = Policy(limit=STREAM_LIMIT, lease_ms=LEASE_SECONDS * 1000, when_full=WhenFull(WHEN_FULL))
+"""The default plan, which knows the others. A relative file is beside `manage.py`."""
+SHADOW_PLANS: Policy | None = None
+"""Plans that decide nothing: what they would have decided is recorded."""
+if _file := os.environ.get("SHADOW_PLANS", "").strip():
+    SHADOW_PLANS = read_plans("SHADOW_PLANS", BASE_DIR / _file, default=PLANS)
+if _file := os.environ.get("PLANS", "").strip():
+    PLANS = read_plans("PLANS", BASE_DIR / _file, default=PLANS)
+PLANS_LOOK_AT_NETWORKS = any(plans and plans.looks_at("network") for plans in (PLANS, SHADOW_PLANS))
+TRUSTED_PROXIES = _whole("TRUSTED_PROXIES", 0, 0, 10)
+"""How many proxies add to `X-Forwarded-For`, so that the caller is that many from the right; 0: whoever connects."""
 
 # --- authentication --------------------------------------------------------------------------------------------------
 
@@ -110,6 +121,8 @@ AUTH_SCOPE_CLAIMS = ["scope", "scp", *_list("AUTH_PERMISSIONS_CLAIM")]
 """The claims that hold a caller's scopes; Auth0's `permissions` is not among them until it is configured."""
 AUTH_TRUST_STREAM_LIMIT = _flag("AUTH_TRUST_STREAM_LIMIT")
 """Whether the issuer's claim `stream_limit` is a limit that goes before every other."""
+AUTH_TRUST_STREAM_PLAN = _flag("AUTH_TRUST_STREAM_PLAN")
+"""Whether its claim `stream_plan` names a plan that goes before a stored one."""
 
 if AUTH_JWT_SECRETS and AUTH_JWKS:
     raise ImproperlyConfigured("AUTH_JWT_SECRETS and AUTH_JWKS are both set. Keep the one the identity provider uses.")
