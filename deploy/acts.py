@@ -1,6 +1,7 @@
 """The acts of a rehearsal, in the order in which they are played. Each raises where what it says does not hold."""
 
 import secrets
+import sys
 from typing import Any
 
 from deploy.rehearse import STAGE, Rehearsal, expect, smoke_test, viewers
@@ -29,6 +30,16 @@ def a_first_deployment(rehearsal: Rehearsal) -> None:
     rehearsal.provision()
     with rehearsal.api() as api:
         smoke_test(api)
+
+
+def a_look_from_outside(rehearsal: Rehearsal) -> None:
+    """What callers are promised holds through API Gateway, and nothing is left behind."""
+    with rehearsal.api() as api:
+        url = str(api.base_url)
+    # The emulator starts an instance for each of them, one after the other and on this machine's cores.
+    gently = ("--at-once", "4", "--slow-ms", "15000")
+    said = rehearsal.run(sys.executable, "manage.py", "verify", url, *gently, VERIFY_API_KEY=rehearsal.api_key)
+    assert "hold; " in said, said
 
 
 def provisioning_twice(rehearsal: Rehearsal) -> None:
@@ -158,6 +169,7 @@ def assert_served(seen: dict[str, int]) -> None:
 
 ACTS = (
     a_first_deployment,
+    a_look_from_outside,
     provisioning_twice,
     an_update_under_traffic,
     the_way_back,

@@ -18,6 +18,7 @@ from openapi.shapes import (
     START,
     TOKEN,
     DryRun,
+    EdgeKeys,
     Ended,
     Health,
     PlanList,
@@ -135,7 +136,7 @@ def started(id: str, parameters: list[OpenApiParameter]) -> Any:
             [OpenApiExample("a playback", EXAMPLES[PlayerStream]), OpenApiExample("a dry run", EXAMPLES[DryRun])],
         ),
     }
-    refused = ("stream-limit-reached", "store-contended")
+    refused = ("stream-limit-reached", "too-many-starts", "store-contended")
     return operation(id, answers, *refused, body=StartSerializer, parameters=[*parameters, DRY_RUN, *STARTED])
 
 
@@ -256,6 +257,21 @@ class Plans(OpenApiViewExtension):
                 parameters=[header("WWW-Authenticate", "How to authenticate.", 401), *RETRY_AFTER],
                 everywhere=refused,
             ),
+        )
+
+
+class PublicKeys(OpenApiViewExtension):
+    """The public keys of edge tokens."""
+
+    target_class = "streams.views.EdgeKeysView"
+
+    def view_replacement(self) -> Any:
+        cached = header("Cache-Control", "How long the keys may be kept.", 200, schema={"const": "public, max-age=300"})
+        keys = {200: answer(EdgeKeys, "The keys; none where no edge tokens are signed with published keys.")}
+        parameters = [cached, *RETRY_AFTER]
+        return described(
+            self.target_class,
+            get=operation("readEdgeKeys", keys, tag="Edge", parameters=parameters, everywhere=EVERYWHERE),
         )
 
 

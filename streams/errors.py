@@ -36,6 +36,14 @@ class StreamLimitReached(StreamsError):
         self.holders, self.retry_at, self.before = holders, retry_at, before
 
 
+class TooManyStarts(StreamsError):
+    """Refused: the user's streams start faster than the policy allows. `retry_at` (ms) is when the next may."""
+
+    def __init__(self, *, retry_at: int) -> None:
+        super().__init__(retry_at)
+        self.retry_at = retry_at
+
+
 class StreamEnded(StreamsError):
     """Refused: the stream is over. `ending` says why, when and through whom; `by` is the live stream that took its
     place, where there is one."""

@@ -141,6 +141,8 @@ def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[st
 
 
 class _QuietHandler(WSGIRequestHandler):
+    disable_nagle_algorithm = True  # head and body are two packets; the second would wait for the first one's ACK
+
     def log_message(self, format: str, *args: Any) -> None:
         pass
 

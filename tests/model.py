@@ -41,7 +41,7 @@ class ModelStore:
             self.accounts[user_id] = after
         return ended
 
-    def forget(self, user_id: str) -> None:
+    def forget(self, user_id: str, *, now: int) -> None:
         self.accounts.pop(user_id, None)
 
     def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:

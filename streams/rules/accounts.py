@@ -70,6 +70,11 @@ class Lease:
         """Whether its start found the slot held by a live stream of the same id."""
         return self.started_at < self.prior_expires_at
 
+    @property
+    def expiry(self) -> "Ending":
+        """How it ended, when nobody ended it before its time."""
+        return Ending(reason=Reason.EXPIRED, at=self.expires_at, epoch=self.epoch)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
@@ -84,7 +89,8 @@ class Ending:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """All that is kept of one user. `version` grows with every change; `limit`, `plan` and `when_full` are overrides. A
-    lease goes before an ending of the same id, which is of an earlier playback."""
+    lease goes before an ending of the same id, which is of an earlier playback. `mints` is the instant up to which the
+    starts so far are paid for: each costs an interval."""
 
     version: int
     leases: Mapping[str, Lease] = field(default_factory=dict)
@@ -92,10 +98,17 @@ class Account:
     limit: int | None = None
     plan: str | None = None
     when_full: WhenFull | None = None
+    mints: int = 0
 
     def live(self, now: int) -> list[Lease]:
         """The streams that hold a slot, oldest first."""
         return sorted((lease for lease in self.leases.values() if lease.is_live(now)), key=age)
+
+    def endings(self, now: int) -> list[tuple[str, Ending]]:
+        """The last streams that are over, newest first; one whose lease ran out is."""
+        ghosts = [lease for lease in self.leases.values() if not lease.is_live(now)]
+        ended = {**self.ended, **{lease.id: lease.expiry for lease in ghosts}}
+        return sorted(ended.items(), key=lambda item: (-item[1].at, item[0]))
 
     def policy(self, default: Policy, entitlement: Entitlement = NOTHING_GRANTED) -> Policy:
         """The policy that holds for this user: the plan that the entitlement names, else the stored one, else the
@@ -157,11 +170,11 @@ class StartRequest(Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A start that was admitted: its lease, why others ended for it, and the account that it found, where that was
+    """A start that was admitted: its lease, what ended for it, by id, and the account that it found, where that was
     looked at."""
 
     lease: Lease
-    ended: tuple[Reason, ...] = ()
+    ended: Mapping[str, Ending] = field(default_factory=dict)
     before: Account | None = field(default=None, compare=False)
 
 

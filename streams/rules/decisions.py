@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound
+from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts
 from streams.rules.accounts import (
     Account,
     Admission,
@@ -40,7 +40,8 @@ def empty_account(now: int) -> Account:
 
 
 def start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> tuple[Account, Admission]:
-    """Admit a start (the account after it, and the admission), or raise `StreamLimitReached`.
+    """Admit a start (the account after it, and the admission), or raise `StreamLimitReached`, or `TooManyStarts` where
+    there would be room.
 
     In this order room is made: what `replace` names goes; a live slot of the same id is taken over; then for each rule
     that counts the stream, and for the limit, ghosts go, longest dead first, as few as needed (one that keeps its slot
@@ -80,17 +81,18 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
     after = replace(
         account,
         version=account.version + 1,
+        mints=_minted(account, now=now, policy=policy),
         leases=others | {request.id: lease},
         ended=_remembered(account.ended, endings),
     )
-    reasons = tuple(ending.reason for ending in endings.values())
-    return after, Admission(lease=paced(after, lease, now=now, policy=policy), ended=reasons, before=account)
+    return after, Admission(lease=paced(after, lease, now=now, policy=policy), ended=endings, before=account)
 
 
 def is_plain_start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> bool:
     """Whether a start needs nothing of the other streams: its slot is its own and live, and what rules look at is as it
-    was, or there is room under each rule that counts it, were every stream and ghost counted; it replaces none; and its
-    epoch is above every earlier one of its slot. What a condition on the stored item can say."""
+    was, or there is room under each rule that counts it, were every stream and ghost counted; it replaces none; its
+    epoch is above every earlier one of its slot; and every start before is paid for. What a condition on the stored
+    item can say."""
     own, lease = account.leases.get(request.id), request.lease(now=now, policy=policy)
     plan = account.policy(policy, request.entitlement)
     rules = plan.counting(lease)
@@ -102,6 +104,7 @@ def is_plain_start(account: Account, request: StartRequest, *, now: int, policy:
         and ((own is not None and own.is_live(now) and is_as_before) or has_room)
         and not (request.replace.keys() - {request.id}) & account.leases.keys()
         and _last_epoch(account, request.id) < request.epoch
+        and (account.mints < now or not policy.mint_interval_ms)
     )
 
 
@@ -119,8 +122,9 @@ def admitted(account: Account, request: StartRequest) -> Admission | None:
     lease = account.leases.get(request.id)
     if lease is None or lease.nonce != request.nonce:
         return None
-    ended = (end.reason for end in account.ended.values() if end.by == request.id and end.at == lease.started_at)
-    return Admission(lease=lease, ended=tuple(ended))
+    ended = account.ended.items()
+    mine = {id: ending for id, ending in ended if ending.by == request.id and ending.at == lease.started_at}
+    return Admission(lease=lease, ended=mine)
 
 
 def renew(account: Account, id: str, *, hold: Hold, now: int, policy: Policy, is_paused: bool = False) -> Account:
@@ -141,7 +145,7 @@ def renew(account: Account, id: str, *, hold: Hold, now: int, policy: Policy, is
     if is_paused and plan.paused_ms:
         expires_at = paused_at + plan.paused_ms
     if not lease.is_live(now) and (expires_at <= now or refusing(plan, lease, account.live(now))):
-        raise _over(account, id, _expired(lease))
+        raise _over(account, id, lease.expiry)
     if lease.expires_at >= expires_at and lease.paused_at == paused_at:
         return account
     renewed = replace(lease, expires_at=max(lease.expires_at, expires_at), paused_at=paused_at)
@@ -207,7 +211,7 @@ def read(account: Account, id: str, *, now: int) -> Lease:
     """The live lease of `id`, or raise `StreamEnded` or `StreamNotFound`."""
     lease = _known(account, id)
     if not lease.is_live(now):
-        raise _over(account, id, _expired(lease))
+        raise _over(account, id, lease.expiry)
     return lease
 
 
@@ -229,6 +233,17 @@ def _limit_reached(account: Account, lease: Lease, rule: Rule, *, plan: Policy, 
         retry_at=ends[len(ends) - rule.limit] if rule.limit else None,
         before=account,
     )
+
+
+def _minted(account: Account, *, now: int, policy: Policy) -> int:
+    """The account's `mints` after one more start, or `TooManyStarts`: a leaky bucket (GCRA), which holds `mint_burst`
+    starts and loses one every `mint_interval_ms`."""
+    if not policy.mint_interval_ms:
+        return account.mints
+    retry_at = account.mints - (policy.mint_burst - 1) * policy.mint_interval_ms
+    if now < retry_at:
+        raise TooManyStarts(retry_at=retry_at)
+    return max(account.mints, now) + policy.mint_interval_ms
 
 
 def _known(account: Account, id: str) -> Lease:
@@ -309,11 +324,7 @@ def _last_epoch(account: Account, id: str) -> int:
 
 def _ending(lease: Lease, reason: Reason, *, now: int, by: str | None = None) -> Ending:
     """How a lease ends now, unless it had run out before."""
-    return Ending(reason=reason, at=now, epoch=lease.epoch, by=by) if lease.is_live(now) else _expired(lease)
-
-
-def _expired(lease: Lease) -> Ending:
-    return Ending(reason=Reason.EXPIRED, at=lease.expires_at, epoch=lease.epoch)
+    return Ending(reason=reason, at=now, epoch=lease.epoch, by=by) if lease.is_live(now) else lease.expiry
 
 
 def _is_held(place: list[Lease], now: int) -> bool:

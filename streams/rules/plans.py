@@ -82,7 +82,8 @@ class Rule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A plan. A paused stream keeps its slot for `paused_ms`, or for as long as it sends heartbeats. The default one
-    knows the others, by name."""
+    knows the others, by name, and how fast streams may start one after the other: `mint_burst` at once, then one every
+    `mint_interval_ms`, or as fast as they like at 0."""
 
     limit: int
     lease_ms: int
@@ -92,6 +93,8 @@ class Policy:
     paused_ms: int | None = None
     rules: tuple[Rule, ...] = ()
     plans: Mapping[str, Policy] = field(default_factory=dict)
+    mint_burst: int = 1
+    mint_interval_ms: int = 0
 
     @property
     def longest_ms(self) -> int:

@@ -106,18 +106,21 @@ class PlanClause(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def start(*, replaced: int, is_entitled: bool, plans: tuple[PlanClause, ...]) -> Statement:
+def start(*, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[PlanClause, ...]) -> Statement:
     """A plain start under one of these plans, as `rules.is_plain_start` has it, that names so many streams to replace
-    (`replaced0`, …). Values: `lease`, `epoch`, `none` (0), `now`, `ttl`; of each plan `limit0` (the lowest of its own,
-    or of the entitlement's that goes before a stored one, and of its rules'), `rules0` (the lowest of its rules'), and
-    `looked0_0`, …, what the lease has where it is looked at."""
+    (`replaced0`, …). Values: `lease`, `epoch`, `none` (0), `now`, `ttl`, and `mints` when it is charged; of each plan
+    `limit0` (the lowest of its own, or of the entitlement that goes before a stored one, and of its rules), `rules0`
+    (the lowest of its rules), and `looked0_0`, …, what the lease has where it is looked at."""
     may_start = reduce(or_, (_may_start(plan, str(number), is_entitled) for number, plan in enumerate(plans)))
     may_start &= IS_NEWER
     for number in range(replaced):
         may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
+    if is_charged:
+        may_start &= ROW.mints.does_not_exist() | (ROW.mints < value("now"))
     return Statement.of(
         ROW.leases[ID].set(value("lease")),
         ROW.priors[ID].set(EXPIRES_AT | value("none")),
+        *((ROW.mints.set(value("mints")),) if is_charged else ()),
         *BOOKKEEPING,
         condition=may_start,
     )
@@ -143,8 +146,8 @@ def _may_start(plan: PlanClause, number: str, is_entitled: bool) -> Condition:
 
 @cache
 def replace(*, is_new: bool, override: tuple[str, ...] | None = None) -> Statement:
-    """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `version`,
-    `ttl`, and `seen`, the version that was judged, unless there was no row. Where an operator's override is written
+    """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `mints`,
+    `version`, `ttl`, and `seen`, the version that was judged, unless there was no row. Where an override is written
     too, or goes (an empty one), those of `limit`, `plan`, `when_full` and `keep_until` that are given."""
     is_unchanged = ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
     changes: list[Action] = [KEPT]
@@ -156,6 +159,7 @@ def replace(*, is_new: bool, override: tuple[str, ...] | None = None) -> Stateme
         ROW.leases.set(value("leases")),
         ROW.priors.set(value("priors")),
         ROW.ended.set(value("ended")),
+        ROW.mints.set(value("mints")),
         ROW.version.set(value("version")),
         *changes,
         *(path.remove() for path in IS_FIRST_FORMAT),
@@ -193,3 +197,15 @@ def stop(*, is_held: bool, forgotten: int | None = None) -> Statement:
         *BOOKKEEPING,
         condition=may_stop,
     )
+
+
+def forget(last: int) -> dict[str, Any]:
+    """A DeleteItem's condition: the row is at this version, or at an earlier one."""
+    placeholders: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    return {
+        "ConditionExpression": (ROW.version <= last).serialize(placeholders, values),
+        "ExpressionAttributeNames": {placeholder: name for name, placeholder in placeholders.items()},
+        "ExpressionAttributeValues": values,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }

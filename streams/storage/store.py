@@ -86,15 +86,19 @@ class StreamStore:
     random: Callable[[], float] = SystemRandom().random  # a seeded one would be the same in every resumed instance
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
-        """Admit one more stream, or raise `StreamLimitReached`."""
+        """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
 
         def blind() -> Admission:
             lease = request.lease(now=now, policy=self.policy.blind(request.entitlement)[0])
             stored = items.lease_item(lease)
             clauses, values = self._clauses(request, lease, stored)
             replaced = sorted(request.replace.keys() - {request.id})
+            interval_ms = self.policy.mint_interval_ms
             statement = statements.start(
-                replaced=len(replaced), is_entitled=request.entitlement.limit is not None, plans=clauses
+                replaced=len(replaced),
+                is_entitled=request.entitlement.limit is not None,
+                is_charged=interval_ms > 0,
+                plans=clauses,
             )
             before = self._update(
                 statement.arguments(
@@ -107,6 +111,7 @@ class StreamStore:
                         "none": number(0),
                         "now": number(now),
                         "ttl": number(self._forget_at(now)),
+                        **({"mints": number(now + interval_ms)} if interval_ms else {}),
                     },
                     returning="ALL_OLD",
                 )
@@ -224,9 +229,16 @@ class StreamStore:
 
         return self._write(user_id, judge, written=written, now=now)
 
-    def forget(self, user_id: str) -> None:
-        """Drop everything kept of a user; harmless when there is nothing."""
-        self._send("DeleteItem", self._key(user_id))
+    def forget(self, user_id: str, *, now: int) -> None:
+        """Drop everything kept of a user; harmless when there is nothing. One that comes late drops nothing that was
+        made anew since: that has a later version."""
+        last: int | None = now
+        while last is not None:
+            try:
+                self._send("DeleteItem", self._key(user_id) | statements.forget(last))
+                return
+            except _LostRace as lost:  # nothing is kept, or by a server whose clock is ahead
+                last = lost.account.version if lost.account else None
 
     def read(self, user_id: str, *, now: int) -> Account:
         """The account as it is this moment (a consistent read); an empty one for a user nothing is kept of."""
