@@ -1,4 +1,5 @@
 # make run    serve on http://127.0.0.1:8000/ (PORT=9000 make run: on another port)
+# make demo   serve, with a live stream that only edge tokens open, and a player that has to be cut off
 # make test   the whole suite, against real engines, in parallel
 # make quick  the unit tests, which need no engine
 # make check  lint, imports, types, risky code
@@ -8,6 +9,7 @@
 # make lock   pin requirements*.in, with hashes, into requirements*.txt
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
+# make faults    every verb under every fault of the store, on both engines, into docs/reliability.md
 # make bench     what it costs, beside a bare handler (QUICK=1: in about a minute; PAIRED="NAME=VALUE": with and without)
 
 PORT ?= 8000
@@ -15,10 +17,13 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test quick check openapi architecture audit lock package rehearse bench
+.PHONY: run demo test quick check openapi architecture audit lock package rehearse faults bench
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
+
+demo: $(READY)
+	@exec $(PYTHON) -m clients.demo
 
 # TESTS="tests/http -k limit": some of them.
 test: $(READY)
@@ -31,7 +36,7 @@ quick: $(READY)
 check: $(READY)
 	$(VENV)/bin/pre-commit run --all-files --show-diff-on-failure
 	DEBUG=1 $(VENV)/bin/mypy
-	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project deploy
+	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project deploy insights
 
 # DESCRIPTION=/tmp/openapi.json make openapi: elsewhere.
 openapi: export DEBUG := 1
@@ -57,6 +62,11 @@ $(READY): requirements-dev.txt
 	echo "Making $(VENV) with $$($$python --version) …"; \
 	$$python -m venv --clear $(VENV) && $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
+
+faults: export DEBUG := 1
+faults: $(READY)
+	@$(PYTHON) -m tests.faults.report ministack
+	@.ci/on-dynamodb-local $(PYTHON) -m tests.faults.report "DynamoDB Local"
 
 bench: $(VENV)/ready-to-bench
 	@exec $(PYTHON) -m bench.$(if $(PAIRED),paired $(PAIRED),run)

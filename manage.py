@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
-OF_WHO_DEPLOYS = Path(__file__).parent / "deploy" / "management" / "commands"
+NEVER_SHIPPED = [
+    Path(__file__).parent / app / "management" / "commands" for app in ("deploy", "insights", "streams_project")
+]
 OF_OPERATORS = ("streams", "limit")
 
 
@@ -18,8 +20,8 @@ def main() -> None:
 
         if stage := named(sys.argv[2:]):
             work_on(stage)
-    is_local = command in ("runserver", "test", *OF_OPERATORS) or (OF_WHO_DEPLOYS / f"{command}.py").is_file()
-    if is_local and not os.environ.get("DEBUG"):
+    is_local = any((folder / f"{command}.py").is_file() for folder in NEVER_SHIPPED)
+    if (is_local or command in ("test", *OF_OPERATORS)) and not os.environ.get("DEBUG"):
         os.environ["DEBUG"] = "1"
     from streams_project.local_dynamodb import local_dynamodb
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -40,6 +41,16 @@ def a_first_deployment(rehearsal: Rehearsal) -> None:
     rehearsal.provision()
     with rehearsal.api() as api:
         smoke_test(api)
+
+
+def a_look_from_outside(rehearsal: Rehearsal) -> None:
+    """What callers are promised holds through API Gateway, and nothing is left behind."""
+    with rehearsal.api() as api:
+        url = str(api.base_url)
+    # The emulator starts an instance for each of them, one after the other and on this machine's cores.
+    gently = ("--at-once", "4", "--slow-ms", "15000")
+    said = rehearsal.run(sys.executable, "manage.py", "verify", url, *gently, VERIFY_API_KEY=rehearsal.api_key)
+    assert "hold; " in said, said
 
 
 def provisioning_twice(rehearsal: Rehearsal) -> None:
@@ -138,7 +149,7 @@ def a_rotation_of_keys(rehearsal: Rehearsal) -> None:
 
 
 def an_unset(rehearsal: Rehearsal) -> None:
-    """From a shared secret, kept by AWS, to published keys: refused while both would be there, done when one is unset."""
+    """From a shared secret that AWS keeps to published keys: refused while both would be there, done by an unset."""
     kept = f"/{rehearsal.stage.function}/jwt"
     rehearsal.client("ssm").put_parameter(Name=kept, Value=secrets.token_urlsafe(48), Type="SecureString")
     shared = {"AUTH_JWT_SECRETS": f"ssm:{kept}", "AUTH_ISSUER": "https://id.example/", "AUTH_AUDIENCE": "x"}
@@ -211,6 +222,7 @@ def assert_served(seen: dict[str, int]) -> None:
 
 ACTS = (
     a_first_deployment,
+    a_look_from_outside,
     provisioning_twice,
     two_runs_at_once,
     an_update_under_traffic,

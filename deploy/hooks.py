@@ -23,13 +23,14 @@ import zipfile
 
 from deploy import logs, preflight
 from deploy.environment import (
+    NOT_ON_CLOUDFRONT_FUNCTIONS,
     Environment,
     changes,
     given,
     listed,
     logs_everyone_out,
+    needs_cryptography,
     stays,
-    wants_public_keys,
     will_have,
 )
 from deploy.gateway import api_of, plan_answers
@@ -40,6 +41,7 @@ from deploy.role import policy
 from deploy.stages import ALIAS, SETTINGS, Stage
 from deploy.start import check_that_it_starts
 from deploy.versions import KEPT, NotFit, Versions
+from streams_project.edge_keys import PEM
 
 
 @dataclass
@@ -213,11 +215,13 @@ def zip(cli: Any) -> None:
         zappa_settings=zappa_settings,
         runtime=stage.runtime,
         architecture=stage.architecture,
-        with_published_keys=wants_public_keys(values),
+        with_published_keys=needs_cryptography(values),
     )
     echo(report(archive))
     if not is_deployed:
         return
+    if PEM in values.get("EDGE_TOKEN_KEYS", ""):
+        echo(f"Edge tokens: {NOT_ON_CLOUDFRONT_FUNCTIONS}")
     echo(check_that_it_starts(archive, stage, values))
     _unset(deployment, Versions(stage, stage.client("lambda")))
 

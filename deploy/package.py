@@ -60,7 +60,7 @@ LEFT_OUT = re.compile(
     | ^django/(test|core/management/commands/test\w*\.py)
     | ^drf_spectacular_sidecar/static/.*/(redoc/|oauth2-|favicon-|swagger-ui-standalone-)
     | ^rest_framework/(locale|static)/
-    | ^streams/management/commands/runserver\.py$
+    | ^streams_project/management/
     | ^streams_project/local_dynamodb\.py$
     | ^werkzeug/debug/shared/
     | ^zappa/(cli|core|letsencrypt|middleware_tests)\.py$

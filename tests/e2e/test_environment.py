@@ -10,9 +10,9 @@ from deploy.environment import (
     changes,
     given,
     logs_everyone_out,
+    needs_cryptography,
     problems,
     stays,
-    wants_public_keys,
     will_have,
 )
 from deploy.references import statements
@@ -123,19 +123,6 @@ def test_what_would_not_go_when_it_is_unset_is_named(name: str, said: str | None
     assert len(found) == bool(said)
 
 
-@pytest.mark.parametrize(
-    ("variables", "is_wanted"),
-    [
-        ({"AUTH_JWKS": "https://x"}, True),
-        ({"EDGE_TOKEN_KEYS": "-----BEGIN PRIVATE KEY-----\nx"}, True),
-        ({"EDGE_TOKEN_KEYS": KEY}, False),
-        ({}, False),
-    ],
-)
-def test_key_pairs_take_cryptography(variables: dict[str, str], is_wanted: bool) -> None:
-    assert wants_public_keys(variables) == is_wanted
-
-
 def test_good_keys_are_taken() -> None:
     assert list(problems(merged(LEASE_TOKEN_KEYS=f"{KEY},{OTHER}", AUTH_JWKS="https://id.example/jwks"))) == []
 
@@ -162,3 +149,24 @@ def test_the_role_may_read_the_references_and_no_other_secret() -> None:
 
 def test_every_setting_that_is_a_secret_comes_from_the_shell() -> None:
     assert set(environment.KEYS) <= set(environment.FROM_THE_SHELL)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_needed"),
+    [
+        ({}, False),
+        ({"AUTH_JWKS": "https://id.example.com/jwks.json"}, True),
+        ({"EDGE_TOKEN_KEYS": KEY}, False),
+        ({"EDGE_TOKEN_KEYS": f"{KEY},-----BEGIN EC " + "PRIVATE KEY-----"}, True),
+        ({"EDGE_TOKEN_KEYS": "secretsmanager:edge"}, True),
+    ],
+    ids=["no keys", "published keys of viewers' tokens", "a secret", "a PEM key", "a key that AWS keeps"],
+)
+def test_cryptography_ships_where_tokens_may_be_signed_with_public_keys(
+    values: dict[str, str], is_needed: bool
+) -> None:
+    assert needs_cryptography(values) is is_needed
+
+
+def test_an_edge_key_in_a_file_does_not_ship() -> None:
+    assert any("EDGE_TOKEN_KEYS" in said for said in problems(merged(EDGE_TOKEN_KEYS="file:edge.pem")))

@@ -227,7 +227,7 @@ def test_no_file_of_the_project_holds_conflict_markers() -> None:
 
 
 def test_what_is_left_out_is_left_out_by_name_and_not_by_chance() -> None:
-    for name in ("django/test/client.py", "streams/management/commands/runserver.py", "curl/__init__.py"):
+    for name in ("django/test/client.py", "streams_project/management/commands/runserver.py", "curl/__init__.py"):
         assert LEFT_OUT.search(name)
     for name in ("streams/management/commands/limit.py", "django/core/management/__init__.py", "pycurl/__init__.py"):
         assert not LEFT_OUT.search(name)
