@@ -142,6 +142,7 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
         left,
         [
             f"12 alarms {name}-…",
+            f"the dashboard {name}",
             f"the log /aws/lambda/{name}",
             f"the role {name}-eu-west-1",
             f"the usage plan {name}-billing (stays: it cannot be made again)",
@@ -151,7 +152,7 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
         ],
     )
     rehearsal.manage("leftovers", STAGE, "--delete")
-    expect(rehearsal.manage("leftovers", STAGE).splitlines(), left[3:])
+    expect(rehearsal.manage("leftovers", STAGE).splitlines(), left[4:])
 
 
 def keys_of(rehearsal: Rehearsal) -> list[Any]:
