@@ -178,6 +178,7 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
         left,
         [
             f"13 alarms {name}-…",
+            f"the dashboard {name}",
             f"the log /aws/lambda/{name}",
             f"the role {name}-eu-west-1",
             f"the web ACL {name}-viewers",
@@ -188,7 +189,7 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
         ],
     )
     rehearsal.manage("leftovers", STAGE, "--delete")
-    expect(rehearsal.manage("leftovers", STAGE).splitlines(), left[4:])
+    expect(rehearsal.manage("leftovers", STAGE).splitlines(), left[5:])
 
 
 def a_deployment_anew(rehearsal: Rehearsal) -> None:

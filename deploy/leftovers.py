@@ -30,6 +30,10 @@ def leftovers(stage: Stage, client: Callable[[str], Any]) -> Iterator[Leftover]:
     if names := alarms.there(stage, cloudwatch):
         delete = partial(cloudwatch.delete_alarms, AlarmNames=names)
         yield Leftover(f"{len(names)} alarms {stage.function}-…", delete, is_in_use)
+    boards = cloudwatch.list_dashboards(DashboardNamePrefix=stage.function)["DashboardEntries"]
+    if any(board["DashboardName"] == stage.function for board in boards):
+        delete = partial(cloudwatch.delete_dashboards, DashboardNames=[stage.function])
+        yield Leftover(f"the dashboard {stage.function}", delete, is_in_use)
     groups = logs.describe_log_groups(logGroupNamePrefix=group_of(stage))["logGroups"]
     if any(group["logGroupName"] == group_of(stage) for group in groups):
         yield Leftover(
