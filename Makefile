@@ -5,17 +5,19 @@
 # make audit  known vulnerabilities in what ships (asks osv.dev)
 # make openapi  describe the API anew, from the code
 # make architecture  draw docs/architecture.md anew, from the code
+# make scaling  write the planner's figures into docs/scaling.md
 # make lock   pin requirements*.in, with hashes, into requirements*.txt
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
 # make bench     what it costs, beside a bare handler (QUICK=1: in about a minute; PAIRED="NAME=VALUE": with and without)
+# make replay    a scaled-down population on a real engine, beside what manage.py plan_capacity says (ENGINE=dynamodb-local)
 
 PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test quick check openapi architecture audit lock package rehearse bench
+.PHONY: run test quick check openapi architecture scaling audit lock package rehearse bench replay
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
@@ -42,6 +44,9 @@ openapi: $(READY)
 architecture: $(READY)
 	@exec $(PYTHON) -m docs.architecture
 
+scaling: $(READY)
+	@exec $(PYTHON) -m docs.scaling
+
 package: $(READY)
 	@. $(VENV)/bin/activate && zappa package $(or $(STAGE),test) -o stream-limits.zip
 
@@ -60,6 +65,9 @@ $(READY): requirements-dev.txt
 
 bench: $(VENV)/ready-to-bench
 	@exec $(PYTHON) -m bench.$(if $(PAIRED),paired $(PAIRED),run)
+
+replay: $(READY)
+	@exec $(PYTHON) -m bench.replayed
 
 $(VENV)/ready-to-bench: $(READY) bench/requirements.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
