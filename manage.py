@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
-OF_WHO_DEPLOYS = Path(__file__).parent / "deploy" / "management" / "commands"
+NEVER_SHIPPED = [Path(__file__).parent / app / "management" / "commands" for app in ("deploy", "insights")]
 
 
 def main() -> None:
@@ -16,8 +16,8 @@ def main() -> None:
         from deploy.operators import work_on
 
         work_on(sys.argv[sys.argv.index("--stage") + 1 :][:1])
-    is_local = command in ("runserver", "test", "streams", "limit") or (OF_WHO_DEPLOYS / f"{command}.py").is_file()
-    if is_local and not os.environ.get("DEBUG"):
+    is_local = any((folder / f"{command}.py").is_file() for folder in NEVER_SHIPPED)
+    if (is_local or command in ("runserver", "test", "streams", "limit")) and not os.environ.get("DEBUG"):
         os.environ["DEBUG"] = "1"
     from streams_project.local_dynamodb import local_dynamodb
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from deploy.package import tracked
 from deploy.stages import Stage
+from streams_project.edge_keys import IN_A_FILE, PEM
 from streams_project.references import PREFIXES
 
 FROM_THE_SHELL = (
@@ -31,6 +32,10 @@ FROM_THE_SHELL = (
 """Taken from the shell that deploys; never from a file in the repository. `ssm:NAME` and `secretsmanager:NAME` stand
 for what AWS keeps under that name."""
 KEYS = ("LEASE_TOKEN_KEYS", "AUTH_JWT_SECRETS", "EDGE_TOKEN_KEYS")
+NOT_ON_CLOUDFRONT_FUNCTIONS = (
+    "signed with a PEM key. CloudFront Functions cannot check them, since they have no public-key cryptography: "
+    "use Lambda@Edge, an origin, or an HMAC secret."
+)
 AT_MOST_BYTES = 4096
 """Lambda's limit for the function's own environment, written as JSON."""
 FEWEST_DIFFERENT_CHARACTERS = 10
@@ -84,6 +89,14 @@ def listed(value: str | None) -> list[str]:
     return [part.strip() for part in (value or "").split(",") if part.strip()]
 
 
+def needs_cryptography(values: Mapping[str, str]) -> bool:
+    """Whether tokens are signed with public-key cryptography: viewers', or edge tokens. What AWS keeps may be such a
+    key."""
+    return bool(values.get("AUTH_JWKS")) or any(
+        key.startswith((PEM, *PREFIXES)) for key in listed(values.get("EDGE_TOKEN_KEYS"))
+    )
+
+
 def problems(environment: Environment, *, resolved: Mapping[str, str] | None = None) -> Iterator[str]:
     """What the service would not say when it starts, or too late. `resolved` has values in place of references."""
     values = environment.effective if resolved is None else {**environment.effective, **resolved}
@@ -98,6 +111,8 @@ def problems(environment: Environment, *, resolved: Mapping[str, str] | None = N
     jwks = values.get("AUTH_JWKS", "")
     if jwks and "://" not in jwks and jwks not in tracked():
         yield f"AUTH_JWKS names the file {jwks!r}, which does not ship: a file has to be one of those that git tracks."
+    if any(key.startswith(IN_A_FILE) for key in listed(values.get("EDGE_TOKEN_KEYS"))):
+        yield "EDGE_TOKEN_KEYS names a file, which does not ship. Keep it in AWS, by reference (secretsmanager:NAME)."
     yield from _key_problems(values)
 
 

@@ -18,7 +18,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # Zappa's own c
 import zipfile
 
 from deploy import logs, preflight
-from deploy.environment import FROM_THE_SHELL, Environment, changes, given, listed, logs_everyone_out, will_have
+from deploy.environment import (
+    FROM_THE_SHELL,
+    NOT_ON_CLOUDFRONT_FUNCTIONS,
+    Environment,
+    changes,
+    given,
+    listed,
+    logs_everyone_out,
+    needs_cryptography,
+    will_have,
+)
 from deploy.package import build, report
 from deploy.references import resolve
 from deploy.release import changed, release
@@ -26,6 +36,7 @@ from deploy.role import policy
 from deploy.stages import ALIAS, Stage
 from deploy.start import check_that_it_starts
 from deploy.versions import KEPT, NotFit, Versions
+from streams_project.edge_keys import PEM
 
 
 @dataclass
@@ -136,12 +147,14 @@ def zip(cli: Any) -> None:
         zappa_settings=zappa_settings,
         runtime=stage.runtime,
         architecture=stage.architecture,
-        with_published_keys=bool(environment.effective.get("AUTH_JWKS")),
+        with_published_keys=needs_cryptography(environment.effective),
     )
     echo(report(archive))
     if cli.command not in ("deploy", "update"):
         return
     values = environment.effective | resolve(environment.effective, stage.client)
+    if PEM in values.get("EDGE_TOKEN_KEYS", ""):
+        echo(f"Edge tokens: {NOT_ON_CLOUDFRONT_FUNCTIONS}")
     echo(check_that_it_starts(archive, stage, values))
     if deployment.unset:
         # Zappa merges what is there. Only $LATEST loses it now, which has no traffic.

@@ -90,7 +90,7 @@ def _requests(plan: Callable[..., Plan]) -> Iterator[str]:
 def _month(plan: Callable[..., Plan]) -> Iterator[str]:
     here = plan()
     parts = sorted(here.parts.items(), key=lambda part: -part[1])
-    rows = [(name, _dollars(cost), f"{cost / here.cost:.1%}") for name, cost in parts]
+    rows = [(name, _dollars(cost), f"{cost / here.cost:.1%}") for name, cost in parts if cost > here.cost / 1000]
     yield from _table(("part", "dollars", "share"), iter([*rows, ("together", _dollars(here.cost), "")]))
 
 

@@ -10,6 +10,7 @@ from openapi.shapes import (
     LIMIT,
     START,
     TOKEN,
+    EdgeKeys,
     Ended,
     Health,
     PlayerStream,
@@ -116,7 +117,7 @@ def started(id: str, parameters: list[OpenApiParameter]) -> Any:
         201: answer(PlayerStream, "Admitted."),
         200: answer(PlayerStream, "Admitted: the id held a slot already, and keeps that one."),
     }
-    refused = ("stream-limit-reached", "store-contended")
+    refused = ("stream-limit-reached", "too-many-starts", "store-contended")
     return operation(id, answers, *refused, body=StartSerializer, parameters=[*parameters, *STARTED])
 
 
@@ -207,6 +208,21 @@ class Limit(OpenApiViewExtension):
             get=operation("readLimit", limit, tag="Limit"),
             put=operation("setLimit", limit, tag="Limit", body=LimitSerializer),
             delete=operation("clearLimit", {204: OpenApiResponse(description="The default holds.")}, tag="Limit"),
+        )
+
+
+class PublicKeys(OpenApiViewExtension):
+    """The public keys of edge tokens."""
+
+    target_class = "streams.views.EdgeKeysView"
+
+    def view_replacement(self) -> Any:
+        cached = header("Cache-Control", "How long the keys may be kept.", 200, schema={"const": "public, max-age=300"})
+        keys = {200: answer(EdgeKeys, "The keys; none where no edge tokens are signed with published keys.")}
+        parameters = [cached, *RETRY_AFTER]
+        return described(
+            self.target_class,
+            get=operation("readEdgeKeys", keys, tag="Edge", parameters=parameters, everywhere=EVERYWHERE),
         )
 
 

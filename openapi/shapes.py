@@ -34,6 +34,16 @@ class PlayerStream(Stream):
     """A stream as its own player sees it: with the token."""
 
     token = TextField(help_text="For the next heartbeat, or the stop.")
+    edgeToken = TextField(required=False, help_text="For whoever serves what plays: a JWT, where these are turned on.")
+
+
+class EndedStream(OperatorSerializer):
+    """A stream that is over."""
+
+    id = IdField()
+    reason = serializers.ChoiceField(choices=[reason.value for reason in Reason])
+    endedAt = serializers.DateTimeField()
+    endedBy = IdField(allow_null=True, help_text="The id of the stream whose start ended it.")
 
 
 class StreamList(OperatorSerializer):
@@ -44,6 +54,7 @@ class StreamList(OperatorSerializer):
     active = WholeField(min_value=0)
     available = WholeField(min_value=0, help_text="How many more may start.")
     streams = Stream(many=True)
+    ended = EndedStream(many=True, help_text="The last streams that are over, newest first.")
 
 
 class UserLimit(OperatorSerializer):
@@ -59,6 +70,12 @@ class Ended(OperatorSerializer):
     """The streams that a call ended."""
 
     ended = serializers.ListField(child=IdField(), help_text="Their ids, oldest first.")
+
+
+class EdgeKeys(OperatorSerializer):
+    """A JWK Set (RFC 7517)."""
+
+    keys = serializers.ListField(child=serializers.DictField(child=serializers.CharField()), help_text="JWKs.")
 
 
 class Health(OperatorSerializer):
@@ -99,14 +116,28 @@ STREAM = {
     "heartbeatSeconds": 19.2,
     "epoch": 1,
 }
+ENDED = {"id": "phone", "reason": "expired", "endedAt": "2026-11-24T11:58:00.000Z", "endedBy": None}
 START = {name: STREAM[name] for name in ("streamId", "deviceId", "deviceName", "deviceType", "title", "metadata")}
 LIMIT = {"limit": 5, "whenFull": "deny"}
 EXAMPLES: dict[type, Any] = {
     Stream: STREAM,
     PlayerStream: STREAM | {"token": TOKEN},
-    StreamList: {"userId": "user2", "limit": 3, "active": 1, "available": 2, "streams": [STREAM]},
+    StreamList: {"userId": "user2", "limit": 3, "active": 1, "available": 2, "streams": [STREAM], "ended": [ENDED]},
     UserLimit: {"userId": "user2", **LIMIT, "isDefault": False},
     Ended: {"ended": ["tv"]},
+    EdgeKeys: {
+        "keys": [
+            {
+                "kty": "EC",
+                "crv": "P-256",
+                "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+                "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+                "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s",
+                "alg": "ES256",
+                "use": "sig",
+            }
+        ]
+    },
     Health: {"status": "ok"},
 }
 WHO = {"endedByName": "Living room TV", "endedByTitle": "The Great Escape"}

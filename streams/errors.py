@@ -32,6 +32,15 @@ class StreamLimitReached(StreamsError):
         self.limit, self.holders, self.retry_at = limit, holders, retry_at
 
 
+class TooManyStarts(StreamsError):
+    """Refused: the user's streams start faster, one after the other, than the policy allows. `retry_at` (ms) is when
+    the next may."""
+
+    def __init__(self, *, retry_at: int) -> None:
+        super().__init__(retry_at)
+        self.retry_at = retry_at
+
+
 class StreamEnded(StreamsError):
     """Refused: the stream is over. `ending` says why, when and through whom; `by` is the live stream that took its
     place, where there is one."""

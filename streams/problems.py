@@ -26,6 +26,7 @@ from streams.errors import (
     StreamEnded,
     StreamLimitReached,
     StreamNotFound,
+    TooManyStarts,
 )
 from streams.parsers import PayloadTooLarge
 from streams.serializers import ending_body, stream_body
@@ -97,6 +98,10 @@ def _ending(error: StreamEnded, call: Answered) -> Facts:
     return ending_body(error), {}
 
 
+def _next_start(error: TooManyStarts, call: Answered) -> Facts:
+    return {}, _retry_after((error.retry_at - call.now) / 1000)
+
+
 def _wait(error: Any, call: Answered) -> Facts:
     return {}, _retry_after(error.wait or 1)
 
@@ -133,6 +138,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     StreamEnded: Problem("stream-ended", 410, "The stream is over", _ending),
     PayloadTooLarge: Problem("payload-too-large", 413, "The body is too large"),
     drf.UnsupportedMediaType: Problem("unsupported-media-type", 415, "The body must be application/json", _only_json),
+    TooManyStarts: Problem("too-many-starts", 429, "The user's streams start too fast one after another", _next_start),
     drf.Throttled: Problem("throttled", 429, "Too many requests", _wait),
     IssuerUnavailable: Problem("issuer-unavailable", 503, "The issuer's keys cannot be read; nothing is known", _soon),
     StoreUnavailable: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),

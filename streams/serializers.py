@@ -258,12 +258,13 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
 
 
 def player_body(playing: Playing, *, now: int) -> dict[str, Any]:
-    """A stream as its own player sees it: with the token."""
-    return stream_body(playing.user_id, playing.lease, now=now) | {"token": playing.token}
+    """A stream as its own player sees it: with the token, and the edge token where there is one."""
+    edge = {"edgeToken": playing.edge_token} if playing.edge_token else {}
+    return stream_body(playing.user_id, playing.lease, now=now) | {"token": playing.token} | edge
 
 
 def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
-    """A user's live streams and what is left of the limit."""
+    """A user's live streams, what is left of the limit, and the last streams that are over, newest first."""
     active, limit = len(listing.streams), listing.policy.limit
     return {
         "userId": user_id,
@@ -271,6 +272,10 @@ def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
         "active": active,
         "available": max(0, limit - active),
         "streams": [stream_body(user_id, lease, now=now) for lease in listing.streams],
+        "ended": [
+            {"id": id, "reason": ending.reason.value, "endedAt": iso(ending.at), "endedBy": ending.by}
+            for id, ending in listing.ended
+        ],
     }
 
 

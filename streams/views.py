@@ -107,7 +107,8 @@ class StreamViewSet(ViewSetMixin, UserView):
     def list(self, request: Request, user_id: str | None = None) -> Response:
         """The user's live streams, and how many more may start.
 
-        Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free.
+        Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free. `ended`
+        has the last of those that are over, and why.
         """
         context = self.context
         listing = service.listing(context)
@@ -269,6 +270,20 @@ class HealthView(APIView):
         Asks nothing of DynamoDB, so that a store that is down restarts no process.
         """
         return Response({"status": "ok"})
+
+
+class EdgeKeysView(APIView):
+    """The public keys of edge tokens."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        """The keys that edge tokens verify with.
+
+        A JWK Set (RFC 7517): who checks a token takes the key whose `kid` it names. Secrets are not among them.
+        """
+        return Response({"keys": service.edge_keys()}, headers={"Cache-Control": "public, max-age=300"})
 
 
 class ReadyView(APIView):

@@ -4,6 +4,7 @@ A wrong value stops the process at start with the variable's name and what to se
 """
 
 import json
+import math
 import os
 import re
 import secrets
@@ -14,6 +15,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from streams_project import edge_keys
 from streams_project.credentials import MAKE_ONE, api_keys, check_purposes, check_secrets
 from streams_project.references import resolved
 
@@ -48,6 +50,16 @@ def _whole(name: str, default: int, low: int, high: int) -> int:
         return number
 
     return _read(name, default, convert, f"a whole number from {low} to {high}")
+
+
+def _seconds(name: str, default: float, low: float, high: float) -> float:
+    def convert(text: str) -> float:
+        number = float(text)
+        if not low <= number <= high:
+            raise ValueError(text)
+        return number
+
+    return _read(name, default, convert, f"seconds from {low} to {high}")
 
 
 def _choice(name: str, *choices: str) -> str:
@@ -94,6 +106,16 @@ HIGHEST_LIMIT = 100
 STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
+EDGE_TOKEN_GRACE_SECONDS = _whole("EDGE_TOKEN_GRACE_SECONDS", 20, 0, 20)
+"""How long after the next heartbeat is due an edge token is good: for how long a heartbeat may be late."""
+EDGE_TOKEN_MS = (LEASE_SECONDS * 1000) // 3 + EDGE_TOKEN_GRACE_SECONDS * 1000
+"""The life of an edge token."""
+MINT_BURST = _whole("MINT_BURST", 6, 1, 1000)
+"""So many streams of a user may start at once, one after the other;"""
+MINT_INTERVAL_MS = round(
+    1000 * _seconds("MINT_INTERVAL_SECONDS", min(5.0, math.ceil(EDGE_TOKEN_MS / 11) / 1000), 0, 3600)
+)
+"""then one every so often, or as often as they like at 0. Whoever watches meets neither."""
 
 # --- authentication --------------------------------------------------------------------------------------------------
 
@@ -148,9 +170,33 @@ if not LEASE_TOKEN_KEYS:
         f"lease tokens. {MAKE_ONE} For local development set DEBUG=1 instead."
     )
 check_secrets("LEASE_TOKEN_KEYS", LEASE_TOKEN_KEYS)
-check_purposes({"LEASE_TOKEN_KEYS": LEASE_TOKEN_KEYS, "AUTH_JWT_SECRETS": AUTH_JWT_SECRETS}, API_KEYS)
 if not DEBUG and LOCAL_TOKEN_KEY in LEASE_TOKEN_KEYS + AUTH_JWT_SECRETS:
     raise ImproperlyConfigured("The local development's token key is public. Make LEASE_TOKEN_KEYS anew.")
+
+# --- edge tokens -----------------------------------------------------------------------------------------------------
+
+_edge_keys = edge_keys.texts(_list("EDGE_TOKEN_KEYS"))
+EDGE_TOKEN_KEYS = edge_keys.edge_keys(_edge_keys)
+"""The first signs; who checks takes them all."""
+EDGE_TOKEN_ISSUER = os.environ.get("EDGE_TOKEN_ISSUER", "").strip()
+EDGE_TOKEN_AUDIENCE = os.environ.get("EDGE_TOKEN_AUDIENCE", "").strip()
+EDGE_TOKEN_SUBJECT = _choice("EDGE_TOKEN_SUBJECT", "hash", "plain")
+"""Whether edge tokens name users as they are, or by a keyed hash."""
+if EDGE_TOKEN_KEYS and not (EDGE_TOKEN_ISSUER and EDGE_TOKEN_AUDIENCE):
+    raise ImproperlyConfigured(
+        "EDGE_TOKEN_ISSUER and EDGE_TOKEN_AUDIENCE must say who issues edge tokens (this service's URL), and for whom "
+        "(the CDN's host name)."
+    )
+check_purposes(
+    {"LEASE_TOKEN_KEYS": LEASE_TOKEN_KEYS, "AUTH_JWT_SECRETS": AUTH_JWT_SECRETS, "EDGE_TOKEN_KEYS": _edge_keys},
+    API_KEYS,
+)
+_published = Path(AUTH_JWKS).read_text() if AUTH_JWKS and "://" not in AUTH_JWKS else ""
+if any(key.public and key.public["x"] in _published for key in EDGE_TOKEN_KEYS):
+    raise ImproperlyConfigured(
+        "EDGE_TOKEN_KEYS and AUTH_JWKS share a key, so that an edge token could be taken for a viewer's. Make one for "
+        "each purpose: manage.py keys new es256"
+    )
 
 # --- DynamoDB --------------------------------------------------------------------------------------------------------
 
@@ -197,8 +243,10 @@ INSTALLED_APPS = [
     *(["streams.browsable", "drf_spectacular_sidecar"] if BROWSABLE_API else []),  # the sidecar is Swagger UI's files
     "rest_framework",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
+    # What never ships: the commands of whoever deploys, of whoever looks back, and of local development.
+    *(app for app in ("deploy", "insights") if (BASE_DIR / app).is_dir()),
+    *(["streams_project"] if (BASE_DIR / "streams_project" / "management").is_dir() else []),
     "django.contrib.staticfiles",
-    *(["deploy"] if (BASE_DIR / "deploy").is_dir() else []),  # the commands of whoever deploys, which never ship
 ]
 MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
@@ -275,8 +323,18 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 
-METRICS = _choice("METRICS", "off", "emf") == "emf"
-"""Whether each outcome is written to standard output, as CloudWatch's embedded metric format has it."""
+IS_LOOKED_AT = "insights" in INSTALLED_APPS
+EVENTS = _choice("EVENTS", *(["sqlite"] if DEBUG and DYNAMODB_ENDPOINT and IS_LOOKED_AT else []), "off", "log")
+"""Where each decision is told: nowhere, in a line of JSON on standard output, or in local development in an SQLite file
+that `manage.py why` and `manage.py report` read."""
+EVENTS_SAMPLE_RENEWALS = _whole("EVENTS_SAMPLE_RENEWALS", 1, 1, 1000)
+"""One heartbeat in so many is told, and counts for all of them."""
+METRICS = _choice("METRICS", "off", "emf")
+"""What counts them: nothing, or CloudWatch by its embedded metric format, in the same line."""
+EVENT_SINKS = [
+    *(["streams_project.events.line"] if EVENTS == "log" or METRICS == "emf" else []),
+    *(["insights.store.append"] if EVENTS == "sqlite" else []),
+]
 LOG_USER_IDS = _flag("LOG_USER_IDS")
 """Whether log lines name users as they are, and not by a keyed hash."""
 LOGGING = {

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from streams.storage import deadline
+from streams_project import requests
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
 
@@ -41,9 +42,11 @@ def bounded(application: Application) -> Application:
 
 
 def within_deadline(application: Application) -> Application:
-    """Starts the request's deadline, an earlier one where Lambda would end the request before."""
+    """Starts the request's deadline, an earlier one where Lambda would end the request before, and what is counted of
+    it."""
 
     def timed(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        requests.begin(environ)
         context = environ.get("lambda.context")
         seconds = context.get_remaining_time_in_millis() / 1000 - TO_ANSWER_SECONDS if context else None
         with deadline.of_request(seconds=seconds):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from deploy.blackbox.caller import Target
+from deploy.blackbox.caller import DeployedService
 from deploy.blackbox.report import report
 
 LOCAL = "http://127.0.0.1:8000"
@@ -45,7 +45,7 @@ def url(text: str) -> str:
 
 def verify(write: Callable[[str], object], *, url: str, is_json: bool, patience: float, **options: Any) -> bool:
     """Try a deployment; whether everything holds."""
-    deployment = Target(url=url, patience_seconds=patience, **options)
+    deployment = DeployedService(url=url, patience_seconds=patience, **options)
     with deployment.client:
         try:
             return report(deployment, write, is_json=is_json)

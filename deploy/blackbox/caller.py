@@ -38,7 +38,7 @@ def expect(is_so: bool, found: str) -> None:
 
 
 @dataclass(kw_only=True)
-class Target:
+class DeployedService:
     """A deployment at `url`, called with the credentials of an operator (`api_key`), else of a viewer (`token`), else
     with none. `patience_seconds` is how long a lease may take to end. `sleep` and `now` are the clock of this side."""
 
@@ -142,7 +142,7 @@ class Target:
 class User:
     """One user of a deployment."""
 
-    deployment: Target
+    deployment: DeployedService
     path: str
 
     @property

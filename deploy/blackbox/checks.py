@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from deploy.blackbox.caller import Skipped, Target, Wrong, expect, in_short
+from deploy.blackbox.caller import DeployedService, Skipped, Wrong, expect, in_short
 
 PROBLEM = "application/problem+json"
 CLOCKS_MAY_DIFFER_SECONDS = 2
@@ -26,7 +26,7 @@ class Check:
     name: str
     what: str
     advice: str
-    run: Callable[[Target], str]
+    run: Callable[[DeployedService], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,17 @@ class Outcome:
 CHECKS: list[Check] = []
 
 
-def promise(what: str, advice: str) -> Callable[[Callable[[Target], str]], Callable[[Target], str]]:
+def promise(what: str, advice: str) -> Callable[[Callable[[DeployedService], str]], Callable[[DeployedService], str]]:
     """Enter a function into `CHECKS`, by its own name."""
 
-    def enter(run: Callable[[Target], str]) -> Callable[[Target], str]:
+    def enter(run: Callable[[DeployedService], str]) -> Callable[[DeployedService], str]:
         CHECKS.append(Check(run.__name__.replace("_", "-"), what, advice, run))
         return run
 
     return enter
 
 
-def outcomes(deployment: Target) -> Iterator[Outcome]:
+def outcomes(deployment: DeployedService) -> Iterator[Outcome]:
     """Every check in order, and at the end that nothing is left. Where nothing answers the others are skipped."""
     is_reachable = True
     for check in CHECKS:
@@ -63,7 +63,7 @@ def outcomes(deployment: Target) -> Iterator[Outcome]:
         yield found
 
 
-def _outcome(check: Check, deployment: Target) -> Outcome:
+def _outcome(check: Check, deployment: DeployedService) -> Outcome:
     try:
         return Outcome(check, "passed", check.run(deployment))
     except Skipped as why:
@@ -84,7 +84,7 @@ def _is_problem(answer: httpx.Response, status: int, type: str) -> None:
 
 
 @promise("it answers, and so does its store", "the address; the function's log; /readyz asks DynamoDB: table, role")
-def reachable(deployment: Target) -> str:
+def reachable(deployment: DeployedService) -> str:
     """`/healthz` and `/readyz`, and whether the account that is lent plays anything."""
     for path in ("/healthz", "/readyz"):
         answer = deployment.ask(path[1:], "GET", path, credentials={})
@@ -98,7 +98,7 @@ def reachable(deployment: Target) -> str:
 
 
 @promise("a call without credentials, or with bad ones, is refused", "AUTH_…, API_KEYS, DEBUG (it has to be 0)")
-def unauthorised(deployment: Target) -> str:
+def unauthorised(deployment: DeployedService) -> str:
     """401 for each."""
     if deployment.may_be_open:
         raise Skipped("local development is open to its own machine")
@@ -111,7 +111,7 @@ def unauthorised(deployment: Target) -> str:
 
 
 @promise("a viewer reaches no other user, and sets no limit", "streams:operate and streams:admin in viewers' tokens")
-def forbidden(deployment: Target) -> str:
+def forbidden(deployment: DeployedService) -> str:
     """403 for each."""
     if deployment.token is None:
         raise Skipped("needs a viewer's bearer token")
@@ -126,7 +126,7 @@ def forbidden(deployment: Target) -> str:
 
 
 @promise("of many starts at once exactly as many as the limit are admitted", "the condition of the write")
-def limit_under_a_race(deployment: Target) -> str:
+def limit_under_a_race(deployment: DeployedService) -> str:
     """Each on a device of its own."""
     user = deployment.user()
     limit = user.limit()
@@ -140,7 +140,7 @@ def limit_under_a_race(deployment: Target) -> str:
 
 
 @promise("one device is one slot, however often it starts", "deviceId and Idempotency-Key on their way to the service")
-def idempotent_start(deployment: Target) -> str:
+def idempotent_start(deployment: DeployedService) -> str:
     """The same `deviceId` at once, the same `Idempotency-Key` twice."""
     user = deployment.user()
     user.limit()
@@ -156,7 +156,7 @@ def idempotent_start(deployment: Target) -> str:
 
 
 @promise("a slot that was taken over stays lost to the player before", "epochs: is an older release still serving?")
-def fenced(deployment: Target) -> str:
+def fenced(deployment: DeployedService) -> str:
     """The token of before neither renews nor stops."""
     user = deployment.user()
     before, after = user.started("tv"), user.started("tv")
@@ -171,7 +171,7 @@ def fenced(deployment: Target) -> str:
 
 
 @promise("a denial lists who holds the slots, and says when to try again", "a proxy that rewrites 4xx answers")
-def denial(deployment: Target) -> str:
+def denial(deployment: DeployedService) -> str:
     """409 with `limit`, every holder, and `Retry-After`."""
     user = deployment.user()
     holders = user.fill()
@@ -187,7 +187,7 @@ def denial(deployment: Target) -> str:
 
 
 @promise("who holds a slot renews at the limit", "the heartbeat's way: throttling, a web ACL, old tokens' keys")
-def holders_renew(deployment: Target) -> str:
+def holders_renew(deployment: DeployedService) -> str:
     """Each gets a new token, which renews again."""
     user = deployment.user()
     for stream in user.fill():
@@ -199,7 +199,7 @@ def holders_renew(deployment: Target) -> str:
 
 
 @promise("a device that crashed starts again at once, in its own slot", "ids: does the player send a deviceId?")
-def own_slot(deployment: Target) -> str:
+def own_slot(deployment: DeployedService) -> str:
     """At the limit."""
     user = deployment.user()
     first = user.fill()[0]
@@ -209,7 +209,7 @@ def own_slot(deployment: Target) -> str:
 
 
 @promise("a crashed player's slot is free when its lease has ended", "clocks of the instances; a cache in front")
-def ghosts(deployment: Target) -> str:
+def ghosts(deployment: DeployedService) -> str:
     """Fill the slots, wait for the leases to end, start on another device."""
     user = deployment.user()
     lease = max(stream["leaseSeconds"] for stream in user.fill())
@@ -224,7 +224,7 @@ def ghosts(deployment: Target) -> str:
 
 
 @promise("a player's stop frees its slot at once, and can be repeated", "POST …/stop on its way to the service")
-def stop(deployment: Target) -> str:
+def stop(deployment: DeployedService) -> str:
     """204, twice; then there is room."""
     user = deployment.user()
     stream = user.fill()[0]
@@ -236,7 +236,7 @@ def stop(deployment: Target) -> str:
 
 
 @promise("a player whose stream is over is told why", "a proxy that rewrites 4xx answers")
-def ended_says_why(deployment: Target) -> str:
+def ended_says_why(deployment: DeployedService) -> str:
     """Stopped by somebody else, and replaced by another device of the viewer's."""
     user = deployment.user()
     if user.limit() < 2:
@@ -255,7 +255,7 @@ def ended_says_why(deployment: Target) -> str:
 
 
 @promise("its clock and this machine's agree", "whichever of the two is not set by NTP")
-def clock(deployment: Target) -> str:
+def clock(deployment: DeployedService) -> str:
     """`startedAt` against this machine's, within the round trip; `Date` against `startedAt`."""
     user = deployment.user()
     before = deployment.now()
@@ -273,7 +273,7 @@ def clock(deployment: Target) -> str:
 
 
 @promise("web players of the own origins may call, others may not", "CORS_ALLOWED_ORIGINS; OPTIONS on its way")
-def cors(deployment: Target) -> str:
+def cors(deployment: DeployedService) -> str:
     """A preflight and a call of each."""
     path = "/users/verify-nobody/streams"
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": PLAYERS_SEND}
@@ -297,7 +297,7 @@ def cors(deployment: Target) -> str:
 
 
 @promise("answers carry the headers they need", "a proxy or CDN that drops or adds headers")
-def headers(deployment: Target) -> str:
+def headers(deployment: DeployedService) -> str:
     """No cache keeps them, no browser guesses; a start says where and until when."""
     started = deployment.user().start("tv")
     said = started.headers
@@ -313,7 +313,7 @@ def headers(deployment: Target) -> str:
 
 
 @promise("what cannot be is refused as a problem, never as a 500", "what answers in the service's place")
-def problems(deployment: Target) -> str:
+def problems(deployment: DeployedService) -> str:
     """An unknown URL, a malformed body, another media type."""
     user = deployment.user()
     _is_problem(deployment.ask("refused", "GET", "/no-such-thing"), 404, "not-found")
@@ -327,7 +327,7 @@ def problems(deployment: Target) -> str:
 
 
 @promise("it answers in time", "cold starts, the region, instances that are missing (docs/runbook.md)")
-def latency(deployment: Target) -> str:
+def latency(deployment: DeployedService) -> str:
     """Heartbeats one after the other; then 95 of 100 of all requests within `slow_ms`, and no 5xx among them."""
     user = deployment.user()
     stream = user.started("tv")
@@ -342,7 +342,7 @@ def latency(deployment: Target) -> str:
 
 
 @promise("nothing is left behind", "the users /users/verify-…: DELETE /users/{userId}/streams")
-def left_nothing(deployment: Target) -> str:
+def left_nothing(deployment: DeployedService) -> str:
     """Users forgotten, or where that is not allowed their streams ended."""
     left = list(deployment.leave())
     expect(not left, "; ".join(left))

@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable, Iterable
 
-from deploy.blackbox.caller import Target
+from deploy.blackbox.caller import DeployedService
 from deploy.blackbox.checks import Outcome, outcomes, percentile
 
 MARK = {"passed": "yes", "failed": "NO ", "skipped": "-  "}
 PERCENTILES = (50, 95, 99)
 
 
-def report(deployment: Target, write: Callable[[str], object], *, is_json: bool) -> bool:
+def report(deployment: DeployedService, write: Callable[[str], object], *, is_json: bool) -> bool:
     """Try everything and say what came of it, line by line as it comes. Whether nothing failed."""
     found = []
     for one in outcomes(deployment):
@@ -38,7 +38,7 @@ def _say(one: Outcome, write: Callable[[str], object]) -> None:
         write(f"      look at: {one.check.advice}\n")
 
 
-def _body(deployment: Target, found: Iterable[Outcome]) -> dict[str, object]:
+def _body(deployment: DeployedService, found: Iterable[Outcome]) -> dict[str, object]:
     checks = [
         {"name": one.check.name, "what": one.check.what, "outcome": one.outcome, "found": one.found} for one in found
     ]

@@ -22,6 +22,7 @@ PATHS = {
     "stream-detail": "/users/{userId}/streams/{id}",
     "stream-heartbeat": "/users/{userId}/streams/{id}/heartbeat",
     "limit": "/users/{userId}/limit",
+    "edge-keys": "/.well-known/jwks.json",
     "healthz": "/healthz",
     "readyz": "/readyz",
 }

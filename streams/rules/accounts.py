@@ -37,11 +37,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How many streams a user may hold, for how long a lease lasts, and what happens when full."""
+    """How many streams a user may hold, for how long a lease lasts, what happens when full, and how fast streams may
+    start one after the other: `mint_burst` at once, then one every `mint_interval_ms`, or as fast as they like at 0."""
 
     limit: int
     lease_ms: int
     when_full: WhenFull = WhenFull.DENY
+    mint_burst: int = 1
+    mint_interval_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,11 @@ class Lease:
         """Whether its start found the slot held by a live stream of the same id."""
         return self.started_at < self.prior_expires_at
 
+    @property
+    def expiry(self) -> "Ending":
+        """How it ended, when nobody ended it before its time."""
+        return Ending(reason=Reason.EXPIRED, at=self.expires_at, epoch=self.epoch)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
@@ -93,17 +101,25 @@ class Ending:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """All that is kept of one user. `version` grows with every change; `limit` and `when_full` are overrides. A lease
-    goes before an ending of the same id, which is of an earlier playback."""
+    goes before an ending of the same id, which is of an earlier playback. `mints` is the instant up to which the starts
+    so far are paid for: each costs an interval."""
 
     version: int
     leases: Mapping[str, Lease] = field(default_factory=dict)
     ended: Mapping[str, Ending] = field(default_factory=dict)
     limit: int | None = None
     when_full: WhenFull | None = None
+    mints: int = 0
 
     def live(self, now: int) -> list[Lease]:
         """The streams that hold a slot, oldest first."""
         return sorted((lease for lease in self.leases.values() if lease.is_live(now)), key=age)
+
+    def endings(self, now: int) -> list[tuple[str, Ending]]:
+        """The last streams that are over, newest first; one whose lease ran out is."""
+        ghosts = [lease for lease in self.leases.values() if not lease.is_live(now)]
+        ended = {**self.ended, **{lease.id: lease.expiry for lease in ghosts}}
+        return sorted(ended.items(), key=lambda item: (-item[1].at, item[0]))
 
     def policy(self, default: Policy, entitlement: int | None = None) -> Policy:
         """The policy that holds for this user: the entitlement's limit, else the override's, else the default's."""
@@ -161,10 +177,10 @@ class StartRequest(Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A start that was admitted: its lease, and why others ended for it."""
+    """A start that was admitted: its lease, and what ended for it, by id."""
 
     lease: Lease
-    ended: tuple[Reason, ...] = ()
+    ended: Mapping[str, Ending] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ the two together.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound
+from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts
 from streams.rules.accounts import (
     Account,
     Admission,
@@ -37,7 +37,8 @@ def empty_account(now: int) -> Account:
 
 
 def start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> tuple[Account, Admission]:
-    """Admit a start (the account after it, and the admission), or raise `StreamLimitReached`.
+    """Admit a start (the account after it, and the admission), or raise `StreamLimitReached`, or `TooManyStarts` where
+    there would be room.
 
     In this order room is made: what `replace` names goes; a live slot of the same id is taken over; ghosts go, longest
     dead first, as few as needed (one that keeps its slot can still be revived); under `evict-oldest`, live streams
@@ -57,7 +58,7 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
         surplus = max(0, len(others) + 1 - policy.limit)
         ghosts = sorted((lease for lease in others.values() if not lease.is_live(now)), key=_end)
         for lease in ghosts[:surplus]:
-            endings[lease.id] = _expired(others.pop(lease.id))
+            endings[lease.id] = others.pop(lease.id).expiry
         surplus = max(0, len(others) + 1 - policy.limit)
         if surplus:
             live = sorted(others.values(), key=age)
@@ -75,22 +76,24 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
     after = replace(
         account,
         version=account.version + 1,
+        mints=_minted(account, now=now, policy=policy),
         leases=others | {request.id: lease},
         ended=_remembered(account.ended, endings),
     )
-    return after, Admission(lease=lease, ended=tuple(ending.reason for ending in endings.values()))
+    return after, Admission(lease=lease, ended=endings)
 
 
 def is_plain_start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> bool:
     """Whether a start needs nothing of the other streams: its slot is its own and live, or there is room, ghosts
-    counted; it replaces none; and its epoch is above every earlier one of its slot. What a condition on the stored item
-    can say."""
+    counted; it replaces none; its epoch is above every earlier one of its slot; and every start before is paid for.
+    What a condition on the stored item can say."""
     own = account.leases.get(request.id)
     has_room = len(account.leases) < account.policy(policy, request.entitlement).limit
     return (
         ((own is not None and own.is_live(now)) or has_room)
         and not (request.replace.keys() - {request.id}) & account.leases.keys()
         and _last_epoch(account, request.id) < request.epoch
+        and (account.mints < now or not policy.mint_interval_ms)
     )
 
 
@@ -99,8 +102,9 @@ def admitted(account: Account, request: StartRequest) -> Admission | None:
     lease = account.leases.get(request.id)
     if lease is None or lease.nonce != request.nonce:
         return None
-    ended = (end.reason for end in account.ended.values() if end.by == request.id and end.at == lease.started_at)
-    return Admission(lease=lease, ended=tuple(ended))
+    ended = account.ended.items()
+    mine = {id: ending for id, ending in ended if ending.by == request.id and ending.at == lease.started_at}
+    return Admission(lease=lease, ended=mine)
 
 
 def renew(account: Account, id: str, *, hold: Hold, now: int, policy: Policy) -> Account:
@@ -113,7 +117,7 @@ def renew(account: Account, id: str, *, hold: Hold, now: int, policy: Policy) ->
     lease = _held(account, id, hold=hold, policy=policy)
     limit = account.policy(policy, lease.entitlement).limit
     if not lease.is_live(now) and len(account.live(now)) >= limit:
-        raise _over(account, id, _expired(lease))
+        raise _over(account, id, lease.expiry)
     if lease.expires_at >= now + policy.lease_ms:
         return account
     renewed = replace(lease, expires_at=now + policy.lease_ms)
@@ -152,7 +156,7 @@ def read(account: Account, id: str, *, now: int) -> Lease:
     """The live lease of `id`, or raise `StreamEnded` or `StreamNotFound`."""
     lease = _known(account, id)
     if not lease.is_live(now):
-        raise _over(account, id, _expired(lease))
+        raise _over(account, id, lease.expiry)
     return lease
 
 
@@ -170,6 +174,22 @@ def _limit_reached(account: Account, limit: int, *, now: int) -> StreamLimitReac
     return StreamLimitReached(
         limit=limit, holders=holders, retry_at=ends[surplus - 1] if 0 < surplus <= len(ends) and limit else None
     )
+
+
+def _minted(account: Account, *, now: int, policy: Policy) -> int:
+    """The account's `mints` after one more start, or `TooManyStarts`: a leaky bucket (GCRA), which holds `mint_burst`
+    starts and loses one every `mint_interval_ms`.
+
+                 now                     mints        now + (burst - 1) * interval
+        ──────────┼────────────────────────┼──────────────────────┼──────────▶ time
+                  └─ starts not yet paid ──┘ one more may start ──┘
+    """
+    if not policy.mint_interval_ms:
+        return account.mints
+    retry_at = account.mints - (policy.mint_burst - 1) * policy.mint_interval_ms
+    if now < retry_at:
+        raise TooManyStarts(retry_at=retry_at)
+    return max(account.mints, now) + policy.mint_interval_ms
 
 
 def _known(account: Account, id: str) -> Lease:
@@ -248,11 +268,7 @@ def _last_epoch(account: Account, id: str) -> int:
 
 def _ending(lease: Lease, reason: Reason, *, now: int, by: str | None = None) -> Ending:
     """How a lease ends now, unless it had run out before."""
-    return Ending(reason=reason, at=now, epoch=lease.epoch, by=by) if lease.is_live(now) else _expired(lease)
-
-
-def _expired(lease: Lease) -> Ending:
-    return Ending(reason=Reason.EXPIRED, at=lease.expires_at, epoch=lease.epoch)
+    return Ending(reason=reason, at=now, epoch=lease.epoch, by=by) if lease.is_live(now) else lease.expiry
 
 
 def _end(lease: Lease) -> tuple[int, str]:

@@ -84,6 +84,7 @@ def account_item(account: Account) -> dict[str, Item]:
     leases = account.leases.items()
     return {
         "version": number(account.version),
+        "mints": number(account.mints),
         "leases": {"M": {id: lease_item(lease) for id, lease in leases}},
         "priors": {"M": {id: number(lease.prior_expires_at) for id, lease in leases}},
         "ended": {"M": {id: ending_item(ending) for id, ending in account.ended.items()}},
@@ -111,6 +112,7 @@ def account(item: Item) -> Account:
         version=plain(item["version"]),
         leases={id: lease(id, stored, prior_expires_at=priors.get(id, 0)) for id, stored in item["l"]["M"].items()},
         ended={id: _ending(stored) for id, stored in item["d"]["M"].items()},
+        mints=plain(item.get("m", number(0))),
         **_override(item),
     )
 

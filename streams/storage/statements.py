@@ -94,10 +94,10 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
 
 
 @cache
-def start(*, replaced: int, is_entitled: bool) -> Statement:
+def start(*, replaced: int, is_entitled: bool, is_charged: bool) -> Statement:
     """A plain start, as `rules.is_plain_start` has it, that names so many streams to replace (`replaced0`, …).
     Values: `lease`, `epoch`, `limit` (the default, or the entitlement that goes before a stored one), `none` (0),
-    `now`, `ttl`."""
+    `now`, `ttl`, and `mints` when it is charged."""
     has_room = size(ROW.leases) < value("limit")
     if not is_entitled:
         has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
@@ -105,9 +105,12 @@ def start(*, replaced: int, is_entitled: bool) -> Statement:
     may_start = (IS_LIVE | has_room) & IS_NEWER
     for number in range(replaced):
         may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
+    if is_charged:
+        may_start &= ROW.mints.does_not_exist() | (ROW.mints < value("now"))
     return Statement.of(
         ROW.leases[ID].set(value("lease")),
         ROW.priors[ID].set(EXPIRES_AT | value("none")),
+        *((ROW.mints.set(value("mints")),) if is_charged else ()),
         *BOOKKEEPING,
         condition=may_start,
     )
@@ -115,13 +118,14 @@ def start(*, replaced: int, is_entitled: bool) -> Statement:
 
 @cache
 def replace(*, is_new: bool) -> Statement:
-    """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `version`,
-    `ttl`, and `seen`, the version that was judged, unless there was no row."""
+    """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `mints`,
+    `version`, `ttl`, and `seen`, the version that was judged, unless there was no row."""
     is_unchanged = ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
     return Statement.of(
         ROW.leases.set(value("leases")),
         ROW.priors.set(value("priors")),
         ROW.ended.set(value("ended")),
+        ROW.mints.set(value("mints")),
         ROW.version.set(value("version")),
         KEPT,
         *(path.remove() for path in IS_FIRST_FORMAT),

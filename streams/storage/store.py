@@ -74,13 +74,16 @@ class StreamStore:
     random: Callable[[], float] = SystemRandom().random  # a seeded one would be the same in every resumed instance
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
-        """Admit one more stream, or raise `StreamLimitReached`."""
+        """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
 
         def blind() -> Admission:
             lease = request.lease(now=now, policy=self.policy)
             replaced = sorted(request.replace.keys() - {request.id})
             limit = self.policy.limit if request.entitlement is None else request.entitlement
-            statement = statements.start(replaced=len(replaced), is_entitled=request.entitlement is not None)
+            interval_ms = self.policy.mint_interval_ms
+            statement = statements.start(
+                replaced=len(replaced), is_entitled=request.entitlement is not None, is_charged=interval_ms > 0
+            )
             before = self._update(
                 statement.arguments(
                     user_id,
@@ -92,6 +95,7 @@ class StreamStore:
                         "none": number(0),
                         "now": number(now),
                         "ttl": number(self._forget_at(now)),
+                        **({"mints": number(now + interval_ms)} if interval_ms else {}),
                     },
                     returning="ALL_OLD",
                 )

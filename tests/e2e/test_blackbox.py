@@ -20,7 +20,7 @@ from django.core.management import CommandError, call_command
 from django.core.wsgi import get_wsgi_application
 
 from deploy.blackbox.__main__ import main
-from deploy.blackbox.caller import Target
+from deploy.blackbox.caller import DeployedService
 from deploy.blackbox.checks import CHECKS, outcomes
 from streams.models import UserStreams
 from streams_project.credentials import ApiKey
@@ -34,7 +34,7 @@ OPERATOR, ADMIN = "key-of-an-operator", "key-of-an-administrator"
 
 
 @dataclass
-class Response:
+class Altered:
     """What the service answers, to be spoilt."""
 
     status: str
@@ -49,17 +49,17 @@ class Response:
     def body(self) -> Any:
         return json.loads(self.content)
 
-    def become(self, status: str, body: Any = None) -> "Response":
+    def become(self, status: str, body: Any = None) -> "Altered":
         content = b"" if body is None else json.dumps(body).encode()
-        return Response(status, self.headers | {"Content-Length": str(len(content))}, content)
+        return Altered(status, self.headers | {"Content-Length": str(len(content))}, content)
 
-    def without(self, *names: str) -> "Response":
+    def without(self, *names: str) -> "Altered":
         kept = {name: value for name, value in self.headers.items() if name.lower() not in names}
-        return Response(self.status, kept, self.content)
+        return Altered(self.status, kept, self.content)
 
 
 @dataclass
-class Passed:
+class Intercepted:
     """A request on its way to the service. `pass_on` sends it there, with changes."""
 
     environ: Mapping[str, Any]
@@ -70,32 +70,32 @@ class Passed:
     def call(self) -> str:
         return f"{self.environ['REQUEST_METHOD']} {self.environ['PATH_INFO'].rpartition('/')[2]}"
 
-    def pass_on(self, content: bytes | None = None, **changes: str) -> Response:
+    def pass_on(self, content: bytes | None = None, **changes: str) -> Altered:
         sent = self.content if content is None else content
         said: list[Any] = []
         environ = {**self.environ, "wsgi.input": BytesIO(sent), "CONTENT_LENGTH": str(len(sent)), **changes}
         result = self.application(environ, lambda status, headers, exc_info=None: said.extend((status, headers)))
-        return Response(said[0], dict(said[1]), b"".join(result))
+        return Altered(said[0], dict(said[1]), b"".join(result))
 
 
-type Fault = Callable[[Passed], Response]
+type Fault = Callable[[Intercepted], Altered]
 
 
 def broken(application: Any, fault: Fault) -> Any:
     def spoilt(environ: dict[str, Any], start_response: Any) -> Any:
         content = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        answer = fault(Passed(environ, content, application))
+        answer = fault(Intercepted(environ, content, application))
         start_response(answer.status, list(answer.headers.items()))
         return [answer.content]
 
     return spoilt
 
 
-def lets_everybody_in(asked: Passed) -> Response:
+def lets_everybody_in(asked: Intercepted) -> Altered:
     return asked.pass_on(HTTP_X_API_KEY=ADMIN, HTTP_AUTHORIZATION="")
 
 
-def admits_beyond_the_limit(asked: Passed) -> Response:
+def admits_beyond_the_limit(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
     if asked.call == "POST streams" and answer.code == 409:
         other = asked.environ["PATH_INFO"].replace("/streams", "-2/streams")
@@ -103,7 +103,7 @@ def admits_beyond_the_limit(asked: Passed) -> Response:
     return answer
 
 
-def forgets_the_device(asked: Passed) -> Response:
+def forgets_the_device(asked: Intercepted) -> Altered:
     if asked.call == "POST streams" and asked.content.startswith(b'{"streamId"'):
         body = json.loads(asked.content)
         body.pop("deviceId", None)
@@ -111,25 +111,25 @@ def forgets_the_device(asked: Passed) -> Response:
     return asked.pass_on()
 
 
-def forgets_the_idempotency_key(asked: Passed) -> Response:
+def forgets_the_idempotency_key(asked: Intercepted) -> Altered:
     return asked.pass_on(HTTP_IDEMPOTENCY_KEY=os.urandom(8).hex()) if asked.call == "POST streams" else asked.pass_on()
 
 
-def fails_at_the_limit(asked: Passed) -> Response:
+def fails_at_the_limit(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
     return answer.become("500 Internal Server Error") if answer.code == 409 else answer
 
 
-def names_no_holders(asked: Passed) -> Response:
+def names_no_holders(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
     return answer.become("409 Conflict", answer.body | {"streams": []}) if answer.code == 409 else answer
 
 
-def says_nothing_of_when_to_try_again(asked: Passed) -> Response:
+def says_nothing_of_when_to_try_again(asked: Intercepted) -> Altered:
     return asked.pass_on().without("retry-after")
 
 
-def takes_no_heartbeat_at_the_limit(asked: Passed) -> Response:
+def takes_no_heartbeat_at_the_limit(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
     if asked.call == "POST heartbeat" and answer.code == 200:
         listed = asked.pass_on(
@@ -143,23 +143,23 @@ def takes_no_heartbeat_at_the_limit(asked: Passed) -> Response:
     return answer
 
 
-def stops_nothing(asked: Passed) -> Response:
-    return Response("204 No Content", {}, b"") if asked.call == "POST stop" else asked.pass_on()
+def stops_nothing(asked: Intercepted) -> Altered:
+    return Altered("204 No Content", {}, b"") if asked.call == "POST stop" else asked.pass_on()
 
 
-def renews_what_was_taken_over(asked: Passed) -> Response:
+def renews_what_was_taken_over(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
     return answer.become("200 OK", {}) if b"taken-over" in answer.content else answer
 
 
-def gives_no_reason(asked: Passed) -> Response:
+def gives_no_reason(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
     if answer.code == 410 and answer.body["reason"] in ("stopped", "replaced"):
         return answer.become("404 Not Found", {"type": "stream-not-found"})
     return answer
 
 
-def has_a_clock_of_its_own(asked: Passed) -> Response:
+def has_a_clock_of_its_own(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
     if b'"startedAt"' not in answer.content or "streams" in answer.body:
         return answer
@@ -170,36 +170,38 @@ def has_a_clock_of_its_own(asked: Passed) -> Response:
     return answer.become(answer.status, answer.body | later)
 
 
-def knows_no_web_players(asked: Passed) -> Response:
+def knows_no_web_players(asked: Intercepted) -> Altered:
     return asked.pass_on().without("access-control-allow-origin")
 
 
-def lets_every_page_read(asked: Passed) -> Response:
+def lets_every_page_read(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
-    return Response(answer.status, answer.headers | {"Access-Control-Allow-Origin": "*"}, answer.content)
+    return Altered(answer.status, answer.headers | {"Access-Control-Allow-Origin": "*"}, answer.content)
 
 
-def may_be_cached(asked: Passed) -> Response:
+def may_be_cached(asked: Intercepted) -> Altered:
     return asked.pass_on().without("cache-control")
 
 
-def answers_in_html(asked: Passed) -> Response:
+def answers_in_html(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
     is_unknown = asked.environ["PATH_INFO"] == "/no-such-thing"
-    return Response(answer.status, answer.headers | {"Content-Type": "text/html"}, b"Not found") if is_unknown else answer
+    return (
+        Altered(answer.status, answer.headers | {"Content-Type": "text/html"}, b"Not found") if is_unknown else answer
+    )
 
 
-def keeps_ghosts(asked: Passed) -> Response:
+def keeps_ghosts(asked: Intercepted) -> Altered:
     """Its clock stands still: see `served`."""
     return asked.pass_on()
 
 
-def forgets_nobody(asked: Passed) -> Response:
+def forgets_nobody(asked: Intercepted) -> Altered:
     is_user = asked.environ["REQUEST_METHOD"] == "DELETE" and "/streams" not in asked.environ["PATH_INFO"]
-    return Response("204 No Content", {}, b"") if is_user else asked.pass_on()
+    return Altered("204 No Content", {}, b"") if is_user else asked.pass_on()
 
 
-def has_no_store(asked: Passed) -> Response:
+def has_no_store(asked: Intercepted) -> Altered:
     problem = {"type": "store-unavailable"}
     answer = asked.pass_on()
     return answer.become("503 Service Unavailable", problem) if asked.call == "GET readyz" else answer
@@ -225,7 +227,7 @@ def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass
-class SharedClock:
+class OurClock:
     """Of the service and of this side; it goes on when somebody sleeps, unless it stands still."""
 
     stands_still: bool = False
@@ -244,17 +246,17 @@ class SharedClock:
 
 
 @contextmanager
-def served(monkeypatch: pytest.MonkeyPatch, fault: Fault, **options: Any) -> Iterator[Target]:
-    clock = SharedClock(stands_still=fault is keeps_ghosts)
+def served(monkeypatch: pytest.MonkeyPatch, fault: Fault, **options: Any) -> Iterator[DeployedService]:
+    clock = OurClock(stands_still=fault is keeps_ghosts)
     monkeypatch.setattr("streams.views.time", SimpleNamespace(time_ns=clock.time_ns))
     told: dict[str, Any] = {"api_key": ADMIN, "origin": PLAYER, "patience_seconds": 60, "at_once": 6} | options
     with serving(broken(bounded(get_wsgi_application()), fault)) as url:
-        deployment = Target(url=url, sleep=clock.sleep, now=clock.time, slow_ms=60_000, **told)
+        deployment = DeployedService(url=url, sleep=clock.sleep, now=clock.time, slow_ms=60_000, **told)
         with deployment.client:
             yield deployment
 
 
-def outcome(deployment: Target) -> dict[str, str]:
+def outcome(deployment: DeployedService) -> dict[str, str]:
     return {found.check.name: found.outcome for found in outcomes(deployment)}
 
 
@@ -281,7 +283,7 @@ CALLERS: dict[str, tuple[dict[str, Any], set[str]]] = {
 @pytest.mark.parametrize("name", CALLERS)
 def test_a_sound_deployment_holds_whoever_looks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     options, skipped = CALLERS[name]
-    with served(monkeypatch, Passed.pass_on, **options) as deployment:
+    with served(monkeypatch, Intercepted.pass_on, **options) as deployment:
         found = outcome(deployment)
     assert named(found, "failed") == set()
     assert named(found, "skipped") == skipped
@@ -290,7 +292,7 @@ def test_a_sound_deployment_holds_whoever_looks(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("options", [{}, viewer("left with nothing")], ids=["administrator", "viewer"])
 def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
-    with served(monkeypatch, Passed.pass_on, **options) as deployment:
+    with served(monkeypatch, Intercepted.pass_on, **options) as deployment:
         outcome(deployment)
         users = [user.path.removeprefix("/users/") for user in deployment.users]
     if options:
@@ -336,7 +338,7 @@ def test_without_a_store_nothing_else_is_tried(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_account_that_plays_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    with served(monkeypatch, Passed.pass_on, **viewer("somebody who plays")) as deployment:
+    with served(monkeypatch, Intercepted.pass_on, **viewer("somebody who plays")) as deployment:
         playing = deployment.ask("start", "POST", "/me/streams", json={"streamId": "film", "deviceId": "tv"})
         assert named(outcome(deployment), "failed") == {"reachable"}
         assert deployment.ask("list", "GET", "/me/streams").json()["active"] == 1
@@ -346,7 +348,7 @@ def test_an_account_that_plays_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_person_gets_a_table_and_a_program_json_and_an_exit_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with served(monkeypatch, Passed.pass_on) as deployment:
+    with served(monkeypatch, Intercepted.pass_on) as deployment:
         assert main([deployment.url, "--api-key", ADMIN, "--slow-ms", "60000"]) == 0
         said = capsys.readouterr().out
         assert "yes of many starts at once exactly as many as the limit are admitted (16 at once: 3 × 201" in said

@@ -119,3 +119,24 @@ def test_the_role_may_read_the_references_and_no_other_secret() -> None:
 
 def test_every_setting_that_is_a_secret_comes_from_the_shell() -> None:
     assert set(environment.KEYS) <= set(environment.FROM_THE_SHELL)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_needed"),
+    [
+        ({}, False),
+        ({"AUTH_JWKS": "https://id.example.com/jwks.json"}, True),
+        ({"EDGE_TOKEN_KEYS": KEY}, False),
+        ({"EDGE_TOKEN_KEYS": f"{KEY},-----BEGIN PRIVATE KEY-----"}, True),
+        ({"EDGE_TOKEN_KEYS": "secretsmanager:edge"}, True),
+    ],
+    ids=["no keys", "published keys of viewers' tokens", "a secret", "a PEM key", "a key that AWS keeps"],
+)
+def test_cryptography_ships_where_tokens_may_be_signed_with_public_keys(
+    values: dict[str, str], is_needed: bool
+) -> None:
+    assert environment.needs_cryptography(values) is is_needed
+
+
+def test_an_edge_key_in_a_file_does_not_ship() -> None:
+    assert any("EDGE_TOKEN_KEYS" in said for said in problems(merged(EDGE_TOKEN_KEYS="file:edge.pem")))

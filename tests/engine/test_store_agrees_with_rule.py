@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound
+from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts
 from streams.rules import Admission, Hold, Policy, WhenFull
 from streams.storage.store import StreamStore
 from tests.conftest import NOW, asking, held
@@ -28,6 +28,8 @@ def outcome(verb: Callable[[], Any]) -> Any:
         return "denied", refusal.limit, refusal.holders, refusal.retry_at
     except StreamEnded as refusal:
         return "ended", refusal.ending, refusal.by
+    except TooManyStarts as refusal:
+        return "too many", refusal.retry_at
     except StreamNotFound:
         return "not found"
     except InvalidToken:
@@ -37,9 +39,9 @@ def outcome(verb: Callable[[], Any]) -> Any:
 class StoreAndRule(RuleBasedStateMachine):
     """Every step is taken by both; then everything kept of the user must be the same, to the version."""
 
-    @initialize(limit=st.integers(0, 4), when_full=WHEN_FULL)
-    def begin(self, limit: int, when_full: WhenFull) -> None:
-        policy = Policy(limit=limit, lease_ms=LEASE_MS, when_full=when_full)
+    @initialize(limit=st.integers(0, 4), when_full=WHEN_FULL, interval_ms=st.sampled_from([0, 0, LEASE_MS // 3]))
+    def begin(self, limit: int, when_full: WhenFull, interval_ms: int) -> None:
+        policy = Policy(limit=limit, lease_ms=LEASE_MS, when_full=when_full, mint_burst=3, mint_interval_ms=interval_ms)
         self.user_id, self.now = str(uuid.uuid4()), NOW
         self.holds: dict[str, list[Hold]] = {}
         self.store, self.model = StreamStore(policy=policy), ModelStore(policy)

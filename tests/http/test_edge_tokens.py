@@ -1,0 +1,187 @@
+"""Edge tokens over HTTP: what is in them, how long they are good, and that no token of one kind passes as another."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from deploy.management.commands.keys import new_key
+from streams import service
+from streams_project.edge_keys import edge_keys
+from tests.conftest import Viewer
+
+ISSUER, AUDIENCE = "https://streams.example.com", "cdn.example.com"
+KINDS = ["hs256", "es256", "eddsa"]
+
+
+@pytest.fixture
+def edge(settings: Any) -> Any:
+    """The settings, with edge tokens for a CDN turned on."""
+    settings.EDGE_TOKEN_ISSUER, settings.EDGE_TOKEN_AUDIENCE = ISSUER, AUDIENCE
+    settings.EDGE_TOKEN_KEYS = edge_keys([new_key("es256")])
+    return settings
+
+
+class Cdn:
+    """Whoever checks edge tokens, with the keys that it was given or fetched last."""
+
+    def __init__(self, keys: Sequence[Any] = ()) -> None:
+        self.keys = {key.kid: (key.private, key.algorithm) for key in keys}
+
+    def fetch(self, api: httpx.Client) -> None:
+        published = api.get("/.well-known/jwks.json").json()["keys"]
+        self.keys |= {key["kid"]: (jwt.PyJWK(key), key["alg"]) for key in published}
+
+    def forget(self, kid: str) -> None:
+        del self.keys[kid]
+
+    def claims(self, token: str) -> dict[str, Any]:
+        header = jwt.get_unverified_header(token)
+        assert header["typ"] == "lease+jwt"
+        key, algorithm = self.keys[header["kid"]]
+        return jwt.decode(token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_start_and_heartbeat_bring_an_edge_token_that_says_what_may_play_until_when(
+    edge: Any, viewer: Viewer, kind: str
+) -> None:
+    edge.EDGE_TOKEN_KEYS = keys = edge_keys([new_key(kind)])
+    began = time.time()
+    started = viewer.started("film-1", deviceId="tv")
+    renewed = viewer.heartbeat("tv", started["token"]).json()
+    first, second = (Cdn(keys).claims(answer["edgeToken"]) for answer in (started, renewed))
+    assert first.keys() == {"iss", "aud", "sub", "jti", "epoch", "streamId", "exp"}
+    assert (first["streamId"], first["epoch"]) == ("film-1", started["epoch"])
+    assert (second["sub"], second["epoch"]) == (first["sub"], first["epoch"])
+    assert second["jti"] != first["jti"]
+    for claims in (first, second):
+        assert began + 20 + 20 - 1 <= claims["exp"] <= time.time() + 20 + 20
+
+
+def test_a_token_is_never_good_for_longer_than_its_lease(
+    edge: Any, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = replace(service.store.policy, lease_ms=9000)
+    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+    cdn = Cdn()
+    cdn.fetch(viewer.api)
+    before = time.time()
+    exp = cdn.claims(viewer.started()["edgeToken"])["exp"]
+    assert before + 8 <= exp <= time.time() + 9
+
+
+def test_the_user_is_named_by_a_hash_unless_it_is_said_otherwise(edge: Any, viewer: Viewer) -> None:
+    cdn = Cdn()
+    cdn.fetch(viewer.api)
+    first, second = (cdn.claims(viewer.started()["edgeToken"])["sub"] for _ in range(2))
+    assert first == second
+    assert viewer.user_id not in first
+    edge.EDGE_TOKEN_SUBJECT = "plain"
+    assert cdn.claims(viewer.started()["edgeToken"])["sub"] == viewer.user_id
+
+
+def test_an_edge_token_of_es256_has_at_most_450_bytes(edge: Any, viewer: Viewer) -> None:
+    assert len(viewer.started("movie-1234567")["edgeToken"]) <= 450
+
+
+def test_without_keys_there_are_no_edge_tokens_and_an_empty_set_of_keys(viewer: Viewer) -> None:
+    assert "edgeToken" not in viewer.started()
+    assert viewer.api.get("/.well-known/jwks.json").json() == {"keys": []}
+
+
+def test_only_the_public_parts_of_keys_are_published_and_caches_may_keep_them(edge: Any, api: httpx.Client) -> None:
+    edge.EDGE_TOKEN_KEYS = edge_keys([new_key(kind) for kind in KINDS])
+    answer = api.get("/.well-known/jwks.json")
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    keys = answer.json()["keys"]
+    assert [(key["kty"], key["alg"], key["use"]) for key in keys] == [("EC", "ES256", "sig"), ("OKP", "EdDSA", "sig")]
+    assert all(key.keys() <= {"kty", "crv", "x", "y", "kid", "alg", "use"} for key in keys)
+
+
+def test_a_kid_is_the_keys_thumbprint() -> None:
+    """The example of RFC 7638 is RSA's; of RFC 8037, appendix A.3, this key's."""
+    pem = "-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\\n"
+    [key] = edge_keys([(pem + "-----END PRIVATE KEY-----").replace("\\n", "\n")])
+    assert key.kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+
+
+@pytest.mark.parametrize("kinds", [("es256", "es256"), ("es256", "hs256"), ("hs256", "hs256")])
+def test_a_rotation_costs_no_player_anything(edge: Any, viewer: Viewer, kinds: tuple[str, str]) -> None:
+    """As docs/edge.md has it: published, then signing, then gone."""
+    old, new = (edge_keys([new_key(kind)])[0] for kind in kinds)
+    cdn, told = Cdn(), [key for key in (old, new) if key.public is None]
+
+    def plays() -> Iterator[dict[str, Any]]:
+        """A player whose every token the CDN takes, whatever step the rotation is at."""
+        answer = viewer.started(deviceId="tv")
+        while True:
+            cdn.claims(answer["edgeToken"])
+            yield answer
+            answer = viewer.heartbeat("tv", answer["token"]).json()
+
+    edge.EDGE_TOKEN_KEYS = [old]
+    cdn.fetch(viewer.api)
+    cdn.keys |= Cdn(told[:1] if kinds[0] == "hs256" else ()).keys
+    player = plays()
+    before = next(player)
+    edge.EDGE_TOKEN_KEYS = [old, new]  # 1. the new one is known
+    cdn.fetch(viewer.api)
+    cdn.keys |= Cdn(told).keys
+    next(player)
+    edge.EDGE_TOKEN_KEYS = [new, old]  # 2. it signs, what the old one signed is good
+    after = next(player)
+    cdn.claims(before["edgeToken"])
+    edge.EDGE_TOKEN_KEYS = [new]  # 3. a token's life later the old one goes
+    cdn.forget(old.kid)
+    next(player)
+    assert jwt.get_unverified_header(after["edgeToken"])["kid"] == new.kid
+    with pytest.raises(KeyError):
+        cdn.claims(before["edgeToken"])
+
+
+@pytest.fixture
+def bearer(edge: Any, user_id: str) -> str:
+    """A viewer's bearer token, where the identity provider signs with a secret."""
+    edge.AUTH_JWT_SECRETS, edge.AUTH_ALGORITHMS = ["b" * 32 + "earer"], ["HS256"]
+    edge.AUTH_ISSUER, edge.AUTH_AUDIENCE = "https://id.example.com", "streams"
+    claims = {"sub": user_id, "iss": edge.AUTH_ISSUER, "aud": edge.AUTH_AUDIENCE, "exp": time.time() + 600}
+    return jwt.encode(claims, edge.AUTH_JWT_SECRETS[0], algorithm="HS256")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_token_of_one_kind_passes_as_another(
+    edge: Any, viewer: Viewer, bearer: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streams.authentication import BearerAuthentication
+    from streams.views import StreamViewSet
+
+    edge.EDGE_TOKEN_KEYS = keys = edge_keys([new_key(kind)])
+    playing = viewer.started(deviceId="tv")
+    token, edge_token = playing["token"], playing["edgeToken"]
+    monkeypatch.setattr(StreamViewSet, "authentication_classes", [BearerAuthentication])
+
+    def as_bearer(text: str) -> int:
+        return viewer.api.get(viewer.url, headers={"Authorization": f"Bearer {text}"}).status_code
+
+    def as_token(text: str) -> int:
+        return viewer.heartbeat("tv", text).status_code
+
+    def as_edge_token(text: str) -> int:
+        try:
+            Cdn(keys).claims(text)
+        except (AssertionError, KeyError, jwt.InvalidTokenError):
+            return 403
+        return 200
+
+    ways = (as_bearer, as_token, as_edge_token)
+    assert [way(text) for way, text in zip(ways, (bearer, token, edge_token), strict=True)] == [200, 200, 200]
+    assert (as_bearer(token), as_bearer(edge_token)) == (401, 401)
+    assert (as_token(bearer), as_token(edge_token)) == (400, 400)
+    assert (as_edge_token(bearer), as_edge_token(token)) == (403, 403)
+    assert json.dumps(playing).count(edge_token) == 1
