@@ -20,7 +20,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.planner import Demand, Population
+from deploy.planner import Demand, Players
 from deploy.typical import item_bytes, typical
 from streams.errors import StreamLimitReached
 from streams.models import UserStreams
@@ -28,7 +28,7 @@ from streams.rules import EPOCHS_A_MS, Hold, Policy, StartRequest
 from streams.storage.store import StreamStore
 
 NOW = 1_800_000_000_000
-POPULATION = Population(
+POPULATION = Players(
     concurrent=120,
     starts_per_hour=60,
     zap_per_hour=60,
@@ -81,7 +81,7 @@ class Metered:
 class Replay:
     """The population, from its first second. Everything that happens is on one queue, by its instant."""
 
-    def __init__(self, population: Population, *, seed: int = 7) -> None:
+    def __init__(self, population: Players, *, seed: int = 7) -> None:
         self.population, self.random = population, random.Random(seed)
         self.metered = Metered()
         policy = Policy(limit=population.limit, lease_ms=population.lease_seconds * 1000)
@@ -263,7 +263,7 @@ AS_ONE = {
 """Requests that only their calls tell apart."""
 
 
-def compare(population: Population = POPULATION, *, seconds: float = SECONDS) -> list[Compared]:
+def compare(population: Players = POPULATION, *, seconds: float = SECONDS) -> list[Compared]:
     """Requests by verb, calls and units together, planned for as many as played on average."""
     replay = Replay(population)
     metered = replay.play(WARM_UP_SECONDS, seconds)

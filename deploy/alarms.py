@@ -163,6 +163,8 @@ def _kept(alarm: Alarm, wanted: Wanted, now: dict[str, Any]) -> dict[str, Any]:
 
 def _differs(now: dict[str, Any], request: dict[str, Any]) -> bool:
     """Whether what CloudWatch tells of an alarm is not as it should be. Dimensions come in no order."""
+    if bool(now.get("MetricName")) != ("MetricName" in request):  # of one metric, or of several
+        return True
     return any(_in_order(now[name]) != _in_order(value) for name, value in request.items() if name in now)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.planner import HOURS_A_MONTH, Demand, Population
+from deploy.planner import HOURS_A_MONTH, Demand, Players
 
 FILE = Path(__file__).with_name("prices.toml")
 SECONDS_A_MONTH = HOURS_A_MONTH * 3600
@@ -203,7 +203,7 @@ def sensitivity(demand: Demand, prices: Prices, choice: Choice) -> dict[str, flo
     return dict(sorted(found.items(), key=lambda one: -abs(one[1])))
 
 
-def population_of(options: Mapping[str, Any]) -> Population:
+def population_of(options: Mapping[str, Any]) -> Players:
     """The population that these options name. Raises `ValueError`."""
-    names = {one.name for one in dataclasses.fields(Population)}
-    return Population(**{name: value for name, value in options.items() if name in names and value is not None})
+    names = {one.name for one in dataclasses.fields(Players)}
+    return Players(**{name: value for name, value in options.items() if name in names and value is not None})

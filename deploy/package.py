@@ -27,7 +27,7 @@ from pathlib import Path
 from click import ClickException
 
 from deploy.bom import bill_of_materials
-from deploy.release import Release, release
+from deploy.release import Release, git, release
 from deploy.wheels import PROJECT, wheels
 
 OURS = ("streams", "streams_project", "clients/web")
@@ -100,20 +100,21 @@ def collect(folder: Path, now: Release, *, runtime: str, architecture: str, with
             for name in entries.namelist():
                 if not name.endswith("/") and not LEFT_OUT.search(name):
                     entries.extract(name, folder)
-    for name in tracked():
-        if not LEFT_OUT.search(name):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(PROJECT / name, folder / name)
+    for name in shipped():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT / name, folder / name)
     (folder / "release.json").write_text(json.dumps(now._asdict()))
     (folder / "bom.cdx.json").write_text(bill_of_materials(now, found))
 
 
-def tracked() -> list[str]:
-    """What git tracks of ours that can ship."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--", *OURS], cwd=PROJECT, check=True, capture_output=True, text=True
-    )
-    return [name for name in listed.stdout.split("\0") if name and (PROJECT / name).is_file()]
+def shipped() -> list[str]:
+    """What ships of ours: what git tracks of it. A link could lead to anything, so that none does."""
+    names = git("ls-files", "-z", "--", *OURS).split("\0")
+    return [name for name in names if name and _is_ours(PROJECT / name) and not LEFT_OUT.search(name)]
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def interpreter(runtime: str) -> str:

@@ -10,7 +10,7 @@ from deploy import money
 from deploy.money import Choice, Prices
 from deploy.planner import HOURS_A_MONTH, Demand, partitions, quotas
 
-type Row = Sequence[str]
+type Cells = Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Section:
     """A table: a title, headings, rows, and a line beneath."""
 
     title: str
-    headings: Row
-    rows: Sequence[Row]
+    headings: Cells
+    rows: Sequence[Cells]
     note: str = ""
 
 

@@ -15,7 +15,7 @@ FREE_SLOTS_TO_RELAX = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Population:
+class Players:
     """Players, as who plans them knows them. `_share`s are of one."""
 
     concurrent: int = field(metadata={"help": "streams that play at once, at the peak"})
@@ -123,7 +123,7 @@ def _mean(ratio: float, limit: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
+class RequestKind:
     """Requests of one kind at the peak, and the calls of each to DynamoDB: writes that take place, writes whose
     condition fails (paid for like those that take place), reads."""
 
@@ -152,11 +152,11 @@ class Items:
 class Demand:
     """What a population asks, at the peak."""
 
-    population: Population
+    population: Players
     items: Items
 
     @cached_property
-    def verbs(self) -> tuple[Verb, ...]:
+    def verbs(self) -> tuple[RequestKind, ...]:
         """Every kind of request."""
         people = self.population
         starts = people.concurrent * people.starts_per_hour / 3600
@@ -169,15 +169,15 @@ class Demand:
         stops = starts * (1 - people.crash_share)
         first = (starts - over_ghosts) * people.new_share
         return (
-            Verb("start", starts - first - over_ghosts, written=1),
-            Verb("first start of a user", first, written=1, refused=1, finds_no_item=True),
-            Verb("start over ghosts", over_ghosts, written=1, refused=1),
-            Verb("start in its own slot", people.concurrent * people.zap_per_hour / 3600, written=1),
-            Verb("denial", starts * people.denial_share / (1 - people.denial_share), refused=1),
-            Verb("heartbeat", people.heartbeats(), written=1),
-            Verb("stop", stops * (1 - self.items.forgetting_share), written=1),
-            Verb("stop that drops old endings", stops * self.items.forgetting_share, written=1, refused=1),
-            Verb("list", people.concurrent * people.lists_per_hour / 3600, read=1),
+            RequestKind("start", starts - first - over_ghosts, written=1),
+            RequestKind("first start of a user", first, written=1, refused=1, finds_no_item=True),
+            RequestKind("start over ghosts", over_ghosts, written=1, refused=1),
+            RequestKind("start in its own slot", people.concurrent * people.zap_per_hour / 3600, written=1),
+            RequestKind("denial", starts * people.denial_share / (1 - people.denial_share), refused=1),
+            RequestKind("heartbeat", people.heartbeats(), written=1),
+            RequestKind("stop", stops * (1 - self.items.forgetting_share), written=1),
+            RequestKind("stop that drops old endings", stops * self.items.forgetting_share, written=1, refused=1),
+            RequestKind("list", people.concurrent * people.lists_per_hour / 3600, read=1),
         )
 
     @property
@@ -195,7 +195,7 @@ class Demand:
         sizes = {held: self.items.bytes_of(held) for held in self.population.by_held}
         return sum(share * math.ceil(sizes[held] / unit_bytes) for held, share in self.population.by_held.items())
 
-    def write_units_of(self, verb: Verb) -> float:
+    def write_units_of(self, verb: RequestKind) -> float:
         """Of one request."""
         units = self._units(1024)
         return verb.written * units + verb.refused * (1 if verb.finds_no_item else units)

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy import money
 from deploy.money import Choice, prices_of
 from deploy.plan_report import Plan
-from deploy.planner import Demand, Items, Population
+from deploy.planner import Demand, Items, Players
 
 PAGE = Path(__file__).with_suffix(".md")
 REGION = "eu-west-1"
@@ -24,7 +24,7 @@ def page(items: Items) -> str:
     prices = prices_of(REGION)
 
     def plan(choice: Choice | None = None, **people: int) -> Plan:
-        return Plan(Demand(Population(**{"concurrent": 10_000_000} | people), items), prices, choice or Choice())
+        return Plan(Demand(Players(**{"concurrent": 10_000_000} | people), items), prices, choice or Choice())
 
     tables: Mapping[str, Callable[[Callable[..., Plan]], Iterator[str]]] = {
         "sizes": _sizes,

@@ -21,22 +21,29 @@ ENDS = ("stopped", "ended")
 
 @dataclass(slots=True, kw_only=True)
 class Bar:
-    """A playback: from its start (None: before the events that are known) to its end, and why it ended. Until then its
-    lease lasts to `expires_at`, as far as is known."""
+    """A playback: from its start (None: before the events that are known; `took_over` where it found its slot held by
+    its own id) to its end, and why it ended. Until then its lease lasts to `expires_at`, as far as is known."""
 
     id: str
     device_type: str | None = None
     started_at: int | None
+    took_over: bool = False
     expires_at: int
     ended_at: int | None = None
     reason: str = LIVE
     by: str | None = None
-    revived_at: list[int] = field(default_factory=list)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    """When its lease had ended, until a late heartbeat revived it."""
+
+    def spans(self, until: int) -> list[tuple[int, int]]:
+        """From when to when it held a slot, `until` where it still does then."""
+        firsts = [self.started_at or 0, *(revived for _, revived in self.gaps)]
+        lasts = [*(expired for expired, _ in self.gaps), until if self.ended_at is None else self.ended_at]
+        return list(zip(firsts, lasts, strict=True))
 
     def is_live(self, at: int) -> bool:
         """Whether it held a slot at this instant."""
-        end = self.expires_at if self.ended_at is None else self.ended_at
-        return (self.started_at or 0) <= at < end
+        return any(first <= at < last for first, last in self.spans(self.expires_at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +92,7 @@ def timeline(events: Iterable[EventOfUser], *, since: int, until: int) -> Timeli
 
 def playbacks(events: Iterable[EventOfUser], *, until: int) -> list[Bar]:
     """The playbacks of one user, of events in order. One whose lease ended before `until`, and that nobody stopped, has
-    expired: it is a ghost."""
+    expired: it is a ghost. They come in the order of their starts."""
     bars: list[Bar] = []
     current: dict[str, Bar] = {}
 
@@ -106,12 +113,13 @@ def playbacks(events: Iterable[EventOfUser], *, until: int) -> list[Bar]:
                 else:
                     _end(before, min(at, before.expires_at), "expired")
             bar = Bar(id=id, device_type=event.get("deviceType"), started_at=at, expires_at=event["expiresAt"])
+            bar.took_over = kind == "took-over"
             current[id] = bar
             bars.append(bar)
         elif kind in RENEWALS:
+            if kind == "revived" and id in current:
+                current[id].gaps.append((min(at, current[id].expires_at), at))
             seen(id, event, event["expiresAt"])
-            if kind == "revived":
-                current[id].revived_at.append(at)
         elif kind in ENDS:
             if id not in current and event["reason"] != "expired":
                 seen(id, event, at)
@@ -129,7 +137,7 @@ def playbacks(events: Iterable[EventOfUser], *, until: int) -> list[Bar]:
     for bar in current.values():
         if bar.expires_at <= until:
             _end(bar, bar.expires_at, "expired")
-    return sorted(bars, key=lambda bar: (bar.started_at or 0, bar.id))
+    return sorted(bars, key=lambda bar: bar.started_at or 0)
 
 
 def _end(bar: Bar, at: int, reason: str, *, by: str | None = None) -> None:

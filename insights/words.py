@@ -42,7 +42,7 @@ def told(line: Timeline, *, zone: tzinfo = UTC) -> Iterator[str]:
         if bar.started_at is not None:
             until = f"lease until {said(bar.expires_at)}" if bar.ended_at is None else f"until {said(bar.ended_at)}"
             happened.append((bar.started_at, [f"{named(bar)} started, {until}"]))
-        happened += [(at, [f"{named(bar)} was back after its lease had ended"]) for at in bar.revived_at]
+        happened += [(at, [f"{named(bar)} was back after its lease had ended"]) for _, at in bar.gaps]
         if bar.ended_at is not None:
             happened.append((bar.ended_at, [f"{named(bar)} was over: {why(bar)}"]))
     happened += [(refusal.at, refused(refusal, line, zone=zone)) for refusal in line.refusals]
@@ -154,7 +154,7 @@ def _draw(row: list[str], bar: Bar, scale: Scale) -> None:
     row[first : last + 1] = "─" * (last - first + 1)
     row[first] = "╌" if bar.started_at is None else "├"
     row[last] = "▶" if bar.ended_at is None else "┊" if bar.reason == "expired" else "┤"
-    for at in bar.revived_at:
+    for _, at in bar.gaps:
         row[scale.column(at)] = "♥"
 
 

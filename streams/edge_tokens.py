@@ -1,11 +1,9 @@
 """Edge tokens: short-lived JWTs (RFC 7519), by which a CDN, an origin or a licence server checks by itself that a
-stream may play. They are no credential for this service, which never reads one.
-
-The first of `EDGE_TOKEN_KEYS` signs; who checks finds the public part of each of them at `/.well-known/jwks.json`."""
+stream may play. They are no credential for this service, which never reads one."""
 
 import base64
 import secrets
-from typing import Any, Final
+from typing import Any
 
 import jwt
 from django.conf import settings
@@ -13,7 +11,6 @@ from django.utils.crypto import salted_hmac
 
 from streams.rules import Lease
 
-TYPE: Final = "lease+jwt"
 SUBJECT_BYTES = 12
 
 
@@ -24,7 +21,7 @@ def issue(user_id: str, lease: Lease, *, now: int) -> str | None:
         return None
     key = settings.EDGE_TOKEN_KEYS[0]
     heartbeat_at = now + (lease.expires_at - now) // 3
-    claims: dict[str, Any] = {
+    claims = {
         "iss": settings.EDGE_TOKEN_ISSUER,
         "aud": settings.EDGE_TOKEN_AUDIENCE,
         "sub": _subject(user_id),
@@ -33,7 +30,7 @@ def issue(user_id: str, lease: Lease, *, now: int) -> str | None:
         "streamId": lease.stream_id,
         "exp": min(heartbeat_at + settings.EDGE_TOKEN_GRACE_SECONDS * 1000, lease.expires_at) // 1000,
     }
-    return jwt.encode(claims, key.private, algorithm=key.algorithm, headers={"kid": key.kid, "typ": TYPE})
+    return jwt.encode(claims, key.private, algorithm=key.algorithm, headers={"kid": key.kid, "typ": "lease+jwt"})
 
 
 def published() -> list[Any]:
@@ -42,8 +39,7 @@ def published() -> list[Any]:
 
 
 def _subject(user_id: str) -> str:
-    """The user, for whoever reads tokens or logs of a CDN: a keyed hash, the same until the first of
-    `LEASE_TOKEN_KEYS` changes."""
+    """The user as a CDN's logs may show it: a keyed hash, the same until the first of `LEASE_TOKEN_KEYS` changes."""
     if settings.EDGE_TOKEN_SUBJECT == "plain":  # noqa: S105
         return user_id
     digest = salted_hmac("streams.edge", user_id, secret=settings.LEASE_TOKEN_KEYS[0], algorithm="sha256").digest()

@@ -33,8 +33,7 @@ class StreamLimitReached(StreamsError):
 
 
 class TooManyStarts(StreamsError):
-    """Refused: the user's streams start faster, one after the other, than the policy allows. `retry_at` (ms) is when
-    the next may."""
+    """Refused: the user's streams start faster than the policy allows. `retry_at` (ms) is when the next may."""
 
     def __init__(self, *, retry_at: int) -> None:
         super().__init__(retry_at)

@@ -27,6 +27,7 @@ class UserStreams(Model):
     `version` grows with every write
     `mints`  the instant (ms) up to which the starts so far are paid for; absent until the first that is charged
     `limit`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
+    `limited_at` when an operator last set or cleared it (ms): an earlier one that comes late changes nothing
     `ttl`    epoch seconds, when DynamoDB may forget the row; housekeeping only, no decision looks at it
     """
 
@@ -50,6 +51,7 @@ class UserStreams(Model):
     limit = NumberAttribute(null=True)
     when_full = UnicodeAttribute(null=True)
     keep_until = NumberAttribute(null=True)
+    limited_at = NumberAttribute(null=True)
     ttl = TTLAttribute(null=True)
 
     @classmethod

@@ -130,7 +130,7 @@ def end_all(context: Context, *, keep: str | None = None) -> list[str]:
 def forget(context: Context) -> None:
     """Drop everything kept of the user: streams, endings, limit."""
     with _recording_refusals(context.now, user=context.user_id):
-        store.forget(context.user_id)
+        store.forget(context.user_id, now=context.now)
     events.record("forgotten", now=context.now, user=context.user_id, by=context.operator)
     _audit(context, "user.forget", before="known", after="forgotten")
 

@@ -24,6 +24,8 @@ from streams.rules import StartRequest  # noqa: E402
 from streams.serializers import StartSerializer  # noqa: E402
 from streams_project.wsgi import Application, Environ, application  # noqa: E402
 
+BACK_ENDS = "/back-end"
+
 type Event = dict[str, Any]
 
 
@@ -73,6 +75,14 @@ def _place(event: Event, context: Event, host: str) -> tuple[str, str]:
     | a load balancer, a function URL | as the client sent it |
     """
     path = unquote(event.get("rawPath") or event["path"])
+    mount, path = _mount(event, context, host, path)
+    # API Gateway's own routes of back ends with a key (deploy/consumers.py): the same as everyone's, one folder deeper.
+    if event.get("resource") == f"{BACK_ENDS}/{{proxy+}}" and _is_under(BACK_ENDS, path):
+        return mount + BACK_ENDS, path.removeprefix(BACK_ENDS)
+    return mount, path
+
+
+def _mount(event: Event, context: Event, host: str, path: str) -> tuple[str, str]:
     base, stage = ZAPPA.settings.BASE_PATH, context.get("stage", ZAPPA.settings.API_STAGE)
     if base and _is_under(f"/{base}", path):
         return f"/{base}", path.removeprefix(f"/{base}")

@@ -323,10 +323,12 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 
-IS_LOOKED_AT = "insights" in INSTALLED_APPS
-EVENTS = _choice("EVENTS", *(["sqlite"] if DEBUG and DYNAMODB_ENDPOINT and IS_LOOKED_AT else []), "off", "log")
+_IS_KEPT = DEBUG and DYNAMODB_ENDPOINT and "insights" in INSTALLED_APPS
+EVENTS = _choice("EVENTS", *(["sqlite"] if _IS_KEPT else []), "off", "log")
 """Where each decision is told: nowhere, in a line of JSON on standard output, or in local development in an SQLite file
 that `manage.py why` and `manage.py report` read."""
+WHY_PAGE = EVENTS == "sqlite" and BROWSABLE_API and OPEN_ACCESS
+"""Whether the console has a page of what was decided for a user."""
 EVENTS_SAMPLE_RENEWALS = _whole("EVENTS_SAMPLE_RENEWALS", 1, 1, 1000)
 """One heartbeat in so many is told, and counts for all of them."""
 METRICS = _choice("METRICS", "off", "emf")

@@ -39,7 +39,7 @@ class ModelStore:
             self.accounts[user_id] = after
         return ended
 
-    def forget(self, user_id: str) -> None:
+    def forget(self, user_id: str, *, now: int) -> None:
         self.accounts.pop(user_id, None)
 
     def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> Account | None:

@@ -100,15 +100,16 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """All that is kept of one user. `version` grows with every change; `limit` and `when_full` are overrides. A lease
-    goes before an ending of the same id, which is of an earlier playback. `mints` is the instant up to which the starts
-    so far are paid for: each costs an interval."""
+    """All that is kept of one user. `version` grows with every change; `limit` and `when_full` are overrides, last set
+    or cleared at `limited_at`. A lease goes before an ending of the same id, which is of an earlier playback. `mints`
+    is the instant up to which the starts so far are paid for: each costs an interval."""
 
     version: int
     leases: Mapping[str, Lease] = field(default_factory=dict)
     ended: Mapping[str, Ending] = field(default_factory=dict)
     limit: int | None = None
     when_full: WhenFull | None = None
+    limited_at: int = field(default=0, compare=False)
     mints: int = 0
 
     def live(self, now: int) -> list[Lease]:

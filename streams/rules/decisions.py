@@ -178,12 +178,7 @@ def _limit_reached(account: Account, limit: int, *, now: int) -> StreamLimitReac
 
 def _minted(account: Account, *, now: int, policy: Policy) -> int:
     """The account's `mints` after one more start, or `TooManyStarts`: a leaky bucket (GCRA), which holds `mint_burst`
-    starts and loses one every `mint_interval_ms`.
-
-                 now                     mints        now + (burst - 1) * interval
-        ──────────┼────────────────────────┼──────────────────────┼──────────▶ time
-                  └─ starts not yet paid ──┘ one more may start ──┘
-    """
+    starts and loses one every `mint_interval_ms`."""
     if not policy.mint_interval_ms:
         return account.mints
     retry_at = account.mints - (policy.mint_burst - 1) * policy.mint_interval_ms

@@ -50,6 +50,7 @@ def make(send: Send, operation: str, arguments: Mapping[str, Any]) -> dict[str, 
 
 
 def _tried(send: Send, operation: str, arguments: Mapping[str, Any], is_probe: bool) -> dict[str, Any]:
+    refused: Exception | None = None  # too many calls; a try that the deadline cuts short says no better
     for attempt in count(1):
         sent.set(sent.get() + 1)
         try:
@@ -58,7 +59,10 @@ def _tried(send: Send, operation: str, arguments: Mapping[str, Any], is_probe: b
             tries = 1 if is_probe else TRIES_WHILE_THROTTLED if is_throttled(exc) else TRIES
             pause = _random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt)
             may_pass = is_throttled(exc) or not _is_answer(exc)
+            refused = exc if is_throttled(exc) else refused
             if attempt >= tries or not may_pass or pause >= deadline.seconds_left():
+                if refused and deadline.is_over():
+                    raise refused  # noqa: B904  # it has a cause of its own
                 raise
         time.sleep(pause)
     raise AssertionError("unreachable: a try returns or raises")

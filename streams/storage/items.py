@@ -138,7 +138,7 @@ def account_of_first_format(item: Item) -> Account:
 
 
 def _override(item: Item) -> dict[str, Any]:
-    read: Mapping[str, Callable[[Any], Any]] = {"limit": int, "when_full": WhenFull}
+    read: Mapping[str, Callable[[Any], Any]] = {"limit": int, "when_full": WhenFull, "limited_at": int}
     return {name: convert(plain(item[name])) for name, convert in read.items() if name in item}
 
 

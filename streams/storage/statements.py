@@ -86,6 +86,8 @@ IS_LIVE = EXPIRES_AT > value("now")
 IS_MINE = value("epoch") == EPOCH
 IS_NEWER = ~((EPOCH >= value("epoch")) | (ROW.ended[ID][ENDING["epoch"]] >= value("epoch")))
 """No start of this slot with this epoch or a later one was there: this one was not written before, and is not late."""
+IS_NOT_LATE = ~(ROW.limited_at > value("now"))
+"""No operator set or cleared the limit after this moment."""
 IS_FIRST_FORMAT = [Path(name) for name in ("leases", "epochs", "ended")]
 """Where version 1.0 kept what `leases`, `priors` and `ended` keep."""
 KEPT = ROW.ttl.set(ROW.keep_until | value("ttl"))
@@ -167,29 +169,43 @@ def stop(*, is_held: bool, forgotten: int | None = None) -> Statement:
 
 @cache
 def set_limit() -> Statement:
-    """An operator's override; it makes the row where there is none. Values: `limit`, `when_full`, `keep_until`,
+    """An operator's override; it makes the row where there is none. Values: `limit`, `when_full`, `keep_until`, `now`,
     and `version`, which a new row begins at."""
     return Statement.of(
         ROW.limit.set(value("limit")),
         ROW.when_full.set(value("when_full")),
         ROW.keep_until.set(value("keep_until")),
+        ROW.limited_at.set(value("now")),
         ROW.ttl.set(value("keep_until")),
         ROW.leases.set(ROW.leases | {}),
         ROW.priors.set(ROW.priors | {}),
         ROW.ended.set(ROW.ended | {}),
         ROW.version.set((ROW.version | value("version")) + 1),
-        condition=IS_FIRST_FORMAT[0].does_not_exist(),
+        condition=IS_FIRST_FORMAT[0].does_not_exist() & IS_NOT_LATE,
     )
 
 
 @cache
 def clear_limit() -> Statement:
-    """The override goes, if there is one. Values: `ttl`."""
+    """The override goes, if there is one. Values: `now`, `ttl`."""
     return Statement.of(
         ROW.limit.remove(),
         ROW.when_full.remove(),
         ROW.keep_until.remove(),
+        ROW.limited_at.set(value("now")),
         ROW.ttl.set(value("ttl")),
         ROW.version.set(ROW.version + 1),
-        condition=ROW.limit.exists(),
+        condition=ROW.limit.exists() & IS_NOT_LATE,
     )
+
+
+def forget(last: int) -> dict[str, Any]:
+    """A DeleteItem's condition: the row is at this version, or at an earlier one."""
+    placeholders: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    return {
+        "ConditionExpression": (ROW.version <= last).serialize(placeholders, values),
+        "ExpressionAttributeNames": {placeholder: name for name, placeholder in placeholders.items()},
+        "ExpressionAttributeValues": values,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }

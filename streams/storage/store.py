@@ -16,7 +16,6 @@ a bounded number of times.
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -205,9 +204,16 @@ class StreamStore:
 
         return self._write(user_id, judge, written=written, now=now)
 
-    def forget(self, user_id: str) -> None:
-        """Drop everything kept of a user; harmless when there is nothing."""
-        self._send("DeleteItem", self._key(user_id))
+    def forget(self, user_id: str, *, now: int) -> None:
+        """Drop everything kept of a user; harmless when there is nothing. One that comes late drops nothing that was
+        made anew since: that has a later version."""
+        last: int | None = now
+        while last is not None:
+            try:
+                self._send("DeleteItem", self._key(user_id) | statements.forget(last))
+                return
+            except _LostRace as lost:  # nothing is kept, or by a server whose clock is ahead
+                last = lost.account.version if lost.account else None
 
     def read(self, user_id: str, *, now: int) -> Account:
         """The account as it is this moment (a consistent read); an empty one for a user nothing is kept of."""
@@ -223,25 +229,39 @@ class StreamStore:
             "keep_until": number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds())),
             "version": number(rules.empty_account(now).version),
         }
-        arguments = statements.set_limit().arguments(user_id, ids={}, values=values, returning="ALL_OLD")
-
-        def blind() -> Account | None:
-            before = self._update(arguments)
-            return _account(before) if before else None
-
-        def judge(account: Account) -> tuple[None, Account]:
-            raise AssertionError("only an item of the first format stands in the way, and that is written anew")
-
-        return self._write(user_id, judge, blind=blind, now=now)
+        return self._override(
+            user_id, statements.set_limit(), values, judge=lambda account: (None, replace(account)), now=now
+        )
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
         """Go back to the default limit; harmless when there was no override. The account before, None when nothing was
         cleared."""
-        values = {"ttl": number(self._forget_at(now))}
-        with suppress(_LostRace):
-            arguments = statements.clear_limit().arguments(user_id, ids={}, values=values, returning="ALL_OLD")
-            return _account(self._update(arguments))
-        return None
+
+        def judge(account: Account) -> tuple[None, Account]:
+            return None, account if account.limit is None else replace(account)
+
+        return self._override(
+            user_id, statements.clear_limit(), {"ttl": number(self._forget_at(now))}, judge=judge, now=now
+        )
+
+    def _override(
+        self,
+        user_id: str,
+        statement: statements.Statement,
+        values: Mapping[str, Any],
+        *,
+        judge: Callable[[Account], tuple[None, Account]],
+        now: int,
+    ) -> Account | None:
+        def blind(at: int = now) -> Account | None:
+            given = {**values, "now": number(at)}
+            before = self._update(statement.arguments(user_id, ids={}, values=given, returning="ALL_OLD"))
+            return _account(before) if before else None
+
+        # What stands in its way is another operator's, of a server whose clock is ahead: this one goes after it.
+        return self._write(
+            user_id, judge, blind=blind, plainly=lambda account: partial(blind, max(now, account.limited_at)), now=now
+        )
 
     def is_empty(self) -> bool:
         """Whether nothing is kept of any user."""

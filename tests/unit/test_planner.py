@@ -15,7 +15,7 @@ from deploy import money
 from deploy.capacity import capacity_for
 from deploy.money import Choice, prices_of
 from deploy.plan_report import Plan
-from deploy.planner import Demand, Items, Population, quotas
+from deploy.planner import Demand, Items, Players, quotas
 from deploy.typical import typical
 from docs import scaling
 
@@ -24,7 +24,7 @@ IRELAND = prices_of("eu-west-1")
 
 
 def demand(**people: Any) -> Demand:
-    return Demand(Population(concurrent=people.pop("concurrent", 1_000_000), **people), ITEMS)
+    return Demand(Players(concurrent=people.pop("concurrent", 1_000_000), **people), ITEMS)
 
 
 def rates(of: Demand) -> dict[str, float]:
@@ -46,7 +46,7 @@ def test_what_is_provisioned_is_what_the_stage_file_would_set() -> None:
 
 def test_heartbeats_are_those_that_a_clock_set_back_by_each_start_would_send() -> None:
     """By brute force: one player's clock, over many hours."""
-    people = Population(concurrent=1, starts_per_hour=30, zap_per_hour=60)
+    people = Players(concurrent=1, starts_per_hour=30, zap_per_hour=60)
     drawn, now, beats, hours = random.Random(1), 0.0, 0, 3_000
     reset = drawn.expovariate(90 / 3600)
     while now < hours * 3600:
@@ -60,14 +60,14 @@ def test_heartbeats_are_those_that_a_clock_set_back_by_each_start_would_send() -
 
 @pytest.mark.parametrize("streams_per_user", [1, 1.3, 2, 2.9, 3])
 def test_streams_are_shared_out_so_that_the_average_is_the_one_that_is_named(streams_per_user: float) -> None:
-    shares = Population(concurrent=1, streams_per_user=streams_per_user).by_held
+    shares = Players(concurrent=1, streams_per_user=streams_per_user).by_held
     assert sum(shares.values()) == pytest.approx(1)
     users = sum(share / held for held, share in shares.items())
     assert 1 / users == pytest.approx(streams_per_user, abs=1e-3)
 
 
 def test_relaxed_leases_are_for_streams_whose_user_has_two_slots_free() -> None:
-    people = Population(concurrent=1000, limit=4, streams_per_user=2, relaxed_seconds=300, paused_share=0.1)
+    people = Players(concurrent=1000, limit=4, streams_per_user=2, relaxed_seconds=300, paused_share=0.1)
     people = dataclasses.replace(people, paused_seconds=600)
     assert [people.lease_of(held) for held in range(1, 5)] == [300, 300, 60, 60]
     assert sum(people.streams_by_lease.values()) == pytest.approx(1000)
@@ -96,8 +96,8 @@ def test_denials_are_the_share_of_the_new_streams_that_are_asked_for() -> None:
 
 
 def test_a_larger_item_takes_more_units() -> None:
-    large = Demand(Population(concurrent=1000), Items(bytes_of=lambda streams: 1025, forgetting_share=0.25))
-    small = Demand(Population(concurrent=1000), Items(bytes_of=lambda streams: 1024, forgetting_share=0.25))
+    large = Demand(Players(concurrent=1000), Items(bytes_of=lambda streams: 1025, forgetting_share=0.25))
+    small = Demand(Players(concurrent=1000), Items(bytes_of=lambda streams: 1024, forgetting_share=0.25))
     firsts = rates(small)["first start of a user"]  # their refused write finds no item, and takes one unit
     assert large.write_units - firsts == pytest.approx(2 * (small.write_units - firsts))
 

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from deploy.money import FRONTS, Choice, population_of, prices_of
 from deploy.plan_report import Plan
-from deploy.planner import Demand, Population
+from deploy.planner import Demand, Players
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        for field in dataclasses.fields(Population):
+        for field in dataclasses.fields(Players):
             is_needed = field.default is dataclasses.MISSING
             shown = "" if is_needed else f" ({field.default:g})"
             option = "--" + field.name.replace("_", "-")

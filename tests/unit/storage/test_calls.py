@@ -82,6 +82,18 @@ def test_pauses_grow_and_are_jittered(monkeypatch: pytest.MonkeyPatch, no_pauses
     assert len({calls._random() for _ in range(10)}) == 10
 
 
+def test_a_throttled_call_whose_last_try_is_cut_short_was_throttled() -> None:
+    send = Sender(THROTTLED, FAILED)
+
+    def slow(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if send.sent:
+            threading.Event().wait(deadline.seconds_left() + 0.001)
+        return send(operation, arguments)
+
+    with deadline.of_request(seconds=0.2):
+        assert outcome(slow) == "ClientError"
+
+
 def test_no_try_begins_after_the_deadline() -> None:
     send = Sender(FAILED)
     with deadline.of_request(seconds=0.0):

@@ -1,0 +1,63 @@
+"""Faults that the service's own client meets: no such host, nobody listens, no TLS."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from streams.models import UserStreams
+from streams.storage.transport import CurlClient
+from tests.conftest import curl
+from tests.faults.proxy import ELSEWHERE, Fault, Proxy
+from tests.servers import free_port
+
+CALL_SECONDS, DEADLINE_SECONDS = 0.25, 0.8
+"""For a try, and for a request, where a whole matrix would take hours with 2 and 8 seconds."""
+
+
+class Elsewhere:
+    """libcurl's client of the proxy, but for the tries at which a user's fault is one that a proxy cannot make."""
+
+    def __init__(self, proxy: Proxy, *, call_seconds: float) -> None:
+        places = {
+            "": proxy.url,
+            "TLS broken": proxy.url.replace("http", "https"),
+            "DNS gone": "http://dynamodb.invalid",
+            "connection refused": f"http://127.0.0.1:{free_port()}",
+        }
+        self.clients = {kind: curl(url, call_seconds=call_seconds) for kind, url in places.items()}
+        self.proxy, self.tries = proxy, Counter[str]()
+        self.choose: Callable[[], str] = lambda: ""
+
+    def set(self, user_id: str, fault: Fault | None) -> None:
+        """Have this go wrong for a user from now on, or nothing."""
+        self.tries[user_id] = 0
+        self.proxy.set(user_id, fault)
+
+    def _make_api_call(self, operation_name: str, operation_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        user_id = operation_kwargs["Key"]["user_id"]["S"]
+        self.tries[user_id] += 1
+        fault = self.proxy.faults.get(user_id)
+        kind = self.choose() if fault is None else fault.kind if fault.hits(self.tries[user_id]) else ""
+        if kind in ELSEWHERE:
+            self.proxy.done[kind] += 1
+        client: CurlClient = self.clients.get(kind, self.clients[""])
+        return client._make_api_call(operation_name, operation_kwargs)
+
+    def close(self) -> None:
+        for client in self.clients.values():
+            client.close()
+
+
+@contextmanager
+def through(proxy: Proxy, *, call_seconds: float = CALL_SECONDS) -> Iterator[Elsewhere]:
+    """Have the service of this process reach DynamoDB through the proxy."""
+    UserStreams.disconnect()
+    client = Elsewhere(proxy, call_seconds=call_seconds)
+    connection: Any = UserStreams._get_connection().connection
+    connection._client = client
+    try:
+        yield client
+    finally:
+        client.close()
+        UserStreams.disconnect()

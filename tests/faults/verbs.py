@@ -1,0 +1,163 @@
+"""Every verb of the API in every scene that changes its calls to DynamoDB, and what has to come of it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from streams import service, tokens
+from streams.rules import WhenFull
+from tests.conftest import asking
+
+GONE_MS = 5_000
+"""How long ago a ghost's lease ended."""
+
+
+@dataclass
+class Scene:
+    """A user, and what its players hold: the token of each stream, by id."""
+
+    api: httpx.Client
+    user_id: str
+    asks_of: str = ""
+    """Whose item the verb is about, when it is not the user's."""
+    tokens: dict[str, str] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def asked_of(self) -> str:
+        return self.asks_of or self.user_id
+
+    def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self.api.request(method, f"/users/{self.user_id}{path}", **more)
+
+    def start(self, id: str, **fields: Any) -> httpx.Response:
+        return self.call("POST", "/streams", json={"streamId": "film", "deviceId": id, **fields})
+
+    def keep(self, response: httpx.Response) -> httpx.Response:
+        """What a player does with an answer: it keeps the token."""
+        body = response.json() if response.content else {}
+        if response.is_success and isinstance(body, dict) and "token" in body:
+            self.tokens[body["id"]], self.epochs[body["id"]] = body["token"], body["epoch"]
+        return response
+
+    def heartbeat(self, id: str, token: str | None = None) -> httpx.Response:
+        return self.call("POST", f"/streams/{id}/heartbeat", json={"token": token or self.tokens[id]})
+
+    def live(self, *ids: str) -> None:
+        for id in ids:
+            self.hold(id, ago_ms=1000)
+
+    def ghost(self, id: str) -> None:
+        self.hold(id, ago_ms=service.store.policy.lease_ms + GONE_MS)
+
+    def hold(self, id: str, *, ago_ms: int) -> None:
+        now = time.time_ns() // 1_000_000 - ago_ms
+        lease = service.store.start(self.user_id, asking(id, now=now), now=now).lease
+        self.tokens[id], self.epochs[id] = tokens.issue(self.user_id, lease), lease.epoch
+
+    def limit(self, limit: int, when_full: WhenFull = WhenFull.DENY) -> None:
+        now = time.time_ns() // 1_000_000
+        service.store.set_limit(self.user_id, limit=limit, when_full=when_full, now=now)
+
+
+def room(scene: Scene) -> None:
+    scene.live("a", "b")
+
+
+def full(scene: Scene) -> None:
+    scene.live("a", "b", "c")
+
+
+def full_of_ghosts(scene: Scene) -> None:
+    scene.ghost("c")
+    scene.live("a", "b")
+
+
+def evicting(scene: Scene) -> None:
+    scene.limit(3, WhenFull.EVICT_OLDEST)
+    full(scene)
+
+
+def limited(scene: Scene) -> None:
+    scene.limit(5)
+    room(scene)
+
+
+def forgetful(scene: Scene) -> None:
+    """So many endings that a stop has to forget some."""
+    scene.live("a", "b")
+    for id in "efghijklmnop":
+        scene.hold(id, ago_ms=1000)
+        service.store.stop(scene.user_id, id, hold=None, now=time.time_ns() // 1_000_000)
+
+
+def taken_over(scene: Scene) -> None:
+    room(scene)
+    scene.tokens["old"] = scene.tokens["a"]
+    scene.hold("a", ago_ms=500)
+
+
+def over(scene: Scene) -> None:
+    room(scene)
+    service.stop(scene.tokens["a"], user_id=scene.user_id, id="a", now=time.time_ns() // 1_000_000)
+
+
+type Do = Callable[[Scene], httpx.Response]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A call in a scene. `after` is what the same people do next, which a write that is late must not undo."""
+
+    before: Callable[[Scene], None]
+    do: Do
+    after: Do | None = None
+
+
+def stopping(id: str) -> Do:
+    return lambda it: it.call("POST", f"/streams/{id}/stop", json={"token": it.tokens[id]})
+
+
+def starting(id: str, **fields: Any) -> Do:
+    return lambda it: it.start(id, **fields)
+
+
+def limiting(limit: int) -> Do:
+    return lambda it: it.call("PUT", "/limit", json={"limit": limit, "whenFull": "deny"})
+
+
+def calling(method: str, path: str) -> Do:
+    return lambda it: it.call(method, path)
+
+
+VERBS: Mapping[str, Verb] = {
+    "start": Verb(room, starting("new"), stopping("new")),
+    "first start of a user": Verb(lambda it: None, starting("new"), starting("new")),
+    "start over a ghost": Verb(full_of_ghosts, starting("new"), stopping("new")),
+    "start that is refused": Verb(full, starting("new")),
+    "take-over": Verb(room, starting("a"), starting("a")),
+    "take-over when full": Verb(full, starting("a"), stopping("a")),
+    "replace": Verb(full, starting("new", replace=["b"]), starting("b", replace=["new"])),
+    "evict": Verb(evicting, starting("new"), starting("a")),
+    "renew": Verb(room, lambda it: it.heartbeat("a"), starting("a")),
+    "revival": Verb(full_of_ghosts, lambda it: it.heartbeat("c"), stopping("c")),
+    "renew of a lost slot": Verb(taken_over, lambda it: it.heartbeat("a", it.tokens["old"])),
+    "stop by token": Verb(room, stopping("a"), starting("a")),
+    "stop that forgets endings": Verb(forgetful, stopping("a"), starting("a")),
+    "stop of what is over": Verb(over, stopping("a"), starting("a")),
+    "DELETE": Verb(room, calling("DELETE", "/streams/a"), starting("a")),
+    "DELETE of an epoch": Verb(room, lambda it: it.call("DELETE", f"/streams/a?epoch={it.epochs['a']}"), starting("a")),
+    "end all": Verb(full, calling("DELETE", "/streams"), starting("a")),
+    "end all except": Verb(full, calling("DELETE", "/streams?except=a"), starting("b")),
+    "list": Verb(room, calling("GET", "/streams")),
+    "get": Verb(room, calling("GET", "/streams/a")),
+    "get limit": Verb(limited, calling("GET", "/limit")),
+    "set limit": Verb(room, limiting(5), limiting(7)),
+    "set limit again": Verb(limited, limiting(6), calling("DELETE", "/limit")),
+    "clear limit": Verb(limited, calling("DELETE", "/limit"), limiting(7)),
+    "forget": Verb(limited, lambda it: it.api.delete(f"/users/{it.user_id}"), starting("a")),
+    "readyz": Verb(room, lambda it: it.api.get("/readyz")),
+}
