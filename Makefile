@@ -1,4 +1,5 @@
 # make run    serve on http://127.0.0.1:8000/ (PORT=9000 make run: on another port)
+# make demo   serve, with a live stream that only edge tokens open, and a player that has to be cut off
 # make test   the whole suite, against real engines, in parallel
 # make quick  the unit tests, which need no engine
 # make check  lint, imports, types, risky code
@@ -19,10 +20,13 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run test quick check openapi architecture scaling audit lock package rehearse faults bench replay load
+.PHONY: run demo test quick check openapi architecture scaling audit lock package rehearse faults bench replay load
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
+
+demo: $(READY)
+	@exec $(PYTHON) -m clients.demo
 
 # TESTS="tests/http -k limit": some of them.
 test: $(READY)

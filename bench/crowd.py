@@ -38,7 +38,7 @@ FULL_USERS = 5
 
 
 @dataclass
-class Watched:
+class LoadedStream:
     """A stream that plays."""
 
     user: str
@@ -60,7 +60,7 @@ class Crowd(User):
         self.headers = {"Content-Type": "application/json"}
         if self.options.api_key:
             self.headers["X-API-Key"] = self.options.api_key
-        self.playing: deque[Watched] = deque()
+        self.playing: deque[LoadedStream] = deque()
         self.full: list[str] = []
         self.mix = shares(Players(concurrent=1000))
         self.acts: dict[str, Callable[[], tuple[int | None, str]]] = {
@@ -113,7 +113,7 @@ class Crowd(User):
         name = user or f"load-{secrets.token_hex(8)}"
         status, said = self.ask("POST", f"/users/{name}/streams", {"streamId": "film", "deviceId": id or "tv"})
         if status in (200, 201):
-            self.playing.append(Watched(name, said["id"], said["token"]))
+            self.playing.append(LoadedStream(name, said["id"], said["token"]))
         return status, said.get("type", "")
 
     def zap(self) -> tuple[int | None, str]:

@@ -46,7 +46,15 @@ def as_csv(figures: Iterable[Figure]) -> str:
 
 def html(figures: Iterable[Figure], *, since: int, until: int, source: str, sample: int, zone: tzinfo = UTC) -> str:
     """One page: a plot, the numbers and the definition of each figure."""
-    shown = [{"figure": figure, "plot": list(_plot(figure)), "height": len(figure.rows) * ROW} for figure in figures]
+    shown = [
+        {
+            "figure": figure,
+            "plot": list(_plot(figure)),
+            "plotted": figure.columns[_plotted(figure)],
+            "height": len(figure.rows) * ROW,
+        }
+        for figure in figures
+    ]
     context: dict[str, Any] = {
         "figures": shown,
         "since": day(since, zone),
@@ -75,9 +83,13 @@ def _table(figure: Figure) -> Iterator[str]:
     yield from textwrap.wrap(figure.definition, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
+def _plotted(figure: Figure) -> int:
+    """The column that is drawn: the first number, or the share of denials where there is one."""
+    return figure.columns.index("denied in %") if "denied in %" in figure.columns else 1
+
+
 def _plot(figure: Figure) -> Iterator[Plotted]:
-    """The first number of each row, or the denials where the row has them."""
-    column = figure.columns.index("denied in %") if "denied in %" in figure.columns else 1
+    column = _plotted(figure)
     most = max(_number(row, column) for row in figure.rows) or 1
     for place, row in enumerate(figure.rows):
         name = row[0] if len(row[0]) <= NAME_AT_MOST else row[0][: NAME_AT_MOST - 1] + "…"

@@ -78,10 +78,10 @@ class Intercepted:
         return Altered(said[0], dict(said[1]), b"".join(result))
 
 
-type Defect = Callable[[Intercepted], Altered]
+type Breakage = Callable[[Intercepted], Altered]
 
 
-def broken(application: Any, fault: Defect) -> Any:
+def broken(application: Any, fault: Breakage) -> Any:
     def spoilt(environ: dict[str, Any], start_response: Any) -> Any:
         content = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         answer = fault(Intercepted(environ, content, application))
@@ -246,7 +246,7 @@ class OurClock:
 
 
 @contextmanager
-def served(monkeypatch: pytest.MonkeyPatch, fault: Defect, **options: Any) -> Iterator[DeployedService]:
+def served(monkeypatch: pytest.MonkeyPatch, fault: Breakage, **options: Any) -> Iterator[DeployedService]:
     clock = OurClock(stands_still=fault is keeps_ghosts)
     monkeypatch.setattr("streams.views.time", SimpleNamespace(time_ns=clock.time_ns))
     told: dict[str, Any] = {"api_key": ADMIN, "origin": PLAYER, "patience_seconds": 60, "at_once": 6} | options
@@ -301,7 +301,7 @@ def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, options: dict[s
         assert [user for user in users if UserStreams.count(user)] == []
 
 
-FAULTS: dict[Defect, set[str]] = {
+FAULTS: dict[Breakage, set[str]] = {
     lets_everybody_in: {"unauthorised"},
     admits_beyond_the_limit: {"limit-under-a-race", "denial"},
     forgets_the_device: {"idempotent-start", "fenced", "own-slot", "ghosts", "ended-says-why", "headers"},
@@ -324,7 +324,7 @@ FAULTS: dict[Defect, set[str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_broken_deployment_is_found_out(monkeypatch: pytest.MonkeyPatch, fault: Defect) -> None:
+def test_a_broken_deployment_is_found_out(monkeypatch: pytest.MonkeyPatch, fault: Breakage) -> None:
     with served(monkeypatch, fault) as deployment:
         assert named(outcome(deployment), "failed") == FAULTS[fault]
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from insights.sources import InsightsCommand, instant, length, now
 from insights.timeline import STARTS, Timeline, timeline
@@ -43,10 +43,11 @@ class Command(InsightsCommand):
                 self.stdout.write(json.dumps(event))
             return
         if not events:
-            raise CommandError(
+            self.stdout.write(
                 f"Nothing was decided for {user} in that time, as far as is kept. Look further back (--since 7d), or "
                 "elsewhere: --stage for a deployed one, --events for a file. EVENTS says where events go."
             )
+            return
         first = min(int(event["at"]) for event in events)
         margin = (until - first) // 20
         line = timeline(events, since=max(since, first - margin), until=until)

@@ -31,7 +31,7 @@ def tell(kind: str, now: int, facts: EventFacts) -> None:
 
 
 @dataclass
-class Play:
+class Watched:
     """A playback as its player knows it, in seconds. `token` is its last."""
 
     started: int
@@ -48,8 +48,8 @@ class Person:
     name: str
     limit: int
     when_full: WhenFull
-    live: dict[str, Play] = field(default_factory=dict)
-    ghosts: dict[str, Play] = field(default_factory=dict)
+    live: dict[str, Watched] = field(default_factory=dict)
+    ghosts: dict[str, Watched] = field(default_factory=dict)
     at_level: Counter[int] = field(default_factory=Counter)
 
 
@@ -64,7 +64,7 @@ class Truth:
     lengths: list[int] = field(default_factory=list)
     endings: Counter[str] = field(default_factory=Counter)
 
-    def over(self, play: Play, second: int, why: str) -> None:
+    def over(self, play: Watched, second: int, why: str) -> None:
         if second >= SINCE:
             self.endings[why] += 1
         if play.started >= SINCE:
@@ -136,7 +136,7 @@ class World:
             self.truth.over(person.live.pop(other), second, why)
         if ghost := person.ghosts.pop(id, None):
             self.truth.over(ghost, ghost.expires, "expired")
-        person.live[id] = Play(second, playing.token, second + LEASE_SECONDS, second)
+        person.live[id] = Watched(second, playing.token, second + LEASE_SECONDS, second)
 
     def beat(self, person: Person, id: str, second: int) -> None:
         play = person.live[id]
