@@ -16,8 +16,8 @@ FRONTS = ("rest", "http", "alb", "url")
 """REST API, HTTP API, Application Load Balancer, function URL."""
 PLATFORM_LOG_BYTES = 500
 """That Lambda writes of each request: START, END and REPORT, and the 26 bytes that CloudWatch adds to a line."""
-EVENT_LOG_BYTES = 230
-"""That the service writes of each outcome (`METRICS=emf`)."""
+EVENT_LOG_BYTES = 476
+"""That the service writes of a decision (`EVENTS=log`, `METRICS=emf`), and the 26."""
 METRICS_KEPT = 25
 SNAPSHOTS_KEPT = 3
 RESTORES_AN_HOUR = 0.5
@@ -34,13 +34,14 @@ TRACED_SHARE = 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """How it is built and paid for."""
+    """How it is built and paid for. One heartbeat in `renewals_a_line` is told of (`EVENTS_SAMPLE_RENEWALS`)."""
 
     front: str = "rest"
     compute: str = "lambda"
     is_provisioned: bool = False
     is_traced: bool = True
-    logs_heartbeats: bool = True
+    renewals_a_line: int = 20
+    has_web_acl: bool = False
     logs_platform: bool = True
 
 
@@ -100,6 +101,8 @@ def month(demand: Demand, prices: Prices, choice: Choice) -> dict[str, float]:
     parts["DynamoDB: storage, backup"] = demand.stored_gb * (of["storage_gb"] + of["backup_gb"])
     logged = log_gb(demand, choice)
     parts["CloudWatch: logs"] = prices.tiered("log_gb", logged) + logged * of["log_stored_gb"]
+    if choice.has_web_acl:
+        parts["web ACL"] = requests * of["web_acl_request"]
     parts["CloudWatch: metrics"] = METRICS_KEPT * of["metric"]
     if choice.is_traced and choice.compute == "lambda":
         parts["X-Ray: traces"] = requests * TRACED_SHARE * of["trace"]
@@ -137,7 +140,7 @@ def _front(demand: Demand, prices: Prices, choice: Choice) -> float:
 def log_gb(demand: Demand, choice: Choice) -> float:
     """Of a month."""
     heartbeats = next(verb.a_second for verb in demand.verbs if verb.name == "heartbeat")
-    events = demand.requests - (0 if choice.logs_heartbeats else heartbeats)
+    events = demand.requests - heartbeats * (1 - 1 / choice.renewals_a_line)
     platform = demand.requests if choice.logs_platform and choice.compute == "lambda" else 0
     a_second = events * EVENT_LOG_BYTES + platform * PLATFORM_LOG_BYTES
     return a_second * demand.population.average * SECONDS_A_MONTH / 1e9
@@ -163,18 +166,14 @@ def levers(demand: Demand, prices: Prices, choice: Choice) -> Iterator[Lever]:
 
     relaxed = {"relaxed_seconds": max(300, people.lease_seconds, people.relaxed_seconds)}
     doubled = {"lease_seconds": min(3600, 2 * people.lease_seconds)}
-    quiet = {"logs_heartbeats": False, "logs_platform": False, "is_traced": False}
+    quiet = {"logs_platform": False, "is_traced": False}
     yield Lever("relaxed leases of 300 s", cost(relaxed), "a crashed player's slot is free later, while two are free")
     yield Lever(f"leases of {doubled['lease_seconds']} s", cost(doubled), "a crashed player's slot is free later")
     yield Lever(
         "provisioned units with auto-scaling", cost(is_provisioned=True), "a sudden crowd is throttled for minutes"
     )
     yield Lever("no traces (xray_tracing)", cost(is_traced=False), "no traces of single requests")
-    yield Lever(
-        "no log lines of heartbeats, nor Lambda's own",
-        cost(logs_heartbeats=False, logs_platform=False),
-        "renewals are counted by API Gateway's metrics; Lambda's log level WARN",
-    )
+    yield Lever("none of Lambda's own log lines", cost(logs_platform=False), "REPORT lines: Lambda's log level WARN")
     yield Lever("HTTP API", cost(front="http"), "no web ACL of its own, no usage plans, no stage throttling by method")
     yield Lever("function URL", cost(front="url"), "no throttling but by concurrency; CloudFront or WAF in front")
     yield Lever("load balancer before Lambda", cost(front="alb"), "bodies up to 1 MB; a web ACL is to be had")

@@ -13,10 +13,8 @@ from deploy.planner import Demand, Items, Players
 PAGE = Path(__file__).with_suffix(".md")
 REGION = "eu-west-1"
 SIZES = [10**power for power in range(1, 8)]
-CHEAPEST_ON_LAMBDA = Choice(
-    front="url", is_provisioned=True, is_traced=False, logs_heartbeats=False, logs_platform=False
-)
-ON_FARGATE = Choice(front="alb", compute="fargate", is_provisioned=True, is_traced=False, logs_heartbeats=False)
+CHEAPEST_ON_LAMBDA = Choice(front="url", is_provisioned=True, is_traced=False, logs_platform=False)
+ON_FARGATE = Choice(front="alb", compute="fargate", is_provisioned=True, is_traced=False)
 
 
 def page(items: Items) -> str:

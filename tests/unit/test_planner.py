@@ -132,6 +132,15 @@ def test_the_heartbeat_dominates_and_relaxed_leases_save_most_of_what_they_thin_
     assert len(saved) == 11
 
 
+def test_the_log_is_of_every_decision_and_of_one_heartbeat_in_so_many() -> None:
+    asked = demand(concurrent=1000, average=1)
+    beats = rates(asked)["heartbeat"]
+    lines = asked.requests - beats + beats / 50
+    choice = Choice(renewals_a_line=50, logs_platform=False)
+    assert money.log_gb(asked, choice) == pytest.approx(lines * 476 * 730 * 3600 / 1e9)
+    assert money.log_gb(asked, Choice()) > 10 * money.log_gb(asked, choice), "Lambda's own lines are most of it"
+
+
 def test_a_quota_names_what_is_needed_and_when_to_ask() -> None:
     small, large = (quotas(demand(concurrent=number), IRELAND.quotas) for number in (1_000, 10_000_000))
     assert all(quota.is_enough for quota in small)

@@ -33,6 +33,15 @@ class Command(BaseCommand):
         )
         parser.add_argument("--compute", choices=("lambda", "fargate"), default="lambda")
         parser.add_argument("--provisioned", action="store_true", help="units with auto-scaling, not by the request")
+        parser.add_argument("--web-acl", action="store_true", help="with viewer_rate, which AWS WAF counts")
+        parser.add_argument(
+            "--renewals-a-line",
+            type=int,
+            choices=range(1, 1001),
+            default=20,
+            metavar="N",
+            help="EVENTS_SAMPLE_RENEWALS (20)",
+        )
         parser.add_argument("--no-traces", action="store_true", help="xray_tracing is off")
         shown_as = parser.add_mutually_exclusive_group()
         shown_as.add_argument("--json", action="store_const", const="json", dest="shown_as")
@@ -46,6 +55,8 @@ class Command(BaseCommand):
             compute=options["compute"],
             is_provisioned=options["provisioned"],
             is_traced=not options["no_traces"],
+            has_web_acl=options["web_acl"],
+            renewals_a_line=options["renewals_a_line"],
         )
         if choice.compute == "fargate" and choice.front != "alb":
             raise CommandError("--compute fargate is behind a load balancer: --front alb.")
