@@ -256,7 +256,7 @@ def main() -> None:
         rehearsal = Rehearsal(aws, Path(folder))
         for act in ACTS:
             act(rehearsal)
-            print("  ", act.__doc__, flush=True)  # noqa: T201
+            print("  ", str(act.__doc__).partition("\n")[0], flush=True)  # noqa: T201
     print(f"Rehearsed in {time.monotonic() - began:.0f} s; nothing is left running.")  # noqa: T201
 
 

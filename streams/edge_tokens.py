@@ -15,9 +15,9 @@ SUBJECT_BYTES = 12
 
 
 def issue(user_id: str, lease: Lease, *, now: int) -> str | None:
-    """The edge token of a lease, None where no keys are set. It is good until the next heartbeat is due, and a while
-    longer, but not beyond the lease."""
-    if not settings.EDGE_TOKEN_KEYS:
+    """The edge token of a lease, None where no keys are set, and while it is paused. It is good until the next
+    heartbeat is due, and a while longer, but not beyond the lease."""
+    if not settings.EDGE_TOKEN_KEYS or lease.paused_at:
         return None
     key = settings.EDGE_TOKEN_KEYS[0]
     heartbeat_at = now + (lease.expires_at - now) // 3

@@ -26,8 +26,7 @@ class UserStreams(Model):
     `ended`  id -> an ending, the last few
     `version` grows with every write
     `mints`  the instant (ms) up to which the starts so far are paid for; absent until the first that is charged
-    `limit`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
-    `limited_at` when an operator last set or cleared it (ms): an earlier one that comes late changes nothing
+    `limit`, `plan`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
     `ttl`    epoch seconds, when DynamoDB may forget the row; housekeeping only, no decision looks at it
     """
 
@@ -49,9 +48,9 @@ class UserStreams(Model):
     ended: MapAttribute[str, Any] = MapAttribute(attr_name="d")
     mints = NumberAttribute(attr_name="m", null=True)
     limit = NumberAttribute(null=True)
+    plan = UnicodeAttribute(null=True)
     when_full = UnicodeAttribute(null=True)
     keep_until = NumberAttribute(null=True)
-    limited_at = NumberAttribute(null=True)
     ttl = TTLAttribute(null=True)
 
     @classmethod

@@ -91,7 +91,8 @@ def _holders(error: StreamLimitReached, call: Answered) -> Facts:
     streams = [stream_body(call.user_id, lease, now=call.now) for lease in error.holders]
     # Without a holder (a limit of 0) no wait helps, so none is named.
     headers = {} if error.retry_at is None else _retry_after((error.retry_at - call.now) / 1000)
-    return {"limit": error.limit, "streams": streams}, headers
+    rule = {"rule": {"name": error.rule.name, "message": error.rule.message}} if error.rule else {}
+    return {"limit": error.limit, "plan": error.plan, **rule, "streams": streams}, headers
 
 
 def _ending(error: StreamEnded, call: Answered) -> Facts:

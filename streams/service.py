@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Unpack
 
 from django.conf import settings
@@ -18,18 +19,22 @@ from streams.errors import (
     StreamsError,
     TooManyStarts,
 )
-from streams.rules import EPOCHS_A_MS, Account, Asked, Ending, Hold, Lease, Policy, Reason, StartRequest, WhenFull
+from streams.rules import (
+    EPOCHS_A_MS,
+    NOTHING_GRANTED,
+    Account,
+    Asked,
+    Ending,
+    Entitlement,
+    Hold,
+    Lease,
+    Policy,
+    Reason,
+    StartRequest,
+)
 from streams.storage.store import StreamStore
 
-store = StreamStore(
-    policy=Policy(
-        limit=settings.STREAM_LIMIT,
-        lease_ms=settings.LEASE_SECONDS * 1000,
-        when_full=WhenFull(settings.WHEN_FULL),
-        mint_burst=settings.MINT_BURST,
-        mint_interval_ms=settings.MINT_INTERVAL_MS,
-    )
-)
+store = StreamStore(policy=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None)
 
 REFUSALS: Mapping[type[StreamsError], str] = {
     StreamLimitReached: "denied",
@@ -43,12 +48,12 @@ REFUSALS: Mapping[type[StreamsError], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A call: for which user, at what instant (ms since 1970 UTC), the limit that the caller's own bearer token
-    grants, which goes before every other, and the name of the operator who calls, None for the user's own viewer."""
+    """A call: for which user, at what instant (ms since 1970 UTC), what the caller's own bearer token grants,
+    which goes before everything stored, and the name of the operator who calls, None for the user's own viewer."""
 
     user_id: str
     now: int
-    entitlement: int | None = None
+    entitlement: Entitlement = NOTHING_GRANTED
     operator: str | None = None
 
 
@@ -60,7 +65,7 @@ class Playing:
     user_id: str
     lease: Lease
     token: str
-    edge_token: str | None
+    edge_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +81,14 @@ class Listing:
 
 def start(context: Context, asked: Asked) -> Playing:
     """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
-    request = StartRequest(
-        **{name: getattr(asked, name) for name in Asked.__slots__},
-        epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
-        nonce=secrets.token_urlsafe(4),
-        entitlement=context.entitlement,
-    )
+    request = _request(context, asked)
     with _recording_refusals(context.now, user=context.user_id, id=asked.id, deviceType=asked.device_type):
-        admission = store.start(context.user_id, request, now=context.now)
+        try:
+            admission = store.start(context.user_id, request, now=context.now)
+        except StreamLimitReached as refusal:
+            _tell_of_plans(context, request, refusal.before, is_admitted=False)
+            raise
+    _tell_of_plans(context, request, admission.before, is_admitted=True)
     lease = admission.lease
     _record("took-over" if lease.took_over else "admitted", context.user_id, lease, now=context.now)
     for id, ending in admission.ended.items():
@@ -92,11 +97,21 @@ def start(context: Context, asked: Asked) -> Playing:
     return _playing(context.user_id, lease, now=context.now)
 
 
-def renew(token: str, *, user_id: str | None, id: str, now: int) -> Playing:
-    """Keep a stream alive by its player's token, or raise `InvalidToken`, `StreamEnded` or `StreamNotFound`."""
+def dry_run(context: Context, asked: Asked) -> tuple[Policy, list[Lease]]:
+    """What a start would come to, without one: the policy that it would be admitted under and the live streams that
+    would end for it, or raise `StreamLimitReached`."""
+    account, request = _account(context), _request(context, asked)
+    after, _ = rules.start(account, request, now=context.now, policy=store.policy)
+    ended = [lease for lease in account.live(context.now) if lease.id not in after.leases]
+    return account.policy(store.policy, context.entitlement), ended
+
+
+def renew(token: str, *, user_id: str | None, id: str, now: int, is_paused: bool = False) -> Playing:
+    """Keep a stream alive by its player's token, playing or paused, or raise `InvalidToken`, `StreamEnded` or
+    `StreamNotFound`."""
     play = tokens.verify(token, user_id=user_id, id=id)
     with _recording_refusals(now, user=play.user_id, id=id):
-        lease = store.renew(play.user_id, id, hold=play.hold, now=now)
+        lease = store.renew(play.user_id, id, hold=play.hold, now=now, is_paused=is_paused)
     _record("revived" if lease.revived_to == lease.expires_at else "renewed", play.user_id, lease, now=now)
     return _playing(play.user_id, lease, now=now)
 
@@ -147,18 +162,26 @@ def listing(context: Context) -> Listing:
         streams=account.live(context.now),
         ended=account.endings(context.now),
         policy=account.policy(store.policy, context.entitlement),
-        is_default=account.limit is None and context.entitlement is None,
+        is_default=account.limit is None and account.plan is None and context.entitlement == NOTHING_GRANTED,
     )
 
 
-def set_limit(context: Context, *, limit: int, when_full: WhenFull) -> Listing:
-    """Override the default limit of one user, from the next start on. Live streams stay."""
+def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> Listing:
+    """Override the plan, limit and `when_full` of one user, from the next start on; what is not given is the plan's.
+    Live streams stay, unless the surplus is to end: the listing has those that do."""
     with _recording_refusals(context.now, user=context.user_id):
-        before = store.set_limit(context.user_id, limit=limit, when_full=when_full, now=context.now)
-    kind = "limit-set" if limit else "suspended"
-    events.record(kind, now=context.now, user=context.user_id, limit=limit, by=context.operator)
-    _audit(context, "limit.set", before=_override(before), after={"limit": limit, "whenFull": when_full})
-    return Listing(streams=[], policy=Policy(limit=limit, when_full=when_full, lease_ms=0), is_default=False)
+        before = store.set_limit(context.user_id, **given, end_surplus=end_surplus, now=context.now)
+    account = before or rules.empty_account(context.now)
+    after = rules.override(account, **given, end_surplus=end_surplus, now=context.now, policy=store.policy)
+    policy = after.policy(store.policy)
+    kind, plan = "limit-set" if policy.limit else "suspended", given.get("plan")
+    events.record(kind, now=context.now, user=context.user_id, limit=policy.limit, plan=plan, by=context.operator)
+    ended = [lease for lease in account.live(context.now) if lease.id not in after.leases]
+    for lease in ended:
+        _record_end(context, lease.id, after.ended[lease.id].reason, by=context.operator)
+    what = {"ended": [lease.id for lease in ended]} if end_surplus else {}
+    _audit(context, "limit.set", before=_override(before), after=_override(after), **what)
+    return Listing(streams=ended, policy=policy, is_default=False)
 
 
 def clear_limit(context: Context) -> None:
@@ -203,20 +226,50 @@ def _record_end(context: Context, id: str, reason: Reason, *, by: str | None, at
     events.record(kind, now=now, user=user, id=id, reason=reason, by=by, expiresAt=at)
 
 
-def _audit(context: Context, action: str, *, before: Any, after: Any, **what: str) -> None:
+def _audit(context: Context, action: str, *, before: Any, after: Any, **what: Any) -> None:
     audit.record(action, by=context.operator, user_id=context.user_id, before=before, after=after, **what)
 
 
 def _override(account: Account | None) -> dict[str, Any] | None:
-    """The limit that an operator had set."""
-    if account is None or account.limit is None:
+    """What an operator had set."""
+    if account is None or (account.limit is None and account.plan is None):
         return None
-    return {"limit": account.limit, "whenFull": account.when_full}
+    plan = {"plan": account.plan} if account.plan else {}
+    return {"limit": account.limit, "whenFull": account.when_full, **plan}
 
 
 def _account(context: Context) -> Account:
     with _recording_refusals(context.now, user=context.user_id):
         return store.read(context.user_id, now=context.now)
+
+
+def _request(context: Context, asked: Asked) -> StartRequest:
+    return StartRequest(
+        **{name: getattr(asked, name) for name in Asked.__slots__},
+        epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
+        nonce=secrets.token_urlsafe(4),
+        entitlement=context.entitlement,
+    )
+
+
+def _tell_of_plans(context: Context, request: StartRequest, account: Account | None, *, is_admitted: bool) -> None:
+    """Record a plan that is not known, and where the shadow plans would have decided otherwise about the account that
+    the start found: no call is made for it."""
+    tell = partial(events.record, now=context.now, user=context.user_id, id=request.id)
+    plan = request.entitlement.plan or (account.plan if account else None)
+    if not store.policy.knows(plan):
+        tell("unknown-plan", plan=plan)
+    if settings.SHADOW_PLANS is None or account is None:
+        return
+    try:
+        rules.start(account, request, now=context.now, policy=settings.SHADOW_PLANS)
+    except StreamLimitReached as refusal:
+        if is_admitted:
+            rule = refusal.rule.name if refusal.rule else None
+            tell("shadow-denied", plan=refusal.plan, rule=rule, limit=refusal.limit)
+    else:
+        if not is_admitted:
+            tell("shadow-admitted", plan=account.policy(settings.SHADOW_PLANS, request.entitlement).name)
 
 
 @contextmanager
@@ -225,7 +278,8 @@ def _recording_refusals(now: int, **facts: Unpack[events.EventFacts]) -> Iterato
         yield
     except StreamsError as refusal:
         if isinstance(refusal, StreamLimitReached):
-            facts |= {"limit": refusal.limit, "holders": refusal.holders}
+            rule = refusal.rule.name if refusal.rule else None
+            facts |= {"limit": refusal.limit, "plan": refusal.plan, "rule": rule, "holders": refusal.holders}
         if outcome := REFUSALS.get(type(refusal)):
             events.record(outcome, now=now, **facts)
         raise

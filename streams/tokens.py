@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.signing import BadSignature, Signer
 
 from streams.errors import InvalidToken
-from streams.rules import Hold, Lease
+from streams.rules import Hold, Lease, Pace
 
 SALT = "streams.token"
 
@@ -23,8 +23,8 @@ class Play(NamedTuple):
 
 
 def issue(user_id: str, lease: Lease) -> str:
-    """The token of a lease."""
-    return _signer().sign_object([user_id, lease.id, lease.epoch, lease.expires_at])
+    """The token of a lease, and of the pace that it was given."""
+    return _signer().sign_object([user_id, lease.id, lease.epoch, lease.expires_at, *(lease.pace or ())])
 
 
 def verify(token: str, *, user_id: str | None, id: str) -> Play:
@@ -37,10 +37,10 @@ def verify(token: str, *, user_id: str | None, id: str) -> Play:
         signed: Any = _signer().unsign_object(token)
     except BadSignature as exc:
         raise InvalidToken from exc
-    of_user, of_id, epoch, expires_at = signed
+    of_user, of_id, epoch, expires_at, *pace = signed
     if of_id != id or user_id not in (None, of_user):
         raise InvalidToken
-    return Play(of_user, of_id, Hold(epoch=epoch, expires_at=expires_at))
+    return Play(of_user, of_id, Hold(epoch=epoch, expires_at=expires_at, pace=Pace(*pace) if pace else None))
 
 
 def _signer() -> Signer:

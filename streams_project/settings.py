@@ -9,14 +9,17 @@ import os
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from streams.rules import Policy, WhenFull
 from streams_project import edge_keys
 from streams_project.credentials import MAKE_ONE, api_keys, check_purposes, check_secrets
+from streams_project.plans import HIGHEST_LIMIT, read_plans
 from streams_project.references import resolved
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -101,21 +104,34 @@ for _number, _origin in enumerate(CORS_ALLOWED_ORIGINS, start=1):
 
 # --- limits ----------------------------------------------------------------------------------------------------------
 
-HIGHEST_LIMIT = 100
-"""More slots than this and a user's item would outgrow what one conditional write is meant for."""
 STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
+PLANS = Policy(limit=STREAM_LIMIT, lease_ms=LEASE_SECONDS * 1000, when_full=WhenFull(WHEN_FULL))
+"""The default plan, which knows the others. A relative file is beside `manage.py`."""
+SHADOW_PLANS: Policy | None = None
+"""Plans that decide nothing: what they would have decided is recorded."""
+if _file := os.environ.get("SHADOW_PLANS", "").strip():
+    SHADOW_PLANS = read_plans("SHADOW_PLANS", BASE_DIR / _file, default=PLANS)
+if _file := os.environ.get("PLANS", "").strip():
+    PLANS = read_plans("PLANS", BASE_DIR / _file, default=PLANS)
+PLANS_LOOK_AT_NETWORKS = any(plans and plans.looks_at("network") for plans in (PLANS, SHADOW_PLANS))
+TRUSTED_PROXIES = _whole("TRUSTED_PROXIES", 0, 0, 10)
+"""How many proxies add to `X-Forwarded-For`, so that the caller is that many from the right; 0: whoever connects."""
+
 EDGE_TOKEN_GRACE_SECONDS = _whole("EDGE_TOKEN_GRACE_SECONDS", 20, 0, 20)
 """How long after the next heartbeat is due an edge token is good: for how long a heartbeat may be late."""
-EDGE_TOKEN_MS = (LEASE_SECONDS * 1000) // 3 + EDGE_TOKEN_GRACE_SECONDS * 1000
-"""The life of an edge token."""
+EDGE_TOKEN_MS = (
+    max(max(plan.lease_ms, plan.relaxed_lease_ms or 0) for plan in PLANS.all) // 3 + EDGE_TOKEN_GRACE_SECONDS * 1000
+)
+"""The life of an edge token, at the longest."""
 MINT_BURST = _whole("MINT_BURST", 6, 1, 1000)
 """So many streams of a user may start at once, one after the other;"""
 MINT_INTERVAL_MS = round(
     1000 * _seconds("MINT_INTERVAL_SECONDS", min(5.0, math.ceil(EDGE_TOKEN_MS / 11) / 1000), 0, 3600)
 )
 """then one every so often, or as often as they like at 0. Whoever watches meets neither."""
+PLANS = replace(PLANS, mint_burst=MINT_BURST, mint_interval_ms=MINT_INTERVAL_MS)
 
 # --- authentication --------------------------------------------------------------------------------------------------
 
@@ -132,6 +148,8 @@ AUTH_SCOPE_CLAIMS = ["scope", "scp", *_list("AUTH_PERMISSIONS_CLAIM")]
 """The claims that hold a caller's scopes; Auth0's `permissions` is not among them until it is configured."""
 AUTH_TRUST_STREAM_LIMIT = _flag("AUTH_TRUST_STREAM_LIMIT")
 """Whether the issuer's claim `stream_limit` is a limit that goes before every other."""
+AUTH_TRUST_STREAM_PLAN = _flag("AUTH_TRUST_STREAM_PLAN")
+"""Whether its claim `stream_plan` names a plan that goes before a stored one."""
 
 if AUTH_JWT_SECRETS and AUTH_JWKS:
     raise ImproperlyConfigured("AUTH_JWT_SECRETS and AUTH_JWKS are both set. Keep the one the identity provider uses.")

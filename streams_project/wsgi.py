@@ -10,6 +10,7 @@ from django.core.wsgi import get_wsgi_application
 
 from streams.storage import deadline
 from streams_project import requests
+from streams_project.networks import network_of
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
 
@@ -55,6 +56,16 @@ def within_deadline(application: Application) -> Application:
     return timed
 
 
+def placed(application: Application) -> Application:
+    """Says which network calls, where plans look at that. No header has a name like this one's."""
+
+    def told(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["streams.network"] = network_of(environ)
+        return application(environ, start_response)
+
+    return told if settings.PLANS_LOOK_AT_NETWORKS else application
+
+
 def _type_of_body(environ: Environ) -> str:
     content_type: str = environ.get("CONTENT_TYPE", "")
     is_plain = (
@@ -65,4 +76,4 @@ def _type_of_body(environ: Environ) -> str:
     return content_type.partition(";")[0].strip() if is_plain else TAKEN_BY_NO_VIEW
 
 
-application = within_deadline(bounded(get_wsgi_application()))
+application = within_deadline(placed(bounded(get_wsgi_application())))

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from rest_framework.exceptions import Throttled
 
+from deploy import steps
 from deploy.alarms import alarms, plan_alarms
 from deploy.capacity import capacity_for
 from deploy.consumers import plan_consumers
@@ -19,7 +22,7 @@ from deploy.gateway import ANSWERS, TITLES, plan_answers, plan_throttling
 from deploy.scaling import plan_scaling
 from deploy.stages import Stage
 from deploy.state import Consumer, Wanted, wanted_of
-from deploy.steps import Step, patiently
+from deploy.steps import Busy, Step, patiently
 from deploy.table import EXPIRY, SCHEMA, plan_table
 from deploy.web_acl import plan_web_acl
 from streams.models import UserStreams
@@ -46,6 +49,58 @@ def carry_out(plan: Iterable[Step]) -> list[str]:
     for step in steps:
         step.do()
     return [str(step) for step in steps]
+
+
+# --- a run -----------------------------------------------------------------------------------------------------------
+
+
+def refusal(code: str, message: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "CreateX")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("ResourceAlreadyExistsException"),
+        refusal("ConflictException"),
+        refusal("WAFOptimisticLockException"),
+        refusal("ResourceInUseException"),
+        refusal("ValidationException", "TimeToLive is already enabled"),
+        Busy("another run makes the key"),
+    ],
+    ids=str,
+)
+def test_what_another_run_does_at_the_same_time_is_found_done(error: Exception) -> None:
+    left, said = ["first", "second"], list[str]()
+
+    def do(name: str) -> None:
+        left.remove(name)  # the other run did it
+        if name == "first":
+            raise error
+
+    was_anything = steps.carry_out(
+        lambda: [Step(name, partial(do, name)) for name in left], say=said.append, sleep=lambda seconds: None
+    )
+    assert (was_anything, left) == (True, [])
+    assert "another run is at it; looking again\n" in said
+
+
+def test_what_aws_refuses_ends_a_run_and_the_next_one_goes_on_from_there() -> None:
+    left, refused = ["first", "second", "third"], [refusal("AccessDeniedException")]
+
+    def do(name: str) -> None:
+        if name == "second" and refused:
+            raise refused.pop()
+        left.remove(name)
+
+    def run() -> bool:
+        return steps.carry_out(lambda: [Step(name, partial(do, name)) for name in left], say=lambda text: None)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        run()
+    assert left == ["second", "third"]
+    assert run()
+    assert not run(), "everything is as it should be"
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -346,6 +401,13 @@ def test_an_alarm_that_looks_at_something_else_is_put_right(cloudwatch: Any) -> 
     assert found(cloudwatch, "function-errors")["MetricName"] == "Errors"
 
 
+def test_an_alarm_of_one_metric_in_place_of_several_is_put_right(cloudwatch: Any) -> None:
+    carry_out(plan_of_alarms(cloudwatch))
+    one = next(iter(alarms(STAGE, Wanted(), region=REGION))).request(STAGE)
+    cloudwatch.put_metric_alarm(**one | {"AlarmName": "limits-test-api-5xx-share"}, Threshold=1.0)
+    assert carry_out(plan_of_alarms(cloudwatch)) == ["set the alarm limits-test-api-5xx-share"]
+
+
 def test_a_topic_is_told_of_every_alarm_and_when_it_is_over(cloudwatch: Any) -> None:
     topic = "arn:aws:sns:eu-west-1:000000000000:operators"
     carry_out(plan_of_alarms(cloudwatch))
@@ -458,6 +520,16 @@ class TestConsumers:
         assert [(stage["apiId"], stage["stage"]) for stage in plan["apiStages"]] == [(api_id, "test")]
         (key,) = apigateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]
         assert key["name"] == "limits-test-billing"
+        assert carry_out(plan_of_consumers(apigateway, api_id, BILLING)) == []
+
+    def test_two_runs_at_once_make_one_key(self, apigateway: Any, api_id: str) -> None:
+        late, early = (list(plan_of_consumers(apigateway, api_id, BILLING)) for _ in range(2))
+        for step in early:
+            step.do()
+        assert str(late[-1]).startswith("give billing an API key")
+        with pytest.raises(Busy):
+            late[-1].do()
+        assert [key["name"] for key in apigateway.get_api_keys()["items"]] == ["limits-test-billing"]
         assert carry_out(plan_of_consumers(apigateway, api_id, BILLING)) == []
 
     def test_a_key_is_asked_for_under_the_back_ends_routes_and_nowhere_else(self, apigateway: Any, api_id: str) -> None:

@@ -203,20 +203,15 @@ def test_the_list_says_what_is_left_and_when_the_first_lease_ends(viewer: Viewer
 
 
 def test_a_user_nobody_knows_has_every_slot_free(viewer: Viewer) -> None:
-    assert viewer.list() == {
-        "userId": viewer.user_id,
-        "limit": 3,
-        "active": 0,
-        "available": 3,
-        "streams": [],
-        "ended": [],
-    }
+    free = {"plan": "default", "limit": 3, "active": 0, "available": 3, "streams": [], "ended": []}
+    assert viewer.list() == {"userId": viewer.user_id, **free}
 
 
 def test_an_operator_sets_reads_and_clears_a_limit(viewer: Viewer) -> None:
     url = f"/users/{viewer.user_id}/limit"
-    default = {"userId": viewer.user_id, "limit": 3, "whenFull": "deny", "isDefault": True}
-    own = {"userId": viewer.user_id, "limit": 5, "whenFull": "evict-oldest", "isDefault": False}
+    user = {"userId": viewer.user_id, "plan": "default"}
+    default = {**user, "limit": 3, "whenFull": "deny", "isDefault": True}
+    own = {**user, "limit": 5, "whenFull": "evict-oldest", "isDefault": False}
     assert viewer.api.get(url).json() == default
     assert viewer.api.put(url, json={"limit": 5, "whenFull": "evict-oldest"}).json() == own
     assert viewer.api.get(url).json() == own
