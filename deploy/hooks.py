@@ -77,7 +77,8 @@ def settings(cli: Any) -> None:
         os.environ["VIRTUAL_ENV"] = sys.prefix  # Zappa wants one that is active; what is installed there does not ship
     file = Path(cli.vargs.get("settings_file") or SETTINGS)
     stage = Stage(cli.api_stage, cli.stage_config, file.absolute())
-    goes_to = cli.zappa.boto_session.region_name
+    session = getattr(cli.zappa, "boto_session", None)  # `zappa package` asks AWS nothing
+    goes_to = session.region_name if session else stage.region
     if stage.region and goes_to != stage.region:
         raise ClickException(
             f"The stage {stage.name} is in {stage.region}, and Zappa would go to {goes_to}, which AWS_DEFAULT_REGION "

@@ -32,7 +32,8 @@ from deploy.wheels import PROJECT
 STAGE, REGION, ACCOUNT = "production", "eu-west-1", "000000000000"
 LAMBDAS_API = "2015-03-31"
 OF_NO_RESOURCE_HERE = (
-    "cloudwatch:DeleteAlarms", "dynamodb:ListTagsOfResource", "lambda:CreateFunction", "wafv2:AssociateWebACL",
+    "cloudwatch:DeleteAlarms", "cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard",
+    "dynamodb:ListTagsOfResource", "lambda:CreateFunction", "wafv2:AssociateWebACL",
     "wafv2:CreateWebACL", "wafv2:DeleteWebACL", "wafv2:GetWebACL", "wafv2:GetWebACLForResource", "wafv2:UpdateWebACL",
 )  # fmt: skip
 """Actions whose resource the emulator does not see: it judges them as if they were asked of everything."""
@@ -256,7 +257,7 @@ def main() -> None:
         rehearsal = Rehearsal(aws, Path(folder))
         for act in ACTS:
             act(rehearsal)
-            print("  ", act.__doc__, flush=True)  # noqa: T201
+            print("  ", str(act.__doc__).partition("\n")[0], flush=True)  # noqa: T201
     print(f"Rehearsed in {time.monotonic() - began:.0f} s; nothing is left running.")  # noqa: T201
 
 

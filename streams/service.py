@@ -65,7 +65,7 @@ class Playing:
     user_id: str
     lease: Lease
     token: str
-    edge_token: str | None
+    edge_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,13 +57,13 @@ type StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 def media() -> Path:
-    """A folder with segments of a second each, `0.ts` and so on."""
+    """A folder with segments of a second each, `0.mpegts` and so on."""
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None or "--sample" in sys.argv:
         return SAMPLE
-    if not (MADE / "0.ts").is_file():
+    if not (MADE / "0.mpegts").is_file():
         MADE.mkdir(parents=True, exist_ok=True)
-        made = [*FFMPEG, "-hls_segment_filename", str(MADE / "%d.ts"), str(MADE / "made.m3u8")]
+        made = [*FFMPEG, "-hls_segment_filename", str(MADE / "%d.mpegts"), str(MADE / "made.m3u8")]
         subprocess.run([ffmpeg, *made], check=True)  # noqa: S603  # nothing of it is anybody's
     return MADE
 
@@ -81,20 +81,20 @@ def playlist(second: int, segments: int) -> str:
     for number in range(first, second):
         if number % segments == 0 and number > first:
             lines.append("#EXT-X-DISCONTINUITY")
-        lines += ["#EXTINF:1.000,", f"{number % segments}.ts?{number}"]
+        lines += ["#EXTINF:1.000,", f"{number % segments}.mpegts?{number}"]
     return "\n".join(lines) + "\n"
 
 
 def origin(folder: Path) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
     """The live stream, for whoever is let through."""
-    began, segments = int(time.time()) - IN_THE_PLAYLIST - 1, len(list(folder.glob("*.ts")))
+    began, segments = int(time.time()) - IN_THE_PLAYLIST - 1, len(list(folder.glob("*.mpegts")))
 
     def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         name = environ["PATH_INFO"].removeprefix(STREAM)
         if name == "live.m3u8":
             text = playlist(int(time.time()) - began, segments)
             return _send(start_response, text.encode(), "application/vnd.apple.mpegurl")
-        if name.removesuffix(".ts").isdigit() and (folder / name).is_file():
+        if name.removesuffix(".mpegts").isdigit() and (folder / name).is_file():
             return _send(start_response, (folder / name).read_bytes(), "video/mp2t")
         return _send(start_response, b"not here", "text/plain", "404 Not Found")
 

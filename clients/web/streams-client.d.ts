@@ -21,6 +21,8 @@ export interface Stream {
 /** A stream as its own player is told it: with the token that its heartbeats and its stop need. It says nothing. */
 export interface OwnStream extends Stream {
   token: string;
+  /** For whoever serves what plays, where edge tokens are turned on. Always take the newest: `client.stream.edgeToken`. */
+  edgeToken?: string;
 }
 
 export interface StartRequest {

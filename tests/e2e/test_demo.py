@@ -67,13 +67,13 @@ def test_a_player_whose_place_is_taken_is_cut_off_by_the_edge_and_says_who_took_
 def test_the_live_playlist_goes_on_for_ever() -> None:
     text = playlist(19, 8)
     assert "#EXT-X-MEDIA-SEQUENCE:14\n#EXT-X-DISCONTINUITY-SEQUENCE:1\n" in text
-    assert re.findall(r"^(\d\.ts|#EXT-X-DISCONTINUITY$)", text, re.MULTILINE) == [
-        "6.ts",
-        "7.ts",
+    assert re.findall(r"^(\d\.mpegts|#EXT-X-DISCONTINUITY$)", text, re.MULTILINE) == [
+        "6.mpegts",
+        "7.mpegts",
         "#EXT-X-DISCONTINUITY",
-        "0.ts",
-        "1.ts",
-        "2.ts",
+        "0.mpegts",
+        "1.mpegts",
+        "2.mpegts",
     ]
 
 

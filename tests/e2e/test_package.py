@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from click import ClickException
 
 from deploy import package as packing
 from deploy.package import AT_MOST_MIB, AT_MOST_MIB_WITH_PUBLISHED_KEYS, LEFT_OUT, MANIFEST, build, manifest, shipped
@@ -134,14 +135,35 @@ def test_every_source_has_bytecode_of_the_stages_python(archive: Path) -> None:
 
 
 def test_only_what_git_tracks_ships_of_ours(archive: Path) -> None:
-    secret = PROJECT / "clients" / "web" / "backup.sql"
-    secret.write_text("secret")
+    junk = [PROJECT / "clients/web/backup.sql", PROJECT / "streams/.env", PROJECT / "streams_project/private.pem"]
+    for file in junk:
+        file.write_text("secret")
     try:
-        assert "clients/web/backup.sql" not in shipped()
+        assert not {file.relative_to(PROJECT).as_posix() for file in junk} & set(shipped())
     finally:
-        secret.unlink()
+        for file in junk:
+            file.unlink()
     ours = [name for name in names_in(archive) if name.split("/")[0] in ("streams", "streams_project", "clients")]
     assert {name for name in ours if not name.endswith(".pyc")} <= set(shipped())
+
+
+def test_a_link_does_not_ship_wherever_it_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "clients" / "web"
+    folder.mkdir(parents=True)
+    (folder / "player.js").write_text("")
+    (folder / "link.js").symlink_to("/etc/hostname")
+    for command in (("init", "-q"), ("add", ".")):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    monkeypatch.setattr("deploy.release.PROJECT", tmp_path)
+    monkeypatch.setattr("deploy.package.PROJECT", tmp_path)
+    assert shipped() == ["clients/web/player.js"]
+
+
+def test_where_git_does_not_say_what_it_tracks_nothing_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.release.PROJECT", tmp_path)
+    for ask in (shipped, release):
+        with pytest.raises(ClickException, match="What ships is what git tracks, and git does not say: fatal"):
+            ask()
 
 
 @pytest.mark.parametrize(("architecture", "machine"), [("arm64", "aarch64"), ("x86_64", "x86_64")])

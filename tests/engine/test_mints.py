@@ -78,9 +78,9 @@ def cheat(store: StreamStore, user_id: str, clock: Instants, seed: int, acts: in
 @pytest.mark.parametrize(("limit", "when_full"), [(1, WhenFull.EVICT_OLDEST), (3, WhenFull.DENY), (6, WhenFull.DENY)])
 def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(user_id: str, limit: int, when_full: WhenFull) -> None:
     store = StreamStore(policy=replace(POLICY, limit=limit, when_full=when_full), sleep=lambda seconds: None)
-    clock = Instants(step=100)
+    clock = Instants(step=200)
     with ThreadPoolExecutor(64) as pool:
-        shares = pool.map(lambda seed: cheat(store, user_id, clock, seed, acts=8), range(64))
+        shares = pool.map(lambda seed: cheat(store, user_id, clock, seed, acts=4), range(64))
         tokens = [token for share in shares for token in share]
     assert BURST < most_at_a_moment(tokens) <= bound(limit)
 
@@ -88,7 +88,7 @@ def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(user_id: str, li
 def test_a_random_cheat_whose_streams_die_and_revive_hoards_no_more_tokens_than_the_bound(user_id: str) -> None:
     store = StreamStore(policy=POLICY, sleep=lambda seconds: None)
     for seed, step in enumerate([INTERVAL_MS // 3, INTERVAL_MS, LEASE_MS // 8]):
-        tokens = cheat(store, f"{user_id}-{seed}", Instants(step=step), seed, acts=80)
+        tokens = cheat(store, f"{user_id}-{seed}", Instants(step=step), seed, acts=40)
         assert most_at_a_moment(tokens) <= bound(3)
 
 
