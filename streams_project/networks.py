@@ -29,7 +29,7 @@ def as_edges_know_it(environ: Mapping[str, Any]) -> str | None:
 
 
 def _network(environ: Mapping[str, Any]) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    forwarded = [part for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
     is_proxied = 0 < settings.TRUSTED_PROXIES <= len(forwarded)
     try:
         address = ipaddress.ip_address(
