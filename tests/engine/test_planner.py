@@ -1,8 +1,10 @@
 """What the planner says of calls and units, beside what a real engine takes of a scaled-down population."""
 
+import os
 import uuid
 from typing import Any
 
+import httpx
 import pytest
 
 from bench import replay
@@ -15,6 +17,14 @@ pytestmark = pytest.mark.engine
 WITHIN = 0.05
 
 
+@pytest.fixture
+def amazons_engine() -> None:
+    """DynamoDB Local; the embedded engine, in Python, would take longer than all other tests of the store."""
+    if "Jetty" not in httpx.get(os.environ["DYNAMODB_ENDPOINT"]).headers.get("Server", ""):
+        pytest.skip("on DynamoDB Local only")
+
+
+@pytest.mark.usefixtures("amazons_engine")
 @pytest.mark.parametrize(
     ("players", "seconds"), [(replay.POPULATION, 120), (replay.RELAXED, 240)], ids=["leases alike", "relaxed leases"]
 )
