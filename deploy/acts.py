@@ -149,8 +149,10 @@ def a_rotation_of_keys(rehearsal: Rehearsal) -> None:
 
 
 def an_unset(rehearsal: Rehearsal) -> None:
-    """From a shared secret to published keys: refused while both would be there, done when one is unset."""
-    shared = {"AUTH_JWT_SECRETS": secrets.token_urlsafe(48), "AUTH_ISSUER": "https://id.example/", "AUTH_AUDIENCE": "x"}
+    """From a shared secret that AWS keeps to published keys: refused while both would be there, done by an unset."""
+    kept = f"/{rehearsal.stage.function}/jwt"
+    rehearsal.client("ssm").put_parameter(Name=kept, Value=secrets.token_urlsafe(48), Type="SecureString")
+    shared = {"AUTH_JWT_SECRETS": f"ssm:{kept}", "AUTH_ISSUER": "https://id.example/", "AUTH_AUDIENCE": "x"}
     rehearsal.zappa("update", STAGE, "--no-upload", "yes", **shared)
     jwks = {"AUTH_JWKS": "https://id.example/jwks.json"}
     assert "both set" in rehearsal.refused("update", STAGE, **jwks)
@@ -176,6 +178,7 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
         left,
         [
             f"13 alarms {name}-…",
+            f"the dashboard {name}",
             f"the log /aws/lambda/{name}",
             f"the role {name}-eu-west-1",
             f"the web ACL {name}-viewers",
@@ -186,7 +189,7 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
         ],
     )
     rehearsal.manage("leftovers", STAGE, "--delete")
-    expect(rehearsal.manage("leftovers", STAGE).splitlines(), left[4:])
+    expect(rehearsal.manage("leftovers", STAGE).splitlines(), left[5:])
 
 
 def a_deployment_anew(rehearsal: Rehearsal) -> None:

@@ -32,7 +32,8 @@ from deploy.wheels import PROJECT
 STAGE, REGION, ACCOUNT = "production", "eu-west-1", "000000000000"
 LAMBDAS_API = "2015-03-31"
 OF_NO_RESOURCE_HERE = (
-    "cloudwatch:DeleteAlarms", "dynamodb:ListTagsOfResource", "lambda:CreateFunction", "wafv2:AssociateWebACL",
+    "cloudwatch:DeleteAlarms", "cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard",
+    "dynamodb:ListTagsOfResource", "lambda:CreateFunction", "wafv2:AssociateWebACL",
     "wafv2:CreateWebACL", "wafv2:DeleteWebACL", "wafv2:GetWebACL", "wafv2:GetWebACLForResource", "wafv2:UpdateWebACL",
 )  # fmt: skip
 """Actions whose resource the emulator does not see: it judges them as if they were asked of everything."""

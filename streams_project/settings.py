@@ -266,7 +266,10 @@ INSTALLED_APPS = [
     *(["streams_project"] if (BASE_DIR / "streams_project" / "management").is_dir() else []),
     "django.contrib.staticfiles",
 ]
+LOG_REQUESTS = _flag("LOG_REQUESTS")
+"""Whether each answer leaves a line in the log: method, route, status, time."""
 MIDDLEWARE = [
+    *(["streams_project.requests.logged"] if LOG_REQUESTS else []),
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "streams.middleware.never_stored",
     "django.middleware.security.SecurityMiddleware",
@@ -349,11 +352,29 @@ WHY_PAGE = EVENTS == "sqlite" and BROWSABLE_API and OPEN_ACCESS
 """Whether the console has a page of what was decided for a user."""
 EVENTS_SAMPLE_RENEWALS = _whole("EVENTS_SAMPLE_RENEWALS", 1, 1, 1000)
 """One heartbeat in so many is told, and counts for all of them."""
-METRICS = _choice("METRICS", "off", "emf")
-"""What counts them: nothing, or CloudWatch by its embedded metric format, in the same line."""
+METRICS = _choice("METRICS", "off", "emf", "prometheus")
+"""What counts them: nothing, CloudWatch by its embedded metric format in the same line, or Prometheus at `/metrics`."""
+PROMETHEUS_MULTIPROC_DIR = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+"""Where the processes of one server add up what Prometheus is told; each must be able to write there."""
+if METRICS == "prometheus":
+    if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+        raise ImproperlyConfigured(
+            "METRICS=prometheus is for servers that are asked for their metrics, and an instance on Lambda is not. Set "
+            "METRICS=emf."
+        )
+    if find_spec("prometheus_client") is None:
+        raise ImproperlyConfigured(
+            "METRICS=prometheus needs the package prometheus-client: pip install prometheus-client."
+        )
+    if PROMETHEUS_MULTIPROC_DIR and not os.access(PROMETHEUS_MULTIPROC_DIR, os.W_OK):
+        raise ImproperlyConfigured(
+            f"PROMETHEUS_MULTIPROC_DIR is {PROMETHEUS_MULTIPROC_DIR!r}, which is no folder that can be written to. "
+            "Make it, empty, before the server starts, or leave it out for one process."
+        )
 EVENT_SINKS = [
     *(["streams_project.events.line"] if EVENTS == "log" or METRICS == "emf" else []),
     *(["insights.store.append"] if EVENTS == "sqlite" else []),
+    *(["streams_project.prometheus.count"] if METRICS == "prometheus" else []),
 ]
 LOG_USER_IDS = _flag("LOG_USER_IDS")
 """Whether log lines name users as they are, and not by a keyed hash."""

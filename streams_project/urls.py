@@ -12,6 +12,7 @@ from streams.views import unknown_url
 urlpatterns = [
     *api,
     *([path("", include("insights.urls"))] if settings.WHY_PAGE else []),
+    *([path("metrics", include("streams_project.prometheus"))] if settings.METRICS == "prometheus" else []),
     re_path("", unknown_url),
 ]
 handler404 = unknown_url

@@ -47,10 +47,9 @@ def within_deadline(application: Application) -> Application:
     it."""
 
     def timed(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        requests.begin(environ)
         context = environ.get("lambda.context")
         seconds = context.get_remaining_time_in_millis() / 1000 - TO_ANSWER_SECONDS if context else None
-        with deadline.of_request(seconds=seconds):
+        with deadline.of_request(seconds=seconds), requests.at_hand(environ):
             return application(environ, start_response)
 
     return timed

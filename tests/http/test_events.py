@@ -20,6 +20,7 @@ from tests.servers import PROJECT
 SCHEMA = Draft202012Validator(json.loads((PROJECT / "docs" / "events.schema.json").read_text()))
 LONGEST = 128 * "x"
 TRACE = "1-5759e988-bd862e3fe1be46a994272793"
+TRACE_OF_W3C = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.fixture(autouse=True)
@@ -203,12 +204,16 @@ def test_of_heartbeats_one_in_so_many_is_told_and_counts_for_all(
             {"X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"},
             "1-5759e988-bd862e3fe1be46a994272793",
         ),
+        (
+            {"Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+            "0af7651916cd43dd8448eb211c80319c",
+        ),
         ({"X-Request-Id": "abc-1"}, "abc-1"),
         ({"X-Request-Id": 'no "id" at all'}, None),
         ({"X-Request-Id": "x" * 65}, None),
         ({}, None),
     ],
-    ids=["X-Ray", "the caller's", "no id", "too long", "none"],
+    ids=["X-Ray", "W3C", "the caller's", "no id", "too long", "none"],
 )
 def test_an_event_names_its_request(
     viewer: Viewer, capsys: pytest.CaptureFixture[str], headers: dict[str, str], id: str | None

@@ -287,3 +287,30 @@ def test_the_interval_between_starts_is_an_eleventh_of_an_edge_tokens_life(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], interval_ms: int
 ) -> None:
     assert started(monkeypatch, PRODUCTION | environment)["MINT_INTERVAL_MS"] == interval_ms
+
+
+@pytest.mark.parametrize(
+    ("environment", "why"),
+    [
+        ({"METRICS": "statsd"}, "METRICS is 'statsd'. Set it to one of off, emf, prometheus"),
+        ({"METRICS": "prometheus", "AWS_LAMBDA_FUNCTION_NAME": "f"}, "Set METRICS=emf"),
+        ({"METRICS": "prometheus", "PROMETHEUS_MULTIPROC_DIR": "/none"}, "'/none', which is no folder"),
+        ({"EVENTS": "sqlite"}, "EVENTS is 'sqlite'. Set it to one of off, log"),
+        ({"EVENTS_SAMPLE_RENEWALS": "0"}, "EVENTS_SAMPLE_RENEWALS is '0'. Set it to a whole number from 1 to 1000"),
+    ],
+    ids=["unknown metrics", "Prometheus on Lambda", "no folder", "a file outside of local development", "no sample"],
+)
+def test_events_and_metrics_that_cannot_be_told_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], why: str
+) -> None:
+    monkeypatch.delenv("EVENTS", raising=False)
+    assert_refused(monkeypatch, PRODUCTION | environment, why, hidden=[SECRET])
+
+
+def test_local_development_on_a_local_engine_keeps_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVENTS", raising=False)
+    local = {"DEBUG": "1", "DYNAMODB_ENDPOINT": "http://127.0.0.1:9"}
+    found = started(monkeypatch, local)
+    assert (found["EVENT_SINKS"], found["WHY_PAGE"]) == (["insights.store.append"], True)
+    found = started(monkeypatch, local | {"EVENTS": "off"})
+    assert (found["EVENT_SINKS"], found["WHY_PAGE"]) == ([], False)

@@ -28,8 +28,9 @@ class Command(StageCommand):
     """Make what a deployment needs beside the function."""
 
     help = (
-        "Creates or adapts table, throttling, API Gateway's own answers, consumers, web ACL, alarms, log and reserved "
-        "instances of STAGE as deploy/wanted/STAGE.toml says. Flags go before the file, for this run. Deletes nothing."
+        "Creates or adapts table, throttling, API Gateway's own answers, consumers, web ACL, alarms, dashboard, log "
+        "and reserved instances of STAGE as deploy/wanted/STAGE.toml says. Flags go before the file, for this run. "
+        "Deletes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
