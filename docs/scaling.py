@@ -82,7 +82,7 @@ def _sizes(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
 
 def _requests(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     first = next(plan().sections())
-    yield from _table(first.headings, iter(first.rows))
+    yield from _table(first.headings, iter(row for row in first.rows if row[1] != "0.0"))
 
 
 def _month(plan: Callable[..., CapacityPlan]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from deploy.planner import Demand, Players
 
 
 class Command(BaseCommand):
-    """Plan capacity and cost."""
+    """CapacityPlan capacity and cost."""
 
     help = (
         "Requests a second by verb, DynamoDB units and partitions, Lambda concurrency, quotas to raise and by when, "
