@@ -149,8 +149,10 @@ def a_rotation_of_keys(rehearsal: Rehearsal) -> None:
 
 
 def an_unset(rehearsal: Rehearsal) -> None:
-    """From a shared secret to published keys: refused while both would be there, done when one is unset."""
-    shared = {"AUTH_JWT_SECRETS": secrets.token_urlsafe(48), "AUTH_ISSUER": "https://id.example/", "AUTH_AUDIENCE": "x"}
+    """From a shared secret that AWS keeps to published keys: refused while both would be there, done by an unset."""
+    kept = f"/{rehearsal.stage.function}/jwt"
+    rehearsal.client("ssm").put_parameter(Name=kept, Value=secrets.token_urlsafe(48), Type="SecureString")
+    shared = {"AUTH_JWT_SECRETS": f"ssm:{kept}", "AUTH_ISSUER": "https://id.example/", "AUTH_AUDIENCE": "x"}
     rehearsal.zappa("update", STAGE, "--no-upload", "yes", **shared)
     jwks = {"AUTH_JWKS": "https://id.example/jwks.json"}
     assert "both set" in rehearsal.refused("update", STAGE, **jwks)

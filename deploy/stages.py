@@ -61,6 +61,11 @@ class Stage:
         """`arm64` or `x86_64`."""
         return str(self.settings.get("architecture") or "x86_64")
 
+    def owns(self, name: str) -> bool:
+        """Whether something is named for this stage, and not for another whose name begins the same."""
+        longer = [other.function for other in stages(self.file) if other.function.startswith(f"{self.function}-")]
+        return name.startswith(f"{self.function}-") and not any(name.startswith(f"{other}-") for other in longer)
+
     def session(self) -> boto3.Session:
         """With the credentials that Zappa takes: the stage's profile, else the shell's."""
         profile: str | None = self.settings.get("profile_name")

@@ -11,7 +11,7 @@ from django.utils.crypto import salted_hmac
 def network_of(environ: Mapping[str, Any]) -> str | None:
     """The caller's, by the address that API Gateway gives or, behind `TRUSTED_PROXIES`, the one that the first of these
     was called from; None where that is no address."""
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    forwarded = [part for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
     is_proxied = 0 < settings.TRUSTED_PROXIES <= len(forwarded)
     try:
         address = ipaddress.ip_address(

@@ -339,6 +339,13 @@ def test_a_secret_by_reference_is_judged_by_what_aws_keeps(aws: str) -> None:
     assert len(found(a_stage(), GOOD | {"LEASE_TOKEN_KEYS": "ssm:/bad"}, aws)) >= 1
 
 
+def test_who_deploys_may_read_the_secrets_that_the_documentation_names() -> None:
+    texts = [path.read_text() for path in (PROJECT / "docs").iterdir() if path.suffix in (".md", ".yml")]
+    names = [name for text in texts for name in re.findall(r"(?:ssm|secretsmanager):/?([a-z][^\s`]+/[^\s`]*)", text)]
+    assert len(names) >= 3
+    assert {name.partition("/")[0] for name in names} == {stage_of("production").function}
+
+
 def test_the_stages_have_names_and_roles_as_zappa_makes_them() -> None:
     stage = Stage("EU_prod", {"project_name": "stream-limits", "aws_region": "eu-west-1"})
     assert stage.function == "stream-limits-eu-prod"

@@ -1,6 +1,7 @@
 """What a stage has beside its function: as its file says, and what that does not name is left alone."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from botocore.stub import Stubber
 from rest_framework.exceptions import Throttled
 
 from deploy import steps
-from deploy.alarms import alarms, plan_alarms
+from deploy.alarms import alarms, plan_alarms, there
 from deploy.capacity import capacity_for
 from deploy.consumers import plan_consumers
 from deploy.emulator import emulated_aws
@@ -282,6 +283,33 @@ def test_a_name_that_means_nothing_is_refused(tmp_path: Path) -> None:
         wanted_of(STAGE, files=a_file(tmp_path, "viwers = 5"))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('viewers = "many"', "viewers is 'many'. Set it to a whole number from 1"),
+        ("viewers = 0", "viewers is 0"),
+        ("rate = -5", "rate is -5"),
+        ("rate = nan", "rate is nan"),
+        ("rate = true", "rate is True"),
+        ("burst = 1.5", "burst is 1.5"),
+        ("concurrency = -1", "concurrency is -1"),
+        ('on_demand = "yes"', "on_demand is 'yes'"),
+        ('topic = "operators"', "topic is 'operators'. Set it to the ARN"),
+        ("log_days = 31", "log_days is 31. Set it to one of 1, 3, 5"),
+        ("thresholds = 5", "thresholds is 5"),
+        ('[thresholds]\napi-slow = "1"', "thresholds is"),
+        ('[[consumers]]\nname = "a"', "consumers is"),
+        ('[[consumers]]\nname = "a b"\nrate = 1\nburst = 1', "consumers is"),
+        ('[[consumers]]\nname = "a"\nrate = 0\nburst = 1', "consumers is"),
+        ('[[consumers]]\nname = "a"\nrate = 1\nburst = 1\n' * 2, "two consumers have one name"),
+        ("viewers", "cannot be read as TOML"),
+    ],
+)
+def test_what_a_file_cannot_say_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=rf"test\.toml.*{re.escape(said)}"):
+        wanted_of(STAGE, files=a_file(tmp_path, text))
+
+
 @pytest.mark.parametrize("name", ["test", "production"])
 def test_the_files_of_the_stages_can_be_read(name: str) -> None:
     wanted = wanted_of(Stage(name, {}))
@@ -397,7 +425,7 @@ def test_an_alarm_that_looks_at_something_else_is_put_right(cloudwatch: Any) -> 
     carry_out(plan_of_alarms(cloudwatch))
     request = next(iter(alarms(STAGE, Wanted(), region=REGION))).request(STAGE)
     cloudwatch.put_metric_alarm(**request | {"MetricName": "Invocations"}, Threshold=0.0)
-    assert carry_out(plan_of_alarms(cloudwatch)) == ["set the alarm limits-test-function-errors"]
+    assert carry_out(plan_of_alarms(cloudwatch)) == ["set the alarm limits-test-function-errors, its MetricName"]
     assert found(cloudwatch, "function-errors")["MetricName"] == "Errors"
 
 
@@ -405,7 +433,14 @@ def test_an_alarm_of_one_metric_in_place_of_several_is_put_right(cloudwatch: Any
     carry_out(plan_of_alarms(cloudwatch))
     one = next(iter(alarms(STAGE, Wanted(), region=REGION))).request(STAGE)
     cloudwatch.put_metric_alarm(**one | {"AlarmName": "limits-test-api-5xx-share"}, Threshold=1.0)
-    assert carry_out(plan_of_alarms(cloudwatch)) == ["set the alarm limits-test-api-5xx-share"]
+    assert carry_out(plan_of_alarms(cloudwatch)) == ["set the alarm limits-test-api-5xx-share, its metrics"]
+
+
+def test_an_alarm_of_a_stage_whose_name_only_begins_the_same_is_no_alarm_of_this_one(cloudwatch: Any) -> None:
+    longer = Stage("test_eu", STAGE.settings)
+    carry_out(plan_alarms(longer, Wanted(), region=REGION, cloudwatch=cloudwatch))
+    assert there(STAGE, cloudwatch) == []
+    assert len(there(longer, cloudwatch)) == 12
 
 
 def test_a_topic_is_told_of_every_alarm_and_when_it_is_over(cloudwatch: Any) -> None:

@@ -182,6 +182,14 @@ def test_what_cannot_be_promoted_is_refused(deployed: Deployed, words: list[str]
     assert deployed.versions.live() == Live(first)
 
 
+def test_a_canary_that_no_alarm_would_take_back_is_refused(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = deployed.released(), deployed.publish()
+    monkeypatch.setattr("deploy.management.commands.promote.there", lambda stage, cloudwatch: [])
+    with pytest.raises(CommandError, match="No alarm would take it back"):
+        call_on(deployed, "promote", second, "--canary", "5%")
+    assert deployed.versions.live() == Live(first)
+
+
 def call_on(deployed: Deployed, command: str, *words: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stage, "client", lambda stage, service: deployed.client)

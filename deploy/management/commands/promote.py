@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from deploy.alarms import there
 from deploy.management.stages import StageCommand, a_number, a_while, in_sentences
 from deploy.versions import KEPT, NotFit, Versions
 
@@ -41,6 +42,8 @@ class Command(StageCommand):
                 stays = f"Version {live.version} keeps the traffic." if live else "Nothing has the traffic."
                 raise CommandError(f"{exc}\n{stays}") from exc
             if share < 1 and live:
+                if not there(stage, stage.client("cloudwatch")):
+                    raise CommandError(f"No alarm would take it back: manage.py provision {stage.name} sets them.")
                 self.stdout.write(
                     f"Version {version} tries {share:.0%} of the traffic for {options['minutes']:g} minutes."
                 )
@@ -48,7 +51,7 @@ class Command(StageCommand):
                     version,
                     share=share,
                     minutes=options["minutes"],
-                    is_alarmed=lambda: _alarmed(stage.client("cloudwatch"), stage.function),
+                    is_alarmed=lambda: there(stage, stage.client("cloudwatch"), StateValue="ALARM"),
                     sleep=time.sleep,
                 )
                 if alarms:
@@ -69,8 +72,3 @@ def _share(text: str | None) -> float:
     if not 0.01 <= share <= 1:
         raise CommandError(f"--canary is {text!r}, not a share from 1% to 100%.")
     return share
-
-
-def _alarmed(cloudwatch: Any, function: str) -> list[str]:
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{function}-", StateValue="ALARM")
-    return [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
