@@ -96,6 +96,8 @@ def test_keys_that_share_none_with_what_is_there_log_everyone_out(before: str, a
         ({"AWS_LAMBDA_FUNCTION_NAME": "x"}, "AWS_LAMBDA_FUNCTION_NAME cannot be set"),
         ({"NOT-A-NAME": "x"}, "NOT-A-NAME cannot be set"),
         ({"AUTH_JWKS": "/etc/hostname"}, "does not ship"),
+        ({"PLANS": "docs/faq.md"}, "PLANS names the file 'docs/faq.md', which does not ship"),
+        ({"SHADOW_PLANS": "plans.toml"}, "SHADOW_PLANS names the file 'plans.toml', which does not ship"),
         ({"CORS_ALLOWED_ORIGINS": "x" * 4096}, "of at most 4096"),
     ],
 )
@@ -124,7 +126,8 @@ def test_what_would_not_go_when_it_is_unset_is_named(name: str, said: str | None
 
 
 def test_good_keys_are_taken() -> None:
-    assert list(problems(merged(LEASE_TOKEN_KEYS=f"{KEY},{OTHER}", AUTH_JWKS="https://id.example/jwks"))) == []
+    good = {"AUTH_JWKS": "https://id.example/jwks", "PLANS": "docs/plans/family.toml"}
+    assert list(problems(merged(LEASE_TOKEN_KEYS=f"{KEY},{OTHER}", **good))) == []
 
 
 def test_a_reference_is_judged_by_what_it_stands_for() -> None:
