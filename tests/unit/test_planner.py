@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from deploy import money
 from deploy.capacity import capacity_for
 from deploy.money import Choice, prices_of
-from deploy.plan_report import Plan
+from deploy.plan_report import CapacityPlan
 from deploy.planner import Demand, Items, Players, quotas
 from deploy.typical import typical
 from docs import scaling
@@ -216,7 +216,7 @@ def test_what_cannot_be_is_refused_with_what_can(words: tuple[str, ...], said: s
 
 def test_the_plan_of_nobody_in_particular_is_whole_at_every_size() -> None:
     for power in range(1, 8):
-        plan = Plan(demand(concurrent=10**power), IRELAND)
+        plan = CapacityPlan(demand(concurrent=10**power), IRELAND)
         assert plan.cost > 0
         assert plan.as_text().count("\n") > 40
 
