@@ -1,10 +1,13 @@
 """The environment that a function will have, and what is wrong with it before anything is uploaded."""
 
 import hashlib
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from deploy import environment
+from deploy import environment, hooks
 from deploy.environment import (
     Environment,
     changes,
@@ -173,3 +176,19 @@ def test_cryptography_ships_where_tokens_may_be_signed_with_public_keys(
 
 def test_an_edge_key_in_a_file_does_not_ship() -> None:
     assert any("EDGE_TOKEN_KEYS" in said for said in problems(merged(EDGE_TOKEN_KEYS="file:edge.pem")))
+
+
+@pytest.mark.parametrize(
+    ("key", "is_told"), [("-----BEGIN EC " + "PRIVATE KEY-----", True), (KEY, False)], ids=["PEM", "a secret"]
+)
+def test_a_deployment_that_signs_with_a_pem_key_is_told_that_cloudfront_functions_cannot_check_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, key: str, is_told: bool
+) -> None:
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
+        archive.writestr("zappa_settings.py", "")
+    for step in ("build", "report", "check_that_it_starts"):
+        monkeypatch.setattr(hooks, step, lambda *given, **more: "done")
+    monkeypatch.setattr(Stage, "client", lambda *given: None)
+    deployment = hooks.Deployment(STAGE, merged(EDGE_TOKEN_KEYS=key))
+    hooks.zip(SimpleNamespace(zip_path=tmp_path / "package.zip", deployment=deployment, command="update"))
+    assert ("CloudFront Functions cannot check" in capsys.readouterr().out) is is_told
