@@ -97,12 +97,12 @@ def playbacks(events: Iterable[EventOfUser], *, until: int) -> list[Bar]:
     current: dict[str, Bar] = {}
 
     def seen(id: str, event: EventOfUser, expires_at: int) -> None:
-        """A stream that is live now, until `expires_at` at least."""
+        """A stream that is live now, until `expires_at`: a pause, or its end, may have brought that nearer."""
         if id not in current:
             bar = Bar(id=id, device_type=event.get("deviceType"), started_at=None, expires_at=expires_at)
             current[id] = bar
             bars.append(bar)
-        current[id].expires_at = max(current[id].expires_at, expires_at)
+        current[id].expires_at = expires_at
 
     for event in events:
         kind, at, id = event["kind"], int(event["at"]), str(event.get("id"))

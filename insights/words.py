@@ -15,6 +15,7 @@ REASONS = {
     "replaced": "replaced",
     "taken-over": "taken over",
     "over-limit": "over the limit",
+    "suspended": "suspended",
     "forgotten": "forgotten",
     LIVE: "plays on",
 }

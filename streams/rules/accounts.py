@@ -170,11 +170,12 @@ class StartRequest(Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A start that was admitted: its lease, what ended for it, by id, and the account that it found, where that was
-    looked at."""
+    """A start that was admitted: its lease, what ended for it, by id, the stored plan, and the account that it found,
+    where that was looked at."""
 
     lease: Lease
     ended: Mapping[str, Ending] = field(default_factory=dict)
+    plan: str | None = field(default=None, compare=False)
     before: Account | None = field(default=None, compare=False)
 
 

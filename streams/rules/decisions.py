@@ -85,7 +85,9 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
         leases=others | {request.id: lease},
         ended=_remembered(account.ended, endings),
     )
-    return after, Admission(lease=paced(after, lease, now=now, policy=policy), ended=endings, before=account)
+    return after, Admission(
+        lease=paced(after, lease, now=now, policy=policy), ended=endings, plan=account.plan, before=account
+    )
 
 
 def is_plain_start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> bool:
@@ -124,7 +126,7 @@ def admitted(account: Account, request: StartRequest) -> Admission | None:
         return None
     ended = account.ended.items()
     mine = {id: ending for id, ending in ended if ending.by == request.id and ending.at == lease.started_at}
-    return Admission(lease=lease, ended=mine)
+    return Admission(lease=lease, ended=mine, plan=account.plan)
 
 
 def renew(account: Account, id: str, *, hold: Hold, now: int, policy: Policy, is_paused: bool = False) -> Account:

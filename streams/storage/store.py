@@ -119,10 +119,12 @@ class StreamStore:
             own = _reading(items.lease_of, before, request.id)
             lease = replace(lease, prior_expires_at=own.expires_at if own else 0)
             if not (self.is_shadowed or self.policy.is_paced):
-                return Admission(lease=lease)
+                return Admission(lease=lease, plan=before.get("plan", {}).get("S"))
             account = _account(before)
-            after = replace(account, leases={**account.leases, request.id: lease})
-            return Admission(lease=rules.paced(after, lease, now=now, policy=self.policy), before=account)
+            lease = rules.paced(
+                replace(account, leases={**account.leases, request.id: lease}), lease, now=now, policy=self.policy
+            )
+            return Admission(lease=lease, plan=account.plan, before=account)
 
         def judge(account: Account) -> tuple[Admission, Account]:
             after, admission = rules.start(account, request, now=now, policy=self.policy)

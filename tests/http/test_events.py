@@ -1,6 +1,7 @@
 """What was decided for whom, and why: as CloudWatch reads it from standard output, event and metrics in one line."""
 
 import json
+import time
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -232,3 +233,22 @@ def test_the_longest_event_is_under_a_kilobyte(capsys: pytest.CaptureFixture[str
     denied, ended = told(capsys)
     assert (denied["held"], len(denied["holders"])) == (100, 1)
     assert ended["user"] == audit.user_in_logs("名" * 255)
+
+
+def test_starts_name_the_plan_that_they_were_judged_by(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = service.store.policy
+    family = replace(plans, name="family", limit=1)
+    monkeypatch.setattr(service, "store", replace(service.store, policy=replace(plans, plans={"family": family})))
+    viewer.started(deviceId="tv")
+    context = service.Context(user_id=viewer.user_id, now=time.time_ns() // 1_000_000)
+    service.set_limit(context, limit=None, plan="family", when_full=None)
+    viewer.started(deviceId="tv")
+    viewer.start(deviceId="phone")
+    assert [(event["kind"], event.get("plan")) for event in told(capsys)] == [
+        ("admitted", "default"),
+        ("limit-set", "family"),
+        ("took-over", "family"),
+        ("denied", "family"),
+    ]

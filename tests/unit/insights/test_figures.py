@@ -15,6 +15,7 @@ from streams import service
 from streams.errors import StreamEnded, StreamLimitReached, StreamNotFound
 from streams.events import EventFacts
 from streams.rules import Asked, Policy, WhenFull
+from streams.rules.plans import Rule
 from streams.service import Context
 from streams_project.events import event
 from tests.model import ModelStore
@@ -23,6 +24,10 @@ BEGAN = 1_800_000_000_000
 LEASE_SECONDS, BEAT_SECONDS = 60, 20
 SINCE, UNTIL = 900, 4500
 DEVICES = {"tv": "tv", "phone": "phone", "tablet": None, "web": "browser"}
+SMALL = ("phone", "web")
+ONE_SMALL = Rule(name="one-small-screen", limit=1, where={"deviceType": ("phone", "browser")})
+FAMILY = Policy(limit=3, lease_ms=LEASE_SECONDS * 1000, name="family", rules=(ONE_SMALL,))
+PLANS = Policy(limit=2, lease_ms=LEASE_SECONDS * 1000, plans={"family": FAMILY})
 told: list[dict[str, Any]] = []
 
 
@@ -46,7 +51,7 @@ class Person:
     """A user and what really happened: each second at most one thing."""
 
     name: str
-    limit: int
+    plan: Policy
     when_full: WhenFull
     live: dict[str, Watched] = field(default_factory=dict)
     ghosts: dict[str, Watched] = field(default_factory=dict)
@@ -60,6 +65,8 @@ class Truth:
     active: set[str] = field(default_factory=set)
     starts: Counter[str] = field(default_factory=Counter)
     by_type: Counter[tuple[str, str]] = field(default_factory=Counter)
+    by_plan: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
     levels: Counter[int] = field(default_factory=Counter)
     lengths: list[int] = field(default_factory=list)
     endings: Counter[str] = field(default_factory=Counter)
@@ -113,14 +120,19 @@ class World:
         own, others = person.live.get(id), [other for other in person.live if other != id]
         replaced = others[:1] if self.random.random() < 0.1 else []
         level = len(others) - len(replaced)
-        kind = "took-over" if own else "admitted"
-        if not own and level >= person.limit and person.when_full is WhenFull.DENY:
+        kind, limit, rule = "took-over" if own else "admitted", person.plan.limit, "(none)"
+        small = [other for other in others if other in SMALL and other not in replaced]
+        if not own and person.plan is FAMILY and id in SMALL and small:
+            kind, level, rule = "denied", len(others), "one-small-screen"
+        elif not own and level >= limit and person.when_full is WhenFull.DENY:
             kind, level = "denied", len(others)
         asked = Asked(id=id, stream_id="film", device_type=DEVICES[id], replace=dict.fromkeys(replaced))
         if second >= SINCE:
             self.truth.active.add(person.name)
             self.truth.starts[kind] += 1
             self.truth.by_type[DEVICES[id] or "(none)", kind] += 1
+            self.truth.by_plan[person.plan.name, kind] += 1
+            self.truth.rules[rule] += kind == "denied"
             self.truth.levels[level] += not own
         if kind == "denied":
             with pytest.raises(StreamLimitReached):
@@ -128,9 +140,10 @@ class World:
             return
         playing = service.start(context(person, second), asked)
         going = dict.fromkeys(replaced, "replaced")
-        if not own and level >= person.limit:
-            oldest = [other for other in person.live if other not in (id, *replaced)]
-            going |= dict.fromkeys(oldest[: level - person.limit + 1], "evicted")
+        if not own and level >= limit:
+            staying = [other for other in others if other not in replaced]
+            oldest = sorted(staying, key=lambda other: person.live[other].started)
+            going |= dict.fromkeys(oldest[: level - limit + 1], "evicted")
         going |= {id: "taken-over"} if own else {}
         for other, why in going.items():
             self.truth.over(person.live.pop(other), second, why)
@@ -183,16 +196,17 @@ def context(person: Person, second: int) -> Context:
 def world() -> Iterator[World]:
     """An hour and a quarter of forty people, through the real service over the pure rule."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(service, "store", ModelStore(Policy(limit=2, lease_ms=LEASE_SECONDS * 1000)))
+    patch.setattr(service, "store", ModelStore(PLANS))
     patch.setattr(service.settings, "EVENT_SINKS", [f"{__name__}.tell"])  # type: ignore[attr-defined]
     told.clear()
     people = [
-        Person(f"user-{number}", 2 + number % 2, WhenFull.EVICT_OLDEST if number % 5 == 0 else WhenFull.DENY)
+        Person(f"user-{number}", (PLANS, FAMILY)[number % 2], (WhenFull.DENY, WhenFull.EVICT_OLDEST)[number % 10 == 0])
         for number in range(40)
     ]
     made = World(people, random.Random(18))
     for person in people:
-        service.set_limit(context(person, 0), limit=person.limit, when_full=person.when_full)
+        plan = "family" if person.plan is FAMILY else None
+        service.set_limit(context(person, 0), plan=plan, limit=None, when_full=person.when_full)
     for second in range(1, UNTIL):
         made.live_through(second)
     made.finish()
@@ -212,6 +226,7 @@ def percent(part: int, whole: int) -> float:
 def test_the_population_meets_everything_that_is_counted(world: World) -> None:
     assert world.truth.endings.keys() == {"stopped", "expired", "evicted", "replaced", "taken-over"}
     assert min(world.truth.starts[kind] for kind in ("admitted", "took-over", "denied")) > 50
+    assert min(world.truth.rules[rule] for rule in ("(none)", "one-small-screen")) > 20
     assert sum(event["kind"] == "revived" for event in told) > 10
 
 
@@ -223,16 +238,17 @@ def test_active_users_and_starts(world: World, figures: dict[str, Figure]) -> No
         (kind, truth.starts[kind], percent(truth.starts[kind], all_starts))
         for kind in ("admitted", "took-over", "denied")
     )
-    assert figures["denials_by_rule"].rows == (("(none)", truth.starts["denied"]),)
+    assert dict(figures["denials_by_rule"].rows) == +truth.rules
 
 
-def test_starts_by_device_type(world: World, figures: dict[str, Figure]) -> None:
-    counts = world.truth.by_type
+@pytest.mark.parametrize("of", ["plan", "device_type"])
+def test_starts_by_plan_and_by_device_type(world: World, figures: dict[str, Figure], of: str) -> None:
+    counts = world.truth.by_plan if of == "plan" else world.truth.by_type
     expected = []
     for name in sorted({name for name, _ in counts}):
         numbers = [counts[name, kind] for kind in ("admitted", "took-over", "denied")]
         expected.append((name, *numbers, percent(numbers[2], sum(numbers))))
-    assert figures["starts_by_device_type"].rows == tuple(expected)
+    assert figures[f"starts_by_{of}"].rows == tuple(expected)
 
 
 def test_how_long_playbacks_last(world: World, figures: dict[str, Figure]) -> None:
