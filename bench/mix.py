@@ -20,6 +20,7 @@ VERBS = {
     "start in its own slot": "zap",
     "denial": "denial",
     "heartbeat": "heartbeat",
+    "heartbeat while paused": "heartbeat",
     "stop": "stop",
     "stop that drops old endings": "stop",
     "list": "list",

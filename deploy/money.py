@@ -139,7 +139,7 @@ def _front(demand: Demand, prices: Prices, choice: Choice) -> float:
 
 def log_gb(demand: Demand, choice: Choice) -> float:
     """Of a month."""
-    heartbeats = next(verb.a_second for verb in demand.verbs if verb.name == "heartbeat")
+    heartbeats = sum(verb.a_second for verb in demand.verbs if verb.name.startswith("heartbeat"))
     events = demand.requests - heartbeats * (1 - 1 / choice.renewals_a_line)
     platform = demand.requests if choice.logs_platform and choice.compute == "lambda" else 0
     a_second = events * EVENT_LOG_BYTES + platform * PLATFORM_LOG_BYTES

@@ -30,7 +30,7 @@ from deploy.bom import bill_of_materials
 from deploy.release import Release, git, release
 from deploy.wheels import PROJECT, wheels
 
-OURS = ("streams", "streams_project", "clients/web")
+OURS = ("streams", "streams_project", "clients/web", "docs/plans")
 DISTRIBUTIONS = (
     "apig-wsgi", "asgiref", "botocore", "django", "django-cors-headers", "djangorestframework",
     "drf-spectacular-sidecar", "jmespath", "pybreaker", "pycurl", "pyjwt", "pynamodb", "python-dateutil", "six",

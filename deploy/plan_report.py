@@ -24,7 +24,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CapacityPlan:
     """A demand at the prices of a region, built one way."""
 
     demand: Demand

@@ -87,34 +87,47 @@ class Players:
         return self.relaxed_seconds if is_relaxed else self.lease_seconds
 
     def heartbeats(self) -> float:
-        """A second, at the peak. Each start of a stream, and each zap, is followed by a whole time between two: the
-        heartbeat that was due is never sent."""
+        """Of streams that play, a second, at the peak. Each start of a stream, and each zap, is followed by a whole
+        time between two, that of an ordinary lease: the heartbeat that was due is never sent."""
         resets = (self.starts_per_hour + self.zap_per_hour) / 3600
+        first = self.lease_seconds / HEARTBEATS_A_LEASE * MEAN_SHARE
         return sum(
-            streams * _between_resets(lease / HEARTBEATS_A_LEASE * MEAN_SHARE, resets)
-            for lease, streams in self.streams_by_lease.items()
+            streams * _between_resets(first, lease / HEARTBEATS_A_LEASE * MEAN_SHARE, resets)
+            for lease, streams in self.playing_by_lease.items()
         )
+
+    def paused_heartbeats(self) -> float:
+        """Of streams that are paused, a second, at the peak."""
+        lease = self.paused_seconds or self.lease_seconds
+        return heartbeats_a_second(self.concurrent * self.paused_share, lease_seconds=lease, share=MEAN_SHARE)
 
     @property
     def most_heartbeats(self) -> float:
         """A second, when all come as early as they may and nobody zaps."""
-        return sum(
-            heartbeats_a_second(streams, lease_seconds=lease) for lease, streams in self.streams_by_lease.items()
+        playing = sum(
+            heartbeats_a_second(streams, lease_seconds=lease) for lease, streams in self.playing_by_lease.items()
         )
+        paused = heartbeats_a_second(
+            self.concurrent * self.paused_share, lease_seconds=self.paused_seconds or self.lease_seconds
+        )
+        return playing + paused
 
     @cached_property
-    def streams_by_lease(self) -> Mapping[int, float]:
+    def playing_by_lease(self) -> Mapping[int, float]:
         """How many streams have leases of so many seconds."""
-        found = {self.paused_seconds or self.lease_seconds: self.concurrent * self.paused_share}
+        found: dict[int, float] = {}
         for held, share in self.by_held.items():
             lease = self.lease_of(held)
             found[lease] = found.get(lease, 0) + self.concurrent * (1 - self.paused_share) * share
         return found
 
 
-def _between_resets(seconds: float, resets_a_second: float) -> float:
-    """How often a second a clock of so many seconds strikes that is set back at random instants."""
-    return resets_a_second / math.expm1(resets_a_second * seconds) if resets_a_second else 1 / seconds
+def _between_resets(first: float, then: float, resets_a_second: float) -> float:
+    """How often a second a clock strikes that is set back at random instants, when it strikes after `first` seconds,
+    and from then on each `then`."""
+    if not resets_a_second:
+        return 1 / then
+    return resets_a_second * math.exp(-resets_a_second * first) / -math.expm1(-resets_a_second * then)
 
 
 def _mean(ratio: float, limit: int) -> float:
@@ -175,6 +188,10 @@ class Demand:
             RequestKind("start in its own slot", people.concurrent * people.zap_per_hour / 3600, written=1),
             RequestKind("denial", starts * people.denial_share / (1 - people.denial_share), refused=1),
             RequestKind("heartbeat", people.heartbeats(), written=1),
+            # Judged on what is read; where its end is set there is nothing to write.
+            RequestKind(
+                "heartbeat while paused", people.paused_heartbeats(), written=0 if people.paused_seconds else 1, read=1
+            ),
             RequestKind("stop", stops * (1 - self.items.forgetting_share), written=1),
             RequestKind("stop that drops old endings", stops * self.items.forgetting_share, written=1, refused=1),
             RequestKind("list", people.concurrent * people.lists_per_hour / 3600, read=1),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy import money
 from deploy.money import Choice, prices_of
-from deploy.plan_report import Plan
+from deploy.plan_report import CapacityPlan
 from deploy.planner import Demand, Items, Players
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -21,10 +21,10 @@ def page(items: Items) -> str:
     """The page as it has to be."""
     prices = prices_of(REGION)
 
-    def plan(choice: Choice | None = None, **people: int) -> Plan:
-        return Plan(Demand(Players(**{"concurrent": 10_000_000} | people), items), prices, choice or Choice())
+    def plan(choice: Choice | None = None, **people: int) -> CapacityPlan:
+        return CapacityPlan(Demand(Players(**{"concurrent": 10_000_000} | people), items), prices, choice or Choice())
 
-    tables: Mapping[str, Callable[[Callable[..., Plan]], Iterator[str]]] = {
+    tables: Mapping[str, Callable[[Callable[..., CapacityPlan]], Iterator[str]]] = {
         "sizes": _sizes,
         "requests": _requests,
         "month": _month,
@@ -51,7 +51,7 @@ def _dollars(amount: float) -> str:
     return f"{amount:,.0f}" if amount >= 10 else f"{amount:.2f}"
 
 
-def _sizes(plan: Callable[..., Plan]) -> Iterator[str]:
+def _sizes(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     def rows() -> Iterator[Sequence[str]]:
         for size in SIZES:
             here, relaxed = plan(concurrent=size), plan(CHEAPEST_ON_LAMBDA, concurrent=size, relaxed_seconds=300)
@@ -80,31 +80,31 @@ def _sizes(plan: Callable[..., Plan]) -> Iterator[str]:
     )
 
 
-def _requests(plan: Callable[..., Plan]) -> Iterator[str]:
+def _requests(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     first = next(plan().sections())
-    yield from _table(first.headings, iter(first.rows))
+    yield from _table(first.headings, iter(row for row in first.rows if row[1] != "0.0"))
 
 
-def _month(plan: Callable[..., Plan]) -> Iterator[str]:
+def _month(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     here = plan()
     parts = sorted(here.parts.items(), key=lambda part: -part[1])
     rows = [(name, _dollars(cost), f"{cost / here.cost:.1%}") for name, cost in parts if cost > here.cost / 1000]
     yield from _table(("part", "dollars", "share"), iter([*rows, ("together", _dollars(here.cost), "")]))
 
 
-def _quotas(plan: Callable[..., Plan]) -> Iterator[str]:
+def _quotas(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     found = next(section for section in plan().sections() if section.title == "Quotas")
     yield from _table(("quota", "allowed", "needed", "ask"), iter(found.rows))
 
 
-def _levers(plan: Callable[..., Plan]) -> Iterator[str]:
+def _levers(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     here = plan()
     levers = money.levers(here.demand, here.prices, here.choice)
     rows = ((one.what, _dollars(one.cost), f"{1 - one.cost / here.cost:.0%}", one.price) for one in levers)
     yield from _table(("lever", "dollars a month", "saves", "for that"), rows)
 
 
-def _million(plan: Callable[..., Plan]) -> Iterator[str]:
+def _million(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     """Of a million streams that play all month, at the size at which it is run."""
     ways: Mapping[str, tuple[Choice, dict[str, int]]] = {
         "REST API, Lambda": (Choice(), {}),

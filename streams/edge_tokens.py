@@ -14,13 +14,13 @@ from streams.rules import Lease
 SUBJECT_BYTES = 12
 
 
-def issue(user_id: str, lease: Lease, *, now: int) -> str | None:
+def issue(user_id: str, lease: Lease, *, now: int, network: str | None = None) -> str | None:
     """The edge token of a lease, None where no keys are set, and while it is paused. It is good until the next
-    heartbeat is due, and a while longer, but not beyond the lease."""
+    heartbeat is due, and a while longer, but not beyond the lease; and from that network, if one is given."""
     if not settings.EDGE_TOKEN_KEYS or lease.paused_at:
         return None
     key = settings.EDGE_TOKEN_KEYS[0]
-    heartbeat_at = now + (lease.expires_at - now) // 3
+    heartbeat_at = now + min(lease.expires_at - now, settings.LONGEST_LEASE_MS) // 3
     claims = {
         "iss": settings.EDGE_TOKEN_ISSUER,
         "aud": settings.EDGE_TOKEN_AUDIENCE,
@@ -29,6 +29,7 @@ def issue(user_id: str, lease: Lease, *, now: int) -> str | None:
         "epoch": lease.epoch,
         "streamId": lease.stream_id,
         "exp": min(heartbeat_at + settings.EDGE_TOKEN_GRACE_SECONDS * 1000, lease.expires_at) // 1000,
+        **({"network": network} if network else {}),
     }
     return jwt.encode(claims, key.private, algorithm=key.algorithm, headers={"kid": key.kid, "typ": "lease+jwt"})
 

@@ -265,6 +265,7 @@ def iso(instant: int) -> str:
 def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
     """A stream as everyone may see it. `leaseSeconds` is what is left of the lease."""
     left = max(0, lease.expires_at - now)
+    due = max(SHORTEST_LEASE_MS, left if lease.paused_at else min(left, settings.LONGEST_LEASE_MS)) / 3
     return {
         "id": lease.id,
         "userId": user_id,
@@ -277,7 +278,7 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
         "startedAt": iso(lease.started_at),
         "expiresAt": iso(lease.expires_at),
         "leaseSeconds": left / 1000,
-        "heartbeatSeconds": round(max(SHORTEST_LEASE_MS, left) / 3000 * JITTER.uniform(0.9, 1), 3),
+        "heartbeatSeconds": round(due / 1000 * JITTER.uniform(0.9, 1), 3),
         "state": STATES[lease.paused_at > 0],
         "pausedAt": iso(lease.paused_at) if lease.paused_at else None,
         "epoch": lease.epoch,

@@ -49,12 +49,14 @@ REFUSALS: Mapping[type[StreamsError], str] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """A call: for which user, at what instant (ms since 1970 UTC), what the caller's own bearer token grants,
-    which goes before everything stored, and the name of the operator who calls, None for the user's own viewer."""
+    which goes before everything stored, the name of the operator who calls, None for the user's own viewer, and the
+    network that an edge token is to be bound to."""
 
     user_id: str
     now: int
     entitlement: Entitlement = NOTHING_GRANTED
     operator: str | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,7 @@ def start(context: Context, asked: Asked) -> Playing:
     for id, ending in admission.ended.items():
         by = ending.by and f"stream {ending.by}"
         _record_end(context, id, ending.reason, by=by, at=ending.at)
-    return _playing(context.user_id, lease, now=context.now)
+    return _playing(context.user_id, lease, now=context.now, network=context.network)
 
 
 def dry_run(context: Context, asked: Asked) -> tuple[Policy, list[Lease]]:
@@ -107,14 +109,16 @@ def dry_run(context: Context, asked: Asked) -> tuple[Policy, list[Lease]]:
     return account.policy(store.policy, context.entitlement), ended
 
 
-def renew(token: str, *, user_id: str | None, id: str, now: int, is_paused: bool = False) -> Playing:
+def renew(
+    token: str, *, user_id: str | None, id: str, now: int, is_paused: bool = False, network: str | None = None
+) -> Playing:
     """Keep a stream alive by its player's token, playing or paused, or raise `InvalidToken`, `StreamEnded` or
     `StreamNotFound`."""
     play = tokens.verify(token, user_id=user_id, id=id)
     with _recording_refusals(now, user=play.user_id, id=id):
         lease = store.renew(play.user_id, id, hold=play.hold, now=now, is_paused=is_paused)
     _record("revived" if lease.revived_to == lease.expires_at else "renewed", play.user_id, lease, now=now)
-    return _playing(play.user_id, lease, now=now)
+    return _playing(play.user_id, lease, now=now, network=network)
 
 
 def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
@@ -204,8 +208,8 @@ def ping(*, now: int) -> None:
     store.read("readyz", now=now)
 
 
-def _playing(user_id: str, lease: Lease, *, now: int) -> Playing:
-    edge_token = edge_tokens.issue(user_id, lease, now=now)
+def _playing(user_id: str, lease: Lease, *, now: int, network: str | None) -> Playing:
+    edge_token = edge_tokens.issue(user_id, lease, now=now, network=network)
     return Playing(user_id=user_id, lease=lease, token=tokens.issue(user_id, lease), edge_token=edge_token)
 
 

@@ -95,7 +95,8 @@ class UserView(APIView):
             caller.entitlement if isinstance(caller, Caller) and caller.user_id == user_id else NOTHING_GRANTED
         )
         operator = caller.operator if isinstance(caller, Caller) else None
-        return Context(user_id=user_id, now=self.now, entitlement=entitlement, operator=operator)
+        network = self.request.META.get("streams.edge_network")
+        return Context(user_id=user_id, now=self.now, entitlement=entitlement, operator=operator, network=network)
 
     def parse(self, shape: type[PlayerSerializer]) -> dict[str, Any]:
         """The body, checked. Its serializer is made once for each shape, since making one copies every field, a tenth
@@ -190,8 +191,10 @@ class StreamViewSet(ViewSetMixin, UserView):
         stream keeps its slot for as long as the plan lets it be paused; `playing`, or none, goes on.
         """
         body = self.parse(HeartbeatSerializer)
-        is_paused = body.get("state") == "paused"
-        playing = service.renew(body["token"], user_id=user_id, id=id, now=self.now, is_paused=is_paused)
+        is_paused, network = body.get("state") == "paused", self.request.META.get("streams.edge_network")
+        playing = service.renew(
+            body["token"], user_id=user_id, id=id, now=self.now, is_paused=is_paused, network=network
+        )
         return Response(player_body(playing, now=self.now), headers=_expires(playing.lease))
 
     def stop(self, request: Request, id: str, user_id: str | None = None) -> Response:

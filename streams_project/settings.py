@@ -121,9 +121,9 @@ TRUSTED_PROXIES = _whole("TRUSTED_PROXIES", 0, 0, 10)
 
 EDGE_TOKEN_GRACE_SECONDS = _whole("EDGE_TOKEN_GRACE_SECONDS", 20, 0, 20)
 """How long after the next heartbeat is due an edge token is good: for how long a heartbeat may be late."""
-EDGE_TOKEN_MS = (
-    max(max(plan.lease_ms, plan.relaxed_lease_ms or 0) for plan in PLANS.all) // 3 + EDGE_TOKEN_GRACE_SECONDS * 1000
-)
+LONGEST_LEASE_MS = max(max(plan.lease_ms, plan.relaxed_lease_ms or 0) for plan in PLANS.all)
+"""Of a stream that plays. One that was paused may have more left; its next heartbeat is due no later for that."""
+EDGE_TOKEN_MS = LONGEST_LEASE_MS // 3 + EDGE_TOKEN_GRACE_SECONDS * 1000
 """The life of an edge token, at the longest."""
 MINT_BURST = _whole("MINT_BURST", 6, 1, 1000)
 """So many streams of a user may start at once, one after the other;"""

@@ -10,7 +10,7 @@ from django.core.wsgi import get_wsgi_application
 
 from streams.storage import deadline
 from streams_project import requests
-from streams_project.networks import network_of
+from streams_project.networks import as_edges_know_it, network_of
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
 
@@ -60,6 +60,8 @@ def placed(application: Application) -> Application:
 
     def told(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ["streams.network"] = network_of(environ)
+        if settings.EDGE_TOKEN_KEYS and settings.PLANS.looks_at("network"):
+            environ["streams.edge_network"] = as_edges_know_it(environ)
         return application(environ, start_response)
 
     return told if settings.PLANS_LOOK_AT_NETWORKS else application

@@ -128,9 +128,9 @@ class StreamClient:
         self._over = threading.Event()  # set when this playback, or the start of it, is not wanted any more
 
     def start(self, stream_id: str, **fields: Any) -> Stream:
-        """The stream, admitted; with `deviceId`, `deviceName`, `deviceType`, `title`, `metadata`, `replace` as fields. Raises
-        `Denied`; `Unavailable` when patience runs out; `Superseded` when another thread stopped the player or started
-        it anew; `Refused` when no repeating would mend it."""
+        """The stream, admitted; with `deviceId`, `deviceName`, `deviceType`, `title`, `metadata`, `replace` as fields.
+        Raises `Denied`; `Unavailable` when patience runs out; `Superseded` when another thread stopped the player or
+        started it anew; `Refused` when no repeating would mend it."""
         request = {"streamId": stream_id, **fields}
         over = self._supersede()
         self._is_paused = False

@@ -90,20 +90,15 @@ export class StreamClient {
   }
 
   /** Tells that the viewer has paused. The plan says for how long the slot is kept; then it is ended, `expired`. */
-  pause() {
-    this.#setPaused(true);
+  pause(state = "paused") {
+    if (!this.stream) return;
+    this.#wanted.state = state;
+    this.#attempt();
   }
 
   /** Tells that it goes on. */
   resume() {
-    this.#setPaused(false);
-  }
-
-  #setPaused(isPaused) {
-    const wanted = this.#wanted;
-    if (!wanted || Boolean(wanted.isPaused) === isPaused) return;
-    wanted.isPaused = isPaused;
-    if (wanted.stream && !wanted.isStarting) this.#attempt();
+    this.pause("playing");
   }
 
   /** Frees the slot at once, also when the page goes away. What a start on its way takes is freed when it is answered. */
@@ -117,12 +112,12 @@ export class StreamClient {
   /** The wanted start, or the heartbeat of its stream. */
   async #attempt() {
     const wanted = this.#wanted;
-    const { request, stream, isStarting, isPaused } = wanted;
+    const { request, stream, isStarting, state } = wanted;
     const turn = (this.#turn = ++turns);
     this.#rest();
     const { answer, status, wait, isStream, isRefusal } = isStarting
       ? await this.#send("", request)
-      : await this.#send(`/${encode(stream.id)}/heartbeat`, { token: stream.token, ...(isPaused && { state: "paused" }) });
+      : await this.#send(`/${encode(stream.id)}/heartbeat`, { token: stream.token, state });
     if (isStream) {
       const epoch = this.#held.get(answer.id)?.epoch;
       if (isStarting ? !(epoch > answer.epoch) : epoch === answer.epoch) this.#held.set(answer.id, answer);

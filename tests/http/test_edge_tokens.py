@@ -10,13 +10,16 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from django.core.wsgi import get_wsgi_application
 
 from clients.edge.middleware import EdgeTokensWSGI
 from deploy.management.commands.keys import new_key
 from streams import service
 from streams.authentication import BearerAuthentication
+from streams.rules import Policy, Rule
 from streams.views import StreamViewSet
 from streams_project.edge_keys import edge_keys
+from streams_project.wsgi import placed
 from tests.conftest import Viewer, serving
 from tests.e2e.test_edge_validators import origin, tokens_of
 
@@ -184,3 +187,51 @@ def test_no_token_of_one_kind_passes_as_another(
         assert (as_bearer(token), as_bearer(edge_token)) == (401, 401)
         assert (as_token(bearer), as_token(edge_token)) == (400, 400)
         assert (as_edge_token(bearer), as_edge_token(token)) == (403, 403)
+
+
+def test_a_paused_stream_has_no_edge_token_and_gets_one_as_short_as_any_when_it_goes_on(
+    edge: Any, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = replace(service.store.policy, paused_ms=600_000)
+    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+    url = f"{viewer.url}/tv/heartbeat"
+    token = viewer.started(deviceId="tv")["token"]
+    paused = viewer.api.post(url, json={"token": token, "state": "paused"}).json()
+    assert "edgeToken" not in paused
+    assert paused["leaseSeconds"] > 500
+    going_on = viewer.api.post(url, json={"token": paused["token"], "state": "playing"}).json()
+    exp = Cdn(edge.EDGE_TOKEN_KEYS).claims(going_on["edgeToken"])["exp"]
+    assert exp <= time.time() + edge.EDGE_TOKEN_MS / 1000
+    assert time.time() + going_on["heartbeatSeconds"] < exp, "or it would be cut off before its next heartbeat"
+
+
+NETWORKS = Policy(limit=3, lease_ms=60_000, rules=(Rule(name="two-networks", limit=2, distinct="network"),))
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("203.0.113.77", "203.0.113.0/24"), ("2001:db8:0:12::1", "2001:db8:0:12::/64"), ("nobody's", None)],
+)
+def test_a_token_is_bound_to_the_network_of_each_call_where_a_rule_looks_at_networks(
+    edge: Any, user_id: str, address: str, network: str | None
+) -> None:
+    edge.PLANS = NETWORKS
+
+    def called_from(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["REMOTE_ADDR"] = environ.pop("HTTP_FROM", "198.51.100.1")
+        environ["streams.network"], environ["streams.edge_network"] = "x", "injected"
+        return placed(service_of_django)(environ, start_response)
+
+    edge.PLANS_LOOK_AT_NETWORKS = True
+    service_of_django = get_wsgi_application()
+    with serving(called_from) as url, httpx.Client(base_url=url) as api:
+        viewer = Viewer(api, user_id)
+        started = viewer.started(deviceId="tv")
+        body = {"token": started["token"]}
+        renewed = api.post(f"{viewer.url}/tv/heartbeat", json=body, headers={"From": address}).json()
+    claims = [Cdn(edge.EDGE_TOKEN_KEYS).claims(answer["edgeToken"]) for answer in (started, renewed)]
+    assert [claim.get("network") for claim in claims] == ["198.51.100.0/24", network]
+
+
+def test_without_such_a_rule_a_token_is_good_from_every_network(edge: Any, viewer: Viewer) -> None:
+    assert "network" not in Cdn(edge.EDGE_TOKEN_KEYS).claims(viewer.started()["edgeToken"])

@@ -14,10 +14,11 @@ from django.core.management import CommandError, call_command
 from deploy import money
 from deploy.capacity import capacity_for
 from deploy.money import Choice, prices_of
-from deploy.plan_report import Plan
-from deploy.planner import Demand, Items, Players, quotas
+from deploy.plan_report import CapacityPlan
+from deploy.planner import FREE_SLOTS_TO_RELAX, Demand, Items, Players, quotas
 from deploy.typical import typical
 from docs import scaling
+from streams.rules.plans import FREE_TO_RELAX
 
 ITEMS = Items(bytes_of=lambda streams: 300 + 200 * streams, forgetting_share=0.25)
 IRELAND = prices_of("eu-west-1")
@@ -70,8 +71,9 @@ def test_relaxed_leases_are_for_streams_whose_user_has_two_slots_free() -> None:
     people = Players(concurrent=1000, limit=4, streams_per_user=2, relaxed_seconds=300, paused_share=0.1)
     people = dataclasses.replace(people, paused_seconds=600)
     assert [people.lease_of(held) for held in range(1, 5)] == [300, 300, 60, 60]
-    assert sum(people.streams_by_lease.values()) == pytest.approx(1000)
-    assert people.streams_by_lease[600] == pytest.approx(100)
+    assert FREE_SLOTS_TO_RELAX == FREE_TO_RELAX
+    assert sum(people.playing_by_lease.values()) == pytest.approx(900)
+    assert people.paused_heartbeats() == pytest.approx(100 / (600 / 3 * 0.95))
 
 
 def test_calls_of_each_verb_are_the_designs() -> None:
@@ -83,6 +85,7 @@ def test_calls_of_each_verb_are_the_designs() -> None:
         "start in its own slot": 1,
         "denial": 1,
         "heartbeat": 1,
+        "heartbeat while paused": 2,
         "stop": 1,
         "stop that drops old endings": 2,
         "list": 1,
@@ -216,7 +219,7 @@ def test_what_cannot_be_is_refused_with_what_can(words: tuple[str, ...], said: s
 
 def test_the_plan_of_nobody_in_particular_is_whole_at_every_size() -> None:
     for power in range(1, 8):
-        plan = Plan(demand(concurrent=10**power), IRELAND)
+        plan = CapacityPlan(demand(concurrent=10**power), IRELAND)
         assert plan.cost > 0
         assert plan.as_text().count("\n") > 40
 

@@ -6,12 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from deploy.money import FRONTS, Choice, population_of, prices_of
-from deploy.plan_report import Plan
+from deploy.plan_report import CapacityPlan
 from deploy.planner import Demand, Players
 
 
 class Command(BaseCommand):
-    """Plan capacity and cost."""
+    """CapacityPlan capacity and cost."""
 
     help = (
         "Requests a second by verb, DynamoDB units and partitions, Lambda concurrency, quotas to raise and by when, "
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         if choice.compute == "fargate" and choice.front != "alb":
             raise CommandError("--compute fargate is behind a load balancer: --front alb.")
         try:
-            plan = Plan(Demand(population_of(options), typical()), prices_of(options["region"]), choice)
+            plan = CapacityPlan(Demand(population_of(options), typical()), prices_of(options["region"]), choice)
         except ValueError as exc:
             raise CommandError(str(exc)) from exc
         shown = {"json": plan.as_json, "html": plan.as_html}.get(options["shown_as"], plan.as_text)
