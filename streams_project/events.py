@@ -27,6 +27,7 @@ ALSO: Final = {"took-over": "admitted", "revived": "renewed", "throttled": "unav
 """Kinds that are counted as another one too: these say more of the same."""
 
 _one_of = SystemRandom().randrange
+_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def line(kind: str, now: int, facts: EventFacts) -> None:
@@ -36,23 +37,26 @@ def line(kind: str, now: int, facts: EventFacts) -> None:
         said = metrics(kind, now, facts, sample) if settings.METRICS == "emf" else {}
         if settings.EVENTS == "log":
             said |= event(kind, now, facts, sample)
-        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.write(_encoded(said) + "\n")
         sys.stdout.flush()
 
 
 def event(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str, Any]:
     """An event as docs/events.schema.json has it."""
     said: dict[str, Any] = {"v": VERSION, "kind": kind, "at": now}
-    said |= {name: value for name, value in facts.items() if value is not None}
-    if user := facts.get("user"):
-        said["user"] = user_in_logs(user)
-    if by := facts.get("by"):
-        said["by"] = by[:BY_CHARACTERS]
+    for name, value in facts.items():
+        if value is not None:
+            said[name] = value
+    if "user" in said:
+        said["user"] = user_in_logs(said["user"])
+    if "by" in said:
+        said["by"] = said["by"][:BY_CHARACTERS]
     if "holders" in facts:
         said |= {"holders": list(_holders(facts["holders"])), "held": len(facts["holders"])}
     if sample > 1:
         said["sample"] = sample
-    return said | requests.spent()
+    said |= requests.spent()
+    return said
 
 
 def metrics(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str, Any]:

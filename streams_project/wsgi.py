@@ -49,7 +49,7 @@ def within_deadline(application: Application) -> Application:
     def timed(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         context = environ.get("lambda.context")
         seconds = context.get_remaining_time_in_millis() / 1000 - TO_ANSWER_SECONDS if context else None
-        with deadline.of_request(seconds=seconds), requests.at_hand(environ):
+        with deadline.of_request(seconds=seconds), requests.AtHand(environ):
             return application(environ, start_response)
 
     return timed
