@@ -150,6 +150,8 @@ def _key_problems(values: Mapping[str, str]) -> Iterator[str]:
     owners: Counter[str] = Counter()
     for name in KEYS:
         keys = listed(values.get(name))
+        if len(keys) > 1 and any(key.startswith(PREFIXES) for key in keys):
+            yield f"{name} lists a reference, which would be a key itself: keep the whole list in AWS, under one name."
         owners.update(keys)
         for key in keys:
             is_known = any(word in key.lower() for word in WELL_KNOWN)

@@ -4,7 +4,7 @@ rule's decision, records what came of it, and issues the token where a player ge
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Unpack
 
@@ -79,6 +79,7 @@ class Listing:
     policy: Policy
     is_default: bool
     ended: list[tuple[str, Ending]] = field(default_factory=list)
+    surplus: list[Lease] | None = None
 
 
 def start(context: Context, asked: Asked) -> Playing:
@@ -173,7 +174,7 @@ def listing(context: Context) -> Listing:
 
 def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> Listing:
     """Override the plan, limit and `when_full` of one user, from the next start on; what is not given is the plan's.
-    Live streams stay, unless the surplus is to end: the listing has those that do."""
+    Live streams stay, unless the surplus is to end: the listing has it."""
     with _recording_refusals(context.now, user=context.user_id):
         before = store.set_limit(context.user_id, **given, end_surplus=end_surplus, now=context.now)
     account = before or rules.empty_account(context.now)
@@ -184,9 +185,10 @@ def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> L
     ended = [lease for lease in account.live(context.now) if lease.id not in after.leases]
     for lease in ended:
         _record_end(context, lease.id, after.ended[lease.id].reason, by=context.operator)
+    surplus = ended if end_surplus else None
     what = {"ended": [lease.id for lease in ended]} if end_surplus else {}
     _audit(context, "limit.set", before=_override(before), after=_override(after), **what)
-    return Listing(streams=ended, policy=policy, is_default=False)
+    return Listing(streams=after.live(context.now), surplus=surplus, policy=policy, is_default=False)
 
 
 def clear_limit(context: Context) -> None:
@@ -239,8 +241,7 @@ def _override(account: Account | None) -> dict[str, Any] | None:
     """What an operator had set."""
     if account is None or (account.limit is None and account.plan is None):
         return None
-    plan = {"plan": account.plan} if account.plan else {}
-    return {"limit": account.limit, "whenFull": account.when_full, **plan}
+    return {"limit": account.limit, "whenFull": account.when_full} | ({"plan": account.plan} if account.plan else {})
 
 
 def _account(context: Context) -> Account:
@@ -250,7 +251,7 @@ def _account(context: Context) -> Account:
 
 def _request(context: Context, asked: Asked) -> StartRequest:
     return StartRequest(
-        **{name: getattr(asked, name) for name in Asked.__slots__},
+        **{one.name: getattr(asked, one.name) for one in fields(Asked)},
         epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
         nonce=secrets.token_urlsafe(4),
         entitlement=context.entitlement,

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from streams.rules.accounts import Lease
 
-FREE_TO_RELAX = 2
-"""How many slots have to be free for a relaxed lease."""
-BLIND_AT_MOST = 12
-"""Plans that the condition of one write can name: DynamoDB takes an expression of 4 KB."""
+FREE_TO_RELAX = 2  # slots, for a relaxed lease
+BLIND_AT_MOST = 12  # plans that the condition of one write can name: DynamoDB takes an expression of 4 KB
 FACTS = {"streamId": "stream_id", "deviceId": "device_id", "deviceType": "device_type", "network": "network"}
 """What rules may look at, by its field of a lease; and `metadata.` with a name in it."""
+
+
+NO_MATTER_HOW_MANY = 10**6
 
 
 class WhenFull(StrEnum):
@@ -120,9 +121,11 @@ class Policy:
         """The rules, and the limit as one without a name. It comes last: room that a rule needs is room for all."""
         return (*(self.rules if self.limit else ()), Rule(name="", limit=self.limit))
 
-    def counting(self, lease: Lease) -> list[Rule]:
-        """The rules that count a stream."""
-        return [rule for rule in self.rules if rule.group(lease) is not None]
+    def counting(self, lease: Lease) -> tuple[list[str], int]:
+        """What the rules that count a stream look at, and the lowest limit of theirs."""
+        rules = [rule for rule in self.rules if rule.group(lease) is not None]
+        attributes = {name for rule in rules for name in rule.attributes}
+        return sorted(attributes), min((rule.limit for rule in rules), default=NO_MATTER_HOW_MANY)
 
     def blind(self, entitlement: Entitlement) -> list[Policy]:
         """The plans that a start may be written under without knowing which of them is the user's: the first is the one

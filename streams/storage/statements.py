@@ -96,11 +96,10 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
 
 
 class PlanClause(NamedTuple):
-    """What the condition of a start says of one plan: its name, where others may be stored, and if it holds where none
-    is; whether rules count the stream; and where the lease has what those look at."""
+    """What the condition of a start says of one plan: its name, where others may be stored; whether rules count the
+    stream; and where the lease has what those look at."""
 
-    stored: str | None
-    is_default: bool
+    name: str | None
     has_rules: bool
     looked_at: tuple[tuple[str, ...], ...]
 
@@ -138,30 +137,27 @@ def _may_start(plan: PlanClause, number: str, is_entitled: bool) -> Condition:
     for index, place in enumerate(plan.looked_at):
         is_as_before &= reduce(getitem, place, ROW.leases[ID]) == value(f"looked{number}_{index}")
     may_start: Condition = is_as_before | has_room
-    if plan.stored:
-        holds: Condition = ROW.plan == plan.stored
-        may_start &= (holds | ROW.plan.does_not_exist()) if plan.is_default else holds
+    if plan.name:
+        may_start &= (ROW.plan == plan.name) | ROW.plan.does_not_exist() if number == "0" else ROW.plan == plan.name
     return may_start
 
 
 @cache
-def replace(*, is_new: bool, override: tuple[str, ...] | None = None) -> Statement:
+def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
     """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `mints`,
-    `version`, `ttl`, and `seen`, the version that was judged, unless there was no row. Where an override is written
-    too, or goes (an empty one), those of `limit`, `plan`, `when_full` and `keep_until` that are given."""
+    `version`, `ttl`, and `seen`, the version that was judged, unless there was no row; of an operator's override what
+    there is of `limit`, `plan` and `when_full`, and `keep_until`."""
     is_unchanged = ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
-    changes: list[Action] = [KEPT]
-    if override is not None:
-        parts: dict[str, Any] = {name: getattr(ROW, name) for name in ("limit", "plan", "when_full", "keep_until")}
-        changes = [part.set(value(name)) if name in override else part.remove() for name, part in parts.items()]
-        changes.append(ROW.ttl.set(value("ttl")))
+    parts: dict[str, Any] = {name: getattr(ROW, name) for name in ("limit", "plan", "when_full", "keep_until")}
+    given = {*override, "keep_until"} if override else ()
     return Statement.of(
         ROW.leases.set(value("leases")),
         ROW.priors.set(value("priors")),
         ROW.ended.set(value("ended")),
         ROW.mints.set(value("mints")),
         ROW.version.set(value("version")),
-        *changes,
+        ROW.ttl.set(value("ttl")),
+        *(part.set(value(name)) if name in given else part.remove() for name, part in parts.items()),
         *(path.remove() for path in IS_FIRST_FORMAT),
         condition=is_unchanged,
     )

@@ -35,6 +35,7 @@ from streams.rules import (
     Account,
     Admission,
     Ending,
+    Entitlement,
     Hold,
     Lease,
     Policy,
@@ -91,7 +92,7 @@ class StreamStore:
         def blind() -> Admission:
             lease = request.lease(now=now, policy=self.policy.blind(request.entitlement)[0])
             stored = items.lease_item(lease)
-            clauses, values = self._clauses(request, lease, stored)
+            clauses, values = self._clauses(request.entitlement, lease, stored)
             replaced = sorted(request.replace.keys() - {request.id})
             interval_ms = self.policy.mint_interval_ms
             statement = statements.start(
@@ -120,11 +121,10 @@ class StreamStore:
             lease = replace(lease, prior_expires_at=own.expires_at if own else 0)
             if not (self.is_shadowed or self.policy.is_paced):
                 return Admission(lease=lease, plan=before.get("plan", {}).get("S"))
-            account = _account(before)
-            lease = rules.paced(
-                replace(account, leases={**account.leases, request.id: lease}), lease, now=now, policy=self.policy
-            )
-            return Admission(lease=lease, plan=account.plan, before=account)
+            found = _account(before)
+            after = replace(found, leases={**found.leases, request.id: lease})
+            paced = rules.paced(after, lease, now=now, policy=self.policy)
+            return Admission(lease=paced, plan=found.plan, before=found)
 
         def judge(account: Account) -> tuple[Admission, Account]:
             after, admission = rules.start(account, request, now=now, policy=self.policy)
@@ -134,10 +134,7 @@ class StreamStore:
             return blind if rules.is_plain_start(account, request, now=now, policy=self.policy) else None
 
         def written(account: Account) -> Admission | None:
-            admission = rules.admitted(account, request)
-            return admission and replace(
-                admission, lease=rules.paced(account, admission.lease, now=now, policy=self.policy)
-            )
+            return rules.admitted(account, request, now=now, policy=self.policy)
 
         return self._write(user_id, judge, blind=blind, plainly=plainly, written=written, now=now)
 
@@ -250,11 +247,10 @@ class StreamStore:
     def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:
         """Override the plan or limit of one user, as `rules.override` does, from the next start on. The account before,
         None when there was none."""
+        options = {"limit": None, "plan": None, "when_full": None, **given, "end_surplus": end_surplus}
 
         def judge(account: Account) -> tuple[Account, Account]:
-            override = dict.fromkeys(("limit", "plan", "when_full")) | given
-            after = rules.override(account, **override, end_surplus=end_surplus, now=now, policy=self.policy)
-            return account, after
+            return account, rules.override(account, **options, now=now, policy=self.policy)
 
         before = self._write(user_id, judge, now=now)
         return None if before == rules.empty_account(now) else before
@@ -325,37 +321,33 @@ class StreamStore:
         self, user_id: str, seen: Account | None, after: Account, outcome: Outcome, *, now: int
     ) -> Outcome:
         """Write the whole account, if it is still the one that was judged."""
-        values = items.account_item(after) | {"ttl": number(self._forget_at(now))}
         override = items.override_item(after)
-        is_override_new = override != (items.override_item(seen) if seen else {})
-        if is_override_new:
-            keep_until = number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds()))
-            override |= {"keep_until": keep_until, "ttl": keep_until} if override else {}
-            values |= override
+        values = items.account_item(after) | {"ttl": number(self._forget_at(now))} | override
+        if override:
+            values["ttl"] = values["keep_until"] = number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds()))
         if seen is not None:
             values["seen"] = number(seen.version)
-        statement = statements.replace(is_new=seen is None, override=tuple(override) if is_override_new else None)
+        statement = statements.replace(is_new=seen is None, override=tuple(override))
         self._update(statement.arguments(user_id, ids={}, values=values))
         return outcome
 
     def _clauses(
-        self, request: StartRequest, lease: Lease, stored: Item
+        self, granted: Entitlement, lease: Lease, stored: Item
     ) -> tuple[tuple[statements.PlanClause, ...], dict[str, Item]]:
         """What the condition of a start says of each plan that it may be written under, and its values."""
         clauses: list[statements.PlanClause] = []
         values: dict[str, Item] = {}
-        granted = request.entitlement
         for index, plan in enumerate(self.policy.blind(granted)):
-            counting = plan.counting(lease)
-            lowest = min((rule.limit for rule in counting), default=NO_MATTER_HOW_MANY)
+            looked_at, lowest = plan.counting(lease)
             values[f"limit{index}"] = number(min(plan.limit if granted.limit is None else granted.limit, lowest))
-            if counting and granted.limit is None:
+            has_rules = lowest < NO_MATTER_HOW_MANY
+            if has_rules and granted.limit is None:
                 values[f"rules{index}"] = number(lowest)
-            places = tuple(items.place_of(name) for name in rules.looked_at(counting))
+            places = tuple(items.place_of(name) for name in looked_at)
             for at, place in enumerate(places):
                 values[f"looked{index}_{at}"] = reduce(lambda item, name: item["M"][name], place, stored)
             name = plan.name if self.policy.plans and not granted.plan else None
-            clauses.append(statements.PlanClause(name, index == 0, bool(counting), places))
+            clauses.append(statements.PlanClause(name, has_rules, places))
         return tuple(clauses), values
 
     def _key(self, user_id: str) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def test_keys_that_share_none_with_what_is_there_log_everyone_out(before: str, a
         ({"LEASE_TOKEN_KEYS": "local-development-only-local-development-only"}, "can be guessed"),
         ({"LEASE_TOKEN_KEYS": KEY, "AUTH_JWT_SECRETS": KEY}, "are equal"),
         ({"LEASE_TOKEN_KEYS": f"{KEY},{KEY}"}, "are equal"),
+        ({"LEASE_TOKEN_KEYS": f"{KEY},ssm:/stream-limits-production/lease-token-keys"}, "lists a reference"),
         ({"API_KEYS": f"a:{'0' * 64}:streams:operate,b:{'0' * 64}:streams:admin"}, "the same hash"),
         (
             {"LEASE_TOKEN_KEYS": KEY, "API_KEYS": f"a:{hashlib.sha256(KEY.encode()).hexdigest()}:streams:operate"},
