@@ -61,7 +61,7 @@ LEFT_OUT = re.compile(
     | ^drf_spectacular_sidecar/static/.*/(redoc/|oauth2-|favicon-|swagger-ui-standalone-)
     | ^rest_framework/(locale|static)/
     | ^streams_project/management/
-    | ^streams_project/local_dynamodb\.py$
+    | ^streams_project/(local_dynamodb|prometheus)\.py$
     | ^werkzeug/debug/shared/
     | ^zappa/(cli|core|letsencrypt|middleware_tests)\.py$
     | ^zappa/\w*templates?/
