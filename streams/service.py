@@ -262,20 +262,18 @@ def _tell_of_plans(context: Context, request: StartRequest, account: Account | N
     """Record a plan that is not known, and where the shadow plans would have decided otherwise about the account that
     the start found: no call is made for it."""
     tell = partial(events.record, now=context.now, user=context.user_id, id=request.id)
-    plan = request.entitlement.plan or (account.plan if account else None)
+    plan, shadow = request.entitlement.plan or (account.plan if account else None), settings.SHADOW_PLANS
     if not store.policy.knows(plan):
         tell("unknown-plan", plan=plan)
-    if settings.SHADOW_PLANS is None or account is None:
-        return
-    try:
-        rules.start(account, request, now=context.now, policy=settings.SHADOW_PLANS)
-    except StreamLimitReached as refusal:
-        if is_admitted:
-            rule = refusal.rule.name if refusal.rule else None
-            tell("shadow-denied", plan=refusal.plan, rule=rule, limit=refusal.limit)
-    else:
-        if not is_admitted:
-            tell("shadow-admitted", plan=account.policy(settings.SHADOW_PLANS, request.entitlement).name)
+    if shadow and account:
+        try:
+            rules.start(account, request, now=context.now, policy=shadow)
+        except StreamLimitReached as refusal:
+            if is_admitted:
+                tell("shadow-denied", plan=refusal.plan, rule=refusal.rule_name, limit=refusal.limit)
+        else:
+            if not is_admitted:
+                tell("shadow-admitted", plan=account.policy(shadow, request.entitlement).name)
 
 
 @contextmanager
@@ -284,8 +282,8 @@ def _recording_refusals(now: int, **facts: Unpack[events.EventFacts]) -> Iterato
         yield
     except StreamsError as refusal:
         if isinstance(refusal, StreamLimitReached):
-            rule = refusal.rule.name if refusal.rule else None
-            facts |= {"limit": refusal.limit, "plan": refusal.plan, "rule": rule, "holders": refusal.holders}
+            said: events.EventFacts = {"plan": refusal.plan, "rule": refusal.rule_name, "holders": refusal.holders}
+            facts |= {"limit": refusal.limit, **said}
         if outcome := REFUSALS.get(type(refusal)):
             events.record(outcome, now=now, **facts)
         raise

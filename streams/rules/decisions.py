@@ -11,17 +11,7 @@ from itertools import chain
 from typing import Any
 
 from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts
-from streams.rules.accounts import (
-    Account,
-    Admission,
-    Ending,
-    Hold,
-    Lease,
-    Reason,
-    StartRequest,
-    age,
-    last_epoch_of,
-)
+from streams.rules.accounts import Account, Admission, Ending, Hold, Lease, Reason, StartRequest, age, last_epoch_of
 from streams.rules.plans import FREE_TO_RELAX, NO_MATTER_HOW_MANY, Pace, Policy, Rule, WhenFull, fact
 
 ENDINGS_BYTES = 320
@@ -68,8 +58,8 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
             continue  # a live own slot stays its own, even above a lowered limit
         places = rule.against(lease, others.values())
         surplus = max(0, len(places) + 1 - rule.limit)
-        ghosts = sorted((place for place in places if not _is_held(place, now)), key=_end)[:surplus]
-        held = sorted((place for place in places if _is_held(place, now)), key=lambda place: min(map(age, place)))
+        ghosts = sorted((place for place in places if _end(place)[0] <= now), key=_end)[:surplus]
+        held = sorted((place for place in places if _end(place)[0] > now), key=lambda place: min(map(age, place)))
         surplus -= len(ghosts)
         if surplus and (plan.when_full is WhenFull.DENY or surplus > len(held)):
             raise _limit_reached(account, lease, rule, plan=plan, now=now)
@@ -321,10 +311,6 @@ def _last_epoch(account: Account, id: str) -> int:
 def _ending(lease: Lease, reason: Reason, *, now: int, by: str | None = None) -> Ending:
     """How a lease ends now, unless it had run out before."""
     return Ending(reason=reason, at=now, epoch=lease.epoch, by=by) if lease.is_live(now) else lease.expiry
-
-
-def _is_held(place: list[Lease], now: int) -> bool:
-    return any(lease.is_live(now) for lease in place)
 
 
 def _end(place: list[Lease]) -> tuple[int, str]:

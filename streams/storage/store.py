@@ -140,7 +140,7 @@ class StreamStore:
 
     def renew(self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False) -> Lease:
         """Extend the lease of `id`, or raise `StreamEnded`, `StreamNotFound` or `InvalidToken`. A pause is judged on
-        what is read: it may be told of more than once, and then there is nothing to write."""
+        what is read: told of again, there is nothing to write."""
 
         def blind() -> Lease:
             expires_at = now + (hold.pace.lease_ms if hold.pace else self.policy.lease_ms)
@@ -245,8 +245,7 @@ class StreamStore:
         return _account(item) if item else rules.empty_account(now)
 
     def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:
-        """Override the plan or limit of one user, as `rules.override` does, from the next start on. The account before,
-        None when there was none."""
+        """As `rules.override`, from the next start on. The account before, None when there was none."""
         options = {"limit": None, "plan": None, "when_full": None, **given, "end_surplus": end_surplus}
 
         def judge(account: Account) -> tuple[Account, Account]:
@@ -256,8 +255,7 @@ class StreamStore:
         return None if before == rules.empty_account(now) else before
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
-        """Go back to the default; harmless when there was no override. The account before, None when nothing was
-        cleared."""
+        """Go back to the default. The account before, None when nothing was cleared."""
         before = self.set_limit(user_id, now=now)
         return before if before and items.override_item(before) else None
 
@@ -347,7 +345,7 @@ class StreamStore:
             for at, place in enumerate(places):
                 values[f"looked{index}_{at}"] = reduce(lambda item, name: item["M"][name], place, stored)
             name = plan.name if self.policy.plans and not granted.plan else None
-            clauses.append(statements.PlanClause(name, has_rules, places))
+            clauses.append((name, has_rules, places))
         return tuple(clauses), values
 
     def _key(self, user_id: str) -> dict[str, Any]:
