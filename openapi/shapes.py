@@ -34,6 +34,7 @@ class PlayerStream(Stream):
     """A stream as its own player sees it: with the token."""
 
     token = TextField(help_text="For the next heartbeat, or the stop.")
+    isGrace = serializers.BooleanField(help_text="Whether it plays by grace, while the store is down.")
 
 
 class StreamList(OperatorSerializer):
@@ -103,7 +104,7 @@ START = {name: STREAM[name] for name in ("streamId", "deviceId", "deviceName", "
 LIMIT = {"limit": 5, "whenFull": "deny"}
 EXAMPLES: dict[type, Any] = {
     Stream: STREAM,
-    PlayerStream: STREAM | {"token": TOKEN},
+    PlayerStream: STREAM | {"token": TOKEN, "isGrace": False},
     StreamList: {"userId": "user2", "limit": 3, "active": 1, "available": 2, "streams": [STREAM]},
     UserLimit: {"userId": "user2", **LIMIT, "isDefault": False},
     Ended: {"ended": ["tv"]},

@@ -16,7 +16,8 @@ NAMESPACE: Final = "StreamLimits"
 
 def record(*outcomes: str, now: int) -> None:
     """Count these outcomes (`admitted`, `denied`, `renewed`, `stopped`, `evicted`, `replaced`, `expired`, `contended`,
-    `unavailable`, and as `credentials-…` those that were refused, by kind) at `now` (ms)."""
+    `unavailable`, of an outage `grace-started`, `grace-renewed`, `grace-admitted`, `grace-refused`, and as
+    `credentials-…` those that were refused, by kind) at `now` (ms)."""
     if not settings.METRICS or not outcomes:
         return
     counts = Counter(outcomes)

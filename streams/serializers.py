@@ -28,7 +28,8 @@ USER_ID_IS = (
 KEY_AT_MOST_BYTES = 2048
 """What DynamoDB takes as a key."""
 STREAM_ID_AT_MOST_BYTES = 256
-TOKEN_AT_MOST_CHARACTERS = 4096
+TOKEN_AT_MOST_CHARACTERS = 12_288
+"""A grace lease's token has all of its start in it."""
 ERRORS_AT_MOST = 10
 """Of a kind, in an answer: one that grew with the request would be a lever."""
 
@@ -258,8 +259,8 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
 
 
 def player_body(playing: Playing, *, now: int) -> dict[str, Any]:
-    """A stream as its own player sees it: with the token."""
-    return stream_body(playing.user_id, playing.lease, now=now) | {"token": playing.token}
+    """A stream as its own player sees it: with the token. `isGrace`: it plays while the store is down."""
+    return stream_body(playing.user_id, playing.lease, now=now) | {"token": playing.token, "isGrace": playing.is_grace}
 
 
 def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:

@@ -4,14 +4,23 @@ rule's decision, records what came of it, and issues the token where a player ge
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
 
-from streams import audit, events, rules, tokens
-from streams.errors import StoreContended, StoreThrottled, StoreUnavailable, StreamLimitReached, StreamsError
-from streams.rules import EPOCHS_A_MS, Account, Asked, Hold, Lease, Policy, Reason, StartRequest, WhenFull
+from streams import audit, events, grace, rules, tokens
+from streams.errors import (
+    StoreContended,
+    StoreDown,
+    StoreThrottled,
+    StoreUnavailable,
+    StreamEnded,
+    StreamLimitReached,
+    StreamNotFound,
+    StreamsError,
+)
+from streams.rules import EPOCHS_A_MS, Account, Asked, Ending, Hold, Lease, Policy, Reason, StartRequest, WhenFull
 from streams.storage.store import StreamStore
 
 store = StreamStore(
@@ -26,6 +35,7 @@ REFUSALS: Mapping[type[StreamsError], str] = {
     StreamLimitReached: "denied",
     StoreContended: "contended",
     StoreUnavailable: "unavailable",
+    StoreDown: "unavailable",
     StoreThrottled: "unavailable",
 }
 """Refusals that are recorded, and as what. The others are a caller's mistakes, or endings that were recorded before."""
@@ -42,13 +52,15 @@ class Context:
     operator: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Playing:
-    """A user's stream as its own player gets it, with the token for its next heartbeat or its stop."""
+    """A user's stream as its own player gets it, with the token for its next heartbeat or its stop. `is_grace` says
+    that the store does not know of the lease."""
 
     user_id: str
     lease: Lease
     token: str
+    is_grace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,26 +74,64 @@ class Listing:
 
 
 def start(context: Context, asked: Asked) -> Playing:
-    """Admit one more stream, or raise `StreamLimitReached`."""
+    """Admit one more stream, or raise `StreamLimitReached`. While the store is down, perhaps by a grace lease."""
     request = StartRequest(
         **{name: getattr(asked, name) for name in Asked.__slots__},
         epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
         nonce=secrets.token_urlsafe(4),
         entitlement=context.entitlement,
     )
-    with _recording_refusals(context.now):
-        admission = store.start(context.user_id, request, now=context.now)
+    try:
+        with _recording_refusals(context.now):
+            admission = store.start(context.user_id, request, now=context.now)
+    except StoreDown:
+        lease = request.lease(now=context.now, policy=store.policy)
+        if not grace.may_start(context.user_id, lease, now=context.now):
+            raise
+        events.record("grace-started", now=context.now)
+        return Playing(context.user_id, lease, tokens.issue(context.user_id, lease, grace=request), is_grace=True)
     events.record("admitted", *admission.ended, now=context.now)
     return _playing(context.user_id, admission.lease)
 
 
 def renew(token: str, *, user_id: str | None, id: str, now: int) -> Playing:
-    """Keep a stream alive by its player's token, or raise `InvalidToken`, `StreamEnded` or `StreamNotFound`."""
+    """Keep a stream alive by its player's token, or raise `InvalidToken`, `StreamEnded` or `StreamNotFound`. While the
+    store is down, perhaps by the token alone."""
     play = tokens.verify(token, user_id=user_id, id=id)
-    with _recording_refusals(now):
-        lease = store.renew(play.user_id, id, hold=play.hold, now=now)
+    try:
+        with _recording_refusals(now):
+            known = _admit if play.request.is_grace else _renew
+            lease = known(play, now=now)
+    except StoreDown:
+        lease = play.request.lease(now=play.request.epoch // EPOCHS_A_MS, policy=store.policy)
+        lease = replace(lease, expires_at=max(play.expires_at, now + store.policy.lease_ms))
+        if play.expires_at <= now or not grace.may_go_on(play.user_id, lease, now=now):
+            raise
+        events.record("grace-renewed", now=now)
+        token = tokens.issue(play.user_id, lease, grace=play.request if play.request.is_grace else None)
+        return Playing(play.user_id, lease, token, is_grace=True)
     events.record("renewed", now=now)
     return _playing(play.user_id, lease)
+
+
+def _renew(play: tokens.Play, *, now: int) -> Lease:
+    return store.renew(play.user_id, play.request.id, hold=play.hold, now=now)
+
+
+def _admit(play: tokens.Play, *, now: int) -> Lease:
+    """Judge a grace lease like a start of its own id, now that the store answers. Past its end, it lives only where a
+    heartbeat whose answer was lost has done so. Raise `StreamEnded`."""
+    try:
+        if play.expires_at <= now:
+            return _renew(play, now=now)
+        admission = store.start(play.user_id, play.request, now=now)
+    except (StreamLimitReached, StreamNotFound) as exc:
+        events.record("grace-refused", now=now)
+        over_limit = Ending(reason=Reason.OVER_LIMIT, at=now)
+        expired = Ending(reason=Reason.EXPIRED, at=play.expires_at)
+        raise StreamEnded(over_limit if isinstance(exc, StreamLimitReached) else expired) from exc
+    events.record("grace-admitted", *admission.ended, now=now)
+    return admission.lease
 
 
 def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
@@ -153,7 +203,7 @@ def ping(*, now: int) -> None:
 
 
 def _playing(user_id: str, lease: Lease) -> Playing:
-    return Playing(user_id=user_id, lease=lease, token=tokens.issue(user_id, lease))
+    return Playing(user_id, lease, tokens.issue(user_id, lease))
 
 
 def _stop(user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:

@@ -94,6 +94,10 @@ HIGHEST_LIMIT = 100
 STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
+WHEN_STORE_IS_DOWN = _choice("WHEN_STORE_IS_DOWN", "closed", "open")
+"""Whether starts are refused while DynamoDB does not answer, or given grace leases."""
+GRACE_STREAMS_AT_MOST = _whole("GRACE_STREAMS_AT_MOST", STREAM_LIMIT, 0, HIGHEST_LIMIT)
+"""How many of those a user gets of one process."""
 
 # --- authentication --------------------------------------------------------------------------------------------------
 

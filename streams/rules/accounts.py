@@ -33,6 +33,7 @@ class Reason(StrEnum):
     REPLACED = "replaced"
     TAKEN_OVER = "taken-over"
     EXPIRED = "expired"
+    OVER_LIMIT = "over-limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +136,12 @@ class Asked:
 class StartRequest(Asked):
     """A start as it is judged. `epoch` and `nonce` are its own: the epoch from the clock, so that it is above every
     earlier one of the slot but for clocks that disagree, and the nonce at random. `entitlement` is the limit that the
-    viewer's own bearer token grants."""
+    viewer's own bearer token grants. `is_grace` says that it plays already, by a grace lease."""
 
     epoch: int
     nonce: str
     entitlement: int | None = None
+    is_grace: bool = False
 
     def lease(self, *, now: int, policy: Policy, epoch: int | None = None, prior_expires_at: int = 0) -> Lease:
         """The lease that this request gets when it is admitted."""
@@ -170,10 +172,12 @@ class Admission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """The playback that is meant: its epoch, and of a player's token the end (ms) of the lease it was issued for."""
+    """The playback that is meant: its epoch, and of a player's token the end (ms) of the lease it was issued for.
+    `is_grace` says that it was a grace lease, so that the slot may know nothing of it."""
 
     epoch: int
     expires_at: int | None = None
+    is_grace: bool = False
 
 
 def last_epoch_of(now: int) -> int:

@@ -36,6 +36,7 @@ REASON = {
     Reason.REPLACED: "r",
     Reason.TAKEN_OVER: "t",
     Reason.EXPIRED: "x",
+    Reason.OVER_LIMIT: "l",
 }
 LEASE_OF, ENDING_OF, REASON_OF = ({short: name for name, short in names.items()} for names in (LEASE, ENDING, REASON))
 
