@@ -6,22 +6,28 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
-OF_WHO_DEPLOYS = Path(__file__).parent / "deploy" / "management" / "commands"
+NEVER_SHIPPED = [
+    Path(__file__).parent / app / "management" / "commands" for app in ("deploy", "insights", "streams_project")
+]
+OF_OPERATORS = ("streams", "limit")
 
 
 def main() -> None:
     """Run one command."""
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command in ("streams", "limit") and "--stage" in sys.argv:
-        from deploy.operators import work_on
+    if command in OF_OPERATORS:
+        from deploy.operators import named, say_where, work_on
 
-        work_on(sys.argv[sys.argv.index("--stage") + 1 :][:1])
-    is_local = command in ("runserver", "test", "streams", "limit") or (OF_WHO_DEPLOYS / f"{command}.py").is_file()
-    if is_local and not os.environ.get("DEBUG"):
+        if stage := named(sys.argv[2:]):
+            work_on(stage)
+    is_local = any((folder / f"{command}.py").is_file() for folder in NEVER_SHIPPED)
+    if (is_local or command in ("test", *OF_OPERATORS)) and not os.environ.get("DEBUG"):
         os.environ["DEBUG"] = "1"
     from streams_project.local_dynamodb import local_dynamodb
 
     with local_dynamodb(command):
+        if command in OF_OPERATORS and not {"-h", "--help"} & set(sys.argv):
+            say_where()
         from django.core.management import execute_from_command_line
 
         execute_from_command_line(sys.argv)

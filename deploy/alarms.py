@@ -136,16 +136,33 @@ def plan_alarms(stage: Stage, wanted: Wanted, *, region: str, cloudwatch: Any) -
     rows = alarms(stage, wanted, region=region)
     if unknown := set(wanted.thresholds) - {alarm.name for alarm in rows if alarm.threshold is not None}:
         raise LookupError(f"There is no alarm {', '.join(sorted(unknown))} with a threshold.")
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stage.function}-")
-    there = {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
+    found = _found(stage, cloudwatch)
     for alarm in rows:
-        now = there.get(f"{stage.function}-{alarm.name}")
+        now = found.get(f"{stage.function}-{alarm.name}")
         request = alarm.request(stage) | _kept(alarm, wanted, now or {})
-        if now is None or _differs(now, request):
-            named = wanted.thresholds.get(alarm.name)
-            before = now.get("Threshold") if now and named is not None else None
-            put = partial(cloudwatch.put_metric_alarm, **request)
-            yield Step(f"set the alarm {request['AlarmName']}", put, before, named)
+        put = partial(cloudwatch.put_metric_alarm, **request)
+        what = f"set the alarm {request['AlarmName']}"
+        if now is None:
+            yield Step(what, put, None, request.get("Threshold"))
+        elif different := _different(now, request):
+            others = [name for name in different if name != "Threshold"]
+            what += f", its {', '.join(others)}" if others else ""
+            yield Step(what, put, *((now.get("Threshold"), request["Threshold"]) if "Threshold" in different else ()))
+
+
+def there(stage: Stage, cloudwatch: Any, **which: str) -> list[str]:
+    """The names of the stage's alarms; `which` (`StateValue`) narrows them."""
+    return sorted(_found(stage, cloudwatch, **which))
+
+
+def _found(stage: Stage, cloudwatch: Any, **which: str) -> dict[str, dict[str, Any]]:
+    """By name, none of a stage whose name only begins the same."""
+    everything = Wanted(viewer_rate=1, expect_traffic=True)
+    names = {f"{stage.function}-{alarm.name}" for alarm in alarms(stage, everything, region=str(stage.region))}
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stage.function}-", **which)
+    return {
+        alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"] if alarm["AlarmName"] in names
+    }
 
 
 def _kept(alarm: Alarm, wanted: Wanted, now: dict[str, Any]) -> dict[str, Any]:
@@ -161,9 +178,11 @@ def _kept(alarm: Alarm, wanted: Wanted, now: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _differs(now: dict[str, Any], request: dict[str, Any]) -> bool:
-    """Whether what CloudWatch tells of an alarm is not as it should be. Dimensions come in no order."""
-    return any(_in_order(now[name]) != _in_order(value) for name, value in request.items() if name in now)
+def _different(now: dict[str, Any], request: dict[str, Any]) -> list[str]:
+    """What CloudWatch tells of an alarm and is not as it should be. Dimensions come in no order."""
+    if bool(now.get("MetricName")) != ("MetricName" in request):  # of one metric, or of several
+        return ["metrics"]
+    return [name for name, value in request.items() if name in now and _in_order(now[name]) != _in_order(value)]
 
 
 def _in_order(value: Any) -> Any:

@@ -7,6 +7,9 @@ and a kick-off brings everyone at once.
 import math
 from dataclasses import dataclass
 
+HEARTBEATS_A_LEASE = 3
+EARLIEST = 0.9
+"""Of the time between heartbeats, which is this share of it to all of it."""
 HEADROOM = 1.5
 """For starts, stops, retries, and an hour that is busier than any before."""
 SECONDS_OF_A_REQUEST = 0.1
@@ -25,10 +28,16 @@ class Capacity:
     write_units: int
 
 
-def capacity_for(viewers: int, *, lease_seconds: int = 60) -> Capacity:
-    """What they take. API Gateway allows an account 10,000 requests a second, and Lambda 1,000 instances, until AWS is
-    asked for more."""
-    heartbeats = viewers / (lease_seconds / 3 * 0.9)
+def heartbeats_a_second(streams: float, *, lease_seconds: float, share: float = EARLIEST) -> float:
+    """Of so many streams, when the time between two is this `share` of the longest."""
+    return streams / (lease_seconds / HEARTBEATS_A_LEASE * share)
+
+
+def capacity_for(viewers: int, *, lease_seconds: int = 60, heartbeats: float | None = None) -> Capacity:
+    """What they take, with `heartbeats` a second where they are known better. API Gateway allows an account 10,000
+    requests a second, and Lambda 1,000 instances, until AWS is asked for more."""
+    if heartbeats is None:
+        heartbeats = heartbeats_a_second(viewers, lease_seconds=lease_seconds)
     rate = math.ceil(heartbeats * HEADROOM)
     return Capacity(
         viewers=viewers,

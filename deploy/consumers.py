@@ -15,7 +15,7 @@ from typing import Any
 
 from deploy.stages import Stage
 from deploy.state import Consumer
-from deploy.steps import Step
+from deploy.steps import Busy, Step
 
 PREFIX = "back-end"
 
@@ -72,12 +72,22 @@ def _introduce(
     apigateway: Any, consumer: Consumer, name: str, here: dict[str, str], plan_id: str | None, key_id: str | None
 ) -> None:
     """A plan and a key, whichever is missing, and the one in the other."""
+    if key_id is None:
+        key_id = _own_key(apigateway, name)
     if plan_id is None:
         throttle = {"rateLimit": float(consumer.rate), "burstLimit": consumer.burst}
         plan_id = apigateway.create_usage_plan(name=name, apiStages=[here], throttle=throttle)["id"]
-    if key_id is None:
-        key_id = apigateway.create_api_key(name=name, enabled=True)["id"]
     apigateway.create_usage_plan_key(usagePlanId=plan_id, keyId=key_id, keyType="API_KEY")
+
+
+def _own_key(apigateway: Any, name: str) -> str:
+    """A new key, by its id. API Gateway lets several have one name: of two runs at once, the one that sees the other's
+    key takes its own back."""
+    id = str(apigateway.create_api_key(name=name, enabled=True)["id"])
+    if any(key["name"] == name and key["id"] != id for key in _all(apigateway, "get_api_keys")):
+        apigateway.delete_api_key(apiKey=id)
+        raise Busy(f"another run makes the key {name}")
+    return id
 
 
 def _routes(stage: Stage, api_id: str, apigateway: Any) -> Iterator[Step]:

@@ -8,12 +8,14 @@ encrypts; Zappa keeps what is there already and not said anew, so that leaving a
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from deploy.package import tracked
+from deploy.package import shipped
 from deploy.stages import Stage
+from streams_project.edge_keys import IN_A_FILE, PEM
 from streams_project.references import PREFIXES
 
 FROM_THE_SHELL = (
@@ -31,10 +33,24 @@ FROM_THE_SHELL = (
 """Taken from the shell that deploys; never from a file in the repository. `ssm:NAME` and `secretsmanager:NAME` stand
 for what AWS keeps under that name."""
 KEYS = ("LEASE_TOKEN_KEYS", "AUTH_JWT_SECRETS", "EDGE_TOKEN_KEYS")
+NOT_ON_CLOUDFRONT_FUNCTIONS = (
+    "signed with a PEM key. CloudFront Functions cannot check them, since they have no public-key cryptography: "
+    "use Lambda@Edge, an origin, or an HMAC secret."
+)
 AT_MOST_BYTES = 4096
 """Lambda's limit for the function's own environment, written as JSON."""
 FEWEST_DIFFERENT_CHARACTERS = 10
 WELL_KNOWN = ("local-development", "change-me", "changeme", "example", "password", "secretsecret")
+
+
+LAMBDAS_OWN = frozenset(
+    ("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
+     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
+     "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
+     "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LAMBDA_RUNTIME_DIR",
+     "LAMBDA_TASK_ROOT")
+)  # fmt: skip
+"""Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,8 @@ def will_have(
 ) -> Environment:
     """The environment after a deployment, merged as Zappa merges it."""
     kept = {name: value for name, value in remote.items() if name not in set(unset)}
-    of_lambda = {**kept, **stage.settings.get("aws_environment_variables", {}), **shell}
+    of_stage = {name: str(value) for name, value in (stage.settings.get("aws_environment_variables") or {}).items()}
+    of_lambda = {**kept, **of_stage, **shell}
     region = {"AWS_REGION": stage.region} if stage.region else {}
     return Environment(of_lambda, {**of_lambda, **region, **stage.environment})
 
@@ -73,6 +90,17 @@ def _digest(value: str | None) -> str:
     return "none" if value is None else f"sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]}"
 
 
+def stays(unset: Iterable[str], stage: Stage, *, remote: Mapping[str, str], shell: Mapping[str, str]) -> Iterator[str]:
+    """Why one of these variables would still be there afterwards."""
+    for name in unset:
+        if name in shell:
+            yield f"{name} is to be unset, and the shell sets it: take it out of one of the two."
+        elif name in (stage.settings.get("aws_environment_variables") or {}):
+            yield f"{name} is to be unset, and the stage's aws_environment_variables set it: take it out there."
+        elif name not in remote and name not in FROM_THE_SHELL:
+            yield f"{name} is to be unset, and the function has only {', '.join(sorted(remote)) or 'none'}."
+
+
 def logs_everyone_out(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
     """Whether no lease token of now would be good afterwards."""
     then, now = listed(before.get("LEASE_TOKEN_KEYS")), listed(after.get("LEASE_TOKEN_KEYS"))
@@ -84,9 +112,20 @@ def listed(value: str | None) -> list[str]:
     return [part.strip() for part in (value or "").split(",") if part.strip()]
 
 
+def needs_cryptography(values: Mapping[str, str]) -> bool:
+    """Whether tokens are signed with public-key cryptography: viewers', or edge tokens. What AWS keeps may be such a
+    key."""
+    return bool(values.get("AUTH_JWKS")) or any(
+        key.startswith((PEM, *PREFIXES)) for key in listed(values.get("EDGE_TOKEN_KEYS"))
+    )
+
+
 def problems(environment: Environment, *, resolved: Mapping[str, str] | None = None) -> Iterator[str]:
     """What the service would not say when it starts, or too late. `resolved` has values in place of references."""
     values = environment.effective if resolved is None else {**environment.effective, **resolved}
+    for name in sorted(environment.of_lambda):
+        if name in LAMBDAS_OWN or not re.fullmatch(r"[a-zA-Z]\w+", name, re.ASCII):
+            yield f"{name} cannot be set: it is Lambda's own, or no name that Lambda takes. Take it out."
     size = len(json.dumps(environment.of_lambda, separators=(",", ":"), ensure_ascii=False).encode())
     if size > AT_MOST_BYTES:
         yield (
@@ -94,10 +133,13 @@ def problems(environment: Environment, *, resolved: Mapping[str, str] | None = N
             "code is live. Keep long values in AWS, by reference (ssm:NAME, secretsmanager:NAME)."
         )
     if values.get("DEBUG", "").strip().lower() in ("1", "true", "yes"):
-        yield "DEBUG is set: it is for local development, and opens the API to everyone. Take it out of the stage."
+        where = "UNSET=DEBUG" if "DEBUG" in environment.of_lambda else "take it out of the stage"
+        yield f"DEBUG is set: it is for local development, and opens the API to everyone: {where}."
     jwks = values.get("AUTH_JWKS", "")
-    if jwks and "://" not in jwks and jwks not in tracked():
+    if jwks and "://" not in jwks and jwks not in shipped():
         yield f"AUTH_JWKS names the file {jwks!r}, which does not ship: a file has to be one of those that git tracks."
+    if any(key.startswith(IN_A_FILE) for key in listed(values.get("EDGE_TOKEN_KEYS"))):
+        yield "EDGE_TOKEN_KEYS names a file, which does not ship. Keep it in AWS, by reference (secretsmanager:NAME)."
     yield from _key_problems(values)
 
 

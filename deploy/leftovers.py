@@ -7,10 +7,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from deploy import alarms
 from deploy.logs import group_of
 from deploy.stages import Stage
 from deploy.versions import Versions
-from deploy.web_acl import name_of
+from deploy.web_acl import find, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,13 @@ def leftovers(stage: Stage, client: Callable[[str], Any]) -> Iterator[Leftover]:
     """What is there of a stage beside function and API. `client` gives a boto3 client of a service."""
     is_in_use = Versions(stage, client("lambda")).environment() is not None
     cloudwatch, logs, iam, wafv2 = (client(name) for name in ("cloudwatch", "logs", "iam", "wafv2"))
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stage.function}-")
-    names = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
-    if names:
+    if names := alarms.there(stage, cloudwatch):
         delete = partial(cloudwatch.delete_alarms, AlarmNames=names)
         yield Leftover(f"{len(names)} alarms {stage.function}-…", delete, is_in_use)
+    boards = cloudwatch.list_dashboards(DashboardNamePrefix=stage.function)["DashboardEntries"]
+    if any(board["DashboardName"] == stage.function for board in boards):
+        delete = partial(cloudwatch.delete_dashboards, DashboardNames=[stage.function])
+        yield Leftover(f"the dashboard {stage.function}", delete, is_in_use)
     groups = logs.describe_log_groups(logGroupNamePrefix=group_of(stage))["logGroups"]
     if any(group["logGroupName"] == group_of(stage) for group in groups):
         yield Leftover(
@@ -39,14 +42,13 @@ def leftovers(stage: Stage, client: Callable[[str], Any]) -> Iterator[Leftover]:
     for role in (stage.role, f"{stage.function}-ZappaLambdaExecutionRole"):
         if _has_role(iam, role):
             yield Leftover(f"the role {role}", partial(_delete_role, iam, role), is_in_use and role == stage.role)
-    for acl in wafv2.list_web_acls(Scope="REGIONAL", Limit=100)["WebACLs"]:
-        if acl["Name"] == name_of(stage):
-            yield Leftover(f"the web ACL {acl['Name']}", partial(_delete_acl, wafv2, acl), is_in_use)
+    if acl := find(wafv2, name_of(stage)):
+        yield Leftover(f"the web ACL {acl['Name']}", partial(_delete_acl, wafv2, acl), is_in_use)
     apigateway = client("apigateway")
     for operation, what in (("get_usage_plans", "usage plan"), ("get_api_keys", "API key")):
         for page in apigateway.get_paginator(operation).paginate():
             for item in page["items"]:
-                if item["name"].startswith(f"{stage.function}-"):
+                if stage.owns(item["name"]):
                     yield Leftover(f"the {what} {item['name']}")
     yield Leftover(f"the table {stage.table}")
     yield Leftover(f"the bucket {stage.settings.get('s3_bucket')}")

@@ -15,7 +15,6 @@ in that, by size.
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -28,7 +27,7 @@ from pathlib import Path
 from click import ClickException
 
 from deploy.bom import bill_of_materials
-from deploy.release import Release, release
+from deploy.release import Release, git, release
 from deploy.wheels import PROJECT, wheels
 
 OURS = ("streams", "streams_project", "clients/web")
@@ -61,7 +60,7 @@ LEFT_OUT = re.compile(
     | ^django/(test|core/management/commands/test\w*\.py)
     | ^drf_spectacular_sidecar/static/.*/(redoc/|oauth2-|favicon-|swagger-ui-standalone-)
     | ^rest_framework/(locale|static)/
-    | ^streams/management/commands/runserver\.py$
+    | ^streams_project/management/
     | ^streams_project/local_dynamodb\.py$
     | ^werkzeug/debug/shared/
     | ^zappa/(cli|core|letsencrypt|middleware_tests)\.py$
@@ -86,7 +85,7 @@ def build(
             for file in files_in(folder):
                 entry = zipfile.ZipInfo(file, MODIFIED)
                 entry.external_attr = 0o644 << 16
-                target.writestr(entry, (folder / file).read_bytes(), zipfile.ZIP_DEFLATED, 9)
+                target.writestr(entry, (folder / file).read_bytes(), zipfile.ZIP_DEFLATED, 6)
     most = AT_MOST_MIB_WITH_PUBLISHED_KEYS if with_published_keys else AT_MOST_MIB
     if archive.stat().st_size > most * 2**20:
         raise ClickException(f"The package has {archive.stat().st_size / 2**20:.1f} MiB, of at most {most}.")
@@ -101,20 +100,21 @@ def collect(folder: Path, now: Release, *, runtime: str, architecture: str, with
             for name in entries.namelist():
                 if not name.endswith("/") and not LEFT_OUT.search(name):
                     entries.extract(name, folder)
-    for name in tracked():
-        if not LEFT_OUT.search(name):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(PROJECT / name, folder / name)
+    for name in shipped():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT / name, folder / name)
     (folder / "release.json").write_text(json.dumps(now._asdict()))
     (folder / "bom.cdx.json").write_text(bill_of_materials(now, found))
 
 
-def tracked() -> list[str]:
-    """What git tracks of ours that can ship."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--", *OURS], cwd=PROJECT, check=True, capture_output=True, text=True
-    )
-    return [name for name in listed.stdout.split("\0") if name and (PROJECT / name).is_file()]
+def shipped() -> list[str]:
+    """What ships of ours: what git tracks of it. A link could lead to anything, so that none does."""
+    names = git("ls-files", "-z", "--", *OURS).split("\0")
+    return [name for name in names if name and _is_ours(PROJECT / name) and not LEFT_OUT.search(name)]
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def interpreter(runtime: str) -> str:
@@ -128,14 +128,9 @@ def interpreter(runtime: str) -> str:
 
 
 def _compile(folder: Path, python: str) -> None:
-    """Bytecode beside every source, as it will be found on Lambda. In a process of its own, with hashes fixed: else the
-    order of a set's members would differ from one package to the next."""
+    """Bytecode beside every source, as it will be found on Lambda."""
     command = [python, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    subprocess.run(
-        [*command, "-s", str(folder), "-p", "/var/task", str(folder)],
-        check=True,
-        env=os.environ | {"PYTHONHASHSEED": "0"},
-    )
+    subprocess.run([*command, "-s", str(folder), "-p", "/var/task", str(folder)], check=True)
 
 
 def manifest() -> str:

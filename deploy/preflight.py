@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 
 from deploy import environment as environments
+from deploy.consumers import PREFIX
 from deploy.environment import Environment
 from deploy.package import interpreter
 from deploy.references import resolve
@@ -20,14 +21,20 @@ from deploy.wheels import MACHINES, PROJECT
 
 NAME_AT_MOST = 64
 """Of a function, and of a role."""
-ROUTES = ("console", "docs", "healthz", "me", "openapi.json", "readyz", "static", "users")
+ROUTES = (PREFIX, "console", "docs", "healthz", "me", "openapi.json", "readyz", "static", "users")
 PAST_THE_ALIAS = ("alb_enabled", "docker_image_uri", "function_url_enabled", "slim_handler")
+PAST_THE_CHECKS = ("remote_env", "remote_env_bucket", "remote_env_file")
+CALLBACKS = {name: f"deploy.hooks.{name}" for name in ("settings", "zip", "post")}
 
 
 def problems(stage: Stage, environment: Environment, client: Callable[[str], Any]) -> Iterator[str]:
     """Everything that stands in the way of `zappa deploy` or `zappa update`, one line each. `client` gives a boto3
     client of a service."""
+    if no_texts := list(_texts(stage)):
+        yield from no_texts
+        return
     yield from _names(stage)
+    yield from _neighbours(stage)
     yield from _ways_in(stage)
     if stage.architecture not in MACHINES:
         yield f"The architecture {stage.architecture!r} is none of Lambda's: set it to {' or '.join(MACHINES)}."
@@ -47,10 +54,22 @@ def problems(stage: Stage, environment: Environment, client: Callable[[str], Any
         yield from _account(stage, client)
 
 
+def _texts(stage: Stage) -> Iterator[str]:
+    for setting in ("environment_variables", "aws_environment_variables"):
+        variables = stage.settings.get(setting, {})
+        if not isinstance(variables, dict):
+            yield f"{setting} is {variables!r}: set it to an object of names and texts."
+        elif others := ", ".join(name for name, value in variables.items() if not isinstance(value, str)):
+            yield f"{setting} holds what is no text: put the value of {others} in quotes."
+
+
 def _names(stage: Stage) -> Iterator[str]:
+    project = stage.settings.get("project_name")
     bucket = stage.settings.get("s3_bucket", "")
     if not stage.region:
         yield "No region: set aws_region in zappa_settings.json."
+    if not isinstance(project, str) or not re.fullmatch(r"[a-zA-Z][\w-]*", project, re.ASCII):
+        yield f"The project is named {project!r}: set project_name to a letter and more of a-z A-Z 0-9 _ -."
     for what, name in (("function", stage.function), ("role", stage.role)):
         if len(name) > NAME_AT_MOST:
             yield (
@@ -66,12 +85,26 @@ def _names(stage: Stage) -> Iterator[str]:
             f"The stage's name {stage.name!r} begins the route /{taken[0]}: API Gateway's prefix could not be told "
             "from it. Choose another."
         )
+    base = str(stage.settings.get("base_path") or "").strip("/").split("/")[0]
+    if base in ROUTES:
+        yield f"base_path {base!r} is the route /{base}, which could not be told from it. Choose another."
     if not stage.table:
         yield "The stage names no table: set DYNAMODB_TABLE in its environment_variables, to one of its own."
-    for other in stages():
-        same = (other.region, other.table) == (stage.region, stage.table)
-        if stage.table and other.name != stage.name and same:
+    elif not re.fullmatch(r"[\w.-]{3,255}", stage.table, re.ASCII):
+        yield f"DynamoDB takes no table named {stage.table!r}: 3 to 255 of a-z A-Z 0-9 _ - . only."
+
+
+def _neighbours(stage: Stage) -> Iterator[str]:
+    for other in stages(stage.file):
+        if other.name == stage.name or other.region != stage.region:
+            continue
+        if stage.table and other.table == stage.table:
             yield f"The stage works on the table {stage.table} of the stage {other.name}: give it one of its own."
+        if other.function == stage.function:
+            yield (
+                f"The stage would be the function {stage.function}, which the stage {other.name} is: Zappa tells "
+                "neither capitals nor _ from -. Choose another name."
+            )
 
 
 def _ways_in(stage: Stage) -> Iterator[str]:
@@ -88,6 +121,15 @@ def _ways_in(stage: Stage) -> Iterator[str]:
     for setting in PAST_THE_ALIAS:
         if stage.settings.get(setting):
             yield f"{setting} goes past the alias `live`, to versions that nobody has checked: take it out."
+    for setting in PAST_THE_CHECKS:
+        if stage.settings.get(setting):
+            yield f"{setting} is read when the function starts, past every check: take it out; ssm:NAME names a secret."
+    callbacks = stage.settings.get("callbacks") or {}
+    if missing := [name for name, callback in CALLBACKS.items() if callbacks.get(name) != callback]:
+        wanted = ", ".join(f'"{name}": "{CALLBACKS[name]}"' for name in missing)
+        yield f"Without its callbacks nothing is checked: add {wanted} to the stage's."
+    if stage.settings.get("api_key_required"):
+        yield "api_key_required would refuse players and browsers: take it out. Back ends get keys by [[consumers]]."
     if stage.settings.get("apigateway_version", "v1") != "v1":
         yield "An HTTP API has no throttling for each key, no web ACL and no answers of its own: use a REST API (v1)."
     if stage.settings.get("touch", True):

@@ -9,6 +9,7 @@ from typing import Any
 
 from deploy.alarms import plan_alarms
 from deploy.consumers import plan_consumers
+from deploy.dashboard import plan_dashboard
 from deploy.function import plan_concurrency, plan_log
 from deploy.gateway import api_of, plan_answers, plan_throttling
 from deploy.scaling import plan_scaling
@@ -32,7 +33,10 @@ def plan(stage: Stage, wanted: Wanted, client: Callable[[str], Any], *, only_tab
     apigateway = client("apigateway")
     api = api_of(stage, apigateway)
     if api is None:
-        raise LookupError(f"There is no API {stage.function} in {stage.region}. Run zappa deploy {stage.name} first.")
+        raise LookupError(
+            f"There is no API {stage.function} in {stage.region}. Run zappa deploy {stage.name} first; if that says it "
+            f"is deployed already, it was cut short: zappa undeploy {stage.name}, then again."
+        )
     region, api_id = str(stage.region), str(api["id"])
     yield from plan_concurrency(stage, wanted, client("lambda"))
     yield from plan_log(stage, wanted, client("logs"))
@@ -42,3 +46,4 @@ def plan(stage: Stage, wanted: Wanted, client: Callable[[str], Any], *, only_tab
     if wanted.viewer_rate is not None:
         yield from plan_web_acl(wanted.viewer_rate, stage=stage, api_id=api_id, region=region, wafv2=client("wafv2"))
     yield from plan_alarms(stage, wanted, region=region, cloudwatch=client("cloudwatch"))
+    yield from plan_dashboard(stage, client("cloudwatch"))

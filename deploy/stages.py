@@ -22,6 +22,8 @@ class Stage:
 
     name: str
     settings: Mapping[str, Any]
+    file: Path = SETTINGS
+    """Where it and its neighbours stand."""
 
     @property
     def function(self) -> str:
@@ -42,7 +44,7 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         """What Zappa's handler puts into the environment, over what Lambda has there."""
-        return dict(self.settings.get("environment_variables", {}))
+        return {name: str(value) for name, value in (self.settings.get("environment_variables") or {}).items()}
 
     @property
     def table(self) -> str | None:
@@ -59,6 +61,11 @@ class Stage:
         """`arm64` or `x86_64`."""
         return str(self.settings.get("architecture") or "x86_64")
 
+    def owns(self, name: str) -> bool:
+        """Whether something is named for this stage, and not for another whose name begins the same."""
+        longer = [other.function for other in stages(self.file) if other.function.startswith(f"{self.function}-")]
+        return name.startswith(f"{self.function}-") and not any(name.startswith(f"{other}-") for other in longer)
+
     def session(self) -> boto3.Session:
         """With the credentials that Zappa takes: the stage's profile, else the shell's."""
         profile: str | None = self.settings.get("profile_name")
@@ -70,19 +77,33 @@ class Stage:
         return self.session().client(service, endpoint_url=endpoint)
 
 
-def stage_of(name: str, path: Path = SETTINGS) -> Stage:
-    """Raises `KeyError` where there is none."""
-    return Stage(name, _merged(name, json.loads(path.read_text())))
+def stage_of(name: str, file: Path = SETTINGS) -> Stage:
+    """Raises `LookupError` where there is none, with what is wrong with the file."""
+    return Stage(name, _merged(name, _read(file)), file)
 
 
-def stages(path: Path = SETTINGS) -> list[Stage]:
+def stages(file: Path = SETTINGS) -> list[Stage]:
     """All that can be deployed: a stage that others extend is a base."""
-    settings = json.loads(path.read_text())
+    settings = _read(file)
     bases = {stage.get("extends") for stage in settings.values()}
-    return [stage_of(name, path) for name in settings if name not in bases]
+    return [stage_of(name, file) for name in settings if name not in bases]
 
 
-def _merged(name: str, stages: Mapping[str, Any]) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        settings: dict[str, dict[str, Any]] = json.loads(file.read_text())
+    except (OSError, ValueError) as exc:
+        raise LookupError(f"{file} cannot be read as JSON: {exc}") from exc
+    return settings
+
+
+def _merged(name: str, stages: Mapping[str, Any], below: tuple[str, ...] = ()) -> dict[str, Any]:
     """As Zappa does: what a stage says of a setting takes the place of what its base says."""
+    if name in below:
+        raise LookupError(f"The stages {', '.join(below)} extend each other in a circle.")
+    if name not in stages:
+        raise LookupError(
+            f"zappa_settings.json has no stage {name!r}" + (f", which {below[-1]} extends." if below else ".")
+        )
     stage = stages[name]
-    return {**(_merged(stage["extends"], stages) if "extends" in stage else {}), **stage}
+    return {**(_merged(stage["extends"], stages, (*below, name)) if "extends" in stage else {}), **stage}

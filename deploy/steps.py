@@ -1,9 +1,21 @@
 """What a plan is made of."""
 
+import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from botocore.exceptions import ClientError
+
+
+class Busy(Exception):
+    """Another run is at the same thing at the same time."""
+
+
+AT_ONCE = re.compile(r"AlreadyExists|Conflict|Concurrent|Duplicate|InUse|LimitExceeded|OptimisticLock|already enabled")
+"""In the code or the message with which AWS refuses what another run does, or has just done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,29 @@ class Step:
 
 def _text(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def carry_out(
+    plan: Callable[[], list[Step]], *, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
+) -> bool:
+    """Do what is left to do, and whether anything was. Where another run does the same at the same time, what is left
+    is planned anew."""
+    is_anything, goes = False, TRIES
+    while steps := plan():
+        is_anything, goes = True, goes - 1
+        try:
+            for step in steps:
+                say(f"{step} … ")
+                step.do()
+                say("done\n")
+            return True
+        except (Busy, ClientError) as exc:
+            code = exc.response["Error"]["Code"] if isinstance(exc, ClientError) else ""
+            if not goes or (code and not AT_ONCE.search(f"{code} {exc}")):
+                raise
+            say("another run is at it; looking again\n")
+            sleep(random.uniform(1, WAIT_SECONDS))
+    return is_anything
 
 
 TRIES, WAIT_SECONDS = 20, 3

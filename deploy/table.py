@@ -105,6 +105,7 @@ def _create(dynamodb: Any, name: str, wanted: Wanted) -> None:
 
 
 def _update(dynamodb: Any, name: str, **changes: Any) -> None:
+    dynamodb.get_waiter("table_exists").wait(TableName=name)
     dynamodb.update_table(TableName=name, **changes)
     dynamodb.get_waiter("table_exists").wait(TableName=name)
 

@@ -6,7 +6,7 @@ description has the versions that were live before, the last one first.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,8 +84,19 @@ class Versions:
                 raise NotFit(f"Version {version} answers {path} with {said[:500]}")
 
     def _environment(self, version: str) -> dict[str, str]:
+        return {**self.environment_of(version), **self._stage.environment}
+
+    def environment_of(self, version: str) -> dict[str, str]:
+        """What a version has of its own."""
         configuration = self._lambda.get_function_configuration(**self._name, Qualifier=version)
-        return {**configuration.get("Environment", {}).get("Variables", {}), **self._stage.environment}
+        return dict(configuration.get("Environment", {}).get("Variables", {}))
+
+    def set_environment(self, variables: Mapping[str, str]) -> None:
+        """Have the next version begin with these: Zappa keeps whatever is there. No traffic goes to it."""
+        if self.environment() != variables:
+            self._lambda.get_waiter("function_updated_v2").wait(**self._name)
+            self._lambda.update_function_configuration(**self._name, Environment={"Variables": dict(variables)})
+            self._lambda.get_waiter("function_updated_v2").wait(**self._name)
 
     def promote(self, version: str, *, share: float = 1.0) -> None:
         """Give a version the traffic, or a share of it that it takes beside the one that has it."""

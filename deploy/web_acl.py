@@ -41,7 +41,7 @@ def plan_web_acl(per_minute: int | None, *, stage: Stage, api_id: str, region: s
     in_front = _in_front(wafv2, resource)
     if in_front is not None and in_front["Name"] != name:
         raise LookupError(f"The API has the web ACL {in_front['Name']} already. Add a rate-based rule there.")
-    found = _find(wafv2, name)
+    found = find(wafv2, name)
     what = "let a viewer send so many requests a minute, an address a hundred times as many"
     if found is None:
         yield Step(what, partial(_create, wafv2, name, per_minute, resource), None, per_minute)
@@ -67,7 +67,8 @@ def _in_front(wafv2: Any, stage: str) -> dict[str, Any] | None:
     return found
 
 
-def _find(wafv2: Any, name: str) -> dict[str, Any] | None:
+def find(wafv2: Any, name: str) -> dict[str, Any] | None:
+    """The web ACL of that name."""
     marker: dict[str, str] = {}
     while True:
         page = wafv2.list_web_acls(Scope="REGIONAL", Limit=100, **marker)

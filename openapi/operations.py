@@ -3,24 +3,36 @@
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
 
 from openapi.schema import IDENTIFIER, USER_IDENTIFIER
 from openapi.shapes import (
+    EXAMPLES,
     LIMIT,
     START,
     TOKEN,
+    DryRun,
+    EdgeKeys,
     Ended,
     Health,
+    PlanList,
     PlayerStream,
     Stream,
     StreamList,
     UserLimit,
+    UserLimitSet,
     answer,
     refusals,
 )
 from streams.serializers import (
     ID,
+    HeartbeatSerializer,
     LimitSerializer,
     PlayerSerializer,
     StartSerializer,
@@ -34,6 +46,7 @@ WITH_BODY = ("payload-too-large", "unsupported-media-type")
 BODIES: dict[type[PlayerSerializer], tuple[str, dict[str, Any]]] = {
     StartSerializer: ("A start", START),
     TokenSerializer: ("The last token", {"token": TOKEN}),
+    HeartbeatSerializer: ("The last token", {"token": TOKEN, "state": "playing"}),
     LimitSerializer: ("A limit", LIMIT),
 }
 
@@ -66,8 +79,10 @@ OF_A_USER = [
 ]
 OF_A_STREAM = [*OF_A_USER, in_path("id", "The stream, by its id.")]
 STARTED = [
-    header("Location", "The stream's URL.", 200, 201),
-    EXPIRES,
+    header("Location", "The stream's URL.", 201),
+    header("Location", "The stream's URL.", 200, required=False),
+    header("Expires", "When the lease ends.", 201),
+    header("Expires", "When the lease ends.", 200, required=False),
 ]
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -82,6 +97,7 @@ EPOCH = OpenApiParameter(
     {"type": "integer", "minimum": 0, "maximum": 10**16 - 1},
     description="End only the playback that has this epoch.",
 )
+DRY_RUN = OpenApiParameter("dryRun", bool, description="Say whether it would be admitted, and take nothing.")
 EXCEPT = OpenApiParameter("except", IDENTIFIER, description="The stream that goes on.")
 
 
@@ -114,10 +130,14 @@ def started(id: str, parameters: list[OpenApiParameter]) -> Any:
     """A start, by `POST` or `PUT`."""
     answers = {
         201: answer(PlayerStream, "Admitted."),
-        200: answer(PlayerStream, "Admitted: the id held a slot already, and keeps that one."),
+        200: OpenApiResponse(
+            PolymorphicProxySerializer("StartAnswer", [PlayerStream, DryRun], resource_type_field_name=None),
+            "Admitted: the id held a slot already, and keeps that one. Or it would be admitted: a dry run.",
+            [OpenApiExample("a playback", EXAMPLES[PlayerStream]), OpenApiExample("a dry run", EXAMPLES[DryRun])],
+        ),
     }
-    refused = ("stream-limit-reached", "store-contended")
-    return operation(id, answers, *refused, body=StartSerializer, parameters=[*parameters, *STARTED])
+    refused = ("stream-limit-reached", "too-many-starts", "store-contended")
+    return operation(id, answers, *refused, body=StartSerializer, parameters=[*parameters, DRY_RUN, *STARTED])
 
 
 def health(id: str, *refused: str) -> Any:
@@ -167,8 +187,8 @@ class Streams(OpenApiViewExtension):
             heartbeat=operation(
                 "renewStream",
                 {200: answer(PlayerStream, "Renewed, with a new token.")},
-                *(*ended, "store-contended"),
-                body=TokenSerializer,
+                *(*ended, "too-many-starts", "store-contended"),
+                body=HeartbeatSerializer,
                 parameters=stream,
                 everywhere=BY_TOKEN,
             ),
@@ -205,8 +225,53 @@ class Limit(OpenApiViewExtension):
         return described(
             self.target_class,
             get=operation("readLimit", limit, tag="Limit"),
-            put=operation("setLimit", limit, tag="Limit", body=LimitSerializer),
-            delete=operation("clearLimit", {204: OpenApiResponse(description="The default holds.")}, tag="Limit"),
+            put=operation(
+                "setLimit",
+                {200: answer(UserLimitSet, "The limit.")},
+                "store-contended",
+                tag="Limit",
+                body=LimitSerializer,
+            ),
+            delete=operation(
+                "clearLimit",
+                {204: OpenApiResponse(description="The default holds.")},
+                "store-contended",
+                tag="Limit",
+            ),
+        )
+
+
+class Plans(OpenApiViewExtension):
+    """The plans in force."""
+
+    target_class = "streams.views.PlansView"
+
+    def view_replacement(self) -> Any:
+        refused = tuple(type_ for type_ in FOR_USERS if type_ != "store-unavailable")
+        return described(
+            self.target_class,
+            get=operation(
+                "listPlans",
+                {200: answer(PlanList, "The plans.")},
+                tag="Limit",
+                parameters=[header("WWW-Authenticate", "How to authenticate.", 401), *RETRY_AFTER],
+                everywhere=refused,
+            ),
+        )
+
+
+class PublicKeys(OpenApiViewExtension):
+    """The public keys of edge tokens."""
+
+    target_class = "streams.views.EdgeKeysView"
+
+    def view_replacement(self) -> Any:
+        cached = header("Cache-Control", "How long the keys may be kept.", 200, schema={"const": "public, max-age=300"})
+        keys = {200: answer(EdgeKeys, "The keys; none where no edge tokens are signed with published keys.")}
+        parameters = [cached, *RETRY_AFTER]
+        return described(
+            self.target_class,
+            get=operation("readEdgeKeys", keys, tag="Edge", parameters=parameters, everywhere=EVERYWHERE),
         )
 
 

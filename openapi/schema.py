@@ -85,6 +85,16 @@ class MetadataSchema(OpenApiSerializerFieldExtension):
         return {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 
 
+class WhereSchema(OpenApiSerializerFieldExtension):
+    """Which streams a rule counts."""
+
+    target_class = "openapi.shapes.Where"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        values = {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
+        return {"type": "object", "additionalProperties": values}
+
+
 class Replace(OpenApiSerializerFieldExtension):
     """Streams to end for a start."""
 
@@ -150,13 +160,14 @@ def tidied(result: dict[str, Any], **context: Any) -> dict[str, Any]:
     refusals = result["components"]["responses"] = {}
     for item in result["paths"].values():
         for operation in item.values():
+            operation.get("requestBody", {})["required"] = True
             for status, response in operation["responses"].items():
                 for media_type, content in response.get("content", {}).items():
                     name = content["schema"]["$ref"].rpartition("/")[2]
                     if media_type == MEDIA_TYPE:
                         refusals[name] = response
                         operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
-                    elif name == "PlayerStream":
+                    elif name in ("PlayerStream", "StartAnswer"):
                         response["links"] = NEXT
     for path, item in [*result["paths"].items()]:
         if path.startswith(EACH_USER):

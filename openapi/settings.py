@@ -21,6 +21,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "Streams", "description": "For players: start, keep alive, stop."},
         {"name": "Limit", "description": "How many streams a user may hold. For operators."},
+        {"name": "Edge", "description": "For CDNs, origins and licence servers."},
         {"name": "Health", "description": "For what watches the service."},
     ],
     "PREPROCESSING_HOOKS": ["openapi.operations.endpoints"],

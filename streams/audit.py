@@ -1,13 +1,17 @@
 """What operators did: who, what, to whom, before and after. One log line each (`streams.audit`), by API and by command
 alike, which no `LOG_LEVEL` silences."""
 
+import hashlib
+import hmac
 import logging
+from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.utils.crypto import salted_hmac
 
 log = logging.getLogger(__name__)
+
+IN_CLEAR_AT_MOST_CHARACTERS = 130
 
 
 def record(action: str, *, by: str | None, user_id: str, before: Any, after: Any, **what: Any) -> None:
@@ -17,10 +21,14 @@ def record(action: str, *, by: str | None, user_id: str, before: Any, after: Any
     log.info(action, extra={"audit": {**facts, "before": before, "after": after}})
 
 
-def user_in_logs(user_id: str) -> str:
-    """A user's name in log lines: a keyed hash, the same in every line and of no use without the key. It changes when
-    the first of `LEASE_TOKEN_KEYS` does."""
-    if settings.LOG_USER_IDS:
+def user_in_logs(user_id: str, key: str | None = None) -> str:
+    """A user's name in log lines: a keyed hash, the same in every line and of no use without the key, which is the
+    first of `LEASE_TOKEN_KEYS`."""
+    if settings.LOG_USER_IDS and len(ascii(user_id)) <= IN_CLEAR_AT_MOST_CHARACTERS:
         return user_id
-    key = settings.LEASE_TOKEN_KEYS[0]
-    return "user-" + salted_hmac("streams.log", user_id, secret=key, algorithm="sha256").hexdigest()[:16]
+    return "user-" + hmac.digest(_key(key or settings.LEASE_TOKEN_KEYS[0]), user_id.encode(), "sha256").hex()[:16]
+
+
+@cache
+def _key(secret: str) -> bytes:
+    return hashlib.sha256(b"streams.log" + secret.encode()).digest()

@@ -16,6 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from streams.published_keys import KeysAtUrl, KeysInFile
+from streams.rules import NOTHING_GRANTED, Entitlement
 
 OPERATE = "streams:operate"
 """The scope to start, read and end streams of any user."""
@@ -23,6 +24,7 @@ ADMIN = "streams:admin"
 """The scope to set limits."""
 
 TOKEN_AT_MOST_CHARACTERS = 8192
+PLAN_AT_MOST_CHARACTERS = 64
 TOKEN_LEEWAY_SECONDS = 10
 """For clocks that disagree."""
 TOKEN_AT_MOST_SECONDS = 365 * 86_400 + TOKEN_LEEWAY_SECONDS
@@ -50,13 +52,12 @@ KINDS: Mapping[type[jwt.PyJWTError], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: a viewer has a `user_id`, a back end the `key_name` of its key. `stream_limit` is an entitlement of
-    the viewer."""
+    """Who calls: a viewer has a `user_id`, a back end the `key_name` of its key."""
 
     user_id: str | None = None
     key_name: str | None = None
     scopes: frozenset[str] = frozenset()
-    stream_limit: int | None = None
+    entitlement: Entitlement = NOTHING_GRANTED
     is_authenticated: bool = True
 
     @property
@@ -71,7 +72,7 @@ class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer` with a JWT (RFC 7519) of the configured issuer and audience.
 
     Claims: `sub` the user, `exp`, optionally `nbf`, scopes in `AUTH_SCOPE_CLAIMS` (text with blanks between, or
-    a list), and `stream_limit` where the issuer is trusted with it. The algorithms are those of the
+    a list), and `stream_limit` and `stream_plan` where the issuer is trusted with them. The algorithms are those of the
     configured keys and no others.
     """
 
@@ -125,8 +126,11 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
     limit = claims.get("stream_limit") if settings.AUTH_TRUST_STREAM_LIMIT else None
     if limit is not None and (type(limit) is not int or not 0 <= limit <= settings.HIGHEST_LIMIT):
         raise jwt.InvalidTokenError("stream_limit is not a limit")
+    plan = claims.get("stream_plan") if settings.AUTH_TRUST_STREAM_PLAN else None
+    if plan is not None and not (isinstance(plan, str) and 0 < len(plan) <= PLAN_AT_MOST_CHARACTERS and plan.isascii()):
+        raise jwt.InvalidTokenError("stream_plan is not a plan")
     scopes = frozenset(word for name in settings.AUTH_SCOPE_CLAIMS for word in _words(claims.get(name)))
-    return Caller(user_id=user_id, scopes=scopes, stream_limit=limit)
+    return Caller(user_id=user_id, scopes=scopes, entitlement=Entitlement(limit, plan))
 
 
 def _words(claim: Any) -> list[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streams.rules.accounts import Ending, Lease
+    from streams.rules.accounts import Account, Ending, Lease
+    from streams.rules.plans import Rule
 
 
 class StreamsError(Exception):
@@ -24,12 +25,23 @@ class InvalidRequest(StreamsError):
 
 
 class StreamLimitReached(StreamsError):
-    """Refused: every slot is held by another live stream. `holders` says which; `retry_at` (ms) is when one may
-    free, None when no wait helps."""
+    """Refused: other live streams hold every slot, or every place under a `rule` of the plan. `holders` says which of
+    them count; `retry_at` (ms) is when one may free, None when no wait helps; `before` is the account as it was."""
 
-    def __init__(self, *, limit: int, holders: list[Lease], retry_at: int | None) -> None:
+    def __init__(
+        self, *, limit: int, plan: str, rule: Rule | None, holders: list[Lease], retry_at: int | None, before: Account
+    ) -> None:
         super().__init__(limit, holders, retry_at)
-        self.limit, self.holders, self.retry_at = limit, holders, retry_at
+        self.limit, self.plan, self.rule = limit, plan, rule
+        self.holders, self.retry_at, self.before = holders, retry_at, before
+
+
+class TooManyStarts(StreamsError):
+    """Refused: the user's streams start faster than the policy allows. `retry_at` (ms) is when the next may."""
+
+    def __init__(self, *, retry_at: int) -> None:
+        super().__init__(retry_at)
+        self.retry_at = retry_at
 
 
 class StreamEnded(StreamsError):

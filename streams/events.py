@@ -1,28 +1,40 @@
-"""What came of each request, as metrics: a line on standard output, in CloudWatch's embedded metric format.
+"""What was decided for whom, and why: an event for each decision, to the sinks that the settings name.
 
-CloudWatch makes metrics of such lines by itself: no call, no agent, and no counter to keep in step between instances.
-Source:
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html"""
+docs/events.md says what each means, docs/events.schema.json has their shape, `streams_project.events` writes them."""
 
-import json
-import sys
-from collections import Counter
-from typing import Final
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
-NAMESPACE: Final = "StreamLimits"
+from streams.rules import Lease
 
 
-def record(*outcomes: str, now: int) -> None:
-    """Count these outcomes (`admitted`, `denied`, `renewed`, `stopped`, `evicted`, `replaced`, `expired`, `contended`,
-    `unavailable`, of an outage `grace-started`, `grace-renewed`, `grace-admitted`, `grace-refused`, and as
-    `credentials-…` those that were refused, by kind) at `now` (ms)."""
-    if not settings.METRICS or not outcomes:
-        return
-    counts = Counter(outcomes)
-    metrics = [{"Name": outcome, "Unit": "Count"} for outcome in counts]
-    directive = {"Namespace": NAMESPACE, "Dimensions": [["Table"]], "Metrics": metrics}
-    line = {"_aws": {"Timestamp": now, "CloudWatchMetrics": [directive]}, "Table": settings.DYNAMODB_TABLE, **counts}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+class EventFacts(TypedDict, total=False):
+    """What an event says beside its kind and its instant. None is not said."""
+
+    user: str
+    id: str
+    deviceType: str | None
+    plan: str | None
+    rule: str | None
+    limit: int
+    expiresAt: int | None
+    holders: list[Lease]
+    reason: str
+    by: str | None
+
+
+def record(*kinds: str, now: int, **facts: Unpack[EventFacts]) -> None:
+    """Tell of these decisions, made at `now` (ms). The user is named as callers do; no sink says it in the clear."""
+    for path in settings.EVENT_SINKS:
+        for kind in kinds:
+            _sink(path)(kind, now, facts)
+
+
+@cache
+def _sink(path: str) -> Callable[[str, int, EventFacts], Any]:
+    sink: Callable[[str, int, EventFacts], Any] = import_string(path)
+    return sink

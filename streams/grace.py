@@ -23,7 +23,7 @@ _counting = Lock()
 def may_start(user_id: str, lease: Lease, *, now: int) -> bool:
     """Whether the user gets this lease beside the others, whose number the viewer's own bearer token may limit too."""
     at_most = settings.GRACE_STREAMS_AT_MOST
-    at_most = at_most if lease.entitlement is None else min(at_most, lease.entitlement)
+    at_most = at_most if lease.entitlement.limit is None else min(at_most, lease.entitlement.limit)
     return settings.WHEN_STORE_IS_DOWN == "open" and _count(user_id, lease, at_most=at_most, now=now)
 
 

@@ -25,8 +25,8 @@ class UserStreams(Model):
              an update expression can copy a number to a path of its own but not into a map that it writes whole
     `ended`  id -> an ending, the last few
     `version` grows with every write
-    `limit`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
-    `limited_at` when an operator last set or cleared it (ms): an earlier one that comes late changes nothing
+    `mints`  the instant (ms) up to which the starts so far are paid for; absent until the first that is charged
+    `limit`, `plan`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
     `ttl`    epoch seconds, when DynamoDB may forget the row; housekeeping only, no decision looks at it
     """
 
@@ -46,10 +46,11 @@ class UserStreams(Model):
     leases: MapAttribute[str, Any] = MapAttribute(attr_name="l")
     priors: MapAttribute[str, Any] = MapAttribute(attr_name="p")
     ended: MapAttribute[str, Any] = MapAttribute(attr_name="d")
+    mints = NumberAttribute(attr_name="m", null=True)
     limit = NumberAttribute(null=True)
+    plan = UnicodeAttribute(null=True)
     when_full = UnicodeAttribute(null=True)
     keep_until = NumberAttribute(null=True)
-    limited_at = NumberAttribute(null=True)
     ttl = TTLAttribute(null=True)
 
     @classmethod
@@ -92,8 +93,12 @@ class UserStreams(Model):
 
 
 def _begin_anew() -> None:
-    """Connections, credentials and what is known of the store belong to one process."""
-    UserStreams.disconnect()
+    """Connections, credentials and what is known of the store belong to one process. libcurl's client itself stays."""
+    connection: Any = UserStreams._connection and UserStreams._connection.connection
+    if settings.DYNAMODB_TRANSPORT == "curl" and connection is not None:
+        connection.begin_anew()
+    else:
+        UserStreams.disconnect()
     calls.forget_failures()
 
 

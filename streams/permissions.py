@@ -32,6 +32,15 @@ class MayUseStreams(BasePermission):
         return OPERATE in caller.scopes or (caller.user_id is not None and caller.user_id == view.user_id)  # type: ignore[attr-defined]  # a UserView
 
 
+class IsAdministrator(BasePermission):
+    """Administrators, and everyone where access is open."""
+
+    @override
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        caller = request.user
+        return ADMIN in caller.scopes if isinstance(caller, Caller) else bool(settings.OPEN_ACCESS)
+
+
 class MaySetLimits(MayUseStreams):
     """Administrators; whoever may use the user's streams may read."""
 

@@ -27,6 +27,7 @@ from streams.errors import (
     StreamEnded,
     StreamLimitReached,
     StreamNotFound,
+    TooManyStarts,
 )
 from streams.parsers import PayloadTooLarge
 from streams.serializers import ending_body, stream_body
@@ -91,11 +92,16 @@ def _holders(error: StreamLimitReached, call: Answered) -> Facts:
     streams = [stream_body(call.user_id, lease, now=call.now) for lease in error.holders]
     # Without a holder (a limit of 0) no wait helps, so none is named.
     headers = {} if error.retry_at is None else _retry_after((error.retry_at - call.now) / 1000)
-    return {"limit": error.limit, "streams": streams}, headers
+    rule = {"rule": {"name": error.rule.name, "message": error.rule.message}} if error.rule else {}
+    return {"limit": error.limit, "plan": error.plan, **rule, "streams": streams}, headers
 
 
 def _ending(error: StreamEnded, call: Answered) -> Facts:
     return ending_body(error), {}
+
+
+def _next_start(error: TooManyStarts, call: Answered) -> Facts:
+    return {}, _retry_after((error.retry_at - call.now) / 1000)
 
 
 def _wait(error: Any, call: Answered) -> Facts:
@@ -134,6 +140,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     StreamEnded: Problem("stream-ended", 410, "The stream is over", _ending),
     PayloadTooLarge: Problem("payload-too-large", 413, "The body is too large"),
     drf.UnsupportedMediaType: Problem("unsupported-media-type", 415, "The body must be application/json", _only_json),
+    TooManyStarts: Problem("too-many-starts", 429, "The user's streams start too fast one after another", _next_start),
     drf.Throttled: Problem("throttled", 429, "Too many requests", _wait),
     IssuerUnavailable: Problem("issuer-unavailable", 503, "The issuer's keys cannot be read; nothing is known", _soon),
     StoreUnavailable: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),

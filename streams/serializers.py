@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from random import SystemRandom
 from typing import Any, ClassVar, override
@@ -11,7 +12,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from streams.errors import StreamEnded
-from streams.rules import Lease, WhenFull
+from streams.rules import Lease, Policy, WhenFull
 from streams.service import Listing, Playing
 
 JITTER = SystemRandom()
@@ -30,9 +31,11 @@ KEY_AT_MOST_BYTES = 2048
 STREAM_ID_AT_MOST_BYTES = 256
 TOKEN_AT_MOST_CHARACTERS = 12_288
 """A grace lease's token has all of its start in it."""
+SHORTEST_LEASE_MS = min(plan.lease_ms for plan in settings.PLANS.all)
 ERRORS_AT_MOST = 10
 """Of a kind, in an answer: one that grew with the request would be a lever."""
 
+STATES = ("playing", "paused")
 METADATA_KEYS, METADATA_BYTES = 8, 256
 METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
@@ -222,16 +225,37 @@ class TokenSerializer(PlayerSerializer):
     token = TextField(max_length=TOKEN_AT_MOST_CHARACTERS)
 
 
-class LimitSerializer(OperatorSerializer):
-    """A user's own limit."""
+class HeartbeatSerializer(TokenSerializer):
+    """A heartbeat, and whether the player plays."""
 
-    limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
+    state = serializers.ChoiceField(
+        choices=STATES, required=False, error_messages={"invalid_choice": f"Must be one of {', '.join(STATES)}."}
+    )
+
+
+class LimitSerializer(OperatorSerializer):
+    """A user's own plan or limit."""
+
+    limit = WholeField(required=False, allow_null=True, min_value=0, max_value=settings.HIGHEST_LIMIT)
+    plan = TextField(required=False, allow_null=True, help_text="The name of a plan.")
     whenFull = serializers.ChoiceField(
         choices=[choice.value for choice in WhenFull],
-        default=WhenFull.DENY.value,
+        required=False,
         allow_null=True,
         error_messages={"invalid_choice": f"Must be one of {', '.join(WhenFull)}."},
     )
+    endSurplus = serializers.BooleanField(required=False, help_text="Whether the streams above it end at once.")
+
+    @override
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        known = [plan.name for plan in settings.PLANS.all]
+        if attrs.get("plan", settings.PLANS.name) not in known:
+            raise serializers.ValidationError({"plan": [f"Not a plan. The plans are: {', '.join(known)}."]})
+        if not attrs.keys() & {"limit", "plan"}:
+            raise serializers.ValidationError({"limit": ["Give a limit, or a plan, or both."]})
+        if "plan" not in attrs:
+            attrs.setdefault("whenFull", WhenFull.DENY.value)
+        return attrs
 
 
 def iso(instant: int) -> str:
@@ -241,6 +265,8 @@ def iso(instant: int) -> str:
 
 def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
     """A stream as everyone may see it. `leaseSeconds` is what is left of the lease."""
+    left = max(0, lease.expires_at - now)
+    due = max(SHORTEST_LEASE_MS, left if lease.paused_at else min(left, settings.LONGEST_LEASE_MS)) / 3
     return {
         "id": lease.id,
         "userId": user_id,
@@ -252,26 +278,36 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
         "metadata": lease.metadata,
         "startedAt": iso(lease.started_at),
         "expiresAt": iso(lease.expires_at),
-        "leaseSeconds": max(0, lease.expires_at - now) / 1000,
-        "heartbeatSeconds": round(settings.LEASE_SECONDS / 3 * JITTER.uniform(0.9, 1), 3),
+        "leaseSeconds": left / 1000,
+        "heartbeatSeconds": round(due / 1000 * JITTER.uniform(0.9, 1), 3),
+        "state": STATES[lease.paused_at > 0],
+        "pausedAt": iso(lease.paused_at) if lease.paused_at else None,
         "epoch": lease.epoch,
     }
 
 
 def player_body(playing: Playing, *, now: int) -> dict[str, Any]:
-    """A stream as its own player sees it: with the token. `isGrace`: it plays while the store is down."""
-    return stream_body(playing.user_id, playing.lease, now=now) | {"token": playing.token, "isGrace": playing.is_grace}
+    """A stream as its own player sees it: with the token, and the edge token where there is one. `isGrace`:
+    it plays while the store is down."""
+    edge = {"edgeToken": playing.edge_token} if playing.edge_token else {}
+    token = {"token": playing.token, "isGrace": playing.is_grace}
+    return stream_body(playing.user_id, playing.lease, now=now) | token | edge
 
 
 def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
-    """A user's live streams and what is left of the limit."""
+    """A user's live streams, what is left of the limit, and the last streams that are over, newest first."""
     active, limit = len(listing.streams), listing.policy.limit
     return {
         "userId": user_id,
+        "plan": listing.policy.name,
         "limit": limit,
         "active": active,
         "available": max(0, limit - active),
         "streams": [stream_body(user_id, lease, now=now) for lease in listing.streams],
+        "ended": [
+            {"id": id, "reason": ending.reason.value, "endedAt": iso(ending.at), "endedBy": ending.by}
+            for id, ending in listing.ended
+        ],
     }
 
 
@@ -279,9 +315,42 @@ def limit_body(user_id: str, listing: Listing) -> Mapping[str, Any]:
     """The limit that holds for a user, and whether it is the default."""
     return {
         "userId": user_id,
+        "plan": listing.policy.name,
         "limit": listing.policy.limit,
         "whenFull": listing.policy.when_full.value,
         "isDefault": listing.is_default,
+    }
+
+
+def override_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What an operator overrides, in the rule's words."""
+    names = {"limit": "limit", "plan": "plan", "when_full": "whenFull"}
+    override = {name: body.get(field) for name, field in names.items()}
+    when_full = override["when_full"] and WhenFull(override["when_full"])
+    return override | {"when_full": when_full, "end_surplus": body.get("endSurplus", False)}
+
+
+def override_body(user_id: str, listing: Listing, *, end_surplus: bool, **override: Any) -> Mapping[str, Any]:
+    """The limit that holds from now on, and which streams ended for it, where the surplus was to."""
+    ended = {"ended": [lease.id for lease in listing.streams]} if end_surplus else {}
+    return {**limit_body(user_id, listing), **ended}
+
+
+def dry_run_body(policy: Policy, ended: list[Lease]) -> dict[str, Any]:
+    """What a start would be admitted under, and which streams would end for it."""
+    return {"isAdmitted": True, "plan": policy.name, "limit": policy.limit, "ended": [lease.id for lease in ended]}
+
+
+def plan_body(plan: Policy) -> dict[str, Any]:
+    """A plan, as its file has it."""
+    return {
+        "name": plan.name,
+        "limit": plan.limit,
+        "whenFull": plan.when_full.value,
+        "leaseSeconds": plan.lease_ms // 1000,
+        "relaxedLeaseSeconds": plan.relaxed_lease_ms and plan.relaxed_lease_ms // 1000,
+        "pausedSeconds": plan.paused_ms and plan.paused_ms // 1000,
+        "rules": [asdict(rule) for rule in plan.rules],
     }
 
 

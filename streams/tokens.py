@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.signing import BadSignature, Signer
 
 from streams.errors import InvalidToken
-from streams.rules import Hold, Lease, StartRequest
+from streams.rules import Entitlement, Hold, Lease, Pace, StartRequest
 
 SALT = "streams.token"
 
@@ -22,17 +22,20 @@ class Play(NamedTuple):
     user_id: str
     request: StartRequest
     expires_at: int
+    pace: Pace | None = None
 
     @property
     def hold(self) -> Hold:
         """As the rule has it."""
-        return Hold(epoch=self.request.epoch, expires_at=self.expires_at, is_grace=self.request.is_grace)
+        is_grace = self.request.is_grace
+        return Hold(epoch=self.request.epoch, expires_at=self.expires_at, pace=self.pace, is_grace=is_grace)
 
 
 def issue(user_id: str, lease: Lease, *, grace: StartRequest | None = None) -> str:
-    """The token of a lease, or of a grace lease, with all of its start but for the streams that it was to replace."""
+    """The token of a lease, and of the pace that it was given; of a grace lease, with all of its start but for the
+    streams that it was to replace."""
     start = [] if grace is None else [asdict(replace(grace, replace={}, is_grace=True))]
-    signed = [user_id, lease.id, lease.epoch, lease.expires_at, lease.stream_id, *start]
+    signed = [user_id, lease.id, lease.epoch, lease.expires_at, lease.stream_id, lease.pace, *start]
     return _signer().sign_object(signed, compress=grace is not None)
 
 
@@ -46,11 +49,13 @@ def verify(token: str, *, user_id: str | None, id: str) -> Play:
         signed: Any = _signer().unsign_object(token)
     except BadSignature as exc:
         raise InvalidToken from exc
-    of_user, of_id, epoch, expires_at, stream_id, *grace = signed
+    of_user, of_id, epoch, expires_at, stream_id, pace, *grace = signed
     if of_id != id or user_id not in (None, of_user):
         raise InvalidToken
-    request = StartRequest(**grace[0]) if grace else StartRequest(id=id, stream_id=stream_id, epoch=epoch, nonce="")
-    return Play(of_user, request, expires_at)
+    request = StartRequest(id=id, stream_id=stream_id, epoch=epoch, nonce="")
+    if grace:
+        request = StartRequest(**grace[0] | {"entitlement": Entitlement(*grace[0]["entitlement"])})
+    return Play(of_user, request, expires_at, Pace(*pace) if pace else None)
 
 
 def _signer() -> Signer:

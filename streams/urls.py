@@ -8,7 +8,7 @@ from django.urls import URLPattern, path
 from rest_framework.permissions import AllowAny
 
 from streams.parsers import PlainTextJSONParser, StrictJSONParser
-from streams.views import AccountView, HealthView, LimitView, ReadyView, StreamViewSet
+from streams.views import AccountView, EdgeKeysView, HealthView, LimitView, PlansView, ReadyView, StreamViewSet
 
 BY_TOKEN: dict[str, Any] = {"authentication_classes": (), "permission_classes": (AllowAny,)}
 """The token in the body is the credential; no other is looked at, so that none that has expired is in the way."""
@@ -37,6 +37,8 @@ def _routes() -> Iterator[URLPattern]:
         for place, (name, view) in of_a_user.items():
             yield path(f"users/<str:user_id>{place}{slash}", view, name=name)
             yield path(f"me{place}{slash}", view, name=f"my-{name}")
+        yield path(f"plans{slash}", PlansView.as_view(), name="plans")
+        yield path(f".well-known/jwks.json{slash}", EdgeKeysView.as_view(), name="edge-keys")
         yield path(f"healthz{slash}", HealthView.as_view(), name="healthz")
         yield path(f"readyz{slash}", ReadyView.as_view(), name="readyz")
 

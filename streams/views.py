@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, override
 from urllib.parse import quote
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 from django.utils.http import http_date
@@ -19,22 +20,27 @@ from rest_framework.viewsets import ViewSetMixin
 from streams import service
 from streams.authentication import Caller
 from streams.errors import InvalidRequest
-from streams.permissions import MaySetLimits
+from streams.permissions import IsAdministrator, MaySetLimits
 from streams.problems import plain_response
-from streams.rules import Asked, Lease, WhenFull
+from streams.rules import NOTHING_GRANTED, Asked, Lease
 from streams.serializers import (
     ID,
     ID_IS,
     KEY_AT_MOST_BYTES,
     USER_ID,
     USER_ID_IS,
+    HeartbeatSerializer,
     LimitSerializer,
     PlayerSerializer,
     StartSerializer,
     TokenSerializer,
+    dry_run_body,
     is_key,
     limit_body,
     listing_body,
+    override_body,
+    override_of,
+    plan_body,
     player_body,
     stream_body,
 )
@@ -85,9 +91,12 @@ class UserView(APIView):
             raise NotAuthenticated("/me is the user of a viewer's bearer token: send one, or call /users/{userId}.")
         if not is_key(user_id):
             raise InvalidRequest(userId=f"The token's sub must be text of 1 to {KEY_AT_MOST_BYTES} bytes of UTF-8.")
-        entitlement = caller.stream_limit if isinstance(caller, Caller) and caller.user_id == user_id else None
+        entitlement = (
+            caller.entitlement if isinstance(caller, Caller) and caller.user_id == user_id else NOTHING_GRANTED
+        )
         operator = caller.operator if isinstance(caller, Caller) else None
-        return Context(user_id=user_id, now=self.now, entitlement=entitlement, operator=operator)
+        network = self.request.META.get("streams.edge_network")
+        return Context(user_id=user_id, now=self.now, entitlement=entitlement, operator=operator, network=network)
 
     def parse(self, shape: type[PlayerSerializer]) -> dict[str, Any]:
         """The body, checked. Its serializer is made once for each shape, since making one copies every field, a tenth
@@ -107,7 +116,8 @@ class StreamViewSet(ViewSetMixin, UserView):
     def list(self, request: Request, user_id: str | None = None) -> Response:
         """The user's live streams, and how many more may start.
 
-        Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free.
+        Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free. `ended`
+        has the last of those that are over, and why.
         """
         context = self.context
         listing = service.listing(context)
@@ -121,7 +131,7 @@ class StreamViewSet(ViewSetMixin, UserView):
         Takes a slot of the user's, and answers with the stream, its `id` and the `token` for its first heartbeat. The
         same `deviceId` starting again keeps its slot; without one, the same `Idempotency-Key` does; without either,
         each start takes a slot of its own. `replace` ends the streams it names in the same write, for a viewer who
-        chose them.
+        chose them. With `?dryRun=true` it takes nothing, and says whether it would.
         """
         sent = request.META.get("HTTP_IDEMPOTENCY_KEY")
         is_quoted = sent is not None and len(sent) > 1 and sent[0] == sent[-1] == '"'
@@ -148,8 +158,15 @@ class StreamViewSet(ViewSetMixin, UserView):
             device_type=body.get("deviceType"),
             title=body.get("title"),
             metadata=body.get("metadata", {}),
+            network=self.request.META.get("streams.network"),
             replace=body.get("replace", {}),
         )
+        # A long query is not taken apart without need.
+        asked_for = self.request.query_params.getlist("dryRun") if "dryRun" in self.request.META["QUERY_STRING"] else []
+        if asked_for not in ([], ["true"], ["false"]):
+            raise InvalidRequest(dryRun="Must be true or false.")
+        if asked_for == ["true"]:
+            return Response(dry_run_body(*service.dry_run(self.context, asked)))
         playing = service.start(self.context, asked)
         return Response(
             player_body(playing, now=self.now),
@@ -170,9 +187,14 @@ class StreamViewSet(ViewSetMixin, UserView):
         """Keep a stream alive.
 
         Send it every `heartbeatSeconds` with the token of the last start or heartbeat, which is all the credential it
-        needs. It renews the lease and answers with a new token, to be used from now on.
+        needs. It renews the lease and answers with a new token, to be used from now on. With `state` `paused` the
+        stream keeps its slot for as long as the plan lets it be paused; `playing`, or none, goes on.
         """
-        playing = service.renew(self.parse(TokenSerializer)["token"], user_id=user_id, id=id, now=self.now)
+        body = self.parse(HeartbeatSerializer)
+        is_paused, network = body.get("state") == "paused", self.request.META.get("streams.edge_network")
+        playing = service.renew(
+            body["token"], user_id=user_id, id=id, now=self.now, is_paused=is_paused, network=network
+        )
         return Response(player_body(playing, now=self.now), headers=_expires(playing.lease))
 
     def stop(self, request: Request, id: str, user_id: str | None = None) -> Response:
@@ -239,14 +261,15 @@ class LimitView(UserView):
         return Response(limit_body(context.user_id, service.listing(context)))
 
     def put(self, request: Request, user_id: str | None = None) -> Response:
-        """Set a limit of the user's own.
+        """Set a plan or a limit of the user's own.
 
-        It goes before the default, and `whenFull` says what a start over it meets: `deny` refuses it, `evict-oldest`
-        ends the oldest stream. Live streams stay when it is lowered.
+        They go before the default, a limit before the plan's number, and `whenFull` says what a start over it meets:
+        `deny` refuses it, `evict-oldest` ends the oldest stream. What is not given is the plan's. Live streams stay
+        when it is lowered; with `endSurplus` those end that would not be playing had it held from the start, and a
+        limit of 0 suspends the user at once.
         """
-        body, context = self.parse(LimitSerializer), self.context
-        listing = service.set_limit(context, limit=body["limit"], when_full=WhenFull(body["whenFull"]))
-        return Response(limit_body(context.user_id, listing))
+        context, override = self.context, override_of(self.parse(LimitSerializer))
+        return Response(override_body(context.user_id, service.set_limit(context, **override), **override))
 
     def delete(self, request: Request, user_id: str | None = None) -> Response:
         """Back to the default.
@@ -255,6 +278,20 @@ class LimitView(UserView):
         """
         service.clear_limit(self.context)
         return Response(status=204)
+
+
+class PlansView(APIView):
+    """The plans: for administrators."""
+
+    permission_classes = (IsAdministrator,)
+
+    def get(self, request: Request) -> Response:
+        """The plans in force.
+
+        The default one first; and as `shadowPlans` those that decide nothing.
+        """
+        plans = {"plans": settings.PLANS, "shadowPlans": settings.SHADOW_PLANS}
+        return Response({name: [plan_body(plan) for plan in policy.all] for name, policy in plans.items() if policy})
 
 
 class HealthView(APIView):
@@ -269,6 +306,20 @@ class HealthView(APIView):
         Asks nothing of DynamoDB, so that a store that is down restarts no process.
         """
         return Response({"status": "ok"})
+
+
+class EdgeKeysView(APIView):
+    """The public keys of edge tokens."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        """The keys that edge tokens verify with.
+
+        A JWK Set (RFC 7517): who checks a token takes the key whose `kid` it names. Secrets are not among them.
+        """
+        return Response({"keys": service.edge_keys()}, headers={"Cache-Control": "public, max-age=300"})
 
 
 class ReadyView(APIView):

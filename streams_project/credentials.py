@@ -55,9 +55,9 @@ def _api_key(number: int, text: str) -> ApiKey:
     raise ImproperlyConfigured(f"{API_KEYS_ARE}: key {number} {fault}.")
 
 
-def check_secrets(variable: str, secrets: Iterable[str]) -> None:
-    """Refuse a secret that others know or can guess."""
-    for number, secret in enumerate(secrets, start=1):
+def check_secrets(variable: str, secrets: Iterable[str], *, first: int = 1) -> None:
+    """Refuse a secret that others know or can guess. `first` is the place of the first one in the variable."""
+    for number, secret in enumerate(secrets, start=first):
         if PUBLIC_KEY.match(secret):
             fault = "is a public key, which everyone knows (published keys belong in AUTH_JWKS)"
         elif len(secret) < SECRET_AT_LEAST_CHARACTERS:

@@ -4,7 +4,9 @@ The whole application is loaded when this module is imported, so that Lambda's i
 SnapStart snapshot holds it."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from apig_wsgi import make_lambda_handler
@@ -15,8 +17,14 @@ ZAPPA = LambdaHandler()
 
 from django.conf import settings  # noqa: E402
 
+from streams import service  # noqa: E402
+from streams.errors import StoreUnavailable  # noqa: E402
 from streams.models import UserStreams  # noqa: E402
+from streams.rules import StartRequest  # noqa: E402
+from streams.serializers import StartSerializer  # noqa: E402
 from streams_project.wsgi import Application, Environ, application  # noqa: E402
+
+BACK_ENDS = "/back-end"
 
 type Event = dict[str, Any]
 
@@ -67,6 +75,14 @@ def _place(event: Event, context: Event, host: str) -> tuple[str, str]:
     | a load balancer, a function URL | as the client sent it |
     """
     path = unquote(event.get("rawPath") or event["path"])
+    mount, path = _mount(event, context, host, path)
+    # API Gateway's own routes of back ends with a key (deploy/consumers.py): the same as everyone's, one folder deeper.
+    if event.get("resource") == f"{BACK_ENDS}/{{proxy+}}" and _is_under(BACK_ENDS, path):
+        return mount + BACK_ENDS, path.removeprefix(BACK_ENDS)
+    return mount, path
+
+
+def _mount(event: Event, context: Event, host: str, path: str) -> tuple[str, str]:
     base, stage = ZAPPA.settings.BASE_PATH, context.get("stage", ZAPPA.settings.API_STAGE)
     if base and _is_under(f"/{base}", path):
         return f"/{base}", path.removeprefix(f"/{base}")
@@ -83,6 +99,10 @@ def _is_under(prefix: str, path: str) -> bool:
 _http = make_lambda_handler(_mounted(application), binary_support=True)
 
 
+def _unreached(operation: str, arguments: object) -> NoReturn:
+    raise TimeoutError
+
+
 def _warm_up() -> None:
     """Use once what the first request would be first to use: routes, views, serializers, renderers and templates,
     signing, the client of DynamoDB. Neither request gets as far as the store."""
@@ -94,6 +114,10 @@ def _warm_up() -> None:
         heartbeat = {"path": "/users/warm-up/streams/warm-up/heartbeat", "body": '{"token": "not:one"}'}
         _http(request | {"httpMethod": "POST", **heartbeat}, None)
     _ = UserStreams._get_connection().connection.client
+    StartSerializer(data={"streamId": "warm-up"}).is_valid()
+    start = StartRequest(id="warm-up", stream_id="warm-up", epoch=1, nonce="")
+    with suppress(StoreUnavailable):
+        replace(service.store, call=_unreached).start("warm-up", start, now=0)
 
 
 _warm_up()

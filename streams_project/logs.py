@@ -8,6 +8,7 @@ from typing import Any, override
 from urllib.parse import unquote
 
 from streams.audit import user_in_logs
+from streams_project import requests
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 USER_IN_PATH = re.compile(r'(?<=/users/)[^/"]+?(?=/| HTTP/|"|$)')
@@ -15,7 +16,8 @@ QUERY = re.compile(r"\?\S*")
 
 
 class JSONFormatter(logging.Formatter):
-    """`{time, level, logger, message}`, and where there are any, `audit` (see `streams.audit`) and `exception`."""
+    """`{time, level, logger, message}`, and where there are any: `request`, the id of the request at hand, `audit` (see
+    `streams.audit`), `http` (see `streams_project.requests.logged`) and `exception`."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -25,8 +27,9 @@ class JSONFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if audit := getattr(record, "audit", None):
-            line["audit"] = audit
+        if id := requests.request_id():
+            line["request"] = id
+        line |= _facts(record)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line)
@@ -41,8 +44,9 @@ class TextFormatter(logging.Formatter):
 
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:
-        audit = getattr(record, "audit", None)
-        return _printable(super().formatMessage(record) + (f" {json.dumps(audit)}" if audit else ""))
+        facts = [json.dumps(facts) for facts in _facts(record).values()]
+        request = [f"request={id}"] if (id := requests.request_id()) else []
+        return _printable(" ".join([super().formatMessage(record), *facts, *request]))
 
     @override
     def formatException(self, ei: Any) -> str:
@@ -71,6 +75,11 @@ class FailuresOnly(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = "unexpected error", ()
         return bool(record.exc_info)
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    """What was said beside the message."""
+    return {name: facts for name in ("audit", "http") if (facts := getattr(record, name, None))}
 
 
 def _printable(text: str) -> str:

@@ -4,17 +4,22 @@ A wrong value stops the process at start with the variable's name and what to se
 """
 
 import json
+import math
 import os
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from streams.rules import Policy, WhenFull
+from streams_project import edge_keys
 from streams_project.credentials import MAKE_ONE, api_keys, check_purposes, check_secrets
+from streams_project.plans import HIGHEST_LIMIT, read_plans
 from streams_project.references import resolved
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -48,6 +53,16 @@ def _whole(name: str, default: int, low: int, high: int) -> int:
         return number
 
     return _read(name, default, convert, f"a whole number from {low} to {high}")
+
+
+def _seconds(name: str, default: float, low: float, high: float) -> float:
+    def convert(text: str) -> float:
+        number = float(text)
+        if not low <= number <= high:
+            raise ValueError(text)
+        return number
+
+    return _read(name, default, convert, f"seconds from {low} to {high}")
 
 
 def _choice(name: str, *choices: str) -> str:
@@ -89,8 +104,6 @@ for _number, _origin in enumerate(CORS_ALLOWED_ORIGINS, start=1):
 
 # --- limits ----------------------------------------------------------------------------------------------------------
 
-HIGHEST_LIMIT = 100
-"""More slots than this and a user's item would outgrow what one conditional write is meant for."""
 STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
@@ -98,6 +111,31 @@ WHEN_STORE_IS_DOWN = _choice("WHEN_STORE_IS_DOWN", "closed", "open")
 """Whether starts are refused while DynamoDB does not answer, or given grace leases."""
 GRACE_STREAMS_AT_MOST = _whole("GRACE_STREAMS_AT_MOST", STREAM_LIMIT, 0, HIGHEST_LIMIT)
 """How many of those a user gets of one process."""
+PLANS = Policy(limit=STREAM_LIMIT, lease_ms=LEASE_SECONDS * 1000, when_full=WhenFull(WHEN_FULL))
+"""The default plan, which knows the others. A relative file is beside `manage.py`."""
+SHADOW_PLANS: Policy | None = None
+"""Plans that decide nothing: what they would have decided is recorded."""
+if _file := os.environ.get("SHADOW_PLANS", "").strip():
+    SHADOW_PLANS = read_plans("SHADOW_PLANS", BASE_DIR / _file, default=PLANS)
+if _file := os.environ.get("PLANS", "").strip():
+    PLANS = read_plans("PLANS", BASE_DIR / _file, default=PLANS)
+PLANS_LOOK_AT_NETWORKS = any(plans and plans.looks_at("network") for plans in (PLANS, SHADOW_PLANS))
+TRUSTED_PROXIES = _whole("TRUSTED_PROXIES", 0, 0, 10)
+"""How many proxies add to `X-Forwarded-For`, so that the caller is that many from the right; 0: whoever connects."""
+
+EDGE_TOKEN_GRACE_SECONDS = _whole("EDGE_TOKEN_GRACE_SECONDS", 20, 0, 20)
+"""How long after the next heartbeat is due an edge token is good: for how long a heartbeat may be late."""
+LONGEST_LEASE_MS = max(max(plan.lease_ms, plan.relaxed_lease_ms or 0) for plan in PLANS.all)
+"""Of a stream that plays. One that was paused may have more left; its next heartbeat is due no later for that."""
+EDGE_TOKEN_MS = LONGEST_LEASE_MS // 3 + EDGE_TOKEN_GRACE_SECONDS * 1000
+"""The life of an edge token, at the longest."""
+MINT_BURST = _whole("MINT_BURST", 6, 1, 1000)
+"""So many streams of a user may start at once, one after the other;"""
+MINT_INTERVAL_MS = round(
+    1000 * _seconds("MINT_INTERVAL_SECONDS", min(5.0, math.ceil(EDGE_TOKEN_MS / 11) / 1000), 0, 3600)
+)
+"""then one every so often, or as often as they like at 0. Whoever watches meets neither."""
+PLANS = replace(PLANS, mint_burst=MINT_BURST, mint_interval_ms=MINT_INTERVAL_MS)
 
 # --- authentication --------------------------------------------------------------------------------------------------
 
@@ -114,6 +152,8 @@ AUTH_SCOPE_CLAIMS = ["scope", "scp", *_list("AUTH_PERMISSIONS_CLAIM")]
 """The claims that hold a caller's scopes; Auth0's `permissions` is not among them until it is configured."""
 AUTH_TRUST_STREAM_LIMIT = _flag("AUTH_TRUST_STREAM_LIMIT")
 """Whether the issuer's claim `stream_limit` is a limit that goes before every other."""
+AUTH_TRUST_STREAM_PLAN = _flag("AUTH_TRUST_STREAM_PLAN")
+"""Whether its claim `stream_plan` names a plan that goes before a stored one."""
 
 if AUTH_JWT_SECRETS and AUTH_JWKS:
     raise ImproperlyConfigured("AUTH_JWT_SECRETS and AUTH_JWKS are both set. Keep the one the identity provider uses.")
@@ -152,9 +192,33 @@ if not LEASE_TOKEN_KEYS:
         f"lease tokens. {MAKE_ONE} For local development set DEBUG=1 instead."
     )
 check_secrets("LEASE_TOKEN_KEYS", LEASE_TOKEN_KEYS)
-check_purposes({"LEASE_TOKEN_KEYS": LEASE_TOKEN_KEYS, "AUTH_JWT_SECRETS": AUTH_JWT_SECRETS}, API_KEYS)
 if not DEBUG and LOCAL_TOKEN_KEY in LEASE_TOKEN_KEYS + AUTH_JWT_SECRETS:
     raise ImproperlyConfigured("The local development's token key is public. Make LEASE_TOKEN_KEYS anew.")
+
+# --- edge tokens -----------------------------------------------------------------------------------------------------
+
+_edge_keys = edge_keys.texts(_list("EDGE_TOKEN_KEYS"))
+EDGE_TOKEN_KEYS = edge_keys.edge_keys(_edge_keys)
+"""The first signs; who checks takes them all."""
+EDGE_TOKEN_ISSUER = os.environ.get("EDGE_TOKEN_ISSUER", "").strip()
+EDGE_TOKEN_AUDIENCE = os.environ.get("EDGE_TOKEN_AUDIENCE", "").strip()
+EDGE_TOKEN_SUBJECT = _choice("EDGE_TOKEN_SUBJECT", "hash", "plain")
+"""Whether edge tokens name users as they are, or by a keyed hash."""
+if EDGE_TOKEN_KEYS and not (EDGE_TOKEN_ISSUER and EDGE_TOKEN_AUDIENCE):
+    raise ImproperlyConfigured(
+        "EDGE_TOKEN_ISSUER and EDGE_TOKEN_AUDIENCE must say who issues edge tokens (this service's URL), and for whom "
+        "(the CDN's host name)."
+    )
+check_purposes(
+    {"LEASE_TOKEN_KEYS": LEASE_TOKEN_KEYS, "AUTH_JWT_SECRETS": AUTH_JWT_SECRETS, "EDGE_TOKEN_KEYS": _edge_keys},
+    API_KEYS,
+)
+_published = Path(AUTH_JWKS).read_text() if AUTH_JWKS and "://" not in AUTH_JWKS else ""
+if any(key.public and key.public["x"] in _published for key in EDGE_TOKEN_KEYS):
+    raise ImproperlyConfigured(
+        "EDGE_TOKEN_KEYS and AUTH_JWKS share a key, so that an edge token could be taken for a viewer's. Make one for "
+        "each purpose: manage.py keys new es256"
+    )
 
 # --- DynamoDB --------------------------------------------------------------------------------------------------------
 
@@ -201,10 +265,15 @@ INSTALLED_APPS = [
     *(["streams.browsable", "drf_spectacular_sidecar"] if BROWSABLE_API else []),  # the sidecar is Swagger UI's files
     "rest_framework",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
+    # What never ships: the commands of whoever deploys, of whoever looks back, and of local development.
+    *(app for app in ("deploy", "insights") if (BASE_DIR / app).is_dir()),
+    *(["streams_project"] if (BASE_DIR / "streams_project" / "management").is_dir() else []),
     "django.contrib.staticfiles",
-    *(["deploy"] if (BASE_DIR / "deploy").is_dir() else []),  # the commands of whoever deploys, which never ship
 ]
+LOG_REQUESTS = _flag("LOG_REQUESTS")
+"""Whether each answer leaves a line in the log: method, route, status, time."""
 MIDDLEWARE = [
+    *(["streams_project.requests.logged"] if LOG_REQUESTS else []),
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "streams.middleware.never_stored",
     "django.middleware.security.SecurityMiddleware",
@@ -279,8 +348,38 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 
-METRICS = _choice("METRICS", "off", "emf") == "emf"
-"""Whether each outcome is written to standard output, as CloudWatch's embedded metric format has it."""
+_IS_KEPT = DEBUG and DYNAMODB_ENDPOINT and "insights" in INSTALLED_APPS
+EVENTS = _choice("EVENTS", *(["sqlite"] if _IS_KEPT else []), "off", "log")
+"""Where each decision is told: nowhere, in a line of JSON on standard output, or in local development in an SQLite file
+that `manage.py why` and `manage.py report` read."""
+WHY_PAGE = EVENTS == "sqlite" and BROWSABLE_API and OPEN_ACCESS
+"""Whether the console has a page of what was decided for a user."""
+EVENTS_SAMPLE_RENEWALS = _whole("EVENTS_SAMPLE_RENEWALS", 1, 1, 1000)
+"""One heartbeat in so many is told, and counts for all of them."""
+METRICS = _choice("METRICS", "off", "emf", "prometheus")
+"""What counts them: nothing, CloudWatch by its embedded metric format in the same line, or Prometheus at `/metrics`."""
+PROMETHEUS_MULTIPROC_DIR = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+"""Where the processes of one server add up what Prometheus is told; each must be able to write there."""
+if METRICS == "prometheus":
+    if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+        raise ImproperlyConfigured(
+            "METRICS=prometheus is for servers that are asked for their metrics, and an instance on Lambda is not. Set "
+            "METRICS=emf."
+        )
+    if find_spec("prometheus_client") is None:
+        raise ImproperlyConfigured(
+            "METRICS=prometheus needs the package prometheus-client: pip install prometheus-client."
+        )
+    if PROMETHEUS_MULTIPROC_DIR and not os.access(PROMETHEUS_MULTIPROC_DIR, os.W_OK):
+        raise ImproperlyConfigured(
+            f"PROMETHEUS_MULTIPROC_DIR is {PROMETHEUS_MULTIPROC_DIR!r}, which is no folder that can be written to. "
+            "Make it, empty, before the server starts, or leave it out for one process."
+        )
+EVENT_SINKS = [
+    *(["streams_project.events.line"] if EVENTS == "log" or METRICS == "emf" else []),
+    *(["insights.store.append"] if EVENTS == "sqlite" else []),
+    *(["streams_project.prometheus.count"] if METRICS == "prometheus" else []),
+]
 LOG_USER_IDS = _flag("LOG_USER_IDS")
 """Whether log lines name users as they are, and not by a keyed hash."""
 LOGGING = {

@@ -1,14 +1,20 @@
 """The whole URL space: the API, and a problem for everything else."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.urls import re_path
+from django.urls import include, path, re_path
 
 from streams.errors import InvalidRequest
 from streams.problems import plain_response
 from streams.urls import urlpatterns as api
 from streams.views import unknown_url
 
-urlpatterns = [*api, re_path("", unknown_url)]
+urlpatterns = [
+    *api,
+    *([path("", include("insights.urls"))] if settings.WHY_PAGE else []),
+    *([path("metrics", include("streams_project.prometheus"))] if settings.METRICS == "prometheus" else []),
+    re_path("", unknown_url),
+]
 handler404 = unknown_url
 
 

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from streams.storage import deadline
+from streams_project import requests
+from streams_project.networks import as_edges_know_it, network_of
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
 
@@ -41,15 +43,28 @@ def bounded(application: Application) -> Application:
 
 
 def within_deadline(application: Application) -> Application:
-    """Starts the request's deadline, an earlier one where Lambda would end the request before."""
+    """Starts the request's deadline, an earlier one where Lambda would end the request before, and what is counted of
+    it."""
 
     def timed(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         context = environ.get("lambda.context")
         seconds = context.get_remaining_time_in_millis() / 1000 - TO_ANSWER_SECONDS if context else None
-        with deadline.of_request(seconds=seconds):
+        with deadline.of_request(seconds=seconds), requests.at_hand(environ):
             return application(environ, start_response)
 
     return timed
+
+
+def placed(application: Application) -> Application:
+    """Says which network calls, where plans look at that. No header has a name like this one's."""
+
+    def told(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["streams.network"] = network_of(environ)
+        if settings.EDGE_TOKEN_KEYS and settings.PLANS.looks_at("network"):
+            environ["streams.edge_network"] = as_edges_know_it(environ)
+        return application(environ, start_response)
+
+    return told if settings.PLANS_LOOK_AT_NETWORKS else application
 
 
 def _type_of_body(environ: Environ) -> str:
@@ -62,4 +77,4 @@ def _type_of_body(environ: Environ) -> str:
     return content_type.partition(";")[0].strip() if is_plain else TAKEN_BY_NO_VIEW
 
 
-application = within_deadline(bounded(get_wsgi_application()))
+application = within_deadline(placed(bounded(get_wsgi_application())))

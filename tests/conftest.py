@@ -18,7 +18,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
 from streams import rules, service
 from streams.models import UserStreams
-from streams.rules import EPOCHS_A_MS, Hold, Lease, Policy, StartRequest, WhenFull
+from streams.rules import EPOCHS_A_MS, Entitlement, Hold, Lease, Policy, StartRequest, WhenFull
 from streams.storage.store import Call, StreamStore, create_table
 from streams.storage.transport import CurlClient
 from streams_project.local_dynamodb import engine
@@ -113,21 +113,23 @@ def asking(
     entitlement: int | None = None,
     epoch: int | None = None,
     nonce: str | None = None,
+    plan: str | None = None,
+    **fields: Any,
 ) -> StartRequest:
     """A start that was made up at that instant: no two are the same start unless the nonce says so."""
     return StartRequest(
         id=id,
-        stream_id="film",
+        **{"stream_id": "film"} | fields,
         epoch=now * EPOCHS_A_MS if epoch is None else epoch,
         nonce=nonce or f"start {next(STARTS)}",
         replace=replace if isinstance(replace, Mapping) else dict.fromkeys(replace),
-        entitlement=entitlement,
+        entitlement=Entitlement(entitlement, plan),
     )
 
 
 def held(lease: Lease) -> Hold:
     """What the token of a lease says."""
-    return Hold(epoch=lease.epoch, expires_at=lease.expires_at)
+    return Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
 
 
 def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[str, Hold]:
@@ -139,6 +141,8 @@ def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[st
 
 
 class _QuietHandler(WSGIRequestHandler):
+    disable_nagle_algorithm = True  # head and body are two packets; the second would wait for the first one's ACK
+
     def log_message(self, format: str, *args: Any) -> None:
         pass
 

@@ -79,6 +79,15 @@ def rest_api_on_a_domain(method: str, path: str, query: str, headers: Mapping[st
     return version_1(path, {"path": path}, OWN, method, query, headers) | {"body": body or None}
 
 
+def for_back_ends(make: Make) -> Make:
+    """The same, through the resource that asks for a key."""
+
+    def made(*request: Any) -> Event:
+        return {**make(*request), "resource": "/back-end/{proxy+}"}
+
+    return made
+
+
 def http_api(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
     return version_2(STAGE, API, method, path, query, headers) | {"body": body}
 
@@ -123,6 +132,8 @@ WAYS: dict[str, tuple[Make, str, str | None]] = {
     "REST API": (rest_api, f"/{STAGE}", None),
     "REST API, own domain": (rest_api_on_a_domain, "", None),
     "REST API, base path": (rest_api_on_a_domain, "/v1", "v1"),
+    "REST API, back ends": (for_back_ends(rest_api), f"/{STAGE}/back-end", None),
+    "REST API, back ends, base path": (for_back_ends(rest_api_on_a_domain), "/v1/back-end", "v1"),
     "HTTP API": (http_api, f"/{STAGE}", None),
     "HTTP API, default stage": (http_api_by_default, "", None),
     "HTTP API, own domain": (http_api_on_a_domain, "", None),

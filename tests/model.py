@@ -1,9 +1,10 @@
 """What the store promises, without a store: the pure rule over a dictionary."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from streams import rules
-from streams.rules import Account, Admission, Hold, Lease, Policy, Reason, StartRequest, WhenFull
+from streams.rules import Account, Admission, Hold, Lease, Policy, Reason, StartRequest
 
 
 @dataclass
@@ -21,10 +22,11 @@ class ModelStore:
         self.accounts[user_id] = account
         return admission
 
-    def renew(self, user_id: str, id: str, *, hold: Hold, now: int) -> Lease:
-        account = rules.renew(self.read(user_id, now=now), id, hold=hold, now=now, policy=self.policy)
+    def renew(self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False) -> Lease:
+        before = self.read(user_id, now=now)
+        account = rules.renew(before, id, hold=hold, now=now, policy=self.policy, is_paused=is_paused)
         self.accounts[user_id] = account
-        return account.leases[id]
+        return rules.paced(account, account.leases[id], now=now, policy=self.policy)
 
     def stop(self, user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:
         before = self.read(user_id, now=now)
@@ -42,14 +44,14 @@ class ModelStore:
     def forget(self, user_id: str, *, now: int) -> None:
         self.accounts.pop(user_id, None)
 
-    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> Account | None:
-        before, account = self.accounts.get(user_id), self.read(user_id, now=now)
-        self.accounts[user_id] = replace(account, limit=limit, when_full=when_full, version=account.version + 1)
-        return before
+    def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:
+        known, before = self.accounts.get(user_id), self.read(user_id, now=now)
+        override = {"limit": None, "plan": None, "when_full": None} | given
+        after = rules.override(before, **override, end_surplus=end_surplus, now=now, policy=self.policy)
+        if after is not before:
+            self.accounts[user_id] = after
+        return known
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
-        account = self.read(user_id, now=now)
-        if account.limit is None:
-            return None
-        self.accounts[user_id] = replace(account, limit=None, when_full=None, version=account.version + 1)
-        return account
+        before = self.set_limit(user_id, now=now)
+        return before if before and (before.limit, before.plan, before.when_full) != (None, None, None) else None

@@ -53,12 +53,18 @@ class Refused(Exception):
 
 
 class Denied(Refused):
-    """Every slot is taken. `holders` are the streams that hold them."""
+    """Every slot is taken, or every place under a rule of the plan (`rule`). `holders` are the streams that count."""
 
     @property
     def holders(self) -> list[Stream]:
         """The streams to choose from, for `replace`."""
         return list(self.problem["streams"])
+
+    @property
+    def rule(self) -> Mapping[str, Any] | None:
+        """The rule that refused, `name` and `message` for the viewer; None where it was the limit."""
+        rule: Mapping[str, Any] | None = self.problem.get("rule")
+        return rule
 
 
 class Unavailable(Refused):
@@ -120,15 +126,17 @@ class StreamClient:
         self._request: Mapping[str, Any] = {}  # the start that `stream` came of
         self._lost_at = -math.inf  # when a start was given up that may be on its way still, to take the slot over
         self._failures = 0
+        self._is_paused = False
         self._calling = threading.RLock()  # a call is sent when the one before is answered, so that the last one counts
         self._over = threading.Event()  # set when this playback, or the start of it, is not wanted any more
 
     def start(self, stream_id: str, **fields: Any) -> Stream:
-        """The stream, admitted; with `deviceId`, `deviceName`, `deviceType`, `title`, `replace` as fields. Raises
-        `Denied`; `Unavailable` when patience runs out; `Superseded` when another thread stopped the player or started
-        it anew; `Refused` when no repeating would mend it."""
+        """The stream, admitted; with `deviceId`, `deviceName`, `deviceType`, `title`, `metadata`, `replace` as fields.
+        Raises `Denied`; `Unavailable` when patience runs out; `Superseded` when another thread stopped the player or
+        started it anew; `Refused` when no repeating would mend it."""
         request = {"streamId": stream_id, **fields}
         over = self._supersede()
+        self._is_paused = False
         until = time.monotonic() + self._patience_seconds
         for failures in range(1_000):
             left: Stream | None = None
@@ -166,7 +174,8 @@ class StreamClient:
             stream, failures = self.stream, self._failures
             if stream is None:
                 return None
-            answer = self._send(f"/{quote(stream['id'], safe='')}/heartbeat", {"token": stream["token"]})
+            state = {"state": "paused"} if self._is_paused else {}
+            answer = self._send(f"/{quote(stream['id'], safe='')}/heartbeat", {"token": stream["token"], **state})
             if answer.body.get("reason") == "taken-over" and time.monotonic() - self._lost_at < UNSURE_SECONDS:
                 answer = self._send("", self._request)  # from an earlier start of this player, as likely as not
             is_over = answer.is_refusal and answer.status != 401
@@ -186,6 +195,16 @@ class StreamClient:
         if answer.is_stream and (is_grace := bool(answer.body.get("isGrace"))) != bool(stream.get("isGrace")):
             self._tell(self._on_grace, is_grace)
         return _due(answer.body) if answer.is_stream else answer.wait_seconds + _backoff(failures)
+
+    def pause(self) -> None:
+        """Tell that the viewer has paused: the slot is kept for as long as the plan lets it."""
+        self._is_paused = True
+        self.heartbeat()
+
+    def resume(self) -> None:
+        """Tell that it goes on."""
+        self._is_paused = False
+        self.heartbeat()
 
     def stop(self) -> None:
         """Free the slot at once, also what a start in another thread is about to take; harmless when it is over."""

@@ -7,10 +7,13 @@ export interface Stream {
   deviceName: string | null;
   deviceType: string | null;
   title: string | null;
+  metadata: Record<string, string | number | boolean>;
   startedAt: string;
   expiresAt: string;
   leaseSeconds: number;
   heartbeatSeconds: number;
+  state: "playing" | "paused";
+  pausedAt: string | null;
   /** Grows each time the slot changes hands. */
   epoch: number;
 }
@@ -20,6 +23,8 @@ export interface OwnStream extends Stream {
   token: string;
   /** It plays although the service's store is down: afterwards it is judged, and may be told `over-limit`. */
   isGrace: boolean;
+  /** For whoever serves what plays, where edge tokens are turned on. Always take the newest: `client.stream.edgeToken`. */
+  edgeToken?: string;
 }
 
 export interface StartRequest {
@@ -30,11 +35,13 @@ export interface StartRequest {
   deviceName?: string;
   deviceType?: string;
   title?: string;
+  /** Facts of your own, which the rules of a plan may look at. */
+  metadata?: Record<string, string | number | boolean>;
   /** Streams to end for this one, in the same write: whoever holds the id, or exactly the playback that was seen. */
   replace?: (string | Pick<Stream, "id" | "epoch">)[];
 }
 
-export type Reason = "stopped" | "evicted" | "replaced" | "taken-over" | "expired" | "over-limit";
+export type Reason = "stopped" | "evicted" | "replaced" | "taken-over" | "expired" | "suspended" | "over-limit";
 
 /** RFC 9457, or `type: "network-error"` where the service did not answer: nobody did, or what stands in front of it. */
 export interface Problem {
@@ -44,6 +51,9 @@ export interface Problem {
   detail?: string | null;
   errors?: Record<string, unknown>;
   limit?: number;
+  plan?: string;
+  /** The rule of the plan that refused, where it was not the limit. `message` is for the viewer. */
+  rule?: { name: string; message: string | null };
   streams?: Stream[];
   reason?: Reason;
   endedAt?: string;
@@ -80,6 +90,9 @@ export class StreamClient {
   get stream(): OwnStream | null;
   /** Whether it may play. False also when it was stopped, or started anew, before the answer came. */
   start(request: StartRequest): Promise<boolean>;
+  /** The slot is kept for as long as the plan lets it, and then ended: `expired`. */
+  pause(): void;
+  resume(): void;
   /** What a start on its way takes is freed as soon as it is answered. */
   stop(): Promise<void>;
 }

@@ -4,14 +4,17 @@
  *   const client = new StreamClient({ url, userId, headers: () => ({ Authorization: `Bearer ${token}` }), on: { … } });
  *   if (await client.start({ streamId: "456", deviceId, title })) video.play();
  *   …
+ *   client.pause();             // the slot is kept for as long as the plan lets it
+ *   client.resume();
  *   await client.stop();
  *
  * A client is one player: starting again (the next episode) keeps its slot, and the last start is the one that plays,
  * whatever order the answers come in. It tells the app, through `on`:
  *
  *   admitted(stream)          it may play; heartbeats go out by themselves
- *   denied(holders, problem)  every slot is taken; `holders` are the streams to choose from: start({ …, replace: [id] })
- *   ended(reason, problem)    it must not play any more: stopped, evicted, replaced, taken-over, expired, …
+ *   denied(holders, problem)  every slot is taken, or every place under `problem.rule` of the plan, whose `message` is for
+ *                             the viewer; `holders` are the streams to choose from: start({ …, replace: [id] })
+ *   ended(reason, problem)    it must not play any more: stopped, evicted, replaced, taken-over, expired, suspended, …
  *   offline(problem)          the service does not answer, or asks for patience; it is tried again, by and by
  *   online()                  and answers again
  *   grace(isGrace)            it plays although the service's store is down, which is judged afterwards; and no longer
@@ -88,6 +91,18 @@ export class StreamClient {
     });
   }
 
+  /** Tells that the viewer has paused. The plan says for how long the slot is kept; then it is ended, `expired`. */
+  pause(state = "paused") {
+    if (!this.stream) return;
+    this.#wanted.state = state;
+    this.#attempt();
+  }
+
+  /** Tells that it goes on. */
+  resume() {
+    this.pause("playing");
+  }
+
   /** Frees the slot at once, also when the page goes away. What a start on its way takes is freed when it is answered. */
   async stop() {
     const { stream } = this;
@@ -99,12 +114,12 @@ export class StreamClient {
   /** The wanted start, or the heartbeat of its stream. */
   async #attempt() {
     const wanted = this.#wanted;
-    const { request, stream, isStarting } = wanted;
+    const { request, stream, isStarting, state } = wanted;
     const turn = (this.#turn = ++turns);
     this.#rest();
     const { answer, status, wait, isStream, isRefusal } = isStarting
       ? await this.#send("", request)
-      : await this.#send(`/${encode(stream.id)}/heartbeat`, { token: stream.token });
+      : await this.#send(`/${encode(stream.id)}/heartbeat`, { token: stream.token, state });
     if (isStream) {
       const epoch = this.#held.get(answer.id)?.epoch;
       if (isStarting ? !(epoch > answer.epoch) : epoch === answer.epoch) this.#held.set(answer.id, answer);

@@ -1,5 +1,6 @@
 """What the commands of whoever deploys have in common: a stage by its name, and AWS's refusals as sentences."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from click import ClickException
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from deploy.stages import SETTINGS, Stage, stage_of
+from deploy.steps import Busy
 
 
 class StageCommand(BaseCommand):
@@ -26,8 +28,26 @@ class StageCommand(BaseCommand):
         """The stage that is meant. Raises `CommandError`."""
         try:
             return stage_of(options["stage"], options["zappa_settings"])
-        except KeyError as exc:
-            raise CommandError(f"zappa_settings.json has no stage {exc}.") from exc
+        except LookupError as exc:
+            raise CommandError(str(exc)) from exc
+
+
+def a_number(text: str) -> int:
+    """An option's value: 0 or more."""
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def a_while(text: str) -> float:
+    """An option's value: minutes, up to a day."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0
+    if not 0 < minutes <= 24 * 60:
+        raise ArgumentTypeError(f"{text!r} is not a number of minutes, at most 1440")
+    return minutes
 
 
 @contextmanager
@@ -35,7 +55,7 @@ def in_sentences() -> Iterator[None]:
     """What AWS refuses, and what cannot be, without a traceback."""
     try:
         yield
-    except (LookupError, ValueError) as exc:
+    except (Busy, LookupError, ValueError) as exc:
         raise CommandError(str(exc)) from exc
     except ClickException as exc:
         raise CommandError(exc.message) from exc

@@ -22,6 +22,7 @@ PATHS = {
     "stream-detail": "/users/{userId}/streams/{id}",
     "stream-heartbeat": "/users/{userId}/streams/{id}/heartbeat",
     "limit": "/users/{userId}/limit",
+    "edge-keys": "/.well-known/jwks.json",
     "healthz": "/healthz",
     "readyz": "/readyz",
 }
@@ -172,6 +173,8 @@ def _facts(problem: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         lines = why.items() if isinstance(why, dict) else [(None, why)]
         for place, messages in lines:
             yield field if place is None else f"{field}, number {place + 1}", " ".join(map(str, messages))
-    for member, what in {"reason": "Why", "endedAt": "When", "endedBy": "By", "limit": "Limit"}.items():
+    if rule := problem.get("rule"):
+        yield "Rule", rule["message"] or rule["name"]
+    for member, what in {"reason": "Why", "endedAt": "When", "endedBy": "By", "limit": "Limit", "plan": "Plan"}.items():
         if problem.get(member) is not None:
             yield what, str(problem[member])

@@ -1,4 +1,4 @@
-"""The pure rule, standard library only: `accounts` has its words, `decisions` what happens."""
+"""The pure rule, standard library only: `plans` says what may be, `accounts` what is, `decisions` what happens."""
 
 from streams.rules.accounts import (
     EPOCHS_A_MS,
@@ -9,35 +9,44 @@ from streams.rules.accounts import (
     Hold,
     Lease,
     Metadata,
-    Policy,
     Reason,
     StartRequest,
-    WhenFull,
     last_epoch_of,
 )
 from streams.rules.decisions import (
+    NO_MATTER_HOW_MANY,
     admitted,
     empty_account,
     end_all,
     is_plain_start,
+    looked_at,
+    override,
+    paced,
     read,
     renew,
     room_for_endings,
     start,
     stop,
 )
+from streams.rules.plans import FACTS, NOTHING_GRANTED, Entitlement, Pace, Policy, Rule, WhenFull
 
 __all__ = [
     "EPOCHS_A_MS",
+    "FACTS",
+    "NOTHING_GRANTED",
+    "NO_MATTER_HOW_MANY",
     "Account",
     "Admission",
     "Asked",
     "Ending",
+    "Entitlement",
     "Hold",
     "Lease",
     "Metadata",
+    "Pace",
     "Policy",
     "Reason",
+    "Rule",
     "StartRequest",
     "WhenFull",
     "admitted",
@@ -45,6 +54,9 @@ __all__ = [
     "end_all",
     "is_plain_start",
     "last_epoch_of",
+    "looked_at",
+    "override",
+    "paced",
     "read",
     "renew",
     "room_for_endings",

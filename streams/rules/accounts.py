@@ -1,4 +1,4 @@
-"""The words of the rule: a policy, a lease, an ending, an account, and what a player asks for.
+"""The words of the rule: a lease, an ending, an account, and what a player asks for.
 
 Every instant is an integer of milliseconds since 1970 UTC; a stream is live while `now < expires_at`, so expiry is a
 comparison and never waits for a deletion.
@@ -12,17 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from streams.rules.plans import NOTHING_GRANTED, Entitlement, Pace, Policy, WhenFull
+
 EPOCHS_A_MS = 1000
 """How many epochs a millisecond has: a start's is of the millisecond it began in."""
 
 type Metadata = Mapping[str, str | int | float | bool]
-
-
-class WhenFull(StrEnum):
-    """What a start does when every slot is taken."""
-
-    DENY = "deny"
-    EVICT_OLDEST = "evict-oldest"
 
 
 class Reason(StrEnum):
@@ -33,16 +28,8 @@ class Reason(StrEnum):
     REPLACED = "replaced"
     TAKEN_OVER = "taken-over"
     EXPIRED = "expired"
+    SUSPENDED = "suspended"
     OVER_LIMIT = "over-limit"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How many streams a user may hold, for how long a lease lasts, and what happens when full."""
-
-    limit: int
-    lease_ms: int
-    when_full: WhenFull = WhenFull.DENY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +37,10 @@ class Lease:
     """One stream's right to play until `expires_at`.
 
     `epoch` grows each time the slot changes hands, and `nonce` says which start it was. `prior_expires_at` is when the
-    lease that this start found in its slot would have ended, 0 where there was none. `entitlement` is the limit that
-    the viewer's own bearer token granted for this start. A late heartbeat that revived the stream found it to have
-    ended at `revived_from`, and let it go on until `revived_to`.
+    lease that this start found in its slot would have ended, 0 where there was none. `entitlement` is what the viewer's
+    own bearer token granted for this start. A late heartbeat that revived the stream found it to have ended at
+    `revived_from`, and let it go on until `revived_to`. `paused_at` is 0 while it plays. `pace` is not kept: it goes
+    into the player's token.
     """
 
     id: str
@@ -67,9 +55,12 @@ class Lease:
     device_type: str | None = None
     title: str | None = None
     metadata: Metadata = field(default_factory=dict)
-    entitlement: int | None = None
+    network: str | None = None
+    entitlement: Entitlement = NOTHING_GRANTED
     revived_from: int = 0
     revived_to: int = 0
+    paused_at: int = 0
+    pace: Pace | None = field(default=None, compare=False)
 
     def is_live(self, now: int) -> bool:
         """Whether it still holds its slot."""
@@ -79,6 +70,11 @@ class Lease:
     def took_over(self) -> bool:
         """Whether its start found the slot held by a live stream of the same id."""
         return self.started_at < self.prior_expires_at
+
+    @property
+    def expiry(self) -> "Ending":
+        """How it ended, when nobody ended it before its time."""
+        return Ending(reason=Reason.EXPIRED, at=self.expires_at, epoch=self.epoch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,27 +89,37 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """All that is kept of one user. `version` grows with every change; `limit` and `when_full` are overrides, last set
-    or cleared at `limited_at`. A lease goes before an ending of the same id, which is of an earlier playback."""
+    """All that is kept of one user. `version` grows with every change; `limit`, `plan` and `when_full` are overrides. A
+    lease goes before an ending of the same id, which is of an earlier playback. `mints` is the instant up to which the
+    starts so far are paid for: each costs an interval."""
 
     version: int
     leases: Mapping[str, Lease] = field(default_factory=dict)
     ended: Mapping[str, Ending] = field(default_factory=dict)
     limit: int | None = None
+    plan: str | None = None
     when_full: WhenFull | None = None
-    limited_at: int = field(default=0, compare=False)
+    mints: int = 0
 
     def live(self, now: int) -> list[Lease]:
         """The streams that hold a slot, oldest first."""
         return sorted((lease for lease in self.leases.values() if lease.is_live(now)), key=age)
 
-    def policy(self, default: Policy, entitlement: int | None = None) -> Policy:
-        """The policy that holds for this user: the entitlement's limit, else the override's, else the default's."""
-        limits = (entitlement, self.limit, default.limit)
+    def endings(self, now: int) -> list[tuple[str, Ending]]:
+        """The last streams that are over, newest first; one whose lease ran out is."""
+        ghosts = [lease for lease in self.leases.values() if not lease.is_live(now)]
+        ended = {**self.ended, **{lease.id: lease.expiry for lease in ghosts}}
+        return sorted(ended.items(), key=lambda item: (-item[1].at, item[0]))
+
+    def policy(self, default: Policy, entitlement: Entitlement = NOTHING_GRANTED) -> Policy:
+        """The policy that holds for this user: the plan that the entitlement names, else the stored one, else the
+        default, which stands in for one that is not known; and its limit by the entitlement, else the stored one."""
+        plan = default.plans.get(entitlement.plan or self.plan or "", default)
+        limits = (entitlement.limit, self.limit, plan.limit)
         return replace(
-            default,
+            plan,
             limit=next(limit for limit in limits if limit is not None),
-            when_full=self.when_full or default.when_full,
+            when_full=self.when_full or plan.when_full,
         )
 
 
@@ -129,18 +135,19 @@ class Asked:
     device_type: str | None = None
     title: str | None = None
     metadata: Metadata = field(default_factory=dict)
+    network: str | None = None
     replace: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest(Asked):
     """A start as it is judged. `epoch` and `nonce` are its own: the epoch from the clock, so that it is above every
-    earlier one of the slot but for clocks that disagree, and the nonce at random. `entitlement` is the limit that the
-    viewer's own bearer token grants. `is_grace` says that it plays already, by a grace lease."""
+    earlier one of the slot but for clocks that disagree, and the nonce at random. `entitlement` is what the viewer's
+    own bearer token grants. `is_grace` says that it plays already, by a grace lease."""
 
     epoch: int
     nonce: str
-    entitlement: int | None = None
+    entitlement: Entitlement = NOTHING_GRANTED
     is_grace: bool = False
 
     def lease(self, *, now: int, policy: Policy, epoch: int | None = None, prior_expires_at: int = 0) -> Lease:
@@ -158,25 +165,30 @@ class StartRequest(Asked):
             device_type=self.device_type,
             title=self.title,
             metadata=self.metadata,
+            network=self.network,
             entitlement=self.entitlement,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """A start that was admitted: its lease, and why others ended for it."""
+    """A start that was admitted: its lease, what ended for it, by id, the stored plan, and the account that it found,
+    where that was looked at."""
 
     lease: Lease
-    ended: tuple[Reason, ...] = ()
+    ended: Mapping[str, Ending] = field(default_factory=dict)
+    plan: str | None = field(default=None, compare=False)
+    before: Account | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """The playback that is meant: its epoch, and of a player's token the end (ms) of the lease it was issued for.
-    `is_grace` says that it was a grace lease, so that the slot may know nothing of it."""
+    """The playback that is meant: its epoch, and of a player's token the end (ms) of the lease it was issued for, and
+    the pace that it was told. `is_grace` says that it was a grace lease, so that the slot may know nothing of it."""
 
     epoch: int
     expires_at: int | None = None
+    pace: Pace | None = None
     is_grace: bool = False
 
 

@@ -15,6 +15,7 @@ Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-wit
 
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import partial
 from itertools import count
 from random import SystemRandom
@@ -35,6 +36,8 @@ BACKOFF_SECONDS, BACKOFF_AT_MOST_SECONDS = 0.025, 1.0
 FAILURES_IN_A_ROW, OPEN_SECONDS = 5, 2.0
 THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
 
+sent: ContextVar[int] = ContextVar("sent", default=0)
+"""How many calls were sent, repeats included, since the request at hand set it to 0."""
 _random = SystemRandom().random  # a seeded one would be the same in every process that resumes from one snapshot
 
 
@@ -49,6 +52,7 @@ def make(send: Send, operation: str, arguments: Mapping[str, Any]) -> dict[str, 
 def _tried(send: Send, operation: str, arguments: Mapping[str, Any], is_probe: bool) -> dict[str, Any]:
     refused: Exception | None = None  # too many calls; a try that the deadline cuts short says no better
     for attempt in count(1):
+        sent.set(sent.get() + 1)
         try:
             return send(operation, dict(arguments))
         except Exception as exc:

@@ -8,7 +8,7 @@ again.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from streams.rules import Account, Ending, Lease, Reason, WhenFull
+from streams.rules import FACTS, Account, Ending, Entitlement, Lease, Reason, WhenFull
 
 type Item = Mapping[str, Any]
 """DynamoDB's JSON: `{"N": "3"}`, `{"M": {…}}`."""
@@ -24,7 +24,10 @@ LEASE = {
     "device_type": "y",
     "title": "t",
     "metadata": "x",
+    "network": "w",
     "entitlement": "g",
+    "entitled_plan": "p",
+    "paused_at": "z",
     "revived_from": "f",
     "revived_to": "u",
 }
@@ -37,8 +40,11 @@ REASON = {
     Reason.TAKEN_OVER: "t",
     Reason.EXPIRED: "x",
     Reason.OVER_LIMIT: "l",
+    Reason.SUSPENDED: "v",
 }
-LEASE_OF, ENDING_OF, REASON_OF = ({short: name for name, short in names.items()} for names in (LEASE, ENDING, REASON))
+"""A suspension is kept as an eviction by nobody, since earlier releases know no other reason for it."""
+LEASE_OF, ENDING_OF = ({short: name for name, short in names.items()} for names in (LEASE, ENDING))
+REASON_OF = {short: reason for reason, short in REASON.items() if reason is not Reason.SUSPENDED}
 
 
 def number(value: float) -> Item:
@@ -55,15 +61,19 @@ def lease_item(lease: Lease) -> Item:
         LEASE["epoch"]: number(lease.epoch),
         LEASE["nonce"]: {"S": lease.nonce},
     }
-    for name in ("device_name", "device_type", "title"):
+    for name in ("device_name", "device_type", "title", "network"):
         if (text := getattr(lease, name)) is not None:
             fields[LEASE[name]] = {"S": text}
     if lease.device_id is not None:
         fields[LEASE["device_id"]] = {"BOOL": True} if lease.device_id == lease.id else {"S": lease.device_id}
     if lease.metadata:
         fields[LEASE["metadata"]] = {"M": {name: _value(value) for name, value in lease.metadata.items()}}
-    if lease.entitlement is not None:
-        fields[LEASE["entitlement"]] = number(lease.entitlement)
+    if lease.entitlement.limit is not None:
+        fields[LEASE["entitlement"]] = number(lease.entitlement.limit)
+    if lease.entitlement.plan is not None:
+        fields[LEASE["entitled_plan"]] = {"S": lease.entitlement.plan}
+    if lease.paused_at:
+        fields[LEASE["paused_at"]] = number(lease.paused_at)
     if lease.revived_from:
         fields[LEASE["revived_from"]] = number(lease.revived_from)
         fields[LEASE["revived_to"]] = number(lease.revived_to)
@@ -85,10 +95,24 @@ def account_item(account: Account) -> dict[str, Item]:
     leases = account.leases.items()
     return {
         "version": number(account.version),
+        "mints": number(account.mints),
         "leases": {"M": {id: lease_item(lease) for id, lease in leases}},
         "priors": {"M": {id: number(lease.prior_expires_at) for id, lease in leases}},
         "ended": {"M": {id: ending_item(ending) for id, ending in account.ended.items()}},
     }
+
+
+def override_item(account: Account) -> dict[str, Item]:
+    """An operator's override, as far as there is one."""
+    texts = {"plan": account.plan, "when_full": account.when_full}
+    limit = {} if account.limit is None else {"limit": number(account.limit)}
+    return limit | {name: {"S": str(text)} for name, text in texts.items() if text}
+
+
+def place_of(attribute: str) -> tuple[str, ...]:
+    """Where a stored lease has what a rule looks at."""
+    of, _, name = attribute.partition(".")
+    return (LEASE["metadata"], name) if name else (LEASE[FACTS[of]],)
 
 
 def lease_of(item: Item, id: str) -> Lease | None:
@@ -102,7 +126,8 @@ def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
     fields = {LEASE_OF[short]: value for short, value in plain(item).items() if short in LEASE_OF}
     if fields.get("device_id") is True:
         fields["device_id"] = id
-    return Lease(id=id, prior_expires_at=prior_expires_at, **fields)
+    entitlement = Entitlement(fields.pop("entitlement", None), fields.pop("entitled_plan", None))
+    return Lease(id=id, prior_expires_at=prior_expires_at, entitlement=entitlement, **fields)
 
 
 def account(item: Item) -> Account:
@@ -112,6 +137,7 @@ def account(item: Item) -> Account:
         version=plain(item["version"]),
         leases={id: lease(id, stored, prior_expires_at=priors.get(id, 0)) for id, stored in item["l"]["M"].items()},
         ended={id: _ending(stored) for id, stored in item["d"]["M"].items()},
+        mints=plain(item.get("m", number(0))),
         **_override(item),
     )
 
@@ -137,13 +163,15 @@ def account_of_first_format(item: Item) -> Account:
 
 
 def _override(item: Item) -> dict[str, Any]:
-    read: Mapping[str, Callable[[Any], Any]] = {"limit": int, "when_full": WhenFull, "limited_at": int}
+    read: Mapping[str, Callable[[Any], Any]] = {"limit": int, "plan": str, "when_full": WhenFull}
     return {name: convert(plain(item[name])) for name, convert in read.items() if name in item}
 
 
 def _ending(item: Item) -> Ending:
     fields = {ENDING_OF[short]: value for short, value in plain(item).items() if short in ENDING_OF}
-    return Ending(**fields | {"reason": REASON_OF[fields["reason"]]})
+    reason = REASON_OF[fields["reason"]]
+    is_suspension = reason is Reason.EVICTED and "by" not in fields
+    return Ending(**fields | {"reason": Reason.SUSPENDED if is_suspension else reason})
 
 
 def _value(value: str | float) -> Item:

@@ -10,8 +10,9 @@ the request's values go, and a name of its own where an id goes. Ids and values 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache, reduce
+from operator import getitem, or_
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from pynamodb.expressions.condition import Condition, size
@@ -82,12 +83,11 @@ ROW = UserStreams
 ID = id_parameter("id")
 EXPIRES_AT = ROW.leases[ID][LEASE["expires_at"]]
 EPOCH = ROW.leases[ID][LEASE["epoch"]]
+PAUSED_AT = ROW.leases[ID][LEASE["paused_at"]]
 IS_LIVE = EXPIRES_AT > value("now")
 IS_MINE = value("epoch") == EPOCH
 IS_NEWER = ~((EPOCH >= value("epoch")) | (ROW.ended[ID][ENDING["epoch"]] >= value("epoch")))
 """No start of this slot with this epoch or a later one was there: this one was not written before, and is not late."""
-IS_NOT_LATE = ~(ROW.limited_at > value("now"))
-"""No operator set or cleared the limit after this moment."""
 IS_FIRST_FORMAT = [Path(name) for name in ("leases", "epochs", "ended")]
 """Where version 1.0 kept what `leases`, `priors` and `ended` keep."""
 KEPT = ROW.ttl.set(ROW.keep_until | value("ttl"))
@@ -95,51 +95,87 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
 """What every blind write does beside its verb: the version moves on, the row is kept a while longer."""
 
 
-@cache
-def start(*, replaced: int, is_entitled: bool) -> Statement:
-    """A plain start, as `rules.is_plain_start` has it, that names so many streams to replace (`replaced0`, …).
-    Values: `lease`, `epoch`, `limit` (the default, or the entitlement that goes before a stored one), `none` (0),
-    `now`, `ttl`."""
-    has_room = size(ROW.leases) < value("limit")
-    if not is_entitled:
-        has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
-        has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
-    may_start = (IS_LIVE | has_room) & IS_NEWER
+class PlanClause(NamedTuple):
+    """What the condition of a start says of one plan: its name, where others may be stored, and if it holds where none
+    is; whether rules count the stream; and where the lease has what those look at."""
+
+    stored: str | None
+    is_default: bool
+    has_rules: bool
+    looked_at: tuple[tuple[str, ...], ...]
+
+
+@lru_cache(maxsize=512)
+def start(*, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[PlanClause, ...]) -> Statement:
+    """A plain start under one of these plans, as `rules.is_plain_start` has it, that names so many streams to replace
+    (`replaced0`, …). Values: `lease`, `epoch`, `none` (0), `now`, `ttl`, and `mints` when it is charged; of each plan
+    `limit0` (the lowest of its own, or of the entitlement that goes before a stored one, and of its rules), `rules0`
+    (the lowest of its rules), and `looked0_0`, …, what the lease has where it is looked at."""
+    may_start = reduce(or_, (_may_start(plan, str(number), is_entitled) for number, plan in enumerate(plans)))
+    may_start &= IS_NEWER
     for number in range(replaced):
         may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
+    if is_charged:
+        may_start &= ROW.mints.does_not_exist() | (ROW.mints < value("now"))
     return Statement.of(
         ROW.leases[ID].set(value("lease")),
         ROW.priors[ID].set(EXPIRES_AT | value("none")),
+        *((ROW.mints.set(value("mints")),) if is_charged else ()),
         *BOOKKEEPING,
         condition=may_start,
     )
 
 
+def _may_start(plan: PlanClause, number: str, is_entitled: bool) -> Condition:
+    """The stream takes over and counts as before, or there is room; and it is this plan that holds."""
+    has_room = size(ROW.leases) < value("limit" + number)
+    if not is_entitled:
+        has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
+        if plan.has_rules:
+            has_room_of_its_own &= size(ROW.leases) < value("rules" + number)
+        has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
+    is_as_before = IS_LIVE
+    for index, place in enumerate(plan.looked_at):
+        is_as_before &= reduce(getitem, place, ROW.leases[ID]) == value(f"looked{number}_{index}")
+    may_start: Condition = is_as_before | has_room
+    if plan.stored:
+        holds: Condition = ROW.plan == plan.stored
+        may_start &= (holds | ROW.plan.does_not_exist()) if plan.is_default else holds
+    return may_start
+
+
 @cache
-def replace(*, is_new: bool) -> Statement:
-    """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `version`,
-    `ttl`, and `seen`, the version that was judged, unless there was no row."""
+def replace(*, is_new: bool, override: tuple[str, ...] | None = None) -> Statement:
+    """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `mints`,
+    `version`, `ttl`, and `seen`, the version that was judged, unless there was no row. Where an override is written
+    too, or goes (an empty one), those of `limit`, `plan`, `when_full` and `keep_until` that are given."""
     is_unchanged = ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
+    changes: list[Action] = [KEPT]
+    if override is not None:
+        parts: dict[str, Any] = {name: getattr(ROW, name) for name in ("limit", "plan", "when_full", "keep_until")}
+        changes = [part.set(value(name)) if name in override else part.remove() for name, part in parts.items()]
+        changes.append(ROW.ttl.set(value("ttl")))
     return Statement.of(
         ROW.leases.set(value("leases")),
         ROW.priors.set(value("priors")),
         ROW.ended.set(value("ended")),
+        ROW.mints.set(value("mints")),
         ROW.version.set(value("version")),
-        KEPT,
+        *changes,
         *(path.remove() for path in IS_FIRST_FORMAT),
         condition=is_unchanged,
     )
 
 
 @cache
-def renew() -> Statement:
-    """A live lease goes on, to a later end than it has, by a token that is not long replaced. Values: `epoch`,
-    `expires_at`, `last` (the latest end that the stored lease may have), `now`, `ttl`."""
-    return Statement.of(
-        EXPIRES_AT.set(value("expires_at")),
-        *BOOKKEEPING,
-        condition=IS_MINE & IS_LIVE & (EXPIRES_AT <= value("last")),
-    )
+def renew(*, is_paced: bool) -> Statement:
+    """A live lease that is not paused goes on, to a later end than it has, by a token that is not long replaced.
+    Values: `epoch`, `expires_at`, `last` (the latest end that the stored lease may have), `now`, `ttl`; and of a paced
+    one `among`, how many leases there may be."""
+    may_renew = IS_MINE & IS_LIVE & (EXPIRES_AT <= value("last")) & PAUSED_AT.does_not_exist()
+    if is_paced:
+        may_renew &= size(ROW.leases) <= value("among")
+    return Statement.of(EXPIRES_AT.set(value("expires_at")), *BOOKKEEPING, condition=may_renew)
 
 
 @cache
@@ -160,38 +196,6 @@ def stop(*, is_held: bool, forgotten: int | None = None) -> Statement:
         *(ROW.ended[id_parameter(f"forgotten{number}")].remove() for number in range(forgotten or 0)),
         *BOOKKEEPING,
         condition=may_stop,
-    )
-
-
-@cache
-def set_limit() -> Statement:
-    """An operator's override; it makes the row where there is none. Values: `limit`, `when_full`, `keep_until`, `now`,
-    and `version`, which a new row begins at."""
-    return Statement.of(
-        ROW.limit.set(value("limit")),
-        ROW.when_full.set(value("when_full")),
-        ROW.keep_until.set(value("keep_until")),
-        ROW.limited_at.set(value("now")),
-        ROW.ttl.set(value("keep_until")),
-        ROW.leases.set(ROW.leases | {}),
-        ROW.priors.set(ROW.priors | {}),
-        ROW.ended.set(ROW.ended | {}),
-        ROW.version.set((ROW.version | value("version")) + 1),
-        condition=IS_FIRST_FORMAT[0].does_not_exist() & IS_NOT_LATE,
-    )
-
-
-@cache
-def clear_limit() -> Statement:
-    """The override goes, if there is one. Values: `now`, `ttl`."""
-    return Statement.of(
-        ROW.limit.remove(),
-        ROW.when_full.remove(),
-        ROW.keep_until.remove(),
-        ROW.limited_at.set(value("now")),
-        ROW.ttl.set(value("ttl")),
-        ROW.version.set(ROW.version + 1),
-        condition=ROW.limit.exists() & IS_NOT_LATE,
     )
 
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
+from functools import partial, reduce
 from random import SystemRandom
 from typing import Any
 
@@ -30,7 +30,18 @@ from pynamodb.exceptions import PynamoDBException
 from streams import rules
 from streams.errors import StoreContended, StoreDown, StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
-from streams.rules import Account, Admission, Ending, Hold, Lease, Policy, Reason, StartRequest, WhenFull, last_epoch_of
+from streams.rules import (
+    NO_MATTER_HOW_MANY,
+    Account,
+    Admission,
+    Ending,
+    Hold,
+    Lease,
+    Policy,
+    Reason,
+    StartRequest,
+    last_epoch_of,
+)
 from streams.storage import calls, deadline, items, statements
 from streams.storage.items import Item, number
 
@@ -68,35 +79,52 @@ class StreamStore:
     """
 
     policy: Policy
+    is_shadowed: bool = False
+    """Whether a start has to tell of the account that it found, even when it need not look at it."""
     call: Call = UserStreams.call
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = SystemRandom().random  # a seeded one would be the same in every resumed instance
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
-        """Admit one more stream, or raise `StreamLimitReached`."""
+        """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
 
         def blind() -> Admission:
-            lease = request.lease(now=now, policy=self.policy)
+            lease = request.lease(now=now, policy=self.policy.blind(request.entitlement)[0])
+            stored = items.lease_item(lease)
+            clauses, values = self._clauses(request, lease, stored)
             replaced = sorted(request.replace.keys() - {request.id})
-            limit = self.policy.limit if request.entitlement is None else request.entitlement
-            statement = statements.start(replaced=len(replaced), is_entitled=request.entitlement is not None)
+            interval_ms = self.policy.mint_interval_ms
+            statement = statements.start(
+                replaced=len(replaced),
+                is_entitled=request.entitlement.limit is not None,
+                is_charged=interval_ms > 0,
+                plans=clauses,
+            )
             before = self._update(
                 statement.arguments(
                     user_id,
                     ids={"id": request.id} | {f"replaced{index}": id for index, id in enumerate(replaced)},
-                    values={
-                        "lease": items.lease_item(lease),
+                    values=values
+                    | {
+                        "lease": stored,
                         "epoch": number(request.epoch),
-                        "limit": number(limit),
                         "none": number(0),
                         "now": number(now),
                         "ttl": number(self._forget_at(now)),
+                        **({"mints": number(now + interval_ms)} if interval_ms else {}),
                     },
                     returning="ALL_OLD",
                 )
             )
             own = _reading(items.lease_of, before, request.id)
-            return Admission(lease=replace(lease, prior_expires_at=own.expires_at if own else 0))
+            lease = replace(lease, prior_expires_at=own.expires_at if own else 0)
+            if not (self.is_shadowed or self.policy.is_paced):
+                return Admission(lease=lease, plan=before.get("plan", {}).get("S"))
+            account = _account(before)
+            lease = rules.paced(
+                replace(account, leases={**account.leases, request.id: lease}), lease, now=now, policy=self.policy
+            )
+            return Admission(lease=lease, plan=account.plan, before=account)
 
         def judge(account: Account) -> tuple[Admission, Account]:
             after, admission = rules.start(account, request, now=now, policy=self.policy)
@@ -106,38 +134,41 @@ class StreamStore:
             return blind if rules.is_plain_start(account, request, now=now, policy=self.policy) else None
 
         def written(account: Account) -> Admission | None:
-            return rules.admitted(account, request)
+            admission = rules.admitted(account, request)
+            return admission and replace(
+                admission, lease=rules.paced(account, admission.lease, now=now, policy=self.policy)
+            )
 
         return self._write(user_id, judge, blind=blind, plainly=plainly, written=written, now=now)
 
-    def renew(self, user_id: str, id: str, *, hold: Hold, now: int) -> Lease:
-        """Extend the lease of `id`, or raise `StreamEnded`, `StreamNotFound` or `InvalidToken`."""
+    def renew(self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False) -> Lease:
+        """Extend the lease of `id`, or raise `StreamEnded`, `StreamNotFound` or `InvalidToken`. A pause is judged on
+        what is read: it may be told of more than once, and then there is nothing to write."""
 
         def blind() -> Lease:
-            expires_at = now + self.policy.lease_ms
-            after = self._update(
-                statements.renew().arguments(
-                    user_id,
-                    ids={"id": id},
-                    values={
-                        "epoch": number(hold.epoch),
-                        "expires_at": number(expires_at),
-                        "now": number(now),
-                        "last": number(min(expires_at - 1, self._latest_end(hold))),
-                        "ttl": number(self._forget_at(now)),
-                    },
-                    returning="ALL_NEW",
-                )
-            )
+            expires_at = now + (hold.pace.lease_ms if hold.pace else self.policy.lease_ms)
+            values = {
+                "epoch": number(hold.epoch),
+                "expires_at": number(expires_at),
+                "now": number(now),
+                "last": number(min(expires_at - 1, self._latest_end(hold))),
+                "ttl": number(self._forget_at(now)),
+            }
+            if hold.pace:
+                values["among"] = number(hold.pace.among)
+            statement = statements.renew(is_paced=hold.pace is not None)
+            after = self._update(statement.arguments(user_id, ids={"id": id}, values=values, returning="ALL_NEW"))
             renewed = _reading(items.lease_of, after, id)
             assert renewed is not None, "its condition held"
-            return renewed
+            if not self.policy.is_paced:
+                return renewed
+            return rules.paced(_account(after), renewed, now=now, policy=self.policy)
 
         def judge(account: Account) -> tuple[Lease, Account]:
-            after = rules.renew(account, id, hold=hold, now=now, policy=self.policy)
-            return after.leases[id], after
+            after = rules.renew(account, id, hold=hold, now=now, policy=self.policy, is_paused=is_paused)
+            return rules.paced(after, after.leases[id], now=now, policy=self.policy), after
 
-        return self._write(user_id, judge, blind=blind, now=now)
+        return self._write(user_id, judge, blind=None if is_paused else blind, now=now)
 
     def stop(self, user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:
         """Free the slot of `id`, and say how its stream ended: stopped, expired before that, or None when it was over
@@ -217,48 +248,34 @@ class StreamStore:
         item = self._send("GetItem", self._key(user_id) | {"ConsistentRead": True}).get("Item")
         return _account(item) if item else rules.empty_account(now)
 
-    def set_limit(self, user_id: str, *, limit: int, when_full: WhenFull, now: int) -> Account | None:
-        """Override the default limit of one user, from the next start on. Live streams stay. The account before, None
-        when there was none."""
-        values = {
-            "limit": number(limit),
-            "when_full": {"S": when_full.value},
-            "keep_until": number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds())),
-            "version": number(rules.empty_account(now).version),
-        }
-        return self._override(
-            user_id, statements.set_limit(), values, judge=lambda account: (None, replace(account)), now=now
-        )
+    def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:
+        """Override the plan or limit of one user, as `rules.override` does, from the next start on. The account before,
+        None when there was none."""
+
+        mine: list[tuple[Account, Account]] = []
+        """What this call has written, perhaps, and what was there before."""
+
+        def judge(account: Account) -> tuple[Account, Account]:
+            override = dict.fromkeys(("limit", "plan", "when_full")) | given
+            after = rules.override(account, **override, end_surplus=end_surplus, now=now, policy=self.policy)
+            mine.append((account, after))
+            return account, after
+
+        def written(account: Account) -> Account | None:
+            for before, after in mine:
+                new = after.ended.items() - before.ended.items()
+                if account == after or (new and new <= account.ended.items()):
+                    return before
+            return None
+
+        before = self._write(user_id, judge, written=written, now=now)
+        return None if before == rules.empty_account(now) else before
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
-        """Go back to the default limit; harmless when there was no override. The account before, None when nothing was
+        """Go back to the default; harmless when there was no override. The account before, None when nothing was
         cleared."""
-
-        def judge(account: Account) -> tuple[None, Account]:
-            return None, account if account.limit is None else replace(account)
-
-        return self._override(
-            user_id, statements.clear_limit(), {"ttl": number(self._forget_at(now))}, judge=judge, now=now
-        )
-
-    def _override(
-        self,
-        user_id: str,
-        statement: statements.Statement,
-        values: Mapping[str, Any],
-        *,
-        judge: Callable[[Account], tuple[None, Account]],
-        now: int,
-    ) -> Account | None:
-        def blind(at: int = now) -> Account | None:
-            given = {**values, "now": number(at)}
-            before = self._update(statement.arguments(user_id, ids={}, values=given, returning="ALL_OLD"))
-            return _account(before) if before else None
-
-        # What stands in its way is another operator's, of a server whose clock is ahead: this one goes after it.
-        return self._write(
-            user_id, judge, blind=blind, plainly=lambda account: partial(blind, max(now, account.limited_at)), now=now
-        )
+        before = self.set_limit(user_id, now=now)
+        return before if before and items.override_item(before) else None
 
     def is_empty(self) -> bool:
         """Whether nothing is kept of any user."""
@@ -323,21 +340,48 @@ class StreamStore:
     ) -> Outcome:
         """Write the whole account, if it is still the one that was judged."""
         values = items.account_item(after) | {"ttl": number(self._forget_at(now))}
+        override = items.override_item(after)
+        is_override_new = override != (items.override_item(seen) if seen else {})
+        if is_override_new:
+            keep_until = number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds()))
+            override |= {"keep_until": keep_until, "ttl": keep_until} if override else {}
+            values |= override
         if seen is not None:
             values["seen"] = number(seen.version)
-        self._update(statements.replace(is_new=seen is None).arguments(user_id, ids={}, values=values))
+        statement = statements.replace(is_new=seen is None, override=tuple(override) if is_override_new else None)
+        self._update(statement.arguments(user_id, ids={}, values=values))
         return outcome
+
+    def _clauses(
+        self, request: StartRequest, lease: Lease, stored: Item
+    ) -> tuple[tuple[statements.PlanClause, ...], dict[str, Item]]:
+        """What the condition of a start says of each plan that it may be written under, and its values."""
+        clauses: list[statements.PlanClause] = []
+        values: dict[str, Item] = {}
+        granted = request.entitlement
+        for index, plan in enumerate(self.policy.blind(granted)):
+            counting = plan.counting(lease)
+            lowest = min((rule.limit for rule in counting), default=NO_MATTER_HOW_MANY)
+            values[f"limit{index}"] = number(min(plan.limit if granted.limit is None else granted.limit, lowest))
+            if counting and granted.limit is None:
+                values[f"rules{index}"] = number(lowest)
+            places = tuple(items.place_of(name) for name in rules.looked_at(counting))
+            for at, place in enumerate(places):
+                values[f"looked{index}_{at}"] = reduce(lambda item, name: item["M"][name], place, stored)
+            name = plan.name if self.policy.plans and not granted.plan else None
+            clauses.append(statements.PlanClause(name, index == 0, bool(counting), places))
+        return tuple(clauses), values
 
     def _key(self, user_id: str) -> dict[str, Any]:
         return {"TableName": settings.DYNAMODB_TABLE, "Key": {"user_id": {"S": user_id}}}
 
     def _latest_end(self, hold: Hold | None) -> int:
         """The latest end that the stored lease may have for this token: later ones have replaced it a lease ago."""
-        return NEVER_MS if hold is None or hold.expires_at is None else hold.expires_at + self.policy.lease_ms
+        return NEVER_MS if hold is None or hold.expires_at is None else hold.expires_at + self.policy.longest_ms
 
     def _forget_at(self, now: int) -> int:
         """When the row may be forgotten, unless an override keeps it (epoch seconds)."""
-        return (now + self.policy.lease_ms) // 1000 + int(REMEMBERED_FOR.total_seconds())
+        return (now + self.policy.longest_ms) // 1000 + int(REMEMBERED_FOR.total_seconds())
 
     def _update(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """One UpdateItem. The item before or after it, as the arguments ask; `_LostRace` with the account that was

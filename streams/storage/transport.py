@@ -69,6 +69,11 @@ class CurlConnection(Connection):
             )
         return self._client
 
+    def begin_anew(self) -> None:
+        """Use no connection that is open now, nor any credentials that were found, for another call."""
+        if self._client is not None:
+            self._client.begin_anew()
+
 
 class CurlClient:
     """DynamoDB's calls over libcurl: each is one signed POST. Threads may share it: each call has a handle, and with it
@@ -85,13 +90,20 @@ class CurlClient:
     ) -> None:
         self._endpoint, self._region, self._credentials = endpoint, region, credentials
         self._connect_seconds, self._call_seconds = connect_seconds, call_seconds
-        self._idle: deque[pycurl.Curl] = deque()
+        self._idle = deque([self._handle()])  # the first of a process takes milliseconds: not in a request
 
     def close(self) -> None:
         """Close the idle connections."""
         with suppress(IndexError):
             while True:
                 self._idle.pop().close()
+
+    def begin_anew(self) -> None:
+        """As the connection's. A handle that is in use is not kept when it comes back."""
+        self.close()
+        self._idle = deque()
+        if isinstance(self._credentials, CredentialsChain):
+            self._credentials = CredentialsChain(self._region)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """One operation and its answer, both in DynamoDB's JSON. The name is that of botocore's method, which PynamoDB
@@ -125,8 +137,9 @@ class CurlClient:
         ]
         if credentials.token:
             headers.append(f"X-Amz-Security-Token: {credentials.token}")
+        idle = self._idle
         try:
-            handle = self._idle.pop()
+            handle = idle.pop()
         except IndexError:
             handle = self._handle()
         chunks: list[bytes] = []
@@ -143,7 +156,7 @@ class CurlClient:
         except pycurl.error as exc:
             raise NotReached(operation=operation, endpoint=self._endpoint, error=handle.errstr()) from exc
         finally:
-            self._idle.append(handle)  # after a failure too: libcurl has closed its connection
+            idle.append(handle)  # after a failure too: libcurl has closed its connection
 
     def _handle(self) -> pycurl.Curl:
         """A handle with everything that no call changes."""

@@ -9,7 +9,7 @@ const client = new StreamClient({
   worker: new Worker("streams-timer.js"),
   on: {
     admitted: ({ token, title }) => console.log(token, title?.length),
-    denied: (holders: Stream[], problem: Problem) => console.log(holders[0]?.deviceName, problem.limit),
+    denied: (holders: Stream[], problem: Problem) => console.log(holders[0]?.deviceName, problem.rule?.message),
     ended: (reason, problem) => console.log(reason === ("replaced" satisfies Reason), problem?.endedBy),
     offline: ({ type }) => console.log(type),
     online: () => {},
@@ -23,6 +23,8 @@ await new StreamClient({ url: "https://streams.example.com" }).start({
   replace: client.stream ? [client.stream, { id: "phone", epoch: 7 }] : [],
 });
 console.log(mayPlay, client.stream?.token);
+client.pause();
+client.resume();
 await client.stop();
 // @ts-expect-error: a start says what is watched
 client.start({});

@@ -122,6 +122,22 @@ test("a denied player is told who holds the slots, and may take one", async () =
   await Promise.all([client, ...others.map((other) => other.client)].map((one) => one.stop()));
 });
 
+test("a paused player says so with each heartbeat, until it resumes", async () => {
+  const { client, timer, waits } = player();
+  await client.start({ streamId: "456" });
+  const first = await waits(1);
+  client.pause();
+  await waits(2);
+  assert.equal(client.stream.state, "paused");
+  timer.fire();
+  await waits(3);
+  assert.ok(client.stream.pausedAt);
+  client.resume();
+  assert.ok(await waits(4) > 0 && first > 0);
+  assert.deepEqual([client.stream.state, client.stream.pausedAt], ["playing", null]);
+  await client.stop();
+});
+
 test("the next episode keeps the slot, with or without a device id", async () => {
   for (const device of [{}, { deviceId: "tv" }]) {
     const { client } = player();

@@ -10,7 +10,7 @@ from deploy import licences
 from deploy.package import DISTRIBUTIONS, FOR_PUBLISHED_KEYS
 from tests.servers import PROJECT
 
-LOCKED = ("requirements", "requirements-jwks", "requirements-dev", "requirements-audit")
+LOCKED = ("requirements", "requirements-jwks", "requirements-container", "requirements-dev", "requirements-audit")
 
 
 def pins(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
@@ -39,7 +39,7 @@ def test_what_people_edit_is_what_is_pinned(name: str) -> None:
     assert asked.items() <= {package: pinned for package, (pinned, _) in locked(name).items()}.items()
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-jwks"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-jwks", "requirements-container"])
 def test_what_ships_is_pinned_as_it_is_tested(name: str) -> None:
     assert locked(name).items() <= locked("requirements-dev").items()
 

@@ -1,6 +1,7 @@
 """A deployment, by the real `zappa`, to an emulated AWS, and HTTP through its API Gateway."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from deploy import hooks
 from deploy.acts import ACTS
 from deploy.emulator import emulated_aws
 from deploy.environment import will_have
+from deploy.operators import named, work_on
 from deploy.preflight import problems
 from deploy.rehearse import ACCOUNT, REGION, STAGE, Rehearsal
 from deploy.stages import Stage, stage_of, stages
@@ -35,15 +37,16 @@ def aws() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def rehearsal(aws: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """The stage `production`, deployed by the first act of the rehearsal; the last one undeploys it."""
+    """The stage `production`, deployed by the first act of the rehearsal; the last two undeploy it, and deploy anew."""
     rehearsal = Rehearsal(aws, tmp_path_factory.mktemp("deployment"))
-    first, *_, last = ACTS
+    first, *_, undeploy, again = ACTS
     first(rehearsal)
     yield rehearsal
-    last(rehearsal)
+    undeploy(rehearsal)
+    again(rehearsal)
 
 
-@pytest.mark.parametrize("act", ACTS[1:-1], ids=lambda act: act.__name__)
+@pytest.mark.parametrize("act", ACTS[1:-2], ids=lambda act: act.__name__)
 def test_the_rehearsal_holds(rehearsal: Rehearsal, act: Callable[[Rehearsal], None]) -> None:
     """In their order, each on what the one before has left."""
     act(rehearsal)
@@ -155,6 +158,11 @@ def test_the_log_is_kept_for_a_while(rehearsal: Rehearsal) -> None:
 
 def test_a_rollback_of_zappas_is_refused_with_the_way_that_helps(rehearsal: Rehearsal) -> None:
     assert f"manage.py promote {STAGE} VERSION" in rehearsal.refused("rollback", STAGE, "-n", "1")
+
+
+def test_what_is_deployed_is_not_deployed_again(rehearsal: Rehearsal) -> None:
+    said = rehearsal.refused("deploy", STAGE)
+    assert f"stream-limits-{STAGE} is deployed already in {REGION}: zappa update {STAGE}." in said
 
 
 def test_what_is_packed_elsewhere_is_not_deployed(rehearsal: Rehearsal) -> None:
@@ -270,6 +278,20 @@ BAD_VALUE: dict[str, Any] = {"environment_variables": {**VARIABLES, "LEASE_SECON
             "works on the table UserStreams of the stage production",
             id="another stage's table",
         ),
+        pytest.param(a_stage("b", **OWN_TABLE), GOOD, "begins the route /back-end", id="the back ends' route"),
+        pytest.param(a_stage("h", **OWN_TABLE), GOOD, "begins the route /healthz", id="another's first letter"),
+        pytest.param(a_stage("TEST", **OWN_TABLE), GOOD, "which the stage test is", id="another stage's function"),
+        pytest.param(a_stage("EU_prod", **OWN_TABLE), GOOD, None, id="capitals and an underscore"),
+        pytest.param(a_stage("x" * 41, **OWN_TABLE), GOOD, "The role would be named", id="stage's name too long"),
+        pytest.param(a_stage(project_name=None), GOOD, "The project is named None", id="no project"),
+        pytest.param(a_stage(project_name="2limits"), GOOD, "The project is named '2limits'", id="a digit first"),
+        pytest.param(a_stage(base_path="users"), GOOD, "is the route /users", id="a base path that is a route"),
+        pytest.param(a_stage(environment_variables={"STREAM_LIMIT": 5}), GOOD, "STREAM_LIMIT in quotes", id="a number"),
+        pytest.param(a_stage(aws_environment_variables={"X": True}), GOOD, "X in quotes", id="true"),
+        pytest.param(a_stage(environment_variables=None), GOOD, "environment_variables is None", id="no variables"),
+        pytest.param(a_stage(remote_env="s3://x/y"), GOOD, "past every check", id="variables in S3"),
+        pytest.param(a_stage(callbacks={}), GOOD, "Without its callbacks", id="no callbacks"),
+        pytest.param(a_stage(api_key_required=True), GOOD, "would refuse players", id="a key asked of everyone"),
         pytest.param(a_stage(apigateway_lambda_qualifier=None), GOOD, "has to invoke the alias", id="no alias"),
         pytest.param(a_stage(function_url_enabled=True), GOOD, "goes past the alias", id="a function URL"),
         pytest.param(a_stage(runtime="python3.99"), GOOD, "no python3.99 is on the PATH", id="another Python"),
@@ -288,6 +310,25 @@ def test_what_stands_in_the_way_of_a_deployment_is_named(
     assert len(said) == (expected is not None)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a": {"extends": "b"}, "b": {"extends": "a"}}', "extend each other in a circle"),
+        ('{"a": {"extends": "b"}}', "no stage 'b', which a extends"),
+        ("{}", "no stage 'a'"),
+        ('{"a": ', "cannot be read as JSON"),
+        (None, "cannot be read as JSON"),
+    ],
+    ids=["a circle", "no base", "no stage", "no JSON", "no file"],
+)
+def test_settings_that_cannot_be_read_are_said_to_be(tmp_path: Path, text: str | None, said: str) -> None:
+    file = tmp_path / "zappa_settings.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(LookupError, match=said):
+        stage_of("a", file)
+
+
 def test_a_secret_by_reference_is_judged_by_what_aws_keeps(aws: str) -> None:
     ssm = boto3.client(
         "ssm", endpoint_url=aws, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
@@ -296,6 +337,13 @@ def test_a_secret_by_reference_is_judged_by_what_aws_keeps(aws: str) -> None:
         ssm.put_parameter(Name=name, Value=value, Type="SecureString")
     assert found(a_stage(), GOOD | {"LEASE_TOKEN_KEYS": "ssm:/good"}, aws) == []
     assert len(found(a_stage(), GOOD | {"LEASE_TOKEN_KEYS": "ssm:/bad"}, aws)) >= 1
+
+
+def test_who_deploys_may_read_the_secrets_that_the_documentation_names() -> None:
+    texts = [path.read_text() for path in (PROJECT / "docs").iterdir() if path.suffix in (".md", ".yml")]
+    names = [name for text in texts for name in re.findall(r"(?:ssm|secretsmanager):/?([a-z][^\s`]+/[^\s`]*)", text)]
+    assert len(names) >= 3
+    assert {name.partition("/")[0] for name in names} == {stage_of("production").function}
 
 
 def test_the_stages_have_names_and_roles_as_zappa_makes_them() -> None:
@@ -376,8 +424,33 @@ def test_an_operators_command_starts_no_local_engine_where_profiles_are_found(tm
     (tmp_path / ".aws" / "config").write_text("[default]\nregion = eu-west-1\n")
     done = without_credentials(tmp_path, "streams", "list", "ana")
     assert done.returncode != 0
-    assert "Unable to locate credentials" in done.stderr or "AWS" in done.stderr
+    assert done.stderr.startswith("On the table UserStreams of an account that AWS does not name")
+    assert "Unable to locate credentials" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["--stage", "a"], ["--stage=a"], ["--sta", "a"], ["x", "--stage", "a", "y"]], ids=" ".join
+)
+def test_a_stage_is_found_however_it_is_named(words: list[str]) -> None:
+    assert named(["list", "ana", *words]) == "a"
+
+
+def test_a_stage_without_a_name_is_refused() -> None:
+    with pytest.raises(SystemExit, match="name a stage"):
+        named(["list", "ana", "--stage"])
+
+
+def test_a_stages_profile_goes_before_the_shells_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_STAGE"):
+        monkeypatch.setenv(name, "of the shell")
+    monkeypatch.setattr("deploy.operators.stage_of", lambda name: a_stage(profile_name="live"))
+    with monkeypatch.context() as there:
+        for name in ("DYNAMODB_TABLE", "AWS_REGION", "DYNAMODB_ENDPOINT", "STREAM_LIMIT", "WHEN_FULL", "LEASE_SECONDS"):
+            there.setenv(name, os.environ.get(name, ""))
+        work_on("test")
+        assert {name for name, value in os.environ.items() if value == "of the shell"} == set()
+        assert os.environ["AWS_PROFILE"] == "live"
 
 
 def test_production_is_resumed_from_a_snapshot_and_kept_warm_by_nothing_else() -> None:

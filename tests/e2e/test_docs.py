@@ -154,6 +154,8 @@ def inline_commands() -> Iterator[tuple[str, list[str]]]:
 
 REHEARSED = {"certify", "deploy", "manage", "rollback", "status", "tail", "undeploy", "update"}
 """What `make rehearse` does with the real zappa, or what zappa itself has; `certify` needs a domain."""
+MEANT = {"STAGE": "test", "URL": "https://streams.example.com"}
+"""What stands for an argument of one's own."""
 
 
 @pytest.mark.parametrize(("span", "words"), [pytest.param(*found, id=found[0]) for found in inline_commands()])
@@ -171,7 +173,7 @@ def test_a_command_in_a_sentence_is_one_that_exists(span: str, words: list[str])
     arguments = [argument for argument in arguments if argument != "…"]
     parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
     if arguments:
-        parser.parse_args(["test" if argument == "STAGE" else argument for argument in arguments])
+        parser.parse_args([MEANT.get(argument, argument) for argument in arguments])
 
 
 def links() -> Iterator[Any]:
@@ -209,7 +211,7 @@ def test_every_problem_is_in_the_readme() -> None:
 
 def test_every_setting_is_in_the_readme() -> None:
     settings = (PROJECT / "streams_project" / "settings.py").read_text()
-    read = set(re.findall(r'(?:_read|_flag|_whole|_choice|_list|environ\.get)\(\s*"([A-Z_]+)"', settings))
+    read = set(re.findall(r'(?:_read|_flag|_whole|_seconds|_choice|_list|environ\.get)\(\s*"([A-Z_]+)"', settings))
     described = (PROJECT / "README.md").read_text().partition("## Configuration")[2].partition("\n## ")[0]
     set_by_aws = {"AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_LAMBDA_FUNCTION_NAME"}
     assert read - set(re.findall(r"`([A-Z_]+)`", described)) <= set_by_aws

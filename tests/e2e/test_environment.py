@@ -5,7 +5,16 @@ import hashlib
 import pytest
 
 from deploy import environment
-from deploy.environment import Environment, changes, given, logs_everyone_out, problems, will_have
+from deploy.environment import (
+    Environment,
+    changes,
+    given,
+    logs_everyone_out,
+    needs_cryptography,
+    problems,
+    stays,
+    will_have,
+)
 from deploy.references import statements
 from deploy.stages import Stage
 
@@ -83,6 +92,9 @@ def test_keys_that_share_none_with_what_is_there_log_everyone_out(before: str, a
         ),
         ({"DEBUG": "1"}, "DEBUG is set"),
         ({"AUTH_JWKS": "jwks.json"}, "does not ship"),
+        ({"AUTH_JWKS": "streams/browsable/static/streams/README.md"}, "does not ship"),
+        ({"AWS_LAMBDA_FUNCTION_NAME": "x"}, "AWS_LAMBDA_FUNCTION_NAME cannot be set"),
+        ({"NOT-A-NAME": "x"}, "NOT-A-NAME cannot be set"),
         ({"AUTH_JWKS": "/etc/hostname"}, "does not ship"),
         ({"CORS_ALLOWED_ORIGINS": "x" * 4096}, "of at most 4096"),
     ],
@@ -91,6 +103,24 @@ def test_what_is_wrong_is_named(variables: dict[str, str], said: str) -> None:
     (problem,) = problems(merged(**variables))
     assert said in problem
     assert KEY not in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("LEASE_TOKEN_KEYS", "the shell sets it"),
+        ("INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT", "aws_environment_variables set it"),
+        ("AUTH_JWT_SECRET", "the function has only DEBUG, LEASE_TOKEN_KEYS"),
+        ("DEBUG", None),
+        ("AUTH_JWT_SECRETS", None),
+    ],
+    ids=["in the shell", "in the stage", "unknown", "there, whoever set it", "gone already"],
+)
+def test_what_would_not_go_when_it_is_unset_is_named(name: str, said: str | None) -> None:
+    remote = {"DEBUG": "1", "LEASE_TOKEN_KEYS": KEY}
+    found = list(stays([name], STAGE, remote=remote, shell={"LEASE_TOKEN_KEYS": KEY}))
+    assert [said in line for line in found if said] == [True] * bool(said)
+    assert len(found) == bool(said)
 
 
 def test_good_keys_are_taken() -> None:
@@ -119,3 +149,24 @@ def test_the_role_may_read_the_references_and_no_other_secret() -> None:
 
 def test_every_setting_that_is_a_secret_comes_from_the_shell() -> None:
     assert set(environment.KEYS) <= set(environment.FROM_THE_SHELL)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_needed"),
+    [
+        ({}, False),
+        ({"AUTH_JWKS": "https://id.example.com/jwks.json"}, True),
+        ({"EDGE_TOKEN_KEYS": KEY}, False),
+        ({"EDGE_TOKEN_KEYS": f"{KEY},-----BEGIN EC " + "PRIVATE KEY-----"}, True),
+        ({"EDGE_TOKEN_KEYS": "secretsmanager:edge"}, True),
+    ],
+    ids=["no keys", "published keys of viewers' tokens", "a secret", "a PEM key", "a key that AWS keeps"],
+)
+def test_cryptography_ships_where_tokens_may_be_signed_with_public_keys(
+    values: dict[str, str], is_needed: bool
+) -> None:
+    assert needs_cryptography(values) is is_needed
+
+
+def test_an_edge_key_in_a_file_does_not_ship() -> None:
+    assert any("EDGE_TOKEN_KEYS" in said for said in problems(merged(EDGE_TOKEN_KEYS="file:edge.pem")))

@@ -11,6 +11,8 @@ import boto3
 import httpx
 import pytest
 
+from deploy.first_format import _rewrite
+
 RELEASES = sorted(path.stem for path in (Path(__file__).parent / "items").glob("*.json"))
 
 
@@ -72,3 +74,67 @@ def test_a_stream_that_the_release_before_ended_stays_ended(
 ) -> None:
     found = api.get(f"/users/{users[user]}/streams/{id}")
     assert (found.status_code, found.json()["reason"]) == (410, reason)
+
+
+# --- the way back -----------------------------------------------------------------------------------------------------
+
+
+def test_what_a_later_release_adds_is_passed_over(api: httpx.Client, dynamodb: Any, user_id: str) -> None:
+    """So that a version of this release can be gone back to from one that stores more."""
+    streams, table = f"/users/{user_id}/streams", os.environ.get("DYNAMODB_TABLE", "UserStreams")
+    token = api.put(f"{streams}/tv", json={"streamId": "film"}).json()["token"]
+    assert api.put(f"{streams}/web", json={"streamId": "film"}).status_code == 201
+    assert api.put(f"{streams}/car", json={"streamId": "film", "replace": ["web"]}).status_code == 201
+    item = dynamodb.get_item(TableName=table, Key={"user_id": {"S": user_id}})["Item"]
+    more = {"zz": {"M": {"later": {"S": "x"}}}}
+    for maps in (item["l"], item["d"]):
+        for stored in maps["M"].values():
+            stored["M"] |= more
+    dynamodb.put_item(TableName=table, Item=item | more)
+    assert [stream["id"] for stream in api.get(streams).json()["streams"]] == ["tv", "car"]
+    assert api.get(f"{streams}/web").json()["reason"] == "replaced"
+    assert api.post(f"{streams}/tv/heartbeat", json={"token": token}).status_code == 200
+    assert api.put(f"{streams}/phone", json={"streamId": "film"}).status_code == 201
+    assert api.put(f"{streams}/fifth", json={"streamId": "film"}).status_code == 409
+
+
+def fields(item: Any, name: str) -> set[str]:
+    """Every field of the maps of one attribute."""
+    return {field for stored in item[name]["M"].values() for field in stored["M"]}
+
+
+def test_what_this_release_writes_can_be_rewritten_as_1_0_reads_it(
+    api: httpx.Client, dynamodb: Any, user_id: str
+) -> None:
+    streams, table = f"/users/{user_id}/streams", os.environ.get("DYNAMODB_TABLE", "UserStreams")
+    tv = {"streamId": "film", "deviceId": "tv", "deviceName": "Living room", "title": "A film", "metadata": {"x": "y"}}
+    assert api.post(streams, json=tv).status_code == 201
+    assert api.put(f"{streams}/phone", json={"streamId": "news"}).status_code == 201
+    assert api.put(f"{streams}/web", json={"streamId": "news", "replace": ["phone"]}).status_code == 201
+    before = api.get(streams).json()["streams"]
+    key = {"TableName": table, "Key": {"user_id": {"S": user_id}}}
+    assert _rewrite(table, dynamodb.get_item(**key)["Item"], dynamodb)
+    item = dynamodb.get_item(**key)["Item"]
+
+    written = json.loads((Path(__file__).parent / "items" / "3ef87f9.json").read_text())["items"]
+    assert item.keys() <= {name for known in written for name in known}
+    for name in ("leases", "ended"):
+        assert fields(item, name) <= {field for known in written for field in fields(known, name)}
+    assert item["leases"]["M"].keys() == item["epochs"]["M"].keys() == {"tv", "web"}
+    assert item["leases"]["M"]["tv"]["M"]["title"] == {"S": "A film"}
+    assert item["ended"]["M"]["phone"]["M"]["reason"] == {"S": "replaced"}
+
+    there = [(stream["id"], stream["epoch"], stream["expiresAt"]) for stream in api.get(streams).json()["streams"]]
+    assert there == [(stream["id"], stream["epoch"], stream["expiresAt"]) for stream in before]
+
+
+def test_an_item_that_changed_meanwhile_is_left_for_the_next_run(
+    api: httpx.Client, dynamodb: Any, user_id: str
+) -> None:
+    table = os.environ.get("DYNAMODB_TABLE", "UserStreams")
+    seen = []
+    for id in ("tv", "web"):
+        assert api.put(f"/users/{user_id}/streams/{id}", json={"streamId": "film"}).status_code == 201
+        seen.append(dynamodb.get_item(TableName=table, Key={"user_id": {"S": user_id}})["Item"])
+    assert not _rewrite(table, seen[0], dynamodb)
+    assert dynamodb.get_item(TableName=table, Key={"user_id": {"S": user_id}})["Item"] == seen[1]

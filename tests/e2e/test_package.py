@@ -11,9 +11,10 @@ from pathlib import Path
 
 import boto3
 import pytest
+from click import ClickException
 
 from deploy import package as packing
-from deploy.package import AT_MOST_MIB, AT_MOST_MIB_WITH_PUBLISHED_KEYS, LEFT_OUT, MANIFEST, build, manifest, tracked
+from deploy.package import AT_MOST_MIB, AT_MOST_MIB_WITH_PUBLISHED_KEYS, LEFT_OUT, MANIFEST, build, manifest, shipped
 from deploy.release import release
 from deploy.stages import stage_of
 from deploy.start import ARCHITECTURE
@@ -89,13 +90,17 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def here(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For this machine, if that is another."""
-    if stage_of("test").architecture == ARCHITECTURE:
-        return archive
+    """For this machine, with published keys: the largest there is."""
     path = tmp_path_factory.mktemp("package") / "here.zip"
     with zipfile.ZipFile(archive) as entries:
         settings = entries.read("zappa_settings.py")
-    build(path, zappa_settings=settings, runtime="python3.13", architecture=ARCHITECTURE)
+    build(
+        path,
+        zappa_settings=settings,
+        runtime="python3.13",
+        architecture=ARCHITECTURE,
+        with_published_keys=True,
+    )
     return path
 
 
@@ -130,14 +135,35 @@ def test_every_source_has_bytecode_of_the_stages_python(archive: Path) -> None:
 
 
 def test_only_what_git_tracks_ships_of_ours(archive: Path) -> None:
-    secret = PROJECT / "clients" / "web" / "backup.sql"
-    secret.write_text("secret")
+    junk = [PROJECT / "clients/web/backup.sql", PROJECT / "streams/.env", PROJECT / "streams_project/private.pem"]
+    for file in junk:
+        file.write_text("secret")
     try:
-        assert "clients/web/backup.sql" not in tracked()
+        assert not {file.relative_to(PROJECT).as_posix() for file in junk} & set(shipped())
     finally:
-        secret.unlink()
+        for file in junk:
+            file.unlink()
     ours = [name for name in names_in(archive) if name.split("/")[0] in ("streams", "streams_project", "clients")]
-    assert {name for name in ours if not name.endswith(".pyc")} <= set(tracked())
+    assert {name for name in ours if not name.endswith(".pyc")} <= set(shipped())
+
+
+def test_a_link_does_not_ship_wherever_it_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "clients" / "web"
+    folder.mkdir(parents=True)
+    (folder / "player.js").write_text("")
+    (folder / "link.js").symlink_to("/etc/hostname")
+    for command in (("init", "-q"), ("add", ".")):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    monkeypatch.setattr("deploy.release.PROJECT", tmp_path)
+    monkeypatch.setattr("deploy.package.PROJECT", tmp_path)
+    assert shipped() == ["clients/web/player.js"]
+
+
+def test_where_git_does_not_say_what_it_tracks_nothing_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.release.PROJECT", tmp_path)
+    for ask in (shipped, release):
+        with pytest.raises(ClickException, match="What ships is what git tracks, and git does not say: fatal"):
+            ask()
 
 
 @pytest.mark.parametrize(("architecture", "machine"), [("arm64", "aarch64"), ("x86_64", "x86_64")])
@@ -149,10 +175,8 @@ def test_native_code_is_the_stages_whatever_machine_packs(tmp_path: Path, archit
     assert machines == {{"aarch64": b"\xb7\x00", "x86_64": b"\x3e\x00"}[machine]}, "of ELF, the field e_machine"
 
 
-def test_the_largest_package_is_small_enough(tmp_path: Path) -> None:
-    archive = tmp_path / "package.zip"
-    build(archive, zappa_settings=b"", runtime="python3.13", architecture="arm64", with_published_keys=True)
-    assert archive.stat().st_size <= AT_MOST_MIB_WITH_PUBLISHED_KEYS * MIB
+def test_the_largest_package_is_small_enough(here: Path) -> None:
+    assert here.stat().st_size <= AT_MOST_MIB_WITH_PUBLISHED_KEYS * MIB
 
 
 def test_a_wheel_with_another_hash_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +227,7 @@ def test_no_file_of_the_project_holds_conflict_markers() -> None:
 
 
 def test_what_is_left_out_is_left_out_by_name_and_not_by_chance() -> None:
-    for name in ("django/test/client.py", "streams/management/commands/runserver.py", "curl/__init__.py"):
+    for name in ("django/test/client.py", "streams_project/management/commands/runserver.py", "curl/__init__.py"):
         assert LEFT_OUT.search(name)
     for name in ("streams/management/commands/limit.py", "django/core/management/__init__.py", "pycurl/__init__.py"):
         assert not LEFT_OUT.search(name)

@@ -1,16 +1,20 @@
 """What a stage has beside its function: as its file says, and what that does not name is left alone."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from rest_framework.exceptions import Throttled
 
-from deploy.alarms import alarms, plan_alarms
+from deploy import steps
+from deploy.alarms import alarms, plan_alarms, there
 from deploy.capacity import capacity_for
 from deploy.consumers import plan_consumers
 from deploy.emulator import emulated_aws
@@ -19,7 +23,7 @@ from deploy.gateway import ANSWERS, TITLES, plan_answers, plan_throttling
 from deploy.scaling import plan_scaling
 from deploy.stages import Stage
 from deploy.state import Consumer, Wanted, wanted_of
-from deploy.steps import Step, patiently
+from deploy.steps import Busy, Step, patiently
 from deploy.table import EXPIRY, SCHEMA, plan_table
 from deploy.web_acl import plan_web_acl
 from streams.models import UserStreams
@@ -46,6 +50,58 @@ def carry_out(plan: Iterable[Step]) -> list[str]:
     for step in steps:
         step.do()
     return [str(step) for step in steps]
+
+
+# --- a run -----------------------------------------------------------------------------------------------------------
+
+
+def refusal(code: str, message: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "CreateX")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("ResourceAlreadyExistsException"),
+        refusal("ConflictException"),
+        refusal("WAFOptimisticLockException"),
+        refusal("ResourceInUseException"),
+        refusal("ValidationException", "TimeToLive is already enabled"),
+        Busy("another run makes the key"),
+    ],
+    ids=str,
+)
+def test_what_another_run_does_at_the_same_time_is_found_done(error: Exception) -> None:
+    left, said = ["first", "second"], list[str]()
+
+    def do(name: str) -> None:
+        left.remove(name)  # the other run did it
+        if name == "first":
+            raise error
+
+    was_anything = steps.carry_out(
+        lambda: [Step(name, partial(do, name)) for name in left], say=said.append, sleep=lambda seconds: None
+    )
+    assert (was_anything, left) == (True, [])
+    assert "another run is at it; looking again\n" in said
+
+
+def test_what_aws_refuses_ends_a_run_and_the_next_one_goes_on_from_there() -> None:
+    left, refused = ["first", "second", "third"], [refusal("AccessDeniedException")]
+
+    def do(name: str) -> None:
+        if name == "second" and refused:
+            raise refused.pop()
+        left.remove(name)
+
+    def run() -> bool:
+        return steps.carry_out(lambda: [Step(name, partial(do, name)) for name in left], say=lambda text: None)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        run()
+    assert left == ["second", "third"]
+    assert run()
+    assert not run(), "everything is as it should be"
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -227,6 +283,33 @@ def test_a_name_that_means_nothing_is_refused(tmp_path: Path) -> None:
         wanted_of(STAGE, files=a_file(tmp_path, "viwers = 5"))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('viewers = "many"', "viewers is 'many'. Set it to a whole number from 1"),
+        ("viewers = 0", "viewers is 0"),
+        ("rate = -5", "rate is -5"),
+        ("rate = nan", "rate is nan"),
+        ("rate = true", "rate is True"),
+        ("burst = 1.5", "burst is 1.5"),
+        ("concurrency = -1", "concurrency is -1"),
+        ('on_demand = "yes"', "on_demand is 'yes'"),
+        ('topic = "operators"', "topic is 'operators'. Set it to the ARN"),
+        ("log_days = 31", "log_days is 31. Set it to one of 1, 3, 5"),
+        ("thresholds = 5", "thresholds is 5"),
+        ('[thresholds]\napi-slow = "1"', "thresholds is"),
+        ('[[consumers]]\nname = "a"', "consumers is"),
+        ('[[consumers]]\nname = "a b"\nrate = 1\nburst = 1', "consumers is"),
+        ('[[consumers]]\nname = "a"\nrate = 0\nburst = 1', "consumers is"),
+        ('[[consumers]]\nname = "a"\nrate = 1\nburst = 1\n' * 2, "two consumers have one name"),
+        ("viewers", "cannot be read as TOML"),
+    ],
+)
+def test_what_a_file_cannot_say_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=rf"test\.toml.*{re.escape(said)}"):
+        wanted_of(STAGE, files=a_file(tmp_path, text))
+
+
 @pytest.mark.parametrize("name", ["test", "production"])
 def test_the_files_of_the_stages_can_be_read(name: str) -> None:
     wanted = wanted_of(Stage(name, {}))
@@ -342,8 +425,22 @@ def test_an_alarm_that_looks_at_something_else_is_put_right(cloudwatch: Any) -> 
     carry_out(plan_of_alarms(cloudwatch))
     request = next(iter(alarms(STAGE, Wanted(), region=REGION))).request(STAGE)
     cloudwatch.put_metric_alarm(**request | {"MetricName": "Invocations"}, Threshold=0.0)
-    assert carry_out(plan_of_alarms(cloudwatch)) == ["set the alarm limits-test-function-errors"]
+    assert carry_out(plan_of_alarms(cloudwatch)) == ["set the alarm limits-test-function-errors, its MetricName"]
     assert found(cloudwatch, "function-errors")["MetricName"] == "Errors"
+
+
+def test_an_alarm_of_one_metric_in_place_of_several_is_put_right(cloudwatch: Any) -> None:
+    carry_out(plan_of_alarms(cloudwatch))
+    one = next(iter(alarms(STAGE, Wanted(), region=REGION))).request(STAGE)
+    cloudwatch.put_metric_alarm(**one | {"AlarmName": "limits-test-api-5xx-share"}, Threshold=1.0)
+    assert carry_out(plan_of_alarms(cloudwatch)) == ["set the alarm limits-test-api-5xx-share, its metrics"]
+
+
+def test_an_alarm_of_a_stage_whose_name_only_begins_the_same_is_no_alarm_of_this_one(cloudwatch: Any) -> None:
+    longer = Stage("test_eu", STAGE.settings)
+    carry_out(plan_alarms(longer, Wanted(), region=REGION, cloudwatch=cloudwatch))
+    assert there(STAGE, cloudwatch) == []
+    assert len(there(longer, cloudwatch)) == 12
 
 
 def test_a_topic_is_told_of_every_alarm_and_when_it_is_over(cloudwatch: Any) -> None:
@@ -458,6 +555,16 @@ class TestConsumers:
         assert [(stage["apiId"], stage["stage"]) for stage in plan["apiStages"]] == [(api_id, "test")]
         (key,) = apigateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]
         assert key["name"] == "limits-test-billing"
+        assert carry_out(plan_of_consumers(apigateway, api_id, BILLING)) == []
+
+    def test_two_runs_at_once_make_one_key(self, apigateway: Any, api_id: str) -> None:
+        late, early = (list(plan_of_consumers(apigateway, api_id, BILLING)) for _ in range(2))
+        for step in early:
+            step.do()
+        assert str(late[-1]).startswith("give billing an API key")
+        with pytest.raises(Busy):
+            late[-1].do()
+        assert [key["name"] for key in apigateway.get_api_keys()["items"]] == ["limits-test-billing"]
         assert carry_out(plan_of_consumers(apigateway, api_id, BILLING)) == []
 
     def test_a_key_is_asked_for_under_the_back_ends_routes_and_nowhere_else(self, apigateway: Any, api_id: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from django.core.management import CommandError, call_command
 
 from deploy.emulator import emulated_aws
 from deploy.stages import Stage
@@ -147,6 +148,53 @@ def test_a_version_that_another_alias_has_is_kept(deployed: Deployed) -> None:
         deployed.released()
     deployed.versions.prune(keep=0)
     assert first in [version["Version"] for version in deployed.versions.published()]
+
+
+def test_the_next_version_begins_with_the_environment_that_is_gone_back_to(deployed: Deployed) -> None:
+    good = deployed.released()
+    deployed.released("503")
+    assert deployed.versions.environment() != deployed.versions.environment_of(good)
+    call_on(deployed, "promote", good)
+    assert deployed.versions.environment() == deployed.versions.environment_of(good)
+    live = deployed.versions.live()
+    assert live
+    assert live.version == good
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["$LATEST"], "is no version"),
+        (["live"], "is no version"),
+        (["-1"], "-1"),
+        (["1", "--canary", "0%"], "not a share"),
+        (["1", "--canary", "nan"], "not a share"),
+        (["1", "--minutes", "nan"], "not a number of minutes"),
+        (["1", "--keep", "-1"], "not a whole number"),
+        (["99"], "AWS refused"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_promoted_is_refused(deployed: Deployed, words: list[str], said: str) -> None:
+    first = deployed.released()
+    with pytest.raises(CommandError, match=said):
+        call_on(deployed, "promote", *words)
+    assert deployed.versions.live() == Live(first)
+
+
+def test_a_canary_that_no_alarm_would_take_back_is_refused(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = deployed.released(), deployed.publish()
+    monkeypatch.setattr("deploy.management.commands.promote.there", lambda stage, cloudwatch: [])
+    with pytest.raises(CommandError, match="No alarm would take it back"):
+        call_on(deployed, "promote", second, "--canary", "5%")
+    assert deployed.versions.live() == Live(first)
+
+
+def call_on(deployed: Deployed, command: str, *words: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stage, "client", lambda stage, service: deployed.client)
+        patch.setattr("deploy.management.stages.stage_of", lambda name, file: deployed.stage)
+        call_command(command, deployed.stage.name, *words, stdout=io.StringIO())
 
 
 def test_every_version_is_a_line(deployed: Deployed) -> None:

@@ -89,7 +89,7 @@ def test_a_rival_before_or_between_the_writes_comes_out_as_one_after_the_other(
             assert acted == [outcome(lambda: VERBS[rival](model, user, holds, now - 1, "rival"))]  # noqa: B023
         assert result == outcome(lambda: VERBS[verb](model, user, holds, now, "verb"))  # noqa: B023
         assert store.read(user, now=now) == model.read(user, now=now)
-        assert acted or gap == 2
+        assert acted or gap == 2 or verb == "limit cleared", "where none was set there is nothing to write"
 
 
 @pytest.mark.parametrize("rival", ["first start", "limit set"])
@@ -115,7 +115,7 @@ def test_a_rival_that_wins_every_time_ends_in_contended_after_a_bounded_number_o
     def write_first(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         nonlocal writes
         writes += 1
-        streams.set_limit(user_id, limit=3, when_full=WhenFull.DENY, now=later)
+        streams.set_limit(user_id, limit=3, when_full=list(WhenFull)[writes % 2], now=later)
         return streams.call(operation, arguments)
 
     store = replace(streams, call=write_first, sleep=waits.append, random=lambda: 1.0)

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from streams import tokens
+from streams.serializers import iso
 from tests.conftest import Viewer
 
 
@@ -202,13 +203,15 @@ def test_the_list_says_what_is_left_and_when_the_first_lease_ends(viewer: Viewer
 
 
 def test_a_user_nobody_knows_has_every_slot_free(viewer: Viewer) -> None:
-    assert viewer.list() == {"userId": viewer.user_id, "limit": 3, "active": 0, "available": 3, "streams": []}
+    free = {"plan": "default", "limit": 3, "active": 0, "available": 3, "streams": [], "ended": []}
+    assert viewer.list() == {"userId": viewer.user_id, **free}
 
 
 def test_an_operator_sets_reads_and_clears_a_limit(viewer: Viewer) -> None:
     url = f"/users/{viewer.user_id}/limit"
-    default = {"userId": viewer.user_id, "limit": 3, "whenFull": "deny", "isDefault": True}
-    own = {"userId": viewer.user_id, "limit": 5, "whenFull": "evict-oldest", "isDefault": False}
+    user = {"userId": viewer.user_id, "plan": "default"}
+    default = {**user, "limit": 3, "whenFull": "deny", "isDefault": True}
+    own = {**user, "limit": 5, "whenFull": "evict-oldest", "isDefault": False}
     assert viewer.api.get(url).json() == default
     assert viewer.api.put(url, json={"limit": 5, "whenFull": "evict-oldest"}).json() == own
     assert viewer.api.get(url).json() == own
@@ -269,3 +272,18 @@ def test_a_stream_may_be_named_like_a_part_of_the_path(viewer: Viewer, id: str) 
     assert viewer.heartbeat(id, started.json()["token"]).status_code == 200
     assert viewer.end(id).status_code == 204
     assert viewer.list()["active"] == 0
+
+
+def test_a_list_has_the_last_streams_that_are_over_and_why(viewer: Viewer) -> None:
+    ghost = viewer.crashed("ghost")
+    viewer.started(deviceId="tv")
+    viewer.started(deviceId="web", replace=["tv"])
+    viewer.end("web")
+    ended = viewer.list()["ended"]
+    assert [(stream["id"], stream["reason"], stream["endedBy"]) for stream in ended] == [
+        ("web", "stopped", None),
+        ("tv", "replaced", "web"),
+        ("ghost", "expired", None),
+    ]
+    assert ended[-1]["endedAt"] == iso(ghost.expires_at)
+    assert [stream["endedAt"] for stream in ended] == sorted((stream["endedAt"] for stream in ended), reverse=True)

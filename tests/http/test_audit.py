@@ -113,7 +113,7 @@ def test_a_viewer_leaves_none(api: httpx.Client, user_id: str, caplog: pytest.Lo
 def test_refused_credentials_are_counted_by_kind(
     api: httpx.Client, settings: Any, capsys: pytest.CaptureFixture[str], headers: dict[str, str], kind: str
 ) -> None:
-    settings.METRICS = True
+    settings.METRICS, settings.EVENT_SINKS = "emf", ["streams_project.events.line"]
     assert api.get("/users/ana/streams", headers=headers).status_code == 401
     (counted,) = capsys.readouterr().out.splitlines()
     assert json.loads(counted)[kind] == 1

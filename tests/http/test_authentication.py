@@ -360,7 +360,7 @@ def test_an_entitlement_counts_where_the_issuer_is_trusted_with_it(
     shared_secret.AUTH_TRUST_STREAM_LIMIT = is_trusted
     caller = caller_of(token(stream_limit=5))
     assert caller is not None
-    assert caller.stream_limit == limit
+    assert caller.entitlement.limit == limit
 
 
 @pytest.mark.parametrize("limit", [-1, 101, "5", 5.0, True, [5]], ids=str)

@@ -81,7 +81,7 @@ def test_every_operation_but_those_about_the_service_takes_either_credential() -
     asked = {path: [one["security"] for one in item.values()] for path, item in document()["paths"].items()}
     for path, each in asked.items():
         is_by_token = path.endswith(("/heartbeat", "/stop"))
-        is_of_a_user = path.startswith(("/users/", "/me")) and not is_by_token
+        is_of_a_user = path.startswith(("/users/", "/me", "/plans")) and not is_by_token
         either: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}] if is_of_a_user else [{}]
         assert each == [either] * len(each), path
 

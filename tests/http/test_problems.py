@@ -27,6 +27,7 @@ BY_TYPE = {
     "stream-ended": 410,
     "payload-too-large": 413,
     "unsupported-media-type": 415,
+    "too-many-starts": 429,
     "throttled": 429,
     "issuer-unavailable": 503,
     "store-unavailable": 503,

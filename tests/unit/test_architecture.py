@@ -8,7 +8,7 @@ from pathlib import Path
 from docs import architecture
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = ("streams", "streams_project", "openapi", "deploy", "bench", "tests", "docs")
+PACKAGES = ("streams", "streams_project", "openapi", "deploy", "insights", "bench", "tests", "docs")
 
 
 def definitions() -> Iterator[tuple[str, Path]]:

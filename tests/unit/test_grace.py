@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from streams import grace
-from streams.rules import Lease
+from streams.rules import Entitlement, Lease
 from tests.conftest import LEASE_MS, NOW
 
 
@@ -19,7 +19,8 @@ def open_and_empty(settings: Any) -> Iterator[None]:
 
 
 def lease(id: str, *, now: int = NOW, entitlement: int | None = None) -> Lease:
-    return Lease(id=id, stream_id="film", started_at=now, expires_at=now + LEASE_MS, epoch=1, entitlement=entitlement)
+    granted = Entitlement(limit=entitlement)
+    return Lease(id=id, stream_id="film", started_at=now, expires_at=now + LEASE_MS, epoch=1, entitlement=granted)
 
 
 def may_start(user_id: str, id: str, *, now: int = NOW, entitlement: int | None = None) -> bool:

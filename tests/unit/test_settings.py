@@ -1,14 +1,20 @@
 """What the process refuses to start with: by the variable's name, and without any part of a secret's value."""
 
 import hashlib
+import json
 import os
 import runpy
 import secrets
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.exceptions import ImproperlyConfigured
 
+from deploy.management.commands.keys import new_key
+from streams_project.edge_keys import edge_keys
 from tests.servers import PROJECT
 
 
@@ -202,3 +208,109 @@ def assert_refused(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str],
     shown = repr((refused.value, refused.value.__cause__, refused.value.__context__))
     assert not any(value in shown for value in hidden), shown
     return message
+
+
+EDGE = {"EDGE_TOKEN_ISSUER": "https://streams.example.com", "EDGE_TOKEN_AUDIENCE": "cdn.example.com"}
+ES256, EDDSA = new_key("es256"), new_key("eddsa")
+
+
+def pem(key: Any) -> str:
+    text: str = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return text.strip()
+
+
+def test_edge_keys_are_secrets_and_private_keys_inline_or_in_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "edge.pem").write_text(f"{EDDSA}\n")
+    one_line = ES256.replace("\n", "\\n")
+    listed = f"{one_line},{OTHER},file:{tmp_path / 'edge.pem'},{pem(ec.generate_private_key(ec.SECP256R1()))}"
+    found = started(monkeypatch, PRODUCTION | EDGE | {"EDGE_TOKEN_KEYS": listed})["EDGE_TOKEN_KEYS"]
+    assert [key.algorithm for key in found] == ["ES256", "HS256", "EdDSA", "ES256"]
+    assert len({key.kid for key in found}) == 4
+    assert all(len(key.kid) == 43 for key in found)
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        (PEM, "number 2"),
+        (ES256[:100], "number 2"),
+        (pem(ec.generate_private_key(ec.SECP384R1())), "P-256"),
+        (pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)), "P-256"),
+        ("file:/nowhere/edge.pem", "number 2"),
+        ("short", "number 2"),
+        (SECRET, "LEASE_TOKEN_KEYS"),
+    ],
+    ids=["a public key", "cut short", "another curve", "RSA", "no such file", "a short secret", "another purpose"],
+)
+def test_an_edge_key_that_is_none_or_has_another_purpose_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, key: str, named: str
+) -> None:
+    environment = PRODUCTION | EDGE | {"EDGE_TOKEN_KEYS": f"{ES256},{key}"}
+    message = assert_refused(
+        monkeypatch, environment, "EDGE_TOKEN_KEYS", hidden=[key[28:60] or "no part", ES256[28:60]]
+    )
+    assert named in message
+
+
+def test_edge_keys_without_an_issuer_and_an_audience_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_refused(monkeypatch, PRODUCTION | {"EDGE_TOKEN_KEYS": OTHER}, "EDGE_TOKEN_ISSUER", hidden=[OTHER])
+
+
+def test_a_key_that_the_identity_provider_publishes_signs_no_edge_tokens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [key] = edge_keys([ES256])
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [key.public]}))
+    environment = PRODUCTION | BEARER | EDGE | {"AUTH_JWKS": str(tmp_path / "jwks.json"), "EDGE_TOKEN_KEYS": ES256}
+    assert_refused(monkeypatch, environment, "AUTH_JWKS", hidden=[ES256])
+
+
+def test_a_pem_key_without_the_package_that_reads_it_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams_project.edge_keys.find_spec", lambda name: None)
+    assert_refused(monkeypatch, PRODUCTION | EDGE | {"EDGE_TOKEN_KEYS": ES256}, "requirements-jwks.txt", hidden=[ES256])
+
+
+@pytest.mark.parametrize(
+    ("environment", "interval_ms"),
+    [
+        ({}, 3637),
+        ({"LEASE_SECONDS": "30", "EDGE_TOKEN_GRACE_SECONDS": "0"}, 910),
+        ({"LEASE_SECONDS": "3600"}, 5000),
+        ({"MINT_INTERVAL_SECONDS": "2.5"}, 2500),
+        ({"MINT_INTERVAL_SECONDS": "0"}, 0),
+    ],
+    ids=["default", "an eleventh of a token's life", "at most five seconds", "as set", "off"],
+)
+def test_the_interval_between_starts_is_an_eleventh_of_an_edge_tokens_life(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], interval_ms: int
+) -> None:
+    assert started(monkeypatch, PRODUCTION | environment)["MINT_INTERVAL_MS"] == interval_ms
+
+
+@pytest.mark.parametrize(
+    ("environment", "why"),
+    [
+        ({"METRICS": "statsd"}, "METRICS is 'statsd'. Set it to one of off, emf, prometheus"),
+        ({"METRICS": "prometheus", "AWS_LAMBDA_FUNCTION_NAME": "f"}, "Set METRICS=emf"),
+        ({"METRICS": "prometheus", "PROMETHEUS_MULTIPROC_DIR": "/none"}, "'/none', which is no folder"),
+        ({"EVENTS": "sqlite"}, "EVENTS is 'sqlite'. Set it to one of off, log"),
+        ({"EVENTS_SAMPLE_RENEWALS": "0"}, "EVENTS_SAMPLE_RENEWALS is '0'. Set it to a whole number from 1 to 1000"),
+    ],
+    ids=["unknown metrics", "Prometheus on Lambda", "no folder", "a file outside of local development", "no sample"],
+)
+def test_events_and_metrics_that_cannot_be_told_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], why: str
+) -> None:
+    monkeypatch.delenv("EVENTS", raising=False)
+    assert_refused(monkeypatch, PRODUCTION | environment, why, hidden=[SECRET])
+
+
+def test_local_development_on_a_local_engine_keeps_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVENTS", raising=False)
+    local = {"DEBUG": "1", "DYNAMODB_ENDPOINT": "http://127.0.0.1:9"}
+    found = started(monkeypatch, local)
+    assert (found["EVENT_SINKS"], found["WHY_PAGE"]) == (["insights.store.append"], True)
+    found = started(monkeypatch, local | {"EVENTS": "off"})
+    assert (found["EVENT_SINKS"], found["WHY_PAGE"]) == ([], False)

@@ -9,7 +9,7 @@ from django.core.signing import Signer
 
 from streams import tokens
 from streams.errors import InvalidToken
-from streams.rules import Hold, Lease, StartRequest
+from streams.rules import Entitlement, Hold, Lease, StartRequest
 from streams.serializers import KEY_AT_MOST_BYTES, TOKEN_AT_MOST_CHARACTERS
 
 LEASE = Lease(id="tv", stream_id="film", started_at=0, expires_at=1_800_000_060_000, epoch=7)
@@ -25,7 +25,14 @@ def test_a_token_stands_for_its_user_and_its_playback(user_id: str | None) -> No
 
 
 def test_the_token_of_a_grace_lease_has_all_of_its_start_but_for_the_streams_to_replace() -> None:
-    asked = replace(REQUEST, nonce="n", title="ü" * 64, metadata={"match": 17}, entitlement=2, replace={"phone": None})
+    asked = replace(
+        REQUEST,
+        nonce="n",
+        title="ü" * 64,
+        metadata={"match": 17},
+        entitlement=Entitlement(limit=2),
+        replace={"phone": None},
+    )
     play = tokens.verify(tokens.issue("ana", LEASE, grace=asked), user_id="ana", id="tv")
     assert play.request == replace(asked, replace={}, is_grace=True)
     assert play.hold == Hold(epoch=7, expires_at=LEASE.expires_at, is_grace=True)

@@ -6,7 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.management.base import CommandError, CommandParser
 
 from deploy import preflight
-from deploy.environment import changes, given, listed, will_have
+from deploy.environment import changes, given, listed, stays, will_have
 from deploy.management.stages import StageCommand
 from deploy.versions import Versions
 
@@ -23,13 +23,19 @@ class Command(StageCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
         try:
-            remote = Versions(stage, stage.client("lambda")).environment()
+            versions = Versions(stage, stage.client("lambda"))
+            remote, live = versions.environment(), versions.live()
+            before = versions.environment_of(live.version) if live else remote
         except (BotoCoreError, ClientError, ValueError):
-            remote = None  # no way to AWS, which is found below
-        unset = listed(options["unset"])
-        environment = will_have(stage, remote=remote or {}, shell=given(), unset=unset)
-        if problems := list(preflight.problems(stage, environment, stage.client)):
+            remote = before = None  # no way to AWS, which is found below
+        unset, shell = listed(options["unset"]), given()
+        environment = will_have(stage, remote=remote or {}, shell=shell, unset=unset)
+        problems = [
+            *stays(unset, stage, remote=remote or {}, shell=shell),
+            *preflight.problems(stage, environment, stage.client),
+        ]
+        if problems:
             raise CommandError("\n".join(["Not ready to deploy:", *(f"- {problem}" for problem in problems)]))
-        for line in changes(remote or {}, environment.of_lambda):
+        for line in changes(before or {}, environment.of_lambda):
             self.stdout.write(f"  {line}")
         self.stdout.write(f"Ready: zappa {'deploy' if remote is None else 'update'} {stage.name}")

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.management.stages import StageCommand, in_sentences
+from deploy.alarms import there
+from deploy.management.stages import StageCommand, a_number, a_while, in_sentences
 from deploy.versions import KEPT, NotFit, Versions
 
 
@@ -21,8 +22,8 @@ class Command(StageCommand):
         super().add_arguments(parser)
         parser.add_argument("version", nargs="?", help="as `manage.py versions` lists it")
         parser.add_argument("--canary", metavar="5%", help="the share of the traffic that tries it first")
-        parser.add_argument("--minutes", type=float, default=10, help="for so long")
-        parser.add_argument("--keep", type=int, default=KEPT, help="so many versions that were live stay")
+        parser.add_argument("--minutes", type=a_while, default=10, help="for so long")
+        parser.add_argument("--keep", type=a_number, default=KEPT, help="so many versions that were live stay")
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
@@ -33,12 +34,16 @@ class Command(StageCommand):
             version = options["version"] or (live.earlier[0] if live and live.earlier else None)
             if version is None:
                 raise CommandError("No version was live before: name one of manage.py versions.")
+            if not version.isdecimal():
+                raise CommandError(f"{version!r} is no version: name one of manage.py versions {stage.name}.")
             try:
                 versions.check(version)
             except NotFit as exc:
                 stays = f"Version {live.version} keeps the traffic." if live else "Nothing has the traffic."
                 raise CommandError(f"{exc}\n{stays}") from exc
             if share < 1 and live:
+                if not there(stage, stage.client("cloudwatch")):
+                    raise CommandError(f"No alarm would take it back: manage.py provision {stage.name} sets them.")
                 self.stdout.write(
                     f"Version {version} tries {share:.0%} of the traffic for {options['minutes']:g} minutes."
                 )
@@ -46,13 +51,14 @@ class Command(StageCommand):
                     version,
                     share=share,
                     minutes=options["minutes"],
-                    is_alarmed=lambda: _alarmed(stage.client("cloudwatch"), stage.function),
+                    is_alarmed=lambda: there(stage, stage.client("cloudwatch"), StateValue="ALARM"),
                     sleep=time.sleep,
                 )
                 if alarms:
                     raise CommandError(f"Taken back, version {live.version} has all traffic: {', '.join(alarms)}")
             else:
                 versions.promote(version)
+            versions.set_environment(versions.environment_of(version))  # so that the next update begins with it
             self.stdout.write(f"Version {version} is live.")
             if spare := versions.prune(keep=options["keep"]):
                 self.stdout.write(f"Deleted versions that nobody goes back to: {', '.join(spare)}")
@@ -63,11 +69,6 @@ def _share(text: str | None) -> float:
         share = float((text or "100%").removesuffix("%")) / 100
     except ValueError as exc:
         raise CommandError(f"--canary is {text!r}, not a share such as 5%.") from exc
-    if not 0 < share <= 1:
+    if not 0.01 <= share <= 1:
         raise CommandError(f"--canary is {text!r}, not a share from 1% to 100%.")
     return share
-
-
-def _alarmed(cloudwatch: Any, function: str) -> list[str]:
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{function}-", StateValue="ALARM")
-    return [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from deploy.management.stages import StageCommand, in_sentences
 from deploy.provision import plan
 from deploy.state import Consumer, wanted_of
-from deploy.steps import Step
+from deploy.steps import Step, carry_out
 
 DRIFT = 2
 """The exit status of `--plan` when something differs."""
@@ -28,8 +28,9 @@ class Command(StageCommand):
     """Make what a deployment needs beside the function."""
 
     help = (
-        "Creates or adapts table, throttling, API Gateway's own answers, consumers, web ACL, alarms, log and reserved "
-        "instances of STAGE as deploy/wanted/STAGE.toml says. Flags go before the file, for this run. Deletes nothing."
+        "Creates or adapts table, throttling, API Gateway's own answers, consumers, web ACL, alarms, dashboard, log "
+        "and reserved instances of STAGE as deploy/wanted/STAGE.toml says. Flags go before the file, for this run. "
+        "Deletes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,20 +55,20 @@ class Command(StageCommand):
             self.stdout.write(f"For this run, before deploy/wanted/{stage.name}.toml: {', '.join(given)}")
         with in_sentences():
             wanted = wanted_of(stage, flags)
-            steps = list(plan(stage, wanted, stage.client, only_table=options["only_table"]))
-            if not options["plan"]:
-                self._carry_out(steps)
-        if not steps:
-            self.stdout.write("Everything is as it should be.")
-        elif options["plan"]:
-            for step in steps:
-                self.stdout.write(f"would {step}")
-            sys.exit(DRIFT)
 
-    def _carry_out(self, steps: list[Step]) -> None:
-        """Say each step before it is done, since AWS takes its time, and after."""
-        for step in steps:
-            self.stdout.write(str(step), ending=" … ")
-            self.stdout.flush()
-            step.do()
-            self.stdout.write("done")
+            def left() -> list[Step]:
+                return list(plan(stage, wanted, stage.client, only_table=options["only_table"]))
+
+            if options["plan"]:
+                steps = left()
+                for step in steps:
+                    self.stdout.write(f"would {step}")
+                if steps:
+                    sys.exit(DRIFT)
+            if options["plan"] or not carry_out(left, say=self._say):
+                self.stdout.write("Everything is as it should be.")
+
+    def _say(self, text: str) -> None:
+        """Each step before it is done, since AWS takes its time, and after."""
+        self.stdout.write(text, ending="")
+        self.stdout.flush()

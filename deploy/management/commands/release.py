@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.management.stages import StageCommand, in_sentences
+from deploy.management.stages import StageCommand, a_number, a_while, in_sentences
 from deploy.provision import plan
 from deploy.stages import Stage
 from deploy.state import wanted_of
@@ -30,8 +30,8 @@ class Command(StageCommand):
         parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument("--unset", default="", help="variables to take out of the function, comma-separated")
         parser.add_argument("--canary", metavar="5%", help="the share of the traffic that tries it first")
-        parser.add_argument("--minutes", type=float, default=10, help="for so long")
-        parser.add_argument("--keep", type=int, default=KEPT, help="so many versions that were live stay")
+        parser.add_argument("--minutes", type=a_while, default=10, help="for so long")
+        parser.add_argument("--keep", type=a_number, default=KEPT, help="so many versions that were live stay")
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage, settings = self.stage(options), {"zappa_settings": options["zappa_settings"]}
@@ -43,7 +43,7 @@ class Command(StageCommand):
             steps = list(plan(stage, wanted, stage.client, only_table=is_first))
         for step in steps:
             self.stdout.write(f"would {step}")
-        if not options["yes"] and input(f"{'Deploy' if is_first else 'Update'} {stage.name}? [y/N] ").lower() != "y":
+        if not options["yes"] and not _is_wanted(f"{'Deploy' if is_first else 'Update'} {stage.name}?"):
             raise CommandError("Nothing was touched.")
         call_command("provision", stage.name, **settings, only_table=True, stdout=self.stdout)
         hold = {"HOLD": "1"} if options["canary"] and not is_first else {}
@@ -56,11 +56,21 @@ class Command(StageCommand):
         call_command("provision", stage.name, **settings, stdout=self.stdout)
 
 
+def _is_wanted(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() == "y"
+    except EOFError as exc:
+        raise CommandError("Nobody is there to say yes: --yes does. Nothing was touched.") from exc
+
+
 def _zappa(command: str, stage: Stage, settings: Path, **more: str) -> None:
     """Zappa's own command, whose callbacks check; it says what it does, and asks where it has to."""
     zappa = Path(sys.executable).with_name("zappa")
     done = subprocess.run(
-        [str(zappa), command, stage.name, "-s", str(settings)], cwd=PROJECT, env=os.environ | more, check=False
+        [str(zappa), command, stage.name, "-s", str(settings.absolute())],
+        cwd=PROJECT,
+        env=os.environ | more | {"AWS_DEFAULT_REGION": str(stage.region)},
+        check=False,
     )
     if done.returncode:
         raise CommandError("The release ends here; the traffic stays where it was.")

@@ -1,5 +1,6 @@
-"""`manage.py limit show USER`, `limit set USER 5 [--when-full evict-oldest]` and `limit clear USER`."""
+"""`manage.py limit show USER`, `limit set USER 5 [--plan family]` and `limit clear USER`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -7,8 +8,8 @@ from django.core.management.base import CommandParser
 from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.rules import WhenFull
-from streams.serializers import LimitSerializer, limit_body
-from streams.service import Context, Listing
+from streams.serializers import LimitSerializer, limit_body, override_body, override_of
+from streams.service import Context
 
 
 class Command(OperatorCommand):
@@ -20,20 +21,24 @@ class Command(OperatorCommand):
         actions = parser.add_subparsers(metavar="ACTION", required=True)
         self.add_action(actions, "show", self.show, "The limit that holds for the user.")
         set_ = self.add_action(actions, "set", self.set, "Override the default. Live streams stay when it is lowered.")
-        set_.add_argument("limit", metavar="LIMIT", type=int, help="streams at once, 0 to 100")
-        set_.add_argument("--when-full", choices=list(WhenFull), default=WhenFull.DENY, help="default: %(default)s")
+        set_.add_argument("limit", metavar="LIMIT", type=int, nargs="?", help="streams at once, 0 to 100")
+        set_.add_argument("--plan", help="its rules, and its limit unless one is given")
+        set_.add_argument("--when-full", choices=list(WhenFull), help="default: the plan's, or else deny")
+        set_.add_argument("--end-surplus", action="store_true", help="end the streams above it at once; 0 suspends")
         self.add_action(actions, "clear", self.clear, "Back to the default.")
 
     def show(self, context: Context, **options: Any) -> Answer:
         """As `GET /users/{userId}/limit`."""
-        return _answer(context, service.listing(context))
+        return _answer(limit_body(context.user_id, service.listing(context)))
 
-    def set(self, context: Context, *, limit: int, when_full: str, **options: Any) -> Answer:
+    def set(self, context: Context, **options: Any) -> Answer:
         """As `PUT /users/{userId}/limit`, and held to the same bounds."""
-        asked = LimitSerializer(data={"limit": limit, "whenFull": str(when_full)})
+        names = {"limit": "limit", "plan": "plan", "whenFull": "when_full", "endSurplus": "end_surplus"}
+        asked = LimitSerializer(data={field: options[name] for field, name in names.items()})
         asked.is_valid(raise_exception=True)
-        body = asked.validated_data
-        return _answer(context, service.set_limit(context, limit=body["limit"], when_full=WhenFull(body["whenFull"])))
+        override = override_of(asked.validated_data)
+        listing = service.set_limit(context, **override)
+        return _answer(override_body(context.user_id, listing, **override))
 
     def clear(self, context: Context, **options: Any) -> Answer:
         """As `DELETE /users/{userId}/limit`."""
@@ -41,7 +46,8 @@ class Command(OperatorCommand):
         return Answer(f"The default limit holds for {context.user_id}.")
 
 
-def _answer(context: Context, listing: Listing) -> Answer:
-    body = limit_body(context.user_id, listing)
-    row = (body["userId"], str(body["limit"]), body["whenFull"], "the default" if body["isDefault"] else "an operator")
-    return Answer(table(("USER", "LIMIT", "WHEN FULL", "SET BY"), [row]), body)
+def _answer(body: Mapping[str, Any]) -> Answer:
+    by = "the default" if body["isDefault"] else "an operator"
+    row = (body["userId"], body["plan"], str(body["limit"]), body["whenFull"], by)
+    ended = f"\nEnded: {', '.join(body['ended']) or 'none'}." if "ended" in body else ""
+    return Answer(table(("USER", "PLAN", "LIMIT", "WHEN FULL", "SET BY"), [row]) + ended, body)

@@ -486,9 +486,11 @@ def test_without_pycurl_the_service_starts_over_the_other_transport() -> None:
 
 
 @pytest.mark.parametrize("transport", ["curl", "botocore"])
-def test_no_connection_and_no_credentials_outlive_a_snapshot(transport: str) -> None:
+def test_no_connection_and_no_credentials_outlive_a_snapshot(wire: Wire, tmp_path: Path, transport: str) -> None:
+    profile = tmp_path / "credentials"
     done = python(
-        """
+        f"""
+from pathlib import Path
 from types import ModuleType
 runtime = sys.modules["snapshot_restore_py"] = ModuleType("snapshot_restore_py")  # as Lambda has it
 hooks = []
@@ -496,11 +498,26 @@ runtime.register_before_snapshot = hooks.append
 import django
 django.setup()
 from streams.models import UserStreams
-client = UserStreams._get_connection().connection.client
+
+def call(key):
+    lines = ["[default]", "aws_access_key_id = " + key, "aws_secret_access_key = secret"]
+    Path({str(profile)!r}).write_text(chr(10).join(lines))
+    UserStreams.call("GetItem", {GET})
+
+call("before")
+call("changed")
 for hook in hooks:
     hook()
-assert UserStreams._get_connection().connection.client is not client
+call("after")
 """,
         DYNAMODB_TRANSPORT=transport,
+        DYNAMODB_ENDPOINT=wire.url,
+        AWS_PROFILE="default",
+        AWS_SHARED_CREDENTIALS_FILE=str(profile),
     )
     assert done.returncode == 0, done.stderr
+    first, second, third = wire.asked
+    assert (first.connection, second.connection) == (1, 1)
+    assert third.connection == 2
+    keys = [re.search(r"Credential=(\w+)/", asked.headers["Authorization"]) for asked in wire.asked]
+    assert [key and key[1] for key in keys] == ["before", "before", "after"]

@@ -117,7 +117,7 @@ async function look() {
 }
 
 function drawSlots() {
-  $("count").textContent = `${seen.active} of ${seen.limit} in use`;
+  $("count").textContent = `${seen.active} of ${seen.limit} in use, plan ${seen.plan}`;
   const kept = new Map([...$("slots").children].map((card) => [card.dataset.key, card]));
   const cards = seen.streams.map((stream) => {
     const key = `${stream.id} ${stream.epoch}`;
@@ -139,6 +139,12 @@ function freeCard(key) {
   return card;
 }
 
+/** The operator's own facts of a stream. */
+function facts(metadata) {
+  const text = Object.entries(metadata).map(([name, value]) => `${name}: ${value}`).join(" · ");
+  return text ? [el("p", { className: "quiet", textContent: text })] : [];
+}
+
 function slotCard(stream, key) {
   const end = async () => {
     // The epoch: what is ended is the playback that is shown, and not one that has started in its slot since.
@@ -151,6 +157,7 @@ function slotCard(stream, key) {
     { className: "card" },
     el("h3", { textContent: stream.title ?? stream.streamId }),
     el("p", { className: "quiet", textContent: [stream.deviceName, stream.deviceType].filter(Boolean).join(" · ") || stream.id }),
+    ...facts(stream.metadata),
     el("progress", { max: 1, value: 1, ariaLabel: "Time left of the lease" }),
     el("p", { className: "quiet left" }),
     el("div", { className: "row" }, button("End", end, { ariaLabel: `End ${named(stream)}` })),
@@ -169,7 +176,8 @@ function drain() {
     const card = $("slots").children[place];
     const left = Math.max(0, stream.leaseSeconds - (performance.now() - seen.at) / 1000);
     card.querySelector("progress").value = left / Math.max(stream.leaseSeconds, stream.heartbeatSeconds * 3);
-    card.querySelector(".left").textContent = left ? `${inWords(left)} left` : "expired";
+    const paused = stream.state === "paused" ? "paused, " : "";
+    card.querySelector(".left").textContent = left ? `${paused}${inWords(left)} left` : "expired";
   });
   for (const player of players) player.drain();
 }
@@ -207,6 +215,7 @@ class Player {
     this.play = button("Play", () => this.start(), { className: "main" });
     this.stop = button("Stop", () => this.client.stop().then(look));
     this.crash = button("Crash", () => this.die());
+    this.pause = button("Pause", () => this.hold());
     this.network = el("input", { type: "checkbox", checked: true });
     this.card = el(
       "article",
@@ -216,7 +225,7 @@ class Player {
       this.left,
       this.choices,
       el("label", {}, this.network, " Network"),
-      el("div", { className: "row" }, this.play, this.stop, this.crash, button("Remove", () => this.remove())),
+      el("div", { className: "row" }, this.play, this.pause, this.stop, this.crash, button("Remove", () => this.remove())),
     );
     $("players").append(this.card);
     players.push(this);
@@ -239,7 +248,7 @@ class Player {
       },
       on: {
         admitted: told((stream) => this.show("playing", "plays", stream)),
-        denied: told((holders) => this.choose(holders)),
+        denied: told((holders, problem) => this.choose(holders, problem)),
         ended: told((reason) => this.show("ended", `ended: ${reason}`)),
         offline: told((problem) => this.show("offline", `offline: ${explain(problem)}`)),
         online: told(() => this.show("playing", "plays again")),
@@ -256,13 +265,21 @@ class Player {
     look();
   }
 
-  choose(holders) {
-    this.show("denied", "denied: every slot is taken");
+  choose(holders, { rule }) {
+    this.show("denied", `denied: ${rule ? rule.message ?? `the rule ${rule.name}` : "every slot is taken"}`);
     tell(`${this.request.deviceName} was denied. The slots are held by ${holders.map(named).join("; ") || "nobody"}.`);
     const items = holders.map((holder) =>
       el("li", {}, button(`End ${named(holder)} and play here`, () => this.start([{ id: holder.id, epoch: holder.epoch }]))),
     );
     this.choices.replaceChildren(...items);
+  }
+
+  hold() {
+    const isPaused = this.pause.textContent === "Pause";
+    if (isPaused) this.client.pause();
+    else this.client.resume();
+    this.show("playing", isPaused ? "pauses" : "plays on");
+    this.pause.textContent = isPaused ? "Resume" : "Pause";
   }
 
   die() {
@@ -284,6 +301,8 @@ class Player {
     const isOn = ["starting", "playing", "offline"].includes(state);
     this.play.disabled = isOn;
     this.stop.disabled = this.crash.disabled = !isOn;
+    this.pause.disabled = state !== "playing";
+    if (state !== "playing" && state !== "offline") this.pause.textContent = "Pause";
     if (!["idle", "starting", "denied"].includes(state)) tell(`${this.request.deviceName} ${text}.`);
     if (state !== "starting" && seen) look();
   }
@@ -305,13 +324,22 @@ async function show(name) {
   $("user").value = $("whose").textContent = name;
   $("slots").replaceChildren();
   window.history.replaceState(null, "", `?user=${encodeURIComponent(name)}`);
+  await offerPlans();
   const [limit] = await Promise.all([call("GET", "/limit"), look()]);
   if (limit) showLimit(limit);
 }
 
-function showLimit({ limit, whenFull }) {
+function showLimit({ plan, limit, whenFull }) {
+  if (![...$("plan").options].some((option) => option.value === plan)) $("plan").append(new Option(plan));
+  $("plan").value = plan;
   $("limit").value = limit;
   $("when-full").value = whenFull;
+}
+
+/** The plans there are, for whoever may know. */
+async function offerPlans() {
+  const response = await fetch(`${api}/plans`, { headers: { Accept: "application/json", ...credentials() } });
+  if (response.ok) $("plan").replaceChildren(...(await response.json()).plans.map(({ name }) => new Option(name)));
 }
 
 $("user-form").addEventListener("submit", async (event) => {
@@ -322,7 +350,23 @@ $("user-form").addEventListener("submit", async (event) => {
 $("limit-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const wanted = { limit: Number($("limit").value), whenFull: $("when-full").value };
+  const plan = $("plan").value;
+  if (plan && plan !== "default") wanted.plan = plan;
   if (await call("PUT", "/limit", wanted)) tell(`The limit is ${wanted.limit}; when full: ${wanted.whenFull}.`);
+  look();
+});
+$("plan").addEventListener("change", async () => {
+  const answer = await call("PUT", "/limit", { plan: $("plan").value });
+  if (!answer) return;
+  showLimit(answer);
+  tell(`The plan is ${answer.plan}: ${answer.limit} streams.`);
+  look();
+});
+$("suspend").addEventListener("click", async () => {
+  const answer = await call("PUT", "/limit", { limit: 0, endSurplus: true });
+  if (!answer) return;
+  showLimit(answer);
+  tell(`Suspended. Ended: ${answer.ended.join(", ") || "none"}.`);
   look();
 });
 $("clear-limit").addEventListener("click", async () => {

@@ -94,8 +94,8 @@ class Command(RunServer):
 
 
 def load_demo_users(store: StreamStore) -> None:
-    """`user1` with one live stream, `user2` with three."""
-    patient = replace(store, policy=replace(store.policy, lease_ms=DEMO_LEASE_MS))
+    """`user1` with one live stream, `user2` with three, whatever the policy is."""
+    patient = replace(store, policy=replace(store.policy, limit=3, lease_ms=DEMO_LEASE_MS, mint_interval_ms=0))
     now = time.time_ns() // 1_000_000
     for user_id, streams in DEMO_STREAMS.items():
         for device_type, device_name, title in streams:

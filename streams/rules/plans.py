@@ -1,0 +1,147 @@
+"""Plans: how many streams a user may hold, of which kind, for how long a lease lasts, and what happens when full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from streams.rules.accounts import Lease
+
+FREE_TO_RELAX = 2
+"""How many slots have to be free for a relaxed lease."""
+BLIND_AT_MOST = 12
+"""Plans that the condition of one write can name: DynamoDB takes an expression of 4 KB."""
+FACTS = {"streamId": "stream_id", "deviceId": "device_id", "deviceType": "device_type", "network": "network"}
+"""What rules may look at, by its field of a lease; and `metadata.` with a name in it."""
+
+
+class WhenFull(StrEnum):
+    """What a start does when every slot is taken."""
+
+    DENY = "deny"
+    EVICT_OLDEST = "evict-oldest"
+
+
+class Entitlement(NamedTuple):
+    """What the viewer's own bearer token grants."""
+
+    limit: int | None = None
+    plan: str | None = None
+
+
+NOTHING_GRANTED = Entitlement()
+
+
+class Pace(NamedTuple):
+    """How long a lease the next heartbeat asks for, provided that no more than `among` leases are stored by then."""
+
+    lease_ms: int
+    among: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """At most so many of the live streams that match `where`: an attribute to the values it may have, all of them to
+    match. With `per`, of those that share its value; with `distinct`, so many values of it. A stream that lacks an
+    attribute which the rule names is not counted."""
+
+    name: str
+    limit: int
+    where: Mapping[str, tuple[str | int | float | bool, ...]] = field(default_factory=dict)
+    per: str | None = None
+    distinct: str | None = None
+    message: str | None = None
+
+    @property
+    def attributes(self) -> set[str]:
+        """What the rule looks at."""
+        return {*self.where, *({self.per, self.distinct} - {None})}  # type: ignore[arg-type]
+
+    def group(self, lease: Lease) -> Any:
+        """What the rule counts a stream with or as; None when it does not count it."""
+        if any(fact(lease, name) not in map(_exact, values) for name, values in self.where.items()):
+            return None
+        by = self.per or self.distinct
+        return fact(lease, by) if by else True
+
+    def against(self, lease: Lease, others: Iterable[Lease]) -> list[list[Lease]]:
+        """What holds the rule's places against a start of `lease`, each entry one: a stream, or where values are
+        counted, all streams of another value than its own."""
+        own = self.group(lease)
+        places: dict[Any, list[Lease]] = {}
+        for other in others:
+            group = self.group(other)
+            if group is not None and (group == own) is not bool(self.distinct):
+                places.setdefault(group if self.distinct else other.id, []).append(other)
+        return list(places.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A plan. A paused stream keeps its slot for `paused_ms`, or for as long as it sends heartbeats. The default one
+    knows the others, by name, and how fast streams may start one after the other: `mint_burst` at once, then one every
+    `mint_interval_ms`, or as fast as they like at 0."""
+
+    limit: int
+    lease_ms: int
+    when_full: WhenFull = WhenFull.DENY
+    name: str = "default"
+    relaxed_lease_ms: int | None = None
+    paused_ms: int | None = None
+    rules: tuple[Rule, ...] = ()
+    plans: Mapping[str, Policy] = field(default_factory=dict)
+    mint_burst: int = 1
+    mint_interval_ms: int = 0
+
+    @property
+    def longest_ms(self) -> int:
+        """The longest that a lease may last, under any plan."""
+        return max(max(plan.lease_ms, plan.relaxed_lease_ms or 0, plan.paused_ms or 0) for plan in self.all)
+
+    @property
+    def all(self) -> tuple[Policy, ...]:
+        """This plan and those that it knows."""
+        return (self, *self.plans.values())
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether a heartbeat may ask for another lease than the default plan's."""
+        return any(plan.relaxed_lease_ms or plan.lease_ms != self.lease_ms for plan in self.all)
+
+    def looks_at(self, attribute: str) -> bool:
+        """Whether a rule of any plan does."""
+        return any(attribute in rule.attributes for plan in self.all for rule in plan.rules)
+
+    @property
+    def ways_to_refuse(self) -> tuple[Rule, ...]:
+        """The rules, and the limit as one without a name. It comes last: room that a rule needs is room for all."""
+        return (*(self.rules if self.limit else ()), Rule(name="", limit=self.limit))
+
+    def counting(self, lease: Lease) -> list[Rule]:
+        """The rules that count a stream."""
+        return [rule for rule in self.rules if rule.group(lease) is not None]
+
+    def blind(self, entitlement: Entitlement) -> list[Policy]:
+        """The plans that a start may be written under without knowing which of them is the user's: the first is the one
+        that holds unless another is stored, and all give a lease as long."""
+        first = self.plans.get(entitlement.plan or "", self)
+        others = () if entitlement.plan else self.plans.values()
+        return [first, *(plan for plan in others if plan.lease_ms == first.lease_ms)][:BLIND_AT_MOST]
+
+    def knows(self, plan: str | None) -> bool:
+        """Whether there is a plan of that name; no name is that of the default."""
+        return plan in (None, self.name) or plan in self.plans
+
+
+def fact(lease: Lease, attribute: str) -> Any:
+    """What a stream has for an attribute, to be compared; None where it has none."""
+    of, _, name = attribute.partition(".")
+    return _exact(lease.metadata.get(name) if of == "metadata" else getattr(lease, FACTS[of]))
+
+
+def _exact(value: str | float | None) -> Any:
+    """Tells true from 1, which Python does not."""
+    return None if value is None else (isinstance(value, bool), value)

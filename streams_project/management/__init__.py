@@ -1,0 +1,1 @@
+"""Commands for local development, which never ship."""

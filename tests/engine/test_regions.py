@@ -1,0 +1,111 @@
+"""Two regions: what a user's home region keeps when it moves, and what tables that agree only later would not."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from streams.errors import StreamEnded, StreamLimitReached, StreamNotFound, StreamsError
+from streams.models import UserStreams
+from streams.storage.store import StreamStore
+from tests.conftest import LEASE_MS, NOW, asking, fill, held
+
+pytestmark = pytest.mark.engine
+
+LIMIT = 3
+DEVICES = ("tv", "phone", "web")
+
+
+def region(name: str, streams: StreamStore) -> StreamStore:
+    """The store on a table of its own."""
+
+    def call(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        return UserStreams.call(operation, {**arguments, "TableName": name})
+
+    return StreamStore(policy=streams.policy, call=call, sleep=lambda seconds: None)
+
+
+@pytest.fixture
+def names() -> Iterator[tuple[str, str]]:
+    names = (f"Ireland-{uuid.uuid4()}", f"Virginia-{uuid.uuid4()}")
+    for name in names:
+        UserStreams.call(
+            "CreateTable",
+            {
+                "TableName": name,
+                "KeySchema": [{"AttributeName": "user_id", "KeyType": "HASH"}],
+                "AttributeDefinitions": [{"AttributeName": "user_id", "AttributeType": "S"}],
+                "BillingMode": "PAY_PER_REQUEST",
+            },
+        )
+    yield names
+    for name in names:
+        UserStreams.call("DeleteTable", {"TableName": name})
+
+
+def live(now: int, user_id: str, *regions: StreamStore) -> int:
+    return sum(len(one.read(user_id, now=now).live(now)) for one in regions)
+
+
+def test_a_home_that_moves_admits_at_most_twice_the_limit_and_for_one_lease(
+    streams: StreamStore, names: tuple[str, str], user_id: str
+) -> None:
+    ireland, virginia = (region(name, streams) for name in names)
+    before = fill(ireland, user_id, *DEVICES)
+    moved = NOW + 1000  # Ireland is gone: nobody can renew there, and nobody starts there
+    after = fill(virginia, user_id, *(f"other {device}" for device in DEVICES), now=moved)
+    with pytest.raises(StreamLimitReached):
+        virginia.start(user_id, asking("one too many", now=moved + 10), now=moved + 10)
+    assert live(moved + 10, user_id, ireland, virginia) == 2 * LIMIT
+    a_lease_later = NOW + LEASE_MS + len(DEVICES)
+    for id, hold in after.items():
+        virginia.renew(user_id, id, hold=hold, now=a_lease_later - 100)
+    assert live(a_lease_later, user_id, ireland, virginia) == LIMIT
+    for id, hold in before.items():
+        with pytest.raises(StreamNotFound):
+            virginia.renew(user_id, id, hold=hold, now=a_lease_later)
+
+
+def test_a_home_that_moves_back_gives_higher_epochs_and_knows_no_token_of_before(
+    streams: StreamStore, names: tuple[str, str], user_id: str
+) -> None:
+    ireland, virginia = (region(name, streams) for name in names)
+    before = fill(ireland, user_id, *DEVICES)
+    meanwhile = fill(virginia, user_id, *DEVICES, now=NOW + 1000)
+    back = NOW + 2 * LEASE_MS
+    again = {id: held(ireland.start(user_id, asking(id, now=back), now=back).lease) for id in DEVICES}
+    for id in DEVICES:
+        assert again[id].epoch > meanwhile[id].epoch > before[id].epoch
+        with pytest.raises(StreamEnded):
+            ireland.renew(user_id, id, hold=before[id], now=back + 1)
+        with pytest.raises(StreamsError):
+            ireland.renew(user_id, id, hold=meanwhile[id], now=back + 1)
+    assert live(back, user_id, ireland, virginia) == LIMIT
+
+
+def test_replicas_of_which_the_last_writer_wins_admit_twice_the_limit_and_then_forget_half(
+    streams: StreamStore, names: tuple[str, str], user_id: str
+) -> None:
+    """What a global table does with asynchronous replication: each region judges its own copy, and one copy goes."""
+    ireland, virginia = (region(name, streams) for name in names)
+    admitted = 0
+    holds = {}
+    for number, where in enumerate((ireland, virginia) * (LIMIT + 1)):
+        with suppress(StreamLimitReached):
+            holds[f"device {number}"] = held(
+                where.start(user_id, asking(f"device {number}", now=NOW + number), now=NOW + number).lease
+            )
+            admitted += 1
+    assert admitted == 2 * LIMIT
+    key = {"user_id": {"S": user_id}}
+    last = UserStreams.call("GetItem", {"TableName": names[1], "Key": key, "ConsistentRead": True})["Item"]
+    UserStreams.call("PutItem", {"TableName": names[0], "Item": last})
+    lost = 0
+    for id, hold in holds.items():
+        try:
+            ireland.renew(user_id, id, hold=hold, now=NOW + 100)
+        except StreamNotFound:
+            lost += 1
+    assert lost == LIMIT, "players who were admitted, and are told that nobody knows them"

@@ -1,0 +1,237 @@
+"""Edge tokens over HTTP: what is in them, how long they are good, and that no token of one kind passes as another."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from django.core.wsgi import get_wsgi_application
+
+from clients.edge.middleware import EdgeTokensWSGI
+from deploy.management.commands.keys import new_key
+from streams import service
+from streams.authentication import BearerAuthentication
+from streams.rules import Policy, Rule
+from streams.views import StreamViewSet
+from streams_project.edge_keys import edge_keys
+from streams_project.wsgi import placed
+from tests.conftest import Viewer, serving
+from tests.e2e.test_edge_validators import origin, tokens_of
+
+ISSUER, AUDIENCE = "https://streams.example.com", "cdn.example.com"
+KINDS = ["hs256", "es256", "eddsa"]
+
+
+@pytest.fixture
+def edge(settings: Any) -> Any:
+    """The settings, with edge tokens for a CDN turned on."""
+    settings.EDGE_TOKEN_ISSUER, settings.EDGE_TOKEN_AUDIENCE = ISSUER, AUDIENCE
+    settings.EDGE_TOKEN_KEYS = edge_keys([new_key("es256")])
+    return settings
+
+
+class Cdn:
+    """Whoever checks edge tokens, with the keys that it was given or fetched last."""
+
+    def __init__(self, keys: Sequence[Any] = ()) -> None:
+        self.keys = {key.kid: (key.private, key.algorithm) for key in keys}
+
+    def fetch(self, api: httpx.Client) -> None:
+        published = api.get("/.well-known/jwks.json").json()["keys"]
+        self.keys |= {key["kid"]: (jwt.PyJWK(key), key["alg"]) for key in published}
+
+    def forget(self, kid: str) -> None:
+        del self.keys[kid]
+
+    def claims(self, token: str) -> dict[str, Any]:
+        header = jwt.get_unverified_header(token)
+        assert header["typ"] == "lease+jwt"
+        key, algorithm = self.keys[header["kid"]]
+        return jwt.decode(token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_start_and_heartbeat_bring_an_edge_token_that_says_what_may_play_until_when(
+    edge: Any, viewer: Viewer, kind: str
+) -> None:
+    edge.EDGE_TOKEN_KEYS = keys = edge_keys([new_key(kind)])
+    began = time.time()
+    started = viewer.started("film-1", deviceId="tv")
+    renewed = viewer.heartbeat("tv", started["token"]).json()
+    first, second = (Cdn(keys).claims(answer["edgeToken"]) for answer in (started, renewed))
+    assert first.keys() == {"iss", "aud", "sub", "jti", "epoch", "streamId", "exp"}
+    assert (first["streamId"], first["epoch"]) == ("film-1", started["epoch"])
+    assert (second["sub"], second["epoch"]) == (first["sub"], first["epoch"])
+    assert second["jti"] != first["jti"]
+    for claims in (first, second):
+        assert began + 20 + 20 - 1 <= claims["exp"] <= time.time() + 20 + 20
+
+
+def test_a_token_is_never_good_for_longer_than_its_lease(
+    edge: Any, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = replace(service.store.policy, lease_ms=9000)
+    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+    cdn = Cdn()
+    cdn.fetch(viewer.api)
+    before = time.time()
+    exp = cdn.claims(viewer.started()["edgeToken"])["exp"]
+    assert before + 8 <= exp <= time.time() + 9
+
+
+def test_the_user_is_named_by_a_hash_unless_it_is_said_otherwise(edge: Any, viewer: Viewer) -> None:
+    cdn = Cdn()
+    cdn.fetch(viewer.api)
+    first, second = (cdn.claims(viewer.started()["edgeToken"])["sub"] for _ in range(2))
+    assert first == second
+    assert viewer.user_id not in first
+    edge.EDGE_TOKEN_SUBJECT = "plain"
+    assert cdn.claims(viewer.started()["edgeToken"])["sub"] == viewer.user_id
+
+
+def test_an_edge_token_of_es256_has_at_most_450_bytes(edge: Any, viewer: Viewer) -> None:
+    assert len(viewer.started("movie-1234567")["edgeToken"]) <= 450
+
+
+def test_without_keys_there_are_no_edge_tokens_and_an_empty_set_of_keys(viewer: Viewer) -> None:
+    assert "edgeToken" not in viewer.started()
+    assert viewer.api.get("/.well-known/jwks.json").json() == {"keys": []}
+
+
+def test_only_the_public_parts_of_keys_are_published_and_caches_may_keep_them(edge: Any, api: httpx.Client) -> None:
+    edge.EDGE_TOKEN_KEYS = edge_keys([new_key(kind) for kind in KINDS])
+    answer = api.get("/.well-known/jwks.json")
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    keys = answer.json()["keys"]
+    assert [(key["kty"], key["alg"], key["use"]) for key in keys] == [("EC", "ES256", "sig"), ("OKP", "EdDSA", "sig")]
+    assert all(key.keys() <= {"kty", "crv", "x", "y", "kid", "alg", "use"} for key in keys)
+
+
+def test_a_kid_is_the_keys_thumbprint() -> None:
+    """The example of RFC 7638 is RSA's; of RFC 8037, appendix A.3, this one."""
+    private = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+    made = Ed25519PrivateKey.from_private_bytes(private)
+    [key] = edge_keys([made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()])
+    assert key.kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+
+
+@pytest.mark.parametrize("kinds", [("es256", "es256"), ("es256", "hs256"), ("hs256", "hs256")])
+def test_a_rotation_costs_no_player_anything(edge: Any, viewer: Viewer, kinds: tuple[str, str]) -> None:
+    """As docs/edge.md has it: published, then signing, then gone."""
+    old, new = (edge_keys([new_key(kind)])[0] for kind in kinds)
+    cdn, told = Cdn(), [key for key in (old, new) if key.public is None]
+
+    def plays() -> Iterator[dict[str, Any]]:
+        """A player whose every token the CDN takes, whatever step the rotation is at."""
+        answer = viewer.started(deviceId="tv")
+        while True:
+            cdn.claims(answer["edgeToken"])
+            yield answer
+            answer = viewer.heartbeat("tv", answer["token"]).json()
+
+    edge.EDGE_TOKEN_KEYS = [old]
+    cdn.fetch(viewer.api)
+    cdn.keys |= Cdn(told[:1] if kinds[0] == "hs256" else ()).keys
+    player = plays()
+    before = next(player)
+    edge.EDGE_TOKEN_KEYS = [old, new]  # 1. the new one is known
+    cdn.fetch(viewer.api)
+    cdn.keys |= Cdn(told).keys
+    next(player)
+    edge.EDGE_TOKEN_KEYS = [new, old]  # 2. it signs, what the old one signed is good
+    after = next(player)
+    cdn.claims(before["edgeToken"])
+    edge.EDGE_TOKEN_KEYS = [new]  # 3. a token's life later the old one goes
+    cdn.forget(old.kid)
+    next(player)
+    assert jwt.get_unverified_header(after["edgeToken"])["kid"] == new.kid
+    with pytest.raises(KeyError):
+        cdn.claims(before["edgeToken"])
+
+
+@pytest.fixture
+def bearer(edge: Any, user_id: str) -> str:
+    """A viewer's bearer token, where the identity provider signs with a secret."""
+    edge.AUTH_JWT_SECRETS, edge.AUTH_ALGORITHMS = ["b" * 32 + "earer"], ["HS256"]
+    edge.AUTH_ISSUER, edge.AUTH_AUDIENCE = "https://id.example.com", "streams"
+    claims = {"sub": user_id, "iss": edge.AUTH_ISSUER, "aud": edge.AUTH_AUDIENCE, "exp": time.time() + 600}
+    return jwt.encode(claims, edge.AUTH_JWT_SECRETS[0], algorithm="HS256")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_token_of_one_kind_passes_as_another(
+    edge: Any, viewer: Viewer, bearer: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge.EDGE_TOKEN_KEYS = keys = edge_keys([new_key(kind)])
+    playing = viewer.started(deviceId="tv")
+    token, edge_token = playing["token"], playing["edgeToken"]
+    monkeypatch.setattr(StreamViewSet, "authentication_classes", [BearerAuthentication])
+
+    def as_bearer(text: str) -> int:
+        return viewer.api.get(viewer.url, headers={"Authorization": f"Bearer {text}"}).status_code
+
+    def as_token(text: str) -> int:
+        return viewer.heartbeat("tv", text).status_code
+
+    def as_edge_token(text: str) -> int:
+        return httpx.get(f"{cdn_url}/film/1.ts", headers={"X-Edge-Token": text}).status_code
+
+    with serving(EdgeTokensWSGI(origin, tokens_of(*keys))) as cdn_url:
+        ways = (as_bearer, as_token, as_edge_token)
+        assert [way(text) for way, text in zip(ways, (bearer, token, edge_token), strict=True)] == [200, 200, 200]
+        assert (as_bearer(token), as_bearer(edge_token)) == (401, 401)
+        assert (as_token(bearer), as_token(edge_token)) == (400, 400)
+        assert (as_edge_token(bearer), as_edge_token(token)) == (403, 403)
+
+
+def test_a_paused_stream_has_no_edge_token_and_gets_one_as_short_as_any_when_it_goes_on(
+    edge: Any, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = replace(service.store.policy, paused_ms=600_000)
+    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+    url = f"{viewer.url}/tv/heartbeat"
+    token = viewer.started(deviceId="tv")["token"]
+    paused = viewer.api.post(url, json={"token": token, "state": "paused"}).json()
+    assert "edgeToken" not in paused
+    assert paused["leaseSeconds"] > 500
+    going_on = viewer.api.post(url, json={"token": paused["token"], "state": "playing"}).json()
+    exp = Cdn(edge.EDGE_TOKEN_KEYS).claims(going_on["edgeToken"])["exp"]
+    assert exp <= time.time() + edge.EDGE_TOKEN_MS / 1000
+    assert time.time() + going_on["heartbeatSeconds"] < exp, "or it would be cut off before its next heartbeat"
+
+
+NETWORKS = Policy(limit=3, lease_ms=60_000, rules=(Rule(name="two-networks", limit=2, distinct="network"),))
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("203.0.113.77", "203.0.113.0/24"), ("2001:db8:0:12::1", "2001:db8:0:12::/64"), ("nobody's", None)],
+)
+def test_a_token_is_bound_to_the_network_of_each_call_where_a_rule_looks_at_networks(
+    edge: Any, user_id: str, address: str, network: str | None
+) -> None:
+    edge.PLANS = NETWORKS
+
+    def called_from(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["REMOTE_ADDR"] = environ.pop("HTTP_FROM", "198.51.100.1")
+        environ["streams.network"], environ["streams.edge_network"] = "x", "injected"
+        return placed(service_of_django)(environ, start_response)
+
+    edge.PLANS_LOOK_AT_NETWORKS = True
+    service_of_django = get_wsgi_application()
+    with serving(called_from) as url, httpx.Client(base_url=url) as api:
+        viewer = Viewer(api, user_id)
+        started = viewer.started(deviceId="tv")
+        body = {"token": started["token"]}
+        renewed = api.post(f"{viewer.url}/tv/heartbeat", json=body, headers={"From": address}).json()
+    claims = [Cdn(edge.EDGE_TOKEN_KEYS).claims(answer["edgeToken"]) for answer in (started, renewed)]
+    assert [claim.get("network") for claim in claims] == ["198.51.100.0/24", network]
+
+
+def test_without_such_a_rule_a_token_is_good_from_every_network(edge: Any, viewer: Viewer) -> None:
+    assert "network" not in Cdn(edge.EDGE_TOKEN_KEYS).claims(viewer.started()["edgeToken"])

@@ -1,0 +1,33 @@
+"""A viewer whose players start too fast, one after the other, over HTTP."""
+
+from dataclasses import replace
+
+import pytest
+
+from streams import service
+from tests.conftest import Viewer
+
+
+@pytest.fixture(autouse=True)
+def a_burst_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = replace(service.store.policy, mint_burst=2, mint_interval_ms=3000)
+    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+
+
+def test_a_start_too_many_is_told_when_to_come_again_and_what_plays_plays_on(viewer: Viewer) -> None:
+    viewer.started(deviceId="tv")
+    playing = viewer.started(deviceId="tv")
+    refused = viewer.start(deviceId="tv")
+    assert (refused.status_code, refused.json()["type"]) == (429, "too-many-starts")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 3
+    assert viewer.heartbeat("tv", playing["token"]).status_code == 200
+    assert viewer.stop("tv", playing["token"]).status_code == 204
+
+
+def test_every_way_to_start_is_charged(viewer: Viewer) -> None:
+    first = viewer.started()
+    assert viewer.api.put(f"{viewer.url}/tv", json={"streamId": "film"}).status_code == 201
+    again = viewer.api.put(f"{viewer.url}/tv", json={"streamId": "film"})
+    instead = viewer.start(replace=[first["id"]])
+    assert [again.status_code, instead.status_code] == [429, 429]
+    assert {stream["id"] for stream in viewer.list()["streams"]} == {first["id"], "tv"}, "nothing was replaced"
