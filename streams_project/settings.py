@@ -107,6 +107,10 @@ for _number, _origin in enumerate(CORS_ALLOWED_ORIGINS, start=1):
 STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
+WHEN_STORE_IS_DOWN = _choice("WHEN_STORE_IS_DOWN", "closed", "open")
+"""Whether starts are refused while DynamoDB does not answer, or given grace leases."""
+GRACE_STREAMS_AT_MOST = _whole("GRACE_STREAMS_AT_MOST", STREAM_LIMIT, 0, HIGHEST_LIMIT)
+"""How many of those a user gets of one process."""
 PLANS = Policy(limit=STREAM_LIMIT, lease_ms=LEASE_SECONDS * 1000, when_full=WhenFull(WHEN_FULL))
 """The default plan, which knows the others. A relative file is beside `manage.py`."""
 SHADOW_PLANS: Policy | None = None
