@@ -145,6 +145,8 @@ AUTH_JWT_SECRETS = _list("AUTH_JWT_SECRETS")
 """Secrets shared with the identity provider (HS256), several while one replaces another."""
 AUTH_JWKS = os.environ.get("AUTH_JWKS", "").strip()
 """Or its published keys (RS256, ES256): a URL, or a file."""
+AUTH_KEY_SOURCE = "streams_project.published_keys.keys_of"
+"""What has the key of an id, given those: `get(id)`."""
 AUTH_ALGORITHMS = ["HS256"] if AUTH_JWT_SECRETS else ["RS256", "ES256"]
 AUTH_ISSUER = os.environ.get("AUTH_ISSUER", "").strip()
 AUTH_AUDIENCE = os.environ.get("AUTH_AUDIENCE", "").strip()
