@@ -32,7 +32,7 @@ class StreamLimitReached(StreamsError):
         self, *, limit: int, plan: str, rule: Rule | None, holders: list[Lease], retry_at: int | None, before: Account
     ) -> None:
         super().__init__(limit, holders, retry_at)
-        self.limit, self.plan, self.rule = limit, plan, rule
+        self.limit, self.plan, self.rule, self.rule_name = limit, plan, rule, rule.name if rule else None
         self.holders, self.retry_at, self.before = holders, retry_at, before
 
 
@@ -69,6 +69,10 @@ class IssuerUnavailable(StreamsError):
 class StoreUnavailable(StreamsError):
     """DynamoDB could not be reached, throttled us, refused the call, or answered what is no answer of its. Nothing is
     known of a write. The message says what failed."""
+
+
+class StoreDown(StoreUnavailable):
+    """No answer of DynamoDB's came at all, and none came before in this request."""
 
 
 class StoreThrottled(StoreUnavailable):

@@ -42,6 +42,11 @@ def read_plans(setting: str, path: Path, *, default: Policy) -> Policy:
     return replace(first, plans=plans)
 
 
+def look_at(plans: Policy | None, attribute: str) -> bool:
+    """Whether a rule of any of these plans does."""
+    return plans is not None and any(attribute in rule.looked_at for plan in plans.all for rule in plan.rules)
+
+
 class _File:
     """A file of plans, to make plans of, or to say where one is wrong."""
 

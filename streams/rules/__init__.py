@@ -18,6 +18,7 @@ from streams.rules.decisions import is_plain_start as is_plain_start
 from streams.rules.decisions import override as override
 from streams.rules.decisions import paced as paced
 from streams.rules.decisions import read as read
+from streams.rules.decisions import refusing as refusing
 from streams.rules.decisions import renew as renew
 from streams.rules.decisions import room_for_endings as room_for_endings
 from streams.rules.decisions import start as start

@@ -57,9 +57,9 @@ class Rule:
     message: str | None = None
 
     @property
-    def attributes(self) -> set[str]:
-        """What the rule looks at."""
-        return {*self.where, *({self.per, self.distinct} - {None})}  # type: ignore[arg-type]
+    def looked_at(self) -> set[str]:
+        """The attributes that it names."""
+        return {name for name in (*self.where, self.per, self.distinct) if name}
 
     def group(self, lease: Lease) -> Any:
         """What the rule counts a stream with or as; None when it does not count it."""
@@ -112,10 +112,6 @@ class Policy:
         """Whether a heartbeat may ask for another lease than the default plan's."""
         return any(plan.relaxed_lease_ms or plan.lease_ms != self.lease_ms for plan in self.all)
 
-    def looks_at(self, attribute: str) -> bool:
-        """Whether a rule of any plan does."""
-        return any(attribute in rule.attributes for plan in self.all for rule in plan.rules)
-
     @property
     def ways_to_refuse(self) -> tuple[Rule, ...]:
         """The rules, and the limit as one without a name. It comes last: room that a rule needs is room for all."""
@@ -124,8 +120,8 @@ class Policy:
     def counting(self, lease: Lease) -> tuple[list[str], int]:
         """What the rules that count a stream look at, and the lowest limit of theirs."""
         rules = [rule for rule in self.rules if rule.group(lease) is not None]
-        attributes = {name for rule in rules for name in rule.attributes}
-        return sorted(attributes), min((rule.limit for rule in rules), default=NO_MATTER_HOW_MANY)
+        names = {name for rule in rules for name in rule.looked_at}
+        return sorted(names), min((rule.limit for rule in rules), default=NO_MATTER_HOW_MANY)
 
     def blind(self, entitlement: Entitlement) -> list[Policy]:
         """The plans that a start may be written under without knowing which of them is the user's: the first is the one

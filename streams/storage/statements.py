@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, reduce
 from operator import getitem, or_
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from pynamodb.expressions.condition import Condition, size
@@ -95,13 +95,9 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
 """What every blind write does beside its verb: the version moves on, the row is kept a while longer."""
 
 
-class PlanClause(NamedTuple):
-    """What the condition of a start says of one plan: its name, where others may be stored; whether rules count the
-    stream; and where the lease has what those look at."""
-
-    name: str | None
-    has_rules: bool
-    looked_at: tuple[tuple[str, ...], ...]
+type PlanClause = tuple[str | None, bool, tuple[tuple[str, ...], ...]]
+"""What the condition of a start says of one plan: its name, where others may be stored; whether rules count the stream;
+and where the lease has what those look at."""
 
 
 @lru_cache(maxsize=512)
@@ -127,18 +123,19 @@ def start(*, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[Pl
 
 def _may_start(plan: PlanClause, number: str, is_entitled: bool) -> Condition:
     """The stream takes over and counts as before, or there is room; and it is this plan that holds."""
+    name, has_rules, looked_at = plan
     has_room = size(ROW.leases) < value("limit" + number)
     if not is_entitled:
         has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
-        if plan.has_rules:
+        if has_rules:
             has_room_of_its_own &= size(ROW.leases) < value("rules" + number)
         has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
     is_as_before = IS_LIVE
-    for index, place in enumerate(plan.looked_at):
+    for index, place in enumerate(looked_at):
         is_as_before &= reduce(getitem, place, ROW.leases[ID]) == value(f"looked{number}_{index}")
     may_start: Condition = is_as_before | has_room
-    if plan.name:
-        may_start &= (ROW.plan == plan.name) | ROW.plan.does_not_exist() if number == "0" else ROW.plan == plan.name
+    if name:
+        may_start &= (ROW.plan == name) | ROW.plan.does_not_exist() if number == "0" else ROW.plan == name
     return may_start
 
 

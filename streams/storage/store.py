@@ -28,7 +28,7 @@ from pybreaker import CircuitBreakerError
 from pynamodb.exceptions import PynamoDBException
 
 from streams import rules
-from streams.errors import StoreContended, StoreThrottled, StoreUnavailable
+from streams.errors import StoreContended, StoreDown, StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
 from streams.rules import (
     NO_MATTER_HOW_MANY,
@@ -140,7 +140,7 @@ class StreamStore:
 
     def renew(self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False) -> Lease:
         """Extend the lease of `id`, or raise `StreamEnded`, `StreamNotFound` or `InvalidToken`. A pause is judged on
-        what is read: it may be told of more than once, and then there is nothing to write."""
+        what is read: told of again, there is nothing to write."""
 
         def blind() -> Lease:
             expires_at = now + (hold.pace.lease_ms if hold.pace else self.policy.lease_ms)
@@ -197,9 +197,10 @@ class StreamStore:
             return None if after is account else after.ended[id].reason, after
 
         def plainly(account: Account) -> Callable[[], Reason] | None:
-            lease = account.leases[id]
-            is_plain = lease.is_live(now) and lease.epoch <= epoch and lease.expires_at <= self._latest_end(hold)
-            if not is_plain:
+            lease = account.leases.get(id)
+            if lease is None or not lease.is_live(now) or lease.expires_at > self._latest_end(hold):
+                return None
+            if lease.epoch > epoch or (hold and lease.epoch < epoch):
                 return None
             after = rules.stop(account, id, hold=hold, now=now, policy=self.policy)
             return partial(blind, sorted(account.ended.keys() - after.ended.keys()))
@@ -245,19 +246,29 @@ class StreamStore:
         return _account(item) if item else rules.empty_account(now)
 
     def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:
-        """Override the plan or limit of one user, as `rules.override` does, from the next start on. The account before,
-        None when there was none."""
+        """As `rules.override`, from the next start on. The account before, None when there was none."""
         options = {"limit": None, "plan": None, "when_full": None, **given, "end_surplus": end_surplus}
 
-        def judge(account: Account) -> tuple[Account, Account]:
-            return account, rules.override(account, **options, now=now, policy=self.policy)
+        mine: list[tuple[Account, Account]] = []
+        """What this call has written, perhaps, and what was there before."""
 
-        before = self._write(user_id, judge, now=now)
+        def judge(account: Account) -> tuple[Account, Account]:
+            after = rules.override(account, **options, now=now, policy=self.policy)
+            mine.append((account, after))
+            return account, after
+
+        def written(account: Account) -> Account | None:
+            for before, after in mine:
+                new = after.ended.items() - before.ended.items()
+                if account == after or (new and new <= account.ended.items()):
+                    return before
+            return None
+
+        before = self._write(user_id, judge, written=written, now=now)
         return None if before == rules.empty_account(now) else before
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
-        """Go back to the default; harmless when there was no override. The account before, None when nothing was
-        cleared."""
+        """Go back to the default. The account before, None when nothing was cleared."""
         before = self.set_limit(user_id, now=now)
         return before if before and items.override_item(before) else None
 
@@ -293,6 +304,8 @@ class StreamStore:
                 return write()
             except _LostRace as lost:
                 seen, is_first_format = lost.account, lost.is_first_format
+            except StoreDown as exc:
+                raise (StoreUnavailable(str(exc)) if attempt else exc) from exc.__cause__  # it answered before
             if seen is not None:
                 if (outcome := written(seen)) is not None:
                     return outcome
@@ -347,7 +360,7 @@ class StreamStore:
             for at, place in enumerate(places):
                 values[f"looked{index}_{at}"] = reduce(lambda item, name: item["M"][name], place, stored)
             name = plan.name if self.policy.plans and not granted.plan else None
-            clauses.append(statements.PlanClause(name, has_rules, places))
+            clauses.append((name, has_rules, places))
         return tuple(clauses), values
 
     def _key(self, user_id: str) -> dict[str, Any]:
@@ -375,11 +388,12 @@ class StreamStore:
             said = calls.refusal(exc) or {}
             if said["Error"]["Code"] == "ConditionalCheckFailedException" and "ConditionExpression" in arguments:
                 raise _LostRace(said.get("Item")) from exc
-            raise (StoreThrottled if calls.is_throttled(exc) else StoreUnavailable)(str(exc)) from exc
+            refused = StoreThrottled if calls.is_throttled(exc) else StoreUnavailable
+            raise (refused if calls.is_answer(exc) else StoreDown)(str(exc)) from exc
         except (BotoCoreError, CircuitBreakerError, TimeoutError) as exc:
-            raise StoreUnavailable(f"{operation}: {exc}") from exc
+            raise StoreDown(f"{operation}: {exc}") from exc
         except Exception as exc:  # botocore's client lets its parser's own errors through
-            raise StoreUnavailable(f"{operation}: the answer is not DynamoDB's: {exc!r}") from exc
+            raise StoreDown(f"{operation}: the answer is not DynamoDB's: {exc!r}") from exc
         # Every call asks for the capacity it consumes, so even one that finds nothing has something to say.
         is_missing = not answer.keys() - {"ResponseMetadata"}
         if arguments.get("ReturnValues") == "ALL_NEW":
