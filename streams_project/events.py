@@ -21,7 +21,7 @@ from streams_project import requests
 VERSION: Final = 1
 """Of docs/events.schema.json."""
 NAMESPACE: Final = "StreamLimits"
-HOLDERS_BYTES, HOLDER_BYTES, NAMES_CHARACTERS = 400, 36, 64
+HOLDERS_BYTES, HOLDER_BYTES, NAMES_CHARACTERS = 320, 36, 64
 """Of an event, which has to stay under 1 KB. A holder has so many beside its id and its device type."""
 ALSO: Final = {"took-over": "admitted", "revived": "renewed", "throttled": "unavailable"}
 """Kinds that are counted as another one too: these say more of the same."""
