@@ -31,7 +31,6 @@ from streams import rules
 from streams.errors import StoreContended, StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
 from streams.rules import (
-    NO_MATTER_HOW_MANY,
     Account,
     Admission,
     Ending,
@@ -342,15 +341,11 @@ class StreamStore:
         values: dict[str, Item] = {}
         for index, plan in enumerate(plans):
             looked_at, lowest = plan.counting(lease)
-            values[f"limit{index}"] = number(min(plan.limit if granted.limit is None else granted.limit, lowest))
-            has_rules = lowest < NO_MATTER_HOW_MANY
-            if has_rules and granted.limit is None:
-                values[f"rules{index}"] = number(lowest)
             places = tuple(items.place_of(name) for name in looked_at)
             for at, place in enumerate(places):
                 values[f"looked{index}_{at}"] = reduce(lambda item, name: item["M"][name], place, stored)
             name = plan.name if self.policy.plans and not granted.plan else None
-            clauses.append((name, has_rules, places))
+            clauses.append((name, plan.limit if granted.limit is None else granted.limit, lowest, places))
         return tuple(clauses), values
 
     def _key(self, user_id: str) -> dict[str, Any]:
