@@ -187,7 +187,7 @@ class Streams(OpenApiViewExtension):
             heartbeat=operation(
                 "renewStream",
                 {200: answer(PlayerStream, "Renewed, with a new token.")},
-                *(*ended, "store-contended"),
+                *(*ended, "too-many-starts", "store-contended"),
                 body=HeartbeatSerializer,
                 parameters=stream,
                 everywhere=BY_TOKEN,

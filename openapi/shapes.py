@@ -36,6 +36,7 @@ class PlayerStream(Stream):
     """A stream as its own player sees it: with the token."""
 
     token = TextField(help_text="For the next heartbeat, or the stop.")
+    isGrace = serializers.BooleanField(help_text="Whether it plays by grace, while the store is down.")
     edgeToken = TextField(required=False, help_text="For whoever serves what plays: a JWT, where these are turned on.")
 
 
@@ -204,7 +205,7 @@ PLAN = {
 }
 EXAMPLES: dict[type, Any] = {
     Stream: STREAM,
-    PlayerStream: STREAM | {"token": TOKEN},
+    PlayerStream: STREAM | {"token": TOKEN, "isGrace": False},
     StreamList: {
         "userId": "user2",
         "plan": "default",

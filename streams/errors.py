@@ -71,6 +71,10 @@ class StoreUnavailable(StreamsError):
     known of a write. The message says what failed."""
 
 
+class StoreDown(StoreUnavailable):
+    """No answer of DynamoDB's came at all, and none came before in this request."""
+
+
 class StoreThrottled(StoreUnavailable):
     """DynamoDB refused: more calls than the table takes at this moment. It works, and needs a longer pause."""
 

@@ -21,6 +21,7 @@ from streams.errors import (
     InvalidToken,
     IssuerUnavailable,
     StoreContended,
+    StoreDown,
     StoreThrottled,
     StoreUnavailable,
     StreamEnded,
@@ -143,6 +144,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     drf.Throttled: Problem("throttled", 429, "Too many requests", _wait),
     IssuerUnavailable: Problem("issuer-unavailable", 503, "The issuer's keys cannot be read; nothing is known", _soon),
     StoreUnavailable: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),
+    StoreDown: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),
     StoreThrottled: Problem("store-unavailable", 503, "The store is overloaded; nothing is known", _later),
     StoreContended: Problem("store-contended", 503, "Too many writers on this user at once; nothing changed", _soon),
 }

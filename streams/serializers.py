@@ -29,7 +29,8 @@ USER_ID_IS = (
 KEY_AT_MOST_BYTES = 2048
 """What DynamoDB takes as a key."""
 STREAM_ID_AT_MOST_BYTES = 256
-TOKEN_AT_MOST_CHARACTERS = 4096
+TOKEN_AT_MOST_CHARACTERS = 12_288
+"""A grace lease's token has all of its start in it."""
 SHORTEST_LEASE_MS = min(plan.lease_ms for plan in settings.PLANS.all)
 ERRORS_AT_MOST = 10
 """Of a kind, in an answer: one that grew with the request would be a lever."""
@@ -288,9 +289,11 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
 
 
 def player_body(playing: Playing, *, now: int) -> dict[str, Any]:
-    """A stream as its own player sees it: with the token, and the edge token where there is one."""
+    """A stream as its own player sees it: with the token, and the edge token where there is one. `isGrace`:
+    it plays while the store is down."""
     edge = {"edgeToken": playing.edge_token} if playing.edge_token else {}
-    return stream_body(playing.user_id, playing.lease, now=now) | {"token": playing.token} | edge
+    token = {"token": playing.token, "isGrace": playing.is_grace}
+    return stream_body(playing.user_id, playing.lease, now=now) | token | edge
 
 
 def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:

@@ -4,18 +4,21 @@ rule's decision, records what came of it, and issues the token where a player ge
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Unpack
 
 from django.conf import settings
 
-from streams import audit, edge_tokens, events, rules, tokens
+from streams import audit, edge_tokens, events, grace, rules, tokens
 from streams.errors import (
     StoreContended,
+    StoreDown,
     StoreThrottled,
     StoreUnavailable,
+    StreamEnded,
     StreamLimitReached,
+    StreamNotFound,
     StreamsError,
     TooManyStarts,
 )
@@ -41,6 +44,7 @@ REFUSALS: Mapping[type[StreamsError], str] = {
     TooManyStarts: "too-many-starts",
     StoreContended: "contended",
     StoreUnavailable: "unavailable",
+    StoreDown: "unavailable",
     StoreThrottled: "throttled",
 }
 """Refusals that are recorded, and as what. The others are a caller's mistakes, or endings that were recorded before."""
@@ -59,15 +63,16 @@ class Context:
     network: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Playing:
     """A user's stream as its own player gets it, with the token for its next heartbeat or its stop, and the one for
-    who serves what it plays."""
+    who serves what it plays. `is_grace` says that the store does not know of the lease."""
 
     user_id: str
     lease: Lease
     token: str
     edge_token: str | None = None
+    is_grace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +88,22 @@ class Listing:
 
 
 def start(context: Context, asked: Asked) -> Playing:
-    """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
+    """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`. While the store is down, perhaps by a
+    grace lease."""
     request = _request(context, asked)
-    with _recording_refusals(context.now, user=context.user_id, id=asked.id, deviceType=asked.device_type):
+    try:
+        return _start(context, request)
+    except StoreDown:
+        plan = rules.empty_account(context.now).policy(store.policy, request.entitlement)
+        lease = request.lease(now=context.now, policy=plan)
+        if not grace.may_start(context.user_id, lease, now=context.now):
+            raise
+        _record("grace-started", context.user_id, lease, now=context.now)
+        return _playing(context.user_id, lease, now=context.now, network=context.network, grace=request, is_grace=True)
+
+
+def _start(context: Context, request: StartRequest) -> Playing:
+    with _recording_refusals(context.now, user=context.user_id, id=request.id, deviceType=request.device_type):
         try:
             admission = store.start(context.user_id, request, now=context.now)
         except StreamLimitReached as refusal:
@@ -114,12 +132,43 @@ def renew(
     token: str, *, user_id: str | None, id: str, now: int, is_paused: bool = False, network: str | None = None
 ) -> Playing:
     """Keep a stream alive by its player's token, playing or paused, or raise `InvalidToken`, `StreamEnded` or
-    `StreamNotFound`."""
+    `StreamNotFound`. While the store is down, perhaps by the token alone."""
     play = tokens.verify(token, user_id=user_id, id=id)
-    with _recording_refusals(now, user=play.user_id, id=id):
-        lease = store.renew(play.user_id, id, hold=play.hold, now=now, is_paused=is_paused)
+    request = play.request
+    try:
+        if request.is_grace and now < play.expires_at:
+            return _admit(play, now=now, network=network)
+        with _recording_refusals(now, user=play.user_id, id=id):
+            lease = store.renew(play.user_id, id, hold=play.hold, now=now, is_paused=is_paused)
+    except StoreDown:
+        began = request.lease(now=request.epoch // EPOCHS_A_MS, policy=store.policy)
+        lease = replace(began, expires_at=max(play.expires_at, now + store.policy.lease_ms), pace=play.pace)
+        if play.expires_at <= now or not grace.may_go_on(play.user_id, lease, now=now):
+            raise
+        _record("grace-renewed", play.user_id, lease, now=now)
+        start = request if request.is_grace else None
+        return _playing(play.user_id, lease, now=now, network=network, grace=start, is_grace=True)
+    except StreamNotFound as exc:
+        if request.is_grace:  # nor did a heartbeat have it admitted whose answer was lost
+            raise _over(play, Reason.EXPIRED, at=play.expires_at, now=now) from exc
+        raise
     _record("revived" if lease.revived_to == lease.expires_at else "renewed", play.user_id, lease, now=now)
     return _playing(play.user_id, lease, now=now, network=network)
+
+
+def _admit(play: tokens.Play, *, now: int, network: str | None) -> Playing:
+    """Judge a grace lease like a start of its own id, now that the store answers. Raise `StreamEnded`."""
+    try:
+        playing = _start(Context(user_id=play.user_id, now=now, network=network), play.request)
+    except StreamLimitReached as exc:
+        raise _over(play, Reason.OVER_LIMIT, at=now, now=now) from exc
+    _record("grace-admitted", play.user_id, playing.lease, now=now)
+    return playing
+
+
+def _over(play: tokens.Play, reason: Reason, *, at: int, now: int) -> StreamEnded:
+    events.record("grace-refused", now=now, user=play.user_id, id=play.request.id, reason=reason)
+    return StreamEnded(Ending(reason=reason, at=at, epoch=play.request.epoch))
 
 
 def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
@@ -210,9 +259,17 @@ def ping(*, now: int) -> None:
     store.read("readyz", now=now)
 
 
-def _playing(user_id: str, lease: Lease, *, now: int, network: str | None) -> Playing:
+def _playing(
+    user_id: str,
+    lease: Lease,
+    *,
+    now: int,
+    network: str | None,
+    grace: StartRequest | None = None,
+    is_grace: bool = False,
+) -> Playing:
     edge_token = edge_tokens.issue(user_id, lease, now=now, network=network)
-    return Playing(user_id=user_id, lease=lease, token=tokens.issue(user_id, lease), edge_token=edge_token)
+    return Playing(user_id, lease, tokens.issue(user_id, lease, grace=grace), edge_token, is_grace)
 
 
 def _stop(context: Context, id: str, *, hold: Hold | None, by: str) -> Reason | None:

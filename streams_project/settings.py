@@ -107,6 +107,10 @@ for _number, _origin in enumerate(CORS_ALLOWED_ORIGINS, start=1):
 STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
+WHEN_STORE_IS_DOWN = _choice("WHEN_STORE_IS_DOWN", "closed", "open")
+"""Whether starts are refused while DynamoDB does not answer, or given grace leases."""
+GRACE_STREAMS_AT_MOST = _whole("GRACE_STREAMS_AT_MOST", STREAM_LIMIT, 0, HIGHEST_LIMIT)
+"""How many of those a user gets of one process."""
 PLANS = Policy(limit=STREAM_LIMIT, lease_ms=LEASE_SECONDS * 1000, when_full=WhenFull(WHEN_FULL))
 """The default plan, which knows the others. A relative file is beside `manage.py`."""
 SHADOW_PLANS: Policy | None = None
@@ -141,6 +145,8 @@ AUTH_JWT_SECRETS = _list("AUTH_JWT_SECRETS")
 """Secrets shared with the identity provider (HS256), several while one replaces another."""
 AUTH_JWKS = os.environ.get("AUTH_JWKS", "").strip()
 """Or its published keys (RS256, ES256): a URL, or a file."""
+AUTH_KEY_SOURCE = "streams_project.published_keys.keys_of"
+"""What has the key of an id, given those: `get(id)`."""
 AUTH_ALGORITHMS = ["HS256"] if AUTH_JWT_SECRETS else ["RS256", "ES256"]
 AUTH_ISSUER = os.environ.get("AUTH_ISSUER", "").strip()
 AUTH_AUDIENCE = os.environ.get("AUTH_AUDIENCE", "").strip()

@@ -95,7 +95,8 @@ class StreamClient:
 
     `on_ended(reason, problem)` is told when it must not play any more (stopped, evicted, replaced, taken-over, expired,
     or a problem's type; no problem when this player stopped), `on_offline(problem)` and `on_online()` when the service
-    falls silent and comes back. They are called from the heartbeats' thread; what they raise is logged. With
+    falls silent and comes back, `on_grace(is_grace)` when the stream goes on although the service's store is down, and
+    when it is judged afterwards. They are called from the heartbeats' thread; what they raise is logged. With
     `beats=False` there is no thread: whoever drives the client calls `heartbeat`.
     """
 
@@ -108,6 +109,7 @@ class StreamClient:
         on_ended: Callable[[str, Problem | None], object] = lambda reason, problem: None,
         on_offline: Callable[[Problem], object] = lambda problem: None,
         on_online: Callable[[], object] = lambda: None,
+        on_grace: Callable[[bool], object] = lambda is_grace: None,
         patience_seconds: float = 30.0,
         beats: bool = True,
         http: httpx.Client | None = None,
@@ -117,6 +119,7 @@ class StreamClient:
         self._url = f"{url.rstrip('/')}/{user}/streams"
         self._headers = headers if callable(headers) else lambda: headers or {}
         self._on_ended, self._on_offline, self._on_online = on_ended, on_offline, on_online
+        self._on_grace = on_grace
         self._patience_seconds, self._beats = patience_seconds, beats
         self._http = http or httpx.Client(timeout=TIMEOUT_SECONDS)
         self._key = secrets.token_urlsafe(12)  # the slot's identity when there is no deviceId
@@ -189,6 +192,8 @@ class StreamClient:
             self._tell(self._on_online)
         elif not answer.is_stream and not failures:
             self._tell(self._on_offline, answer.body)
+        if answer.is_stream and (is_grace := bool(answer.body.get("isGrace"))) != bool(stream.get("isGrace")):
+            self._tell(self._on_grace, is_grace)
         return _due(answer.body) if answer.is_stream else answer.wait_seconds + _backoff(failures)
 
     def pause(self) -> None:

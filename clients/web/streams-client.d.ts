@@ -21,6 +21,8 @@ export interface Stream {
 /** A stream as its own player is told it: with the token that its heartbeats and its stop need. It says nothing. */
 export interface OwnStream extends Stream {
   token: string;
+  /** It plays although the service's store is down: afterwards it is judged, and may be told `over-limit`. */
+  isGrace: boolean;
   /** For whoever serves what plays, where edge tokens are turned on. Always take the newest: `client.stream.edgeToken`. */
   edgeToken?: string;
 }
@@ -39,7 +41,7 @@ export interface StartRequest {
   replace?: (string | Pick<Stream, "id" | "epoch">)[];
 }
 
-export type Reason = "stopped" | "evicted" | "replaced" | "taken-over" | "expired" | "suspended";
+export type Reason = "stopped" | "evicted" | "replaced" | "taken-over" | "expired" | "suspended" | "over-limit";
 
 /** RFC 9457, or `type: "network-error"` where the service did not answer: nobody did, or what stands in front of it. */
 export interface Problem {
@@ -66,6 +68,7 @@ export interface Listeners {
   ended?(reason: Reason | (string & {}), problem: Problem | null): unknown;
   offline?(problem: Problem): unknown;
   online?(): unknown;
+  grace?(isGrace: boolean): unknown;
   failed?(problem: Problem): unknown;
 }
 

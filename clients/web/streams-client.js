@@ -17,6 +17,7 @@
  *   ended(reason, problem)    it must not play any more: stopped, evicted, replaced, taken-over, expired, suspended, …
  *   offline(problem)          the service does not answer, or asks for patience; it is tried again, by and by
  *   online()                  and answers again
+ *   grace(isGrace)            it plays although the service's store is down, which is judged afterwards; and no longer
  *   failed(problem)           a start that no repeating mends: bad request, bad credentials
  *
  * Every problem is the service's (RFC 9457), or `{ type: "network-error", status, detail }` where the service did not
@@ -29,7 +30,8 @@ const WAIT_AT_MOST_MS = 3_600_000; // a browser's timer that is set for over 24 
 const TIMEOUT_MS = 10_000;
 const STOP_TRIES = 3;
 const UNSURE_MS = 60_000; // a gateway keeps a call for half of it, and the next heartbeat comes within the rest
-const RETRIED = new Set([408, 425, 429]);
+const RETRIED = [408, 425, 429];
+const root = globalThis;
 
 const encode = encodeURIComponent;
 const tick = () => performance.now(); // a clock that nobody sets
@@ -51,12 +53,12 @@ export class StreamClient {
   #failures = 0;
   #busyUntil = 0; // the service asked to wait for so long with the next start
 
-  constructor({ url, userId, on = {}, headers = () => ({}), fetch = (...args) => globalThis.fetch(...args), worker }) {
+  constructor({ url, userId, on = {}, headers = () => ({}), fetch = (...args) => root.fetch(...args), worker }) {
     const user = userId == null ? "me" : `users/${encode(userId)}`;
     this.#url = `${url.replace(/\/+$/, "")}/${user}/streams`;
     this.#options = { on, headers, fetch, worker };
     worker?.addEventListener("message", ({ data }) => this.#wake(data));
-    const when = (event, act) => globalThis.addEventListener?.(event, act);
+    const when = (event, act) => root.addEventListener?.(event, act);
     // A tab that was asleep, throttled or offline catches up as soon as it can. The one clock may have stood still while
     // the computer slept, and the other may have been set.
     for (const event of ["online", "focus", "pageshow", "visibilitychange"]) {
@@ -135,6 +137,7 @@ export class StreamClient {
       wanted.settle(true);
       if (!stream) this.#tell("admitted", answer);
       else if (wasOffline) this.#tell("online");
+      if (!answer.isGrace !== !stream?.isGrace) this.#tell("grace", answer.isGrace);
     } else if (answer.reason === "taken-over" && tick() - this.#lostAt < UNSURE_MS) {
       this.#takeBack(); // from an earlier start of this player, as likely as not
     } else if (isRefusal && !(status === 401 && stream)) {
@@ -171,7 +174,7 @@ export class StreamClient {
     const path = `/${encode(id)}/stop`;
     for (let failures = 0; failures < STOP_TRIES; failures++) {
       // A beacon outlives its page, and as text it needs no preflight.
-      if (this.#isLeft && globalThis.navigator?.sendBeacon?.(this.#url + path, JSON.stringify({ token }))) return;
+      if (this.#isLeft && root.navigator?.sendBeacon?.(this.#url + path, JSON.stringify({ token }))) return;
       const { status, wait, isRefusal } = await this.#send(path, { token }, true);
       if (status === 204 || isRefusal) return;
       await new Promise((done) => setTimeout(done, wait + Math.random() * BACKOFF_MS * 2 ** failures));
@@ -232,7 +235,7 @@ export class StreamClient {
     try {
       await this.#options.on[event]?.(...facts);
     } catch (error) {
-      (globalThis.reportError ?? console.error)(error);
+      (root.reportError ?? console.error)(error);
     }
   }
 }
@@ -248,7 +251,7 @@ function read(response, text) {
   }
   const isStream = response.ok && answer?.id && answer.token && answer.heartbeatSeconds > 0;
   // An API refuses in JSON, or in no words. A page of HTML is from a portal, a proxy, a CDN, whatever its status.
-  const isRefusal = status >= 400 && status < 500 && !RETRIED.has(status) && (!text || Object(answer) === answer);
+  const isRefusal = status >= 400 && status < 500 && !RETRIED.includes(status) && (!text || Object(answer) === answer);
   if (!isStream && typeof answer?.type !== "string") {
     answer = { type: "network-error", status, detail: answer?.message ?? response.statusText };
   }

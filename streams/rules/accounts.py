@@ -29,6 +29,7 @@ class Reason(StrEnum):
     TAKEN_OVER = "taken-over"
     EXPIRED = "expired"
     SUSPENDED = "suspended"
+    OVER_LIMIT = "over-limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +141,12 @@ class Asked(Playback):
 class StartRequest(Asked):
     """A start as it is judged. `epoch` and `nonce` are its own: the epoch from the clock, so that it is above every
     earlier one of the slot but for clocks that disagree, and the nonce at random. `entitlement` is what the viewer's
-    own bearer token grants."""
+    own bearer token grants. `is_grace` says that it plays already, by a grace lease."""
 
     epoch: int
     nonce: str
     entitlement: Entitlement = NOTHING_GRANTED
+    is_grace: bool = False
 
     def lease(self, *, now: int, policy: Policy, epoch: int | None = None, prior_expires_at: int = 0) -> Lease:
         """The lease that this request gets when it is admitted."""
@@ -173,11 +175,12 @@ class Admission:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """The playback that is meant: its epoch, and of a player's token the end (ms) of the lease it was issued for, and
-    the pace that it was told."""
+    the pace that it was told. `is_grace` says that it was a grace lease, so that the slot may know nothing of it."""
 
     epoch: int
     expires_at: int | None = None
     pace: Pace | None = None
+    is_grace: bool = False
 
 
 def last_epoch_of(now: int) -> int:

@@ -35,7 +35,10 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
     that counts the stream, and for the limit, ghosts go, longest dead first, as few as needed (one that keeps its slot
     can still be revived); under `evict-oldest`, live streams go, oldest first. Where a rule counts values, all streams
     of a value go. A stream that takes over keeps its place under a rule that counts it as it counted the one before.
+    A grace lease whose slot changed hands since it began is over, as its `StreamEnded` says.
     """
+    if request.is_grace and _last_epoch(account, request.id) >= request.epoch:
+        _held(account, request.id, hold=Hold(epoch=request.epoch), policy=policy)
     own = account.leases.get(request.id)
     took_over = own is not None and own.is_live(now)
     plan = account.policy(policy, request.entitlement)
@@ -154,6 +157,11 @@ def stop(account: Account, id: str, *, hold: Hold | None, now: int, policy: Poli
     one that is over already.
     """
     lease = account.leases.get(id)
+    if hold is not None and hold.is_grace and _last_epoch(account, id) < hold.epoch:
+        # What its start would have taken over ends, and the grace lease may not be admitted any more.
+        ended = _remembered(account.ended, {id: Ending(reason=Reason.STOPPED, at=now, epoch=hold.epoch)})
+        leases = {other: kept for other, kept in account.leases.items() if other != id}
+        return replace(account, version=account.version + 1, leases=leases, ended=ended)
     if lease is None and id in account.ended:
         return account
     lease = _held(account, id, hold=hold, policy=policy)
@@ -247,6 +255,8 @@ def _held(account: Account, id: str, *, hold: Hold | None, policy: Policy) -> Le
     lease = _known(account, id)
     if hold is None:
         return lease
+    if hold.epoch > lease.epoch:  # a grace lease that was never admitted
+        raise StreamNotFound(id)
     if hold.epoch != lease.epoch:
         raise _over(account, id, Ending(reason=Reason.TAKEN_OVER, at=lease.started_at, epoch=hold.epoch, by=id))
     if hold.expires_at is not None:

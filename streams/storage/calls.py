@@ -58,7 +58,7 @@ def _tried(send: Send, operation: str, arguments: Mapping[str, Any], is_probe: b
         except Exception as exc:
             tries = 1 if is_probe else TRIES_WHILE_THROTTLED if is_throttled(exc) else TRIES
             pause = _random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt)
-            may_pass = is_throttled(exc) or not _is_answer(exc)
+            may_pass = is_throttled(exc) or not is_answer(exc)
             refused = exc if is_throttled(exc) else refused
             if attempt >= tries or not may_pass or pause >= deadline.seconds_left():
                 if refused and deadline.is_over():
@@ -97,7 +97,7 @@ def forget_failures() -> None:
     _circuit = _Circuit()
 
 
-def _is_answer(error: BaseException) -> bool:
+def is_answer(error: BaseException) -> bool:
     """Whether the store answered, if with a refusal."""
     said = refusal(error)
     return said is not None and said["ResponseMetadata"]["HTTPStatusCode"] < 500
@@ -109,7 +109,7 @@ class _Circuit:
 
     def __init__(self) -> None:
         self._breaker = CircuitBreaker(
-            fail_max=FAILURES_IN_A_ROW, reset_timeout=OPEN_SECONDS, exclude=[_is_answer], throw_new_error_on_trip=False
+            fail_max=FAILURES_IN_A_ROW, reset_timeout=OPEN_SECONDS, exclude=[is_answer], throw_new_error_on_trip=False
         )
         self._probing = Lock()
 

@@ -39,6 +39,7 @@ REASON = {
     Reason.REPLACED: "r",
     Reason.TAKEN_OVER: "t",
     Reason.EXPIRED: "x",
+    Reason.OVER_LIMIT: "l",
     Reason.SUSPENDED: "v",
 }
 """A suspension is kept as an eviction by nobody, since earlier releases know no other reason for it."""

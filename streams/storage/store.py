@@ -28,7 +28,7 @@ from pybreaker import CircuitBreakerError
 from pynamodb.exceptions import PynamoDBException
 
 from streams import rules
-from streams.errors import StoreContended, StoreThrottled, StoreUnavailable
+from streams.errors import StoreContended, StoreDown, StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
 from streams.rules import (
     Account,
@@ -201,9 +201,10 @@ class StreamStore:
             return None if after is account else after.ended[id].reason, after
 
         def plainly(account: Account) -> Callable[[], Reason] | None:
-            lease = account.leases[id]
-            is_plain = lease.is_live(now) and lease.epoch <= epoch and lease.expires_at <= self._latest_end(hold)
-            if not is_plain:
+            lease = account.leases.get(id)
+            if lease is None or not lease.is_live(now) or lease.expires_at > self._latest_end(hold):
+                return None
+            if lease.epoch > epoch or (hold and lease.epoch < epoch):
                 return None
             after = rules.stop(account, id, hold=hold, now=now, policy=self.policy)
             return partial(blind, sorted(account.ended.keys() - after.ended.keys()))
@@ -252,10 +253,22 @@ class StreamStore:
         """As `rules.override`, from the next start on. The account before, None when there was none."""
         options = {"limit": None, "plan": None, "when_full": None, **given, "end_surplus": end_surplus}
 
-        def judge(account: Account) -> tuple[Account, Account]:
-            return account, rules.override(account, **options, now=now, policy=self.policy)
+        mine: list[tuple[Account, Account]] = []
+        """What this call has written, perhaps, and what was there before."""
 
-        before = self._write(user_id, judge, now=now)
+        def judge(account: Account) -> tuple[Account, Account]:
+            after = rules.override(account, **options, now=now, policy=self.policy)
+            mine.append((account, after))
+            return account, after
+
+        def written(account: Account) -> Account | None:
+            for before, after in mine:
+                new = after.ended.items() - before.ended.items()
+                if account == after or (new and new <= account.ended.items()):
+                    return before
+            return None
+
+        before = self._write(user_id, judge, written=written, now=now)
         return None if before == rules.empty_account(now) else before
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
@@ -295,6 +308,8 @@ class StreamStore:
                 return write()
             except _LostRace as lost:
                 seen, is_first_format = lost.account, lost.is_first_format
+            except StoreDown as exc:
+                raise (StoreUnavailable(str(exc)) if attempt else exc) from exc.__cause__  # it answered before
             if seen is not None:
                 if (outcome := written(seen)) is not None:
                     return outcome
@@ -373,11 +388,12 @@ class StreamStore:
             said = calls.refusal(exc) or {}
             if said["Error"]["Code"] == "ConditionalCheckFailedException" and "ConditionExpression" in arguments:
                 raise _LostRace(said.get("Item")) from exc
-            raise (StoreThrottled if calls.is_throttled(exc) else StoreUnavailable)(str(exc)) from exc
+            refused = StoreThrottled if calls.is_throttled(exc) else StoreUnavailable
+            raise (refused if calls.is_answer(exc) else StoreDown)(str(exc)) from exc
         except (BotoCoreError, CircuitBreakerError, TimeoutError) as exc:
-            raise StoreUnavailable(f"{operation}: {exc}") from exc
+            raise StoreDown(f"{operation}: {exc}") from exc
         except Exception as exc:  # botocore's client lets its parser's own errors through
-            raise StoreUnavailable(f"{operation}: the answer is not DynamoDB's: {exc!r}") from exc
+            raise StoreDown(f"{operation}: the answer is not DynamoDB's: {exc!r}") from exc
         # Every call asks for the capacity it consumes, so even one that finds nothing has something to say.
         is_missing = not answer.keys() - {"ResponseMetadata"}
         if arguments.get("ReturnValues") == "ALL_NEW":

@@ -13,6 +13,7 @@ const client = new StreamClient({
     ended: (reason, problem) => console.log(reason === ("replaced" satisfies Reason), problem?.endedBy),
     offline: ({ type }) => console.log(type),
     online: () => {},
+    grace: (isGrace) => console.log(isGrace),
     failed: ({ errors }) => console.log(errors),
   },
 });

@@ -54,7 +54,7 @@ function player(options = {}) {
   const told = [];
   const waiting = [];
   const on = {};
-  for (const event of ["admitted", "denied", "ended", "offline", "online", "failed"]) {
+  for (const event of ["admitted", "denied", "ended", "offline", "online", "grace", "failed"]) {
     on[event] = (...facts) => {
       told.push([event, ...facts]);
       waiting.splice(0).forEach((go) => go());
@@ -160,6 +160,20 @@ test("the same device elsewhere fences the first player off", async () => {
   assert.equal((await first.next("ended"))[0], "taken-over");
   assert.equal((await api("GET", "/streams")).active, 1);
   await second.client.stop();
+});
+
+test("a stream that plays by grace is told, and when it has its slot", async () => {
+  const { client, timer, told, next, waits } = player();
+  await client.start({ streamId: "456" });
+  const headers = { "Content-Type": "application/json" };
+  network.mode = { status: 200, headers, body: JSON.stringify({ ...client.stream, isGrace: true }) };
+  timer.fire();
+  assert.deepEqual(await next("grace"), [true]);
+  network.mode = "up";
+  timer.fire();
+  await waits(3);
+  assert.deepEqual(told.slice(1), [["grace", true], ["grace", false]]);
+  await client.stop();
 });
 
 test("a cut network is told once, tried again with growing patience, and told when it is back", async () => {

@@ -84,6 +84,7 @@ class Told:
             on_ended=lambda *facts: self.events.append(("ended", *facts)),
             on_offline=lambda problem: self.events.append(("offline", problem["type"])),
             on_online=lambda: self.events.append(("online",)),
+            on_grace=lambda is_grace: self.events.append(("grace", is_grace)),
             **options,
         )
 
@@ -183,6 +184,18 @@ def test_a_malformed_start_is_refused_with_what_is_wrong(player: StreamClient) -
     with pytest.raises(Refused) as refused:
         player.start("")
     assert "streamId" in refused.value.problem["errors"]
+
+
+def test_a_stream_that_plays_by_grace_is_told_and_when_it_has_its_slot(
+    remote: StreamClient, network: Cut, told: Told
+) -> None:
+    stream = dict(remote.start("456"))
+    for _ in range(2):
+        network.instead = httpx.Response(200, json=stream | {"isGrace": True})
+        assert remote.heartbeat() is not None
+    network.instead = None
+    assert remote.heartbeat() is not None
+    assert told.events == [("grace", True), ("grace", False)]
 
 
 def test_a_cut_network_is_told_once_and_that_it_is_back(told: Told, server_url: str, user_id: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from deploy import hooks
-from deploy.emulator import emulated_aws
+from deploy.emulator import emulated_aws, impatient_waiters
 from deploy.stages import Stage
 from deploy.versions import Live, NotFit, Versions
 
@@ -26,10 +26,12 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with emulated_aws("lambda", "iam") as url:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with emulated_aws("lambda", "iam") as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DATA_PATH", str(impatient_waiters(tmp_path_factory.mktemp("waiters"))))
+        session = boto3.Session()
         iam, lambda_ = (
-            boto3.client(
+            session.client(
                 name, endpoint_url=url, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
             )
             for name in ("iam", "lambda")

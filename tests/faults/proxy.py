@@ -163,6 +163,7 @@ ACTS: dict[str, Act] = {
     "503": _says(503, PAGE, is_carried_out=False),
     "503 after": _says(503, PAGE, is_carried_out=True),
     "throttled": _says(400, refusal(THROTTLED), is_carried_out=False),
+    "refused": _says(400, refusal("AccessDeniedException"), is_carried_out=False),
     "null": _says(200, b"null", is_carried_out=True),
     "list": _says(200, b"[]", is_carried_out=True),
     "{}": _says(200, b"{}", is_carried_out=True),

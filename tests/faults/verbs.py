@@ -138,11 +138,17 @@ VERBS: Mapping[str, Verb] = {
     "first start of a user": Verb(lambda it: None, starting("new"), starting("new")),
     "start over a ghost": Verb(full_of_ghosts, starting("new"), stopping("new")),
     "start that is refused": Verb(full, starting("new")),
+    "dry run": Verb(room, lambda it: it.call("POST", "/streams?dryRun=true", json={"streamId": "film"})),
     "take-over": Verb(room, starting("a"), starting("a")),
     "take-over when full": Verb(full, starting("a"), stopping("a")),
     "replace": Verb(full, starting("new", replace=["b"]), starting("b", replace=["new"])),
     "evict": Verb(evicting, starting("new"), starting("a")),
     "renew": Verb(room, lambda it: it.heartbeat("a"), starting("a")),
+    "pause": Verb(
+        room,
+        lambda it: it.call("POST", "/streams/a/heartbeat", json={"token": it.tokens["a"], "state": "paused"}),
+        starting("a"),
+    ),
     "revival": Verb(full_of_ghosts, lambda it: it.heartbeat("c"), stopping("c")),
     "renew of a lost slot": Verb(taken_over, lambda it: it.heartbeat("a", it.tokens["old"])),
     "stop by token": Verb(room, stopping("a"), starting("a")),
@@ -157,6 +163,9 @@ VERBS: Mapping[str, Verb] = {
     "get limit": Verb(limited, calling("GET", "/limit")),
     "set limit": Verb(room, limiting(5), limiting(7)),
     "set limit again": Verb(limited, limiting(6), calling("DELETE", "/limit")),
+    "set limit that ends the surplus": Verb(
+        full, lambda it: it.call("PUT", "/limit", json={"limit": 1, "endSurplus": True}), limiting(7)
+    ),
     "clear limit": Verb(limited, calling("DELETE", "/limit"), limiting(7)),
     "forget": Verb(limited, lambda it: it.api.delete(f"/users/{it.user_id}"), starting("a")),
     "readyz": Verb(room, lambda it: it.api.get("/readyz")),

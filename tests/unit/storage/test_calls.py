@@ -94,7 +94,8 @@ def test_a_throttled_call_whose_last_try_is_cut_short_was_throttled() -> None:
         assert outcome(slow) == "ClientError"
 
 
-def test_no_try_begins_after_the_deadline() -> None:
+def test_no_try_begins_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "_random", lambda: 1.0)
     send = Sender(FAILED)
     with deadline.of_request(seconds=0.0):
         assert outcome(send) == "TimeoutError"

@@ -1,0 +1,71 @@
+"""How many grace leases a process gives."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from streams import grace
+from streams.rules import Entitlement, Lease
+from tests.conftest import LEASE_MS, NOW
+
+
+@pytest.fixture(autouse=True)
+def open_and_empty(settings: Any) -> Iterator[None]:
+    settings.WHEN_STORE_IS_DOWN, settings.GRACE_STREAMS_AT_MOST = "open", 2
+    grace._ends.clear()
+    yield
+    grace._ends.clear()
+
+
+def lease(id: str, *, now: int = NOW, entitlement: int | None = None) -> Lease:
+    granted = Entitlement(limit=entitlement)
+    return Lease(id=id, stream_id="film", started_at=now, expires_at=now + LEASE_MS, epoch=1, entitlement=granted)
+
+
+def may_start(user_id: str, id: str, *, now: int = NOW, entitlement: int | None = None) -> bool:
+    return grace.may_start(user_id, lease(id, now=now, entitlement=entitlement), now=now)
+
+
+def test_a_user_gets_so_many_and_another_user_as_many() -> None:
+    assert [may_start("ana", id) for id in "abc"] == [True, True, False]
+    assert may_start("bob", "a")
+
+
+def test_one_stream_counts_once_however_often_it_starts() -> None:
+    assert [may_start("ana", id) for id in "aaabb"] == [True] * 5
+
+
+def test_a_lease_counts_until_it_runs_out_and_as_long_as_it_is_renewed() -> None:
+    assert may_start("ana", "a")
+    assert may_start("ana", "b", now=NOW + 9)
+    grace.may_go_on("ana", lease("a", now=NOW + LEASE_MS - 1), now=NOW + LEASE_MS - 1)
+    assert not may_start("ana", "c", now=NOW + LEASE_MS)
+    assert may_start("ana", "c", now=NOW + LEASE_MS + 9)
+
+
+def test_live_leases_that_were_renewed_count_but_always_go_on() -> None:
+    assert all(grace.may_go_on("ana", lease(id), now=NOW) for id in "abcd")
+    assert not may_start("ana", "e")
+
+
+def test_what_a_viewers_own_token_grants_bounds_it_too() -> None:
+    assert [may_start("ana", id, entitlement=1) for id in "ab"] == [True, False]
+    assert [may_start("bob", id, entitlement=9) for id in "abc"] == [True, True, False]
+
+
+def test_it_remembers_a_bounded_number_of_users_and_forgets_those_whose_leases_ran_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grace, "USERS_AT_MOST", 3)
+    assert [may_start(user, "a") for user in "uvwx"] == [True, True, True, False]
+    assert may_start("u", "b", now=NOW + 9)
+    later = NOW + LEASE_MS
+    assert [may_start(user, "a", now=later) for user in "xyz"] == [True, True, False]
+    assert len(grace._ends) == 3
+
+
+def test_closed_gives_none(settings: Any) -> None:
+    settings.WHEN_STORE_IS_DOWN = "closed"
+    assert not may_start("ana", "a")
+    assert not grace.may_go_on("ana", lease("a"), now=NOW)
