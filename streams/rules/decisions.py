@@ -92,7 +92,7 @@ def is_plain_start(account: Account, request: StartRequest, *, now: int, policy:
     has_room = len(account.leases) < min(plan.limit, lowest)
     is_as_before = own is not None and all(fact(own, name) == fact(lease, name) for name in looked_at)
     return (
-        any(plan.name == one.name for one in policy.blind(request.entitlement))
+        any(plan.name == one.name for one in policy.blind(request.entitlement, replaced=len(request.replace)))
         and (request.entitlement.plan is not None or policy.knows(account.plan))
         and ((own is not None and own.is_live(now) and is_as_before) or has_room)
         and not (request.replace.keys() - {request.id}) & account.leases.keys()
