@@ -122,8 +122,8 @@ class Soak:
             self.tell(person, operation, response.status, answer)
             wrong = person.history.wrong(operation)
             if wrong and not self.violation:
-                if path := os.environ.get("WHOLE"):
-                    Path(path).write_text("\n".join(map(str, person.history.operations)))
+                if whole := os.environ.get("WHOLE"):
+                    Path(whole).write_text("\n".join(map(str, person.history.operations)))
                 shortest = "\n".join(str(one) for one in person.history.shortest(operation))
                 self.violation = f"{wrong}\n{operation}\n{text[:600]!r}\nshown by:\n{shortest}"
             if len(person.history.operations) > 300:
