@@ -92,7 +92,7 @@ def is_plain_start(account: Account, request: StartRequest, *, now: int, policy:
     has_room = len(account.leases) < min(plan.limit, lowest)
     is_as_before = own is not None and all(fact(own, name) == fact(lease, name) for name in looked_at)
     return (
-        any(plan.name == one.name for one in policy.blind(request.entitlement))
+        any(plan.name == one.name for one in policy.blind(request.entitlement, replaced=len(request.replace)))
         and (request.entitlement.plan is not None or policy.knows(account.plan))
         and ((own is not None and own.is_live(now) and is_as_before) or has_room)
         and not (request.replace.keys() - {request.id}) & account.leases.keys()
@@ -252,6 +252,9 @@ def _known(account: Account, id: str) -> Lease:
 
 def _held(account: Account, id: str, *, hold: Hold | None, policy: Policy) -> Lease:
     """The lease of `id` when the hold, if there is one, is still its holder's, by a token that is not long replaced."""
+    over = None if id in account.leases else account.ended.get(id)
+    if hold and over and hold.epoch < over.epoch != last_epoch_of(over.at):  # a later playback's ending, and no fence
+        raise _over(account, id, Ending(reason=Reason.TAKEN_OVER, at=over.at, epoch=hold.epoch, by=id))
     lease = _known(account, id)
     if hold is None:
         return lease

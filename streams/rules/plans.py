@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from streams.rules.accounts import Lease
 
 FREE_TO_RELAX = 2  # slots, for a relaxed lease
-BLIND_AT_MOST = 12  # plans that the condition of one write can name: DynamoDB takes an expression of 4 KB
+BLIND_AT_MOST = 60  # comparisons of some 35 bytes, beside those of a plan: DynamoDB takes a condition of 4 KB
 FACTS = {"streamId": "stream_id", "deviceId": "device_id", "deviceType": "device_type", "network": "network"}
 """What rules may look at, by its field of a lease; and `metadata.` with a name in it."""
 
@@ -123,12 +124,13 @@ class Policy:
         names = {name for rule in rules for name in rule.looked_at}
         return sorted(names), min((rule.limit for rule in rules), default=NO_MATTER_HOW_MANY)
 
-    def blind(self, entitlement: Entitlement) -> list[Policy]:
+    def blind(self, entitlement: Entitlement, *, replaced: int) -> list[Policy]:
         """The plans that a start may be written under without knowing which of them is the user's: the first is the one
-        that holds unless another is stored, and all give a lease as long."""
+        that holds unless another is stored, all give a lease as long, and they fit, beside what is replaced."""
         first = self.plans.get(entitlement.plan or "", self)
-        others = () if entitlement.plan else self.plans.values()
-        return [first, *(plan for plan in others if plan.lease_ms == first.lease_ms)][:BLIND_AT_MOST]
+        others = () if entitlement.plan else [plan for plan in self.plans.values() if plan.lease_ms == first.lease_ms]
+        sizes = accumulate((3 + sum(len(rule.looked_at) for rule in plan.rules) for plan in others), initial=replaced)
+        return [first, *(plan for plan, size in zip(others, sizes, strict=False) if size <= BLIND_AT_MOST)]
 
     def knows(self, plan: str | None) -> bool:
         """Whether there is a plan of that name; no name is that of the default."""

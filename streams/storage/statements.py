@@ -20,6 +20,7 @@ from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, Update
 
 from streams.models import UserStreams
+from streams.rules import NO_MATTER_HOW_MANY
 from streams.storage.items import ENDING, LEASE
 
 
@@ -95,17 +96,16 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
 """What every blind write does beside its verb: the version moves on, the row is kept a while longer."""
 
 
-type PlanClause = tuple[str | None, bool, tuple[tuple[str, ...], ...]]
-"""What the condition of a start says of one plan: its name, where others may be stored; whether rules count the stream;
-and where the lease has what those look at."""
+type PlanClause = tuple[str | None, int, int, tuple[tuple[str, ...], ...]]
+"""What the condition of a start says of one plan: its name, where others may be stored; its limit; the lowest limit of
+its rules that count the stream; and where the lease has what those look at."""
 
 
 @lru_cache(maxsize=512)
 def start(*, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[PlanClause, ...]) -> Statement:
     """A plain start under one of these plans, as `rules.is_plain_start` has it, that names so many streams to replace
-    (`replaced0`, …). Values: `lease`, `epoch`, `none` (0), `now`, `ttl`, and `mints` when it is charged; of each plan
-    `limit0` (the lowest of its own, or of the entitlement that goes before a stored one, and of its rules), `rules0`
-    (the lowest of its rules), and `looked0_0`, …, what the lease has where it is looked at."""
+    (`replaced0`, …). An entitlement's limit goes before a stored one. Values: `lease`, `epoch`, `none` (0), `now`,
+    `ttl`, `mints` when it is charged, and `looked0_0`, …, what the lease has where a plan looks at it."""
     may_start = reduce(or_, (_may_start(plan, str(number), is_entitled) for number, plan in enumerate(plans)))
     may_start &= IS_NEWER
     for number in range(replaced):
@@ -123,12 +123,12 @@ def start(*, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[Pl
 
 def _may_start(plan: PlanClause, number: str, is_entitled: bool) -> Condition:
     """The stream takes over and counts as before, or there is room; and it is this plan that holds."""
-    name, has_rules, looked_at = plan
-    has_room = size(ROW.leases) < value("limit" + number)
+    name, limit, lowest, looked_at = plan
+    has_room = size(ROW.leases) < min(limit, lowest)
     if not is_entitled:
         has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
-        if has_rules:
-            has_room_of_its_own &= size(ROW.leases) < value("rules" + number)
+        if lowest < NO_MATTER_HOW_MANY:
+            has_room_of_its_own &= size(ROW.leases) < lowest
         has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
     is_as_before = IS_LIVE
     for index, place in enumerate(looked_at):

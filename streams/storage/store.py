@@ -31,7 +31,6 @@ from streams import rules
 from streams.errors import StoreContended, StoreDown, StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
 from streams.rules import (
-    NO_MATTER_HOW_MANY,
     Account,
     Admission,
     Ending,
@@ -54,6 +53,8 @@ ATTEMPTS = 30
 BACKOFF_SECONDS = 0.005
 BACKOFF_AT_MOST_SECONDS = 0.1
 
+REPLACED_AT_MOST = 40
+"""Streams that a start names and its condition too, since DynamoDB takes one of 4 KB. With more it reads first."""
 REMEMBERED_FOR = timedelta(days=1)
 """How long after its last lease a row may be forgotten."""
 NEVER_MS = 2**53
@@ -90,9 +91,10 @@ class StreamStore:
         """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
 
         def blind() -> Admission:
-            lease = request.lease(now=now, policy=self.policy.blind(request.entitlement)[0])
+            plans = self.policy.blind(request.entitlement, replaced=len(request.replace))
+            lease = request.lease(now=now, policy=plans[0])
             stored = items.lease_item(lease)
-            clauses, values = self._clauses(request.entitlement, lease, stored)
+            clauses, values = self._clauses(plans, request.entitlement, lease, stored)
             replaced = sorted(request.replace.keys() - {request.id})
             interval_ms = self.policy.mint_interval_ms
             statement = statements.start(
@@ -131,12 +133,14 @@ class StreamStore:
             return admission, after
 
         def plainly(account: Account) -> Callable[[], Admission] | None:
-            return blind if rules.is_plain_start(account, request, now=now, policy=self.policy) else None
+            is_plain = fits and rules.is_plain_start(account, request, now=now, policy=self.policy)
+            return blind if is_plain else None
 
         def written(account: Account) -> Admission | None:
             return rules.admitted(account, request, now=now, policy=self.policy)
 
-        return self._write(user_id, judge, blind=blind, plainly=plainly, written=written, now=now)
+        fits = len(request.replace) <= REPLACED_AT_MOST
+        return self._write(user_id, judge, blind=blind if fits else None, plainly=plainly, written=written, now=now)
 
     def renew(self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False) -> Lease:
         """Extend the lease of `id`, or raise `StreamEnded`, `StreamNotFound` or `InvalidToken`. A pause is judged on
@@ -345,22 +349,18 @@ class StreamStore:
         return outcome
 
     def _clauses(
-        self, granted: Entitlement, lease: Lease, stored: Item
+        self, plans: list[Policy], granted: Entitlement, lease: Lease, stored: Item
     ) -> tuple[tuple[statements.PlanClause, ...], dict[str, Item]]:
         """What the condition of a start says of each plan that it may be written under, and its values."""
         clauses: list[statements.PlanClause] = []
         values: dict[str, Item] = {}
-        for index, plan in enumerate(self.policy.blind(granted)):
+        for index, plan in enumerate(plans):
             looked_at, lowest = plan.counting(lease)
-            values[f"limit{index}"] = number(min(plan.limit if granted.limit is None else granted.limit, lowest))
-            has_rules = lowest < NO_MATTER_HOW_MANY
-            if has_rules and granted.limit is None:
-                values[f"rules{index}"] = number(lowest)
             places = tuple(items.place_of(name) for name in looked_at)
             for at, place in enumerate(places):
                 values[f"looked{index}_{at}"] = reduce(lambda item, name: item["M"][name], place, stored)
             name = plan.name if self.policy.plans and not granted.plan else None
-            clauses.append((name, has_rules, places))
+            clauses.append((name, plan.limit if granted.limit is None else granted.limit, lowest, places))
         return tuple(clauses), values
 
     def _key(self, user_id: str) -> dict[str, Any]:
