@@ -11,6 +11,8 @@
 # make package   what would ship, by size
 # make rehearse  deploy, update, roll back and undeploy on this machine, with the real zappa
 # make faults    every verb under every fault of the store, on both engines, into docs/reliability.md
+# make soak      players over two servers while the store fails, every answer checked (SECONDS=600 USERS=2000 FAULTS=1)
+# make mutants   plants bugs, and has the suite find each
 # make bench     what it costs, beside a bare handler (QUICK=1: in about a minute; PAIRED="NAME=VALUE": with and without)
 # make replay    a scaled-down population on a real engine, beside what manage.py plan_capacity says (ENGINE=dynamodb-local)
 # make load      the planner's mix against a URL, with Locust: percentiles and refusals (URL=… RATE=50 SECONDS=30)
@@ -20,7 +22,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: run demo test quick check openapi architecture scaling audit lock package rehearse faults bench replay load
+.PHONY: run demo test quick check openapi architecture scaling audit lock package rehearse faults soak mutants bench replay load
 
 run: $(READY)
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
@@ -73,6 +75,14 @@ faults: export DEBUG := 1
 faults: $(READY)
 	@$(PYTHON) -m tests.faults.report ministack
 	@.ci/on-dynamodb-local $(PYTHON) -m tests.faults.report "DynamoDB Local"
+
+soak: export DEBUG := 1
+soak: $(READY)
+	@SECONDS=$(or $(SECONDS),60) USERS=$(or $(USERS),200) FAULTS=$(or $(FAULTS),1) $(PYTHON) -m tests.faults.soak
+
+mutants: export DEBUG := 1
+mutants: $(READY)
+	@exec $(PYTHON) -m tests.mutants $(ONLY)
 
 bench: $(VENV)/ready-to-bench
 	@exec $(PYTHON) -m bench.$(if $(PAIRED),paired $(PAIRED),run)

@@ -252,6 +252,9 @@ def _known(account: Account, id: str) -> Lease:
 
 def _held(account: Account, id: str, *, hold: Hold | None, policy: Policy) -> Lease:
     """The lease of `id` when the hold, if there is one, is still its holder's, by a token that is not long replaced."""
+    over = None if id in account.leases else account.ended.get(id)
+    if hold and over and hold.epoch < over.epoch != last_epoch_of(over.at):  # a later playback's ending, and no fence
+        raise _over(account, id, Ending(reason=Reason.TAKEN_OVER, at=over.at, epoch=hold.epoch, by=id))
     lease = _known(account, id)
     if hold is None:
         return lease

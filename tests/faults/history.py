@@ -159,7 +159,7 @@ class History:
                     yield "a stream that was ended renewed"
                 if is_certain and one.verb == "start" and one.id == it.id and one.epoch > it.epoch:
                     yield "a stream that was taken over renewed"
-                if is_certain and one.verb == "start" and it.id in one.replaces and self._began(it) < one.called:
+                if is_certain and one.verb == "start" and it.id in one.replaces and self._told(it) < one.called:
                     yield "a stream that was replaced renewed"
             ends = [one.expires_at for one in self._of(it.id, it.epoch) if one.is_done and one.answered < it.called]
             if it.expires_at < max(ends, default=0):
@@ -168,12 +168,12 @@ class History:
             yield from self._of_an_ending(it)
 
     def _of_an_ending(self, it: Operation) -> Iterator[str]:
-        enders = [one for one in self._enders(it.id, it.epoch) if one.called <= it.answered and one.may_be_done]
+        enders = [one for one in self._enders(it.id, it.epoch) if one.called <= it.answered]
         could = {
             "stopped": any(one.verb in ("stop", "end", "end all") for one in enders),
             "taken-over": any(one.verb == "start" and one.id == it.id for one in enders),
             "replaced": any(it.id in one.replaces and it.by == one.id for one in enders),
-            "evicted": any(one.verb == "start" and one.id == it.by for one in enders) and self._may_evict(it),
+            "evicted": any(one.verb == "start" and one.id == it.by and self._may_evict(one) for one in enders),
             "expired": self._end(it.id, it.epoch, it, is_certain=True) - self.skew_ms <= it.answered,
         }
         if not could.get(it.reason):
@@ -198,9 +198,6 @@ class History:
             one for one in self.operations if one.id == id and one.epoch == epoch and one.verb in ("start", "renew")
         )
 
-    def _began(self, it: Operation) -> float:
-        return min((one.called for one in self._starts(it.id) if one.epoch == it.epoch), default=FOREVER)
-
     def _told(self, it: Operation) -> float:
         return min((one.answered for one in self._starts(it.id) if one.epoch == it.epoch), default=FOREVER)
 
@@ -217,7 +214,7 @@ class History:
                 "end": one.id == id,
                 "end all": id not in one.names,
             }
-            if ends.get(one.verb) and (one.may_be_done or one.answered == FOREVER):
+            if ends.get(one.verb):  # also one that was refused: a first try of it may come late
                 yield one
 
     def _is_certain(self, id: str, epoch: int, it: Operation) -> bool:
@@ -244,23 +241,25 @@ class History:
     def _may_live(self, id: str, it: Operation, but: Operation | None = None) -> bool:
         """Whether some playback of this id may have lived at a moment of the call."""
         for one in self._starts(id):
-            if one is but or one.called > it.answered or not (one.may_be_done or one.answered == FOREVER):
+            if one is but or one.called > it.answered:
                 continue
-            if one.status in UNKNOWN or one.answered == FOREVER:
-                # Whoever renews a stream whose start was answered 503 has no token of it: it lives for a lease.
+            if not one.is_done:
+                # It may come late. Nobody has a token of it, so that it lives for a lease.
                 if it.called <= min(one.answered, it.answered) + self.late_ms + self.lease_ms + 2 * self.skew_ms:
                     return True
                 continue
             if it.called > self._end(id, one.epoch, it, is_certain=False) + self.skew_ms:
                 continue
-            gone = (
-                end.is_done and end.answered < it.called and end.called > one.answered and not self._may_evict(end)
-                for end in self._enders(id, one.epoch)
-                if not (end.verb == "start" and end.id != id and id not in end.replaces)
-            )
-            if not any(gone):
+            gone = (end for end in self._enders(id, one.epoch) if end.is_done and end.answered < it.called)
+            if not any(self._has_ended(end, id, one.answered) for end in gone):
                 return True
         return False
+
+    def _has_ended(self, end: Operation, id: str, told: float) -> bool:
+        """Whether this call has ended a playback that was known by then, whatever the order of those at once. An
+        operator's call ends what began before it by the clock of its server."""
+        skew_ms = self.skew_ms if end.verb in ("end", "end all") else 0
+        return end.called > told + skew_ms and (end.verb != "start" or id in (end.id, *end.replaces))
 
     def _limit_changes(self, it: Operation) -> list[Operation]:
         """Those of which one holds at a moment of the call."""

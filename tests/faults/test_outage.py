@@ -230,7 +230,7 @@ class TestNoWayAroundTheLimit:
             playing = start(user_id, "tv", now=NOW + 1)
         stop(playing, now=NOW + 2)
         assert live(user_id, now=NOW + 3) == set()
-        assert ended(before, now=NOW + 3) is Reason.STOPPED
+        assert ended(before, now=NOW + 3) is Reason.TAKEN_OVER
 
     def test_the_same_device_has_one_slot_before_and_after(self, store: Store, user_id: str) -> None:
         before = start(user_id, "tv", now=NOW)

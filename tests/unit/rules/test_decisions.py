@@ -335,3 +335,16 @@ def test_an_ended_stream_says_who_took_its_place() -> None:
     with pytest.raises(StreamEnded) as refusal:
         rules.read(after, "a", now=NOW + 9)
     assert refusal.value.by == admission.lease
+
+
+@pytest.mark.parametrize("end", ["by its player", "by an eviction"])
+def test_a_player_whose_slot_was_taken_over_is_told_so_though_the_later_playback_is_over_too(end: str) -> None:
+    before = account("tv")
+    after, admission = rules.start(before, asking("tv", now=NOW + 5), now=NOW + 5, policy=POLICY)
+    if end == "by its player":
+        after = rules.stop(after, "tv", hold=held(admission.lease), now=NOW + 9, policy=POLICY)
+    else:
+        after, _ = rules.start(after, asking("new", now=NOW + 9), now=NOW + 9, policy=replace(EVICT, limit=1))
+    with pytest.raises(StreamEnded) as refusal:
+        rules.renew(after, "tv", hold=held(before.leases["tv"]), now=NOW + 10, policy=POLICY)
+    assert refusal.value.ending.reason is Reason.TAKEN_OVER

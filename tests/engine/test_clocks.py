@@ -1,0 +1,91 @@
+"""Two servers whose clocks are two seconds apart: nothing breaks beyond that."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from streams.errors import StreamEnded, StreamLimitReached
+from streams.rules import Reason, WhenFull
+from streams.storage.store import StreamStore
+from tests.conftest import LEASE_MS, NOW, asking, fill, held
+
+pytestmark = pytest.mark.engine
+
+SKEW_MS = 2000
+AHEAD = NOW + SKEW_MS
+
+
+@pytest.mark.parametrize("first", [0, SKEW_MS], ids=["the first is right", "the first is ahead"])
+def test_no_start_is_admitted_over_the_limit_by_either_clock(streams: StreamStore, user_id: str, first: int) -> None:
+    """Until a lease has run out by the clock that is ahead."""
+    for number, id in enumerate("abc"):
+        now = NOW + number + (first if number % 2 else SKEW_MS - first)
+        streams.start(user_id, asking(id, now=now), now=now)
+    for now in (NOW + 10, AHEAD + 10, NOW + LEASE_MS - 1):
+        with pytest.raises(StreamLimitReached):
+            streams.start(user_id, asking("d", now=now), now=now)
+    assert len(streams.read(user_id, now=NOW + 10).live(NOW + 10)) == 3
+
+
+@pytest.mark.parametrize("order", [(NOW, AHEAD), (AHEAD, NOW)], ids=["ahead later", "ahead first"])
+def test_an_epoch_grows_whichever_clock_starts_it(streams: StreamStore, user_id: str, order: tuple[int, int]) -> None:
+    epochs = [streams.start(user_id, asking("tv", now=now), now=now).lease.epoch for now in (*order, *order)]
+    assert epochs == sorted(set(epochs))
+
+
+@pytest.mark.parametrize("gone", ["stopped", "expired"])
+def test_an_epoch_grows_over_an_ending_by_the_clock_that_is_ahead(
+    streams: StreamStore, user_id: str, gone: str
+) -> None:
+    first = streams.start(user_id, asking("tv", now=AHEAD), now=AHEAD).lease
+    if gone == "stopped":
+        streams.stop(user_id, "tv", hold=held(first), now=AHEAD + 1)
+    second = streams.start(user_id, asking("tv", now=NOW + 10), now=NOW + 10).lease
+    assert second.epoch > first.epoch
+    with pytest.raises(StreamEnded):
+        streams.renew(user_id, "tv", hold=held(first), now=NOW + 20)
+
+
+def test_an_end_never_moves_back(streams: StreamStore, user_id: str) -> None:
+    lease = streams.start(user_id, asking("tv", now=NOW), now=NOW).lease
+    ends = [lease.expires_at]
+    for now in (AHEAD, NOW + 1, AHEAD + 1, NOW + 2, NOW + SKEW_MS + 5):
+        lease = streams.renew(user_id, "tv", hold=held(lease), now=now)
+        ends.append(lease.expires_at)
+    assert ends == sorted(ends)
+
+
+@pytest.mark.parametrize("step", [LEASE_MS // 3, LEASE_MS - SKEW_MS - 1])
+def test_a_holder_renews_whichever_clocks_its_heartbeats_meet(streams: StreamStore, user_id: str, step: int) -> None:
+    """While they come a skew before the end of the lease."""
+    holds: Any = fill(streams, user_id, "tv", "phone", "web")
+    streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW + 5)
+    for number in range(1, 12):
+        now = NOW + number * step + (SKEW_MS if number % 2 else 0)
+        holds = {id: held(streams.renew(user_id, id, hold=hold, now=now)) for id, hold in holds.items()}
+
+
+def test_a_crashed_player_is_out_of_the_way_a_lease_and_a_skew_later(streams: StreamStore, user_id: str) -> None:
+    fill(streams, user_id, "a", "b", "c", now=AHEAD)
+    streams.start(user_id, asking("d", now=NOW + LEASE_MS + SKEW_MS + 3), now=NOW + LEASE_MS + SKEW_MS + 3)
+
+
+def test_the_same_device_starts_at_once_whichever_clock_its_last_start_met(streams: StreamStore, user_id: str) -> None:
+    fill(streams, user_id, "a", "b", "c", now=AHEAD)
+    lease = streams.start(user_id, asking("a", now=NOW + 10), now=NOW + 10).lease
+    assert lease.took_over
+    assert streams.renew(user_id, "a", hold=held(lease), now=AHEAD + 20).epoch == lease.epoch
+
+
+def test_a_stop_by_token_is_no_matter_of_clocks(streams: StreamStore, user_id: str) -> None:
+    lease = streams.start(user_id, asking("tv", now=AHEAD), now=AHEAD).lease
+    assert streams.stop(user_id, "tv", hold=held(lease), now=NOW) is Reason.STOPPED
+
+
+def test_an_operator_on_the_server_that_is_behind_ends_what_began_more_than_the_skew_ago(
+    streams: StreamStore, user_id: str
+) -> None:
+    fill(streams, user_id, "tv", now=AHEAD)
+    ended = replace(streams).stop(user_id, "tv", hold=None, now=NOW + SKEW_MS + 1)
+    assert ended is Reason.STOPPED

@@ -1,0 +1,335 @@
+"""A population of players over two services whose clocks disagree, while their store fails. `make soak`.
+
+    SECONDS=600 USERS=2000 FAULTS=1 DEBUG=1 python -m tests.faults.soak
+
+Players start, zap, replace, pause, crash, sleep and stop; operators end streams and change limits. Every answer is held
+to the user's history (`history.py`). It ends at the first answer that cannot be, with as few calls as show it.
+"""
+
+import http.client
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.history import History, Operation
+from tests.faults.proxy import Proxy, proxying
+from tests.faults.report import ready
+from tests.servers import PROJECT
+
+LEASE_SECONDS, LIMIT, SKEW_SECONDS = 5, 2, 2.0
+LATE_SECONDS = 1.5
+"""For how long the network keeps a request that is late."""
+ACTIVE_AT_ONCE = 12
+"""Players at once: with all users' calls spread over the time, few would meet another of the same user."""
+IDS = ("tv", "phone", "web", "car")
+FAULTS: Mapping[str, float] = {
+    "reset before": 3,
+    "reset after": 3,
+    "late": 3,
+    "twice": 3,
+    "twice, first answer": 3,
+    "delayed": 3,
+    "truncated": 2,
+    "500": 2,
+    "500 after": 2,
+    "503 after": 2,
+    "throttled": 2,
+    "null": 2,
+    "list": 1,
+    "HTML": 1,
+    "lost answer": 0.05,
+    "hung": 0.05,
+    "dripped": 0.05,
+}
+"""By how often, of a thousand requests: few that take seconds, since who waits does nothing else."""
+
+
+def now_ms() -> float:
+    return time.time() * 1000
+
+
+@dataclass
+class Soak:
+    """Who plays, what they were told, and what of it cannot be."""
+
+    urls: list[str]
+    seconds: float
+    users: int
+    stop_after: float = float("inf")
+    done: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    slowest_ms: float = 0
+    violation: str = ""
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.people = [Person(f"soak-{os.getpid()}-{number}") for number in range(self.users)]
+        self.until = time.monotonic() + self.seconds
+        self.counting = threading.Lock()
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.violation) or time.monotonic() > self.until or self.done.total() >= self.stop_after
+
+    def play(self, seed: int) -> None:
+        """One thread: acts for a few people for a while, then for others."""
+        dice = random.Random(seed)
+        services = [http.client.HTTPConnection(url.removeprefix("http://"), timeout=30) for url in self.urls]
+        try:
+            while not self.is_over:
+                # A few people at a time, whom the other threads meet too.
+                place = int(time.monotonic() / 3) * 4 % self.users
+                person = self.people[(place + dice.randrange(4)) % self.users]
+                try:
+                    self.act(person, dice.choice(services), dice)
+                except (OSError, http.client.HTTPException) as exc:
+                    self.violation = self.violation or f"a service does not answer: {exc!r}"
+        except Exception as exc:
+            self.violation = self.violation or f"the soak failed: {exc!r}"
+            raise
+        finally:
+            for service in services:
+                service.close()
+
+    def act(self, person: "Person", service: http.client.HTTPConnection, dice: random.Random) -> None:
+        """One call of somebody's."""
+        id = dice.choice(IDS)
+        held = person.held.get(id)
+        verb = dice.choices(list(ACTIONS), [weight for weight, _ in ACTIONS.values()])[0]
+        call = ACTIONS[verb][1](person, id, held, dice)
+        if call is None:
+            return
+        operation, method, path, body = call
+        with person.recording:
+            operation.called = now_ms()
+            person.history.operations.append(operation)
+        content = None if body is None else json.dumps(body)
+        service.request(method, f"/users/{person.user_id}{path}", content, {"Content-Type": "application/json"})
+        response = service.getresponse()
+        text = response.read()
+        answer: dict[str, Any] = json.loads(text) if text else {}
+        with person.recording:
+            self.tell(person, operation, response.status, answer)
+            wrong = person.history.wrong(operation)
+            if wrong and not self.violation:
+                if whole := os.environ.get("WHOLE"):
+                    Path(whole).write_text("\n".join(map(str, person.history.operations)))
+                shortest = "\n".join(str(one) for one in person.history.shortest(operation))
+                self.violation = f"{wrong}\n{operation}\n{text[:600]!r}\nshown by:\n{shortest}"
+            if len(person.history.operations) > 300:
+                person.history.forget(now_ms() - 6 * 1000 * (LEASE_SECONDS + SKEW_SECONDS + LATE_SECONDS))
+        with self.counting:
+            self.done[verb] += 1
+            self.statuses[f"{operation.verb} {response.status}"] += 1
+            self.slowest_ms = max(self.slowest_ms, operation.answered - operation.called)
+
+    def tell(self, person: "Person", it: Operation, status: int, answer: dict[str, Any]) -> None:
+        """Write the answer down, and do what a player does with it."""
+        it.answered, it.status = now_ms(), status
+        if "expiresAt" in answer:
+            it.expires_at = _ms(answer["expiresAt"])
+        if it.verb == "start" and it.is_done:
+            it.epoch = answer["epoch"]
+            person.held[it.id] = (answer["epoch"], answer["token"])
+        elif it.verb == "renew" and it.is_done and person.held.get(it.id, (0,))[0] == it.epoch:
+            person.held[it.id] = (it.epoch, answer["token"])
+        elif it.epoch and (it.is_done or status in (404, 410)) and person.held.get(it.id, (0,))[0] == it.epoch:
+            del person.held[it.id]
+        if status == 409:
+            it.limit = answer["limit"]
+        if "streams" in answer:
+            it.names = tuple(stream["id"] for stream in answer["streams"])
+        it.reason, it.by = answer.get("reason", ""), answer.get("endedBy")
+
+
+@dataclass
+class Person:
+    """A user, with a player on each device."""
+
+    user_id: str
+    held: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """By device, the epoch and the newest token of its playback."""
+
+    def __post_init__(self) -> None:
+        self.recording = threading.Lock()
+        self.history = History(
+            limit=LIMIT,
+            lease_ms=LEASE_SECONDS * 1000,
+            skew_ms=int(SKEW_SECONDS * 1000) + 100,
+            late_ms=int(LATE_SECONDS * 1000) + 9000,
+        )
+
+
+type Told = tuple[Operation, str, str, Any]
+type Held = tuple[int, str] | None
+type Action = Callable[[Person, str, Held, random.Random], Told | None]
+
+
+def _start(person: Person, id: str, held: Held, dice: random.Random) -> Told:
+    replaces = tuple(dice.sample([other for other in IDS if other != id], 1)) if dice.random() < 0.1 else ()
+    body = {"streamId": dice.choice("1234"), "deviceId": id, "replace": list(replaces)}
+    return Operation("start", 0, id, replaces=replaces), "POST", "/streams", body
+
+
+def _by_token(verb: str, path: str) -> Action:
+    def act(person: Person, id: str, held: Held, dice: random.Random) -> Told | None:
+        if held is None:
+            return None
+        return Operation(verb, 0, id, epoch=held[0]), "POST", f"/streams/{id}/{path}", {"token": held[1]}
+
+    return act
+
+
+def _pause(person: Person, id: str, held: Held, dice: random.Random) -> Told | None:
+    if held is None:
+        return None
+    body = {"token": held[1], "state": "paused"}
+    return Operation("renew", 0, id, epoch=held[0]), "POST", f"/streams/{id}/heartbeat", body
+
+
+def _crash(person: Person, id: str, held: Held, dice: random.Random) -> None:
+    person.held.pop(id, None)
+
+
+def _sleep(person: Person, id: str, held: Held, dice: random.Random) -> None:
+    time.sleep(0.05)
+
+
+def _end(person: Person, id: str, held: Held, dice: random.Random) -> Told:
+    return Operation("end", 0, id), "DELETE", f"/streams/{id}", None
+
+
+def _end_all(person: Person, id: str, held: Held, dice: random.Random) -> Told:
+    keep = dice.random() < 0.5
+    path = f"/streams?except={id}" if keep else "/streams"
+    return Operation("end all", 0, names=(id,) if keep else ()), "DELETE", path, None
+
+
+def _list(person: Person, id: str, held: Held, dice: random.Random) -> Told:
+    return Operation("list", 0), "GET", "/streams", None
+
+
+def _limit(person: Person, id: str, held: Held, dice: random.Random) -> Told:
+    if dice.random() < 0.3:
+        return Operation("limit", 0), "DELETE", "/limit", None
+    limit, evicts = dice.choice([1, 2, 3]), dice.random() < 0.2
+    body = {"limit": limit, "whenFull": "evict-oldest" if evicts else "deny"}
+    return Operation("limit", 0, limit=limit, evicts=evicts), "PUT", "/limit", body
+
+
+ACTIONS: Mapping[str, tuple[float, Action]] = {
+    "start or zap": (25, _start),
+    "heartbeat": (45, _by_token("renew", "heartbeat")),
+    "pause": (3, _pause),
+    "stop": (8, _by_token("stop", "stop")),
+    "crash": (4, _crash),
+    "sleep": (1, _sleep),
+    "end by an operator": (2, _end),
+    "end all": (1, _end_all),
+    "list": (4, _list),
+    "change of the limit": (1, _limit),
+}
+
+
+def _ms(instant: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(instant).timestamp() * 1000
+
+
+@contextmanager
+def services(endpoint: str) -> Iterator[list[str]]:
+    """Two, by their URLs: one has the right time, the other is ahead."""
+    environment = os.environ | {
+        "DYNAMODB_ENDPOINT": endpoint,
+        "LEASE_SECONDS": str(LEASE_SECONDS),
+        "STREAM_LIMIT": str(LIMIT),
+        "LOG_LEVEL": "ERROR",
+        "EVENTS": "off",
+        "MINT_INTERVAL_SECONDS": "0",
+    }
+    with ExitStack() as running:
+        urls = []
+        for offset in (0.0, SKEW_SECONDS):
+            process = running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "tests.faults.served", str(offset)],
+                    cwd=PROJECT,
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,  # what operators do is logged, whatever the level
+                    text=True,
+                )
+            )
+            assert process.stdout is not None
+            urls.append(process.stdout.readline().strip())
+        yield urls
+
+
+def fail(proxy: Proxy, dice: random.Random) -> None:
+    """Have the proxy do to requests what it may, and deliver what is late."""
+    kinds, weights = ["", *FAULTS], [1000 - sum(FAULTS.values()), *FAULTS.values()]
+
+    def choose() -> str:
+        """As often as each happens; and now and then nothing but failures, for half a second."""
+        if time.monotonic() % 20 < 0.5:
+            return dice.choice(("500", "reset before", "reset after", "late"))
+        return dice.choices(kinds, weights)[0]
+
+    proxy.choose = choose
+
+
+def soak(*, seconds: float, users: int, faults: bool, seed: int = 1, operations: float = float("inf")) -> Soak:
+    """Run it; what came of it."""
+    with ready() as engine, proxying(engine) as proxy, services(proxy.url) as urls:
+        if faults:
+            fail(proxy, random.Random(seed))
+        run = Soak(urls, seconds, users, operations)
+        threads = [threading.Thread(target=run.play, args=(seed * 100 + n,)) for n in range(ACTIVE_AT_ONCE)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            time.sleep(LATE_SECONDS / 2)
+            proxy.deliver()
+        for thread in threads:
+            thread.join()
+        run.faults = +proxy.done
+        return run
+
+
+def main() -> int:
+    """1 when something cannot be."""
+    seconds, users = float(os.environ.get("SECONDS") or 60), int(os.environ.get("USERS") or 200)
+    faults = os.environ.get("FAULTS", "1") == "1"
+    began = time.monotonic()
+    run = soak(
+        seconds=seconds,
+        users=users,
+        faults=faults,
+        seed=int(os.environ.get("SEED") or 1),
+        operations=float(os.environ.get("OPERATIONS") or "inf"),
+    )
+    took = time.monotonic() - began
+    say = sys.stdout.write
+    slowest = run.slowest_ms / 1000
+    say(f"{run.done.total()} operations of {users} users in {took:.0f} s; slowest answer {slowest:.2f} s\n")
+    say("operations: " + ", ".join(f"{name} {count}" for name, count in run.done.most_common()) + "\n")
+    say("answers: " + ", ".join(f"{name} {count}" for name, count in sorted(run.statuses.items())) + "\n")
+    say("faults: " + ", ".join(f"{name} {count}" for name, count in run.faults.most_common()) + "\n")
+    say(f"violations: {'1\n' + run.violation if run.violation else 0}\n")
+    return 1 if run.violation else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
