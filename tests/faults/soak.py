@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.history import History, Exchanged
+from tests.faults.history import Exchanged, History
 from tests.faults.proxy import Proxy, proxying
 from tests.faults.report import ready
 from tests.servers import PROJECT

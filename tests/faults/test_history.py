@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.history import History, Exchanged
+from tests.faults.history import Exchanged, History
 
 LEASE = 5000
 
