@@ -21,6 +21,7 @@ SECONDS = 12
 LISTEN_QUEUE = 1024
 RATES = (25, 50, 100, 150, 200, 250, 300, 400, 500, 650, 800, 1000, 1500, 2000)
 """Requests a second; the first that is not kept up with is the last that is tried."""
+FAILS_AT_MOST = 0.5
 KEEPS_UP = 0.95
 """This share of what is offered must be answered before the time is over."""
 
@@ -38,6 +39,8 @@ def measure(endpoint: str) -> Figures:
             progress(f"load: {rate} requests a second")
             before = {name: _processor_seconds(part) for name, part in parts.items()}
             step = run_module("players", url, str(rate), str(SECONDS), environment=given)
+            if step["failed"] > FAILS_AT_MOST * rate * SECONDS:
+                raise RuntimeError(f"{step['failed']} of the requests failed at {rate} a second: nothing is measured")
             busy = {name: _processor_seconds(part) - before[name] for name, part in parts.items()}
             busy["load"] = step.pop("busy_seconds")
             step["cores"] = {name: seconds / SECONDS for name, seconds in busy.items()}

@@ -43,12 +43,12 @@ class Connections:
         self.client = HTTPClient.from_url(url, concurrency=AT_ONCE_AT_MOST, network_timeout=ANSWERED_WITHIN_SECONDS)
         self.answered_well = 0
 
-    def request(
-        self, method: str, url: str, *, json: Mapping[str, object], headers: Mapping[str, str]
+    def post(
+        self, url: str, *, json: Mapping[str, object], headers: Mapping[str, str], follow_redirects: bool
     ) -> httpx.Response:
         """One request, and the whole of its answer. A refusal is not what this load should get."""
         try:
-            answer = self.client.request(method, url, dumps(json), {"Content-Type": "application/json", **headers})
+            answer = self.client.request("POST", url, dumps(json), {"Content-Type": "application/json", **headers})
             content = bytes(answer.read())
         except (OSError, HTTPException) as exc:
             raise httpx.TransportError(str(exc)) from exc

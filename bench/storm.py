@@ -205,7 +205,7 @@ def kick_offs() -> list[Course]:
 
 
 def outages() -> list[Course]:
-    """Nobody is answered for half a minute, an hour's quarter after the kick-off."""
+    """Nobody is answered for half a minute, eight minutes after the kick-off."""
     down = range(1400, 1430)
     return [
         run(prepared("as the clients are: jitter", down=down), seconds=SECONDS),

@@ -7,6 +7,7 @@ Its IAM holds everyone to policies, but for the access key `test`, which is the 
 WAF in front of the API, a share of an alias's traffic, snapshots, and some of API Gateway's own answers.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -14,7 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from botocore.loaders import Loader
+
 from streams_project.local_dynamodb import engine, run_engine
+
+LAMBDAS_API = "2015-03-31"
 
 SERVICES = (
     "apigateway", "cloudformation", "cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "secretsmanager",
@@ -30,6 +35,18 @@ def emulated_aws(*services: str) -> Iterator[str]:
         engine(Path(folder), keep=False, services=services or SERVICES, module="deploy.emulator") as endpoint,
     ):
         yield endpoint
+
+
+def impatient_waiters(folder: Path) -> Path:
+    """A folder for `AWS_DATA_PATH`, where boto3 finds Lambda's waiters looking every fifth of a second: the emulator is
+    done in a moment, and Amazon's would sleep for up to five seconds each time."""
+    waiters = Loader().load_service_model("lambda", "waiters-2")
+    for waiter in waiters["waiters"].values():
+        waiter["delay"] = 0.2
+    path = folder / "lambda" / LAMBDAS_API / "waiters-2.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(waiters))
+    return folder
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from deploy.package import shipped
+from deploy.package import OURS, shipped
 from deploy.stages import Stage
 from streams_project.edge_keys import IN_A_FILE, PEM
 from streams_project.references import PREFIXES
@@ -33,6 +33,8 @@ FROM_THE_SHELL = (
 """Taken from the shell that deploys; never from a file in the repository. `ssm:NAME` and `secretsmanager:NAME` stand
 for what AWS keeps under that name."""
 KEYS = ("LEASE_TOKEN_KEYS", "AUTH_JWT_SECRETS", "EDGE_TOKEN_KEYS")
+FILES = ("AUTH_JWKS", "PLANS", "SHADOW_PLANS")
+"""May name a file of the package."""
 NOT_ON_CLOUDFRONT_FUNCTIONS = (
     "signed with a PEM key. CloudFront Functions cannot check them, since they have no public-key cryptography: "
     "use Lambda@Edge, an origin, or an HMAC secret."
@@ -135,9 +137,10 @@ def problems(environment: Environment, *, resolved: Mapping[str, str] | None = N
     if values.get("DEBUG", "").strip().lower() in ("1", "true", "yes"):
         where = "UNSET=DEBUG" if "DEBUG" in environment.of_lambda else "take it out of the stage"
         yield f"DEBUG is set: it is for local development, and opens the API to everyone: {where}."
-    jwks = values.get("AUTH_JWKS", "")
-    if jwks and "://" not in jwks and jwks not in shipped():
-        yield f"AUTH_JWKS names the file {jwks!r}, which does not ship: a file has to be one of those that git tracks."
+    for name in FILES:
+        file = values.get(name, "").strip()
+        if file and "://" not in file and file not in shipped():
+            yield f"{name} names the file {file!r}, which does not ship: git has to track it in {', '.join(OURS)}."
     if any(key.startswith(IN_A_FILE) for key in listed(values.get("EDGE_TOKEN_KEYS"))):
         yield "EDGE_TOKEN_KEYS names a file, which does not ship. Keep it in AWS, by reference (secretsmanager:NAME)."
     yield from _key_problems(values)
@@ -147,6 +150,8 @@ def _key_problems(values: Mapping[str, str]) -> Iterator[str]:
     owners: Counter[str] = Counter()
     for name in KEYS:
         keys = listed(values.get(name))
+        if len(keys) > 1 and any(key.startswith(PREFIXES) for key in keys):
+            yield f"{name} lists a reference, which would be a key itself: keep the whole list in AWS, under one name."
         owners.update(keys)
         for key in keys:
             is_known = any(word in key.lower() for word in WELL_KNOWN)

@@ -8,13 +8,13 @@ no token but its own.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from streams.rules import Account
+from streams.rules import Account, Reason
 from streams.storage import items
 from streams.storage.items import Item, number
 
 FIELDS = ("stream_id", "device_id", "device_name", "device_type", "title")
-LATER = ("l", "p", "d")
-"""Attributes that hold what 1.0 has in `leases`, `epochs` and `ended`."""
+KNOWN = {"user_id", "version", "leases", "epochs", "ended", "limit", "when_full", "keep_until", "ttl"}
+REASONS = {Reason.STOPPED, Reason.EVICTED, Reason.REPLACED, Reason.TAKEN_OVER, Reason.EXPIRED}
 
 
 def written_by_1_0(account: Account) -> dict[str, Item]:
@@ -36,13 +36,17 @@ def written_by_1_0(account: Account) -> dict[str, Item]:
         "ended": {
             "M": {
                 id: {
-                    "M": {"reason": {"S": ending.reason.value}, "at": number(ending.at)}
+                    "M": {"reason": {"S": _reason(ending.reason).value}, "at": number(ending.at)}
                     | ({} if ending.by is None else {"by": {"S": ending.by}})
                 }
                 for id, ending in account.ended.items()
             }
         },
     }
+
+
+def _reason(reason: Reason) -> Reason:
+    return reason if reason in REASONS else Reason.STOPPED
 
 
 def rewrite(table: str, dynamodb: Any) -> Iterator[bool]:
@@ -58,14 +62,15 @@ def rewrite(table: str, dynamodb: Any) -> Iterator[bool]:
 
 def _rewrite(table: str, item: Mapping[str, Any], dynamodb: Any) -> bool:
     anew = written_by_1_0(items.account(item))
-    names = {f"#{name}": name for name in (*anew, *LATER, "version")}
+    later = sorted(item.keys() - KNOWN)
+    names = {f"#{name}": name for name in (*anew, *later, "version")}
     values = {f":{name}": value for name, value in anew.items()} | {":version": item["version"]}
     try:
         dynamodb.update_item(
             TableName=table,
             Key={"user_id": item["user_id"]},
             UpdateExpression=f"SET {', '.join(f'#{name} = :{name}' for name in anew)} "
-            f"REMOVE {', '.join(f'#{name}' for name in LATER)}",
+            f"REMOVE {', '.join(f'#{name}' for name in later)}",
             ConditionExpression="#version = :version",
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,

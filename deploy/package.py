@@ -30,7 +30,7 @@ from deploy.bom import bill_of_materials
 from deploy.release import Release, git, release
 from deploy.wheels import PROJECT, wheels
 
-OURS = ("streams", "streams_project", "clients/web")
+OURS = ("streams", "streams_project", "clients/web", "docs/plans")
 DISTRIBUTIONS = (
     "apig-wsgi", "asgiref", "botocore", "django", "django-cors-headers", "djangorestframework",
     "drf-spectacular-sidecar", "jmespath", "pybreaker", "pycurl", "pyjwt", "pynamodb", "python-dateutil", "six",
@@ -61,7 +61,7 @@ LEFT_OUT = re.compile(
     | ^drf_spectacular_sidecar/static/.*/(redoc/|oauth2-|favicon-|swagger-ui-standalone-)
     | ^rest_framework/(locale|static)/
     | ^streams_project/management/
-    | ^streams_project/local_dynamodb\.py$
+    | ^streams_project/(local_dynamodb|prometheus)\.py$
     | ^werkzeug/debug/shared/
     | ^zappa/(cli|core|letsencrypt|middleware_tests)\.py$
     | ^zappa/\w*templates?/

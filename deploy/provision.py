@@ -34,8 +34,8 @@ def plan(stage: Stage, wanted: Wanted, client: Callable[[str], Any], *, only_tab
     api = api_of(stage, apigateway)
     if api is None:
         raise LookupError(
-            f"There is no API {stage.function} in {stage.region}. Run zappa deploy {stage.name} first; if that says it "
-            f"is deployed already, it was cut short: zappa undeploy {stage.name}, then again."
+            f"There is no API {stage.function} in {stage.region}: zappa deploy {stage.name}. Where its function is "
+            f"there, a first deployment was cut short: zappa undeploy {stage.name}, then again."
         )
     region, api_id = str(stage.region), str(api["id"])
     yield from plan_concurrency(stage, wanted, client("lambda"))

@@ -21,16 +21,14 @@ from typing import Any
 
 import boto3
 import httpx
-from botocore.loaders import Loader
 
-from deploy.emulator import SERVICES, emulated_aws
+from deploy.emulator import SERVICES, emulated_aws, impatient_waiters
 from deploy.role import deployer_policy
 from deploy.stages import Stage, stage_of
 from deploy.start import ARCHITECTURE
 from deploy.wheels import PROJECT
 
 STAGE, REGION, ACCOUNT = "production", "eu-west-1", "000000000000"
-LAMBDAS_API = "2015-03-31"
 OF_NO_RESOURCE_HERE = (
     "cloudwatch:DeleteAlarms", "cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard",
     "dynamodb:ListTagsOfResource", "lambda:CreateFunction", "wafv2:AssociateWebACL",
@@ -66,22 +64,11 @@ class Rehearsal:
             "AWS_ACCESS_KEY_ID": id,
             "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_DATA_PATH": str(self._impatient()),
+            "AWS_DATA_PATH": str(impatient_waiters(self.folder / "aws")),
             "API_KEYS": f"rehearsal:{digest}:streams:operate streams:admin",
             "LEASE_TOKEN_KEYS": secrets.token_urlsafe(48),
             "YES": "dirty-tree",
         }
-
-    def _impatient(self) -> Path:
-        """Where boto3 finds Lambda's waiters looking every fifth of a second: the emulator is done in a moment, and
-        Zappa's would sleep for five seconds each time."""
-        waiters = Loader().load_service_model("lambda", "waiters-2")
-        for waiter in waiters["waiters"].values():
-            waiter["delay"] = 0.2
-        path = self.folder / "aws" / "lambda" / LAMBDAS_API / "waiters-2.json"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(waiters))
-        return self.folder / "aws"
 
     def _deployer(self) -> tuple[str, str]:
         """The access key of a user who may do what deploy/deployer-policy.json allows, and nothing else."""
@@ -215,8 +202,9 @@ def viewers(api: Callable[[], httpx.Client]) -> Iterator[dict[str, int]]:
             while not is_over.wait(0.1):
                 beat = ask(client, "POST", f"{user}/{stream['id']}/heartbeat", json={"token": stream["token"]})
                 stream["token"] = beat.json().get("token", stream["token"])
-                ask(client, "PUT", f"{user}/other", json={"streamId": "film"})
-                ask(client, "DELETE", f"{user}/other")
+                other = f"/users/viewer-{secrets.token_hex(4)}/streams/tv"  # one user may not start so often
+                ask(client, "PUT", other, json={"streamId": "film"})
+                ask(client, "DELETE", other)
 
     thread = threading.Thread(target=watch)
     thread.start()

@@ -85,7 +85,7 @@ class PlanRule(OperatorSerializer):
     message = serializers.CharField(allow_null=True, help_text="For the viewer.")
 
 
-class Plan(OperatorSerializer):
+class ListedPlan(OperatorSerializer):
     """A plan."""
 
     name = serializers.CharField()
@@ -100,8 +100,8 @@ class Plan(OperatorSerializer):
 class PlanList(OperatorSerializer):
     """The plans in force, the default one first, and those that decide nothing."""
 
-    plans = Plan(many=True)
-    shadowPlans = Plan(many=True, required=False)
+    plans = ListedPlan(many=True)
+    shadowPlans = ListedPlan(many=True, required=False)
 
 
 class UserLimit(OperatorSerializer):

@@ -3,6 +3,7 @@ alike, which no `LOG_LEVEL` silences."""
 
 import hashlib
 import hmac
+import json
 import logging
 from functools import cache
 from typing import Any
@@ -24,7 +25,7 @@ def record(action: str, *, by: str | None, user_id: str, before: Any, after: Any
 def user_in_logs(user_id: str, key: str | None = None) -> str:
     """A user's name in log lines: a keyed hash, the same in every line and of no use without the key, which is the
     first of `LEASE_TOKEN_KEYS`."""
-    if settings.LOG_USER_IDS and len(ascii(user_id)) <= IN_CLEAR_AT_MOST_CHARACTERS:
+    if settings.LOG_USER_IDS and len(json.dumps(user_id)) <= IN_CLEAR_AT_MOST_CHARACTERS:
         return user_id
     return "user-" + hmac.digest(_key(key or settings.LEASE_TOKEN_KEYS[0]), user_id.encode(), "sha256").hex()[:16]
 

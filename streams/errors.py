@@ -32,7 +32,7 @@ class StreamLimitReached(StreamsError):
         self, *, limit: int, plan: str, rule: Rule | None, holders: list[Lease], retry_at: int | None, before: Account
     ) -> None:
         super().__init__(limit, holders, retry_at)
-        self.limit, self.plan, self.rule = limit, plan, rule
+        self.limit, self.plan, self.rule, self.rule_name = limit, plan, rule, rule.name if rule else None
         self.holders, self.retry_at, self.before = holders, retry_at, before
 
 

@@ -46,8 +46,5 @@ class MaySetLimits(MayUseStreams):
 
     @override
     def has_permission(self, request: Request, view: APIView) -> bool:
-        caller = request.user
-        if isinstance(caller, Caller) and ADMIN in caller.scopes:
-            return True
-        is_caller = isinstance(caller, Caller)
-        return (request.method in SAFE_METHODS or not is_caller) and super().has_permission(request, view)
+        may_read = request.method in SAFE_METHODS and super().has_permission(request, view)
+        return may_read or IsAdministrator().has_permission(request, view)

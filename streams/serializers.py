@@ -210,10 +210,12 @@ class OperatorSerializer(PlayerSerializer):
 class StartSerializer(PlayerSerializer):
     """A start: what is watched, by which device, and which streams to end for it."""
 
-    streamId = TextField(at_most_bytes=STREAM_ID_AT_MOST_BYTES, help_text="What is being watched.")
-    deviceId = IdField(required=False, allow_null=True, help_text="The same device starting again keeps its slot.")
-    deviceName = CosmeticField(at_most_bytes=64, help_text="As the viewer knows it.")
-    deviceType = CosmeticField(at_most_bytes=32, help_text="tv, phone, web, …")
+    streamId = TextField(source="stream_id", at_most_bytes=STREAM_ID_AT_MOST_BYTES, help_text="What is being watched.")
+    deviceId = IdField(
+        source="device_id", required=False, allow_null=True, help_text="The same device starting again keeps its slot."
+    )
+    deviceName = CosmeticField(source="device_name", at_most_bytes=64, help_text="As the viewer knows it.")
+    deviceType = CosmeticField(source="device_type", at_most_bytes=32, help_text="tv, phone, web, …")
     title = CosmeticField(at_most_bytes=128, help_text="Of what is being watched.")
     metadata = MetadataField(required=False, help_text="Facts of your own, 256 bytes in all.")
     replace = ReplaceField(required=False, allow_null=True, help_text="Streams to end for this one.")
@@ -239,12 +241,13 @@ class LimitSerializer(OperatorSerializer):
     limit = WholeField(required=False, allow_null=True, min_value=0, max_value=settings.HIGHEST_LIMIT)
     plan = TextField(required=False, allow_null=True, help_text="The name of a plan.")
     whenFull = serializers.ChoiceField(
+        source="when_full",
         choices=[choice.value for choice in WhenFull],
         required=False,
         allow_null=True,
         error_messages={"invalid_choice": f"Must be one of {', '.join(WhenFull)}."},
     )
-    endSurplus = serializers.BooleanField(required=False, help_text="Whether the streams above it end at once.")
+    endSurplus = serializers.BooleanField(source="end_surplus", required=False, help_text="End what is above it.")
 
     @override
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -253,9 +256,8 @@ class LimitSerializer(OperatorSerializer):
             raise serializers.ValidationError({"plan": [f"Not a plan. The plans are: {', '.join(known)}."]})
         if not attrs.keys() & {"limit", "plan"}:
             raise serializers.ValidationError({"limit": ["Give a limit, or a plan, or both."]})
-        if "plan" not in attrs:
-            attrs.setdefault("whenFull", WhenFull.DENY.value)
-        return attrs
+        when_full = attrs.get("when_full", None if "plan" in attrs else WhenFull.DENY)
+        return {"limit": None, "plan": None, **attrs, "when_full": when_full and WhenFull(when_full)}
 
 
 def iso(instant: int) -> str:
@@ -312,28 +314,15 @@ def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
 
 
 def limit_body(user_id: str, listing: Listing) -> Mapping[str, Any]:
-    """The limit that holds for a user, and whether it is the default."""
+    """The limit that holds for a user, whether it is the default, and which streams ended for it, if any were to."""
     return {
         "userId": user_id,
         "plan": listing.policy.name,
         "limit": listing.policy.limit,
         "whenFull": listing.policy.when_full.value,
         "isDefault": listing.is_default,
+        **({} if listing.surplus is None else {"ended": [lease.id for lease in listing.surplus]}),
     }
-
-
-def override_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What an operator overrides, in the rule's words."""
-    names = {"limit": "limit", "plan": "plan", "when_full": "whenFull"}
-    override = {name: body.get(field) for name, field in names.items()}
-    when_full = override["when_full"] and WhenFull(override["when_full"])
-    return override | {"when_full": when_full, "end_surplus": body.get("endSurplus", False)}
-
-
-def override_body(user_id: str, listing: Listing, *, end_surplus: bool, **override: Any) -> Mapping[str, Any]:
-    """The limit that holds from now on, and which streams ended for it, where the surplus was to."""
-    ended = {"ended": [lease.id for lease in listing.streams]} if end_surplus else {}
-    return {**limit_body(user_id, listing), **ended}
 
 
 def dry_run_body(policy: Policy, ended: list[Lease]) -> dict[str, Any]:

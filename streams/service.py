@@ -4,7 +4,7 @@ rule's decision, records what came of it, and issues the token where a player ge
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Unpack
 
@@ -84,6 +84,7 @@ class Listing:
     policy: Policy
     is_default: bool
     ended: list[tuple[str, Ending]] = field(default_factory=list)
+    surplus: list[Lease] | None = None
 
 
 def start(context: Context, asked: Asked) -> Playing:
@@ -222,7 +223,7 @@ def listing(context: Context) -> Listing:
 
 def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> Listing:
     """Override the plan, limit and `when_full` of one user, from the next start on; what is not given is the plan's.
-    Live streams stay, unless the surplus is to end: the listing has those that do."""
+    Live streams stay, unless the surplus is to end: the listing has it."""
     with _recording_refusals(context.now, user=context.user_id):
         before = store.set_limit(context.user_id, **given, end_surplus=end_surplus, now=context.now)
     account = before or rules.empty_account(context.now)
@@ -233,9 +234,10 @@ def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> L
     ended = [lease for lease in account.live(context.now) if lease.id not in after.leases]
     for lease in ended:
         _record_end(context, lease.id, after.ended[lease.id].reason, by=context.operator)
+    surplus = ended if end_surplus else None
     what = {"ended": [lease.id for lease in ended]} if end_surplus else {}
     _audit(context, "limit.set", before=_override(before), after=_override(after), **what)
-    return Listing(streams=ended, policy=policy, is_default=False)
+    return Listing(streams=after.live(context.now), surplus=surplus, policy=policy, is_default=False)
 
 
 def clear_limit(context: Context) -> None:
@@ -296,8 +298,7 @@ def _override(account: Account | None) -> dict[str, Any] | None:
     """What an operator had set."""
     if account is None or (account.limit is None and account.plan is None):
         return None
-    plan = {"plan": account.plan} if account.plan else {}
-    return {"limit": account.limit, "whenFull": account.when_full, **plan}
+    return {"limit": account.limit, "whenFull": account.when_full} | ({"plan": account.plan} if account.plan else {})
 
 
 def _account(context: Context) -> Account:
@@ -307,7 +308,7 @@ def _account(context: Context) -> Account:
 
 def _request(context: Context, asked: Asked) -> StartRequest:
     return StartRequest(
-        **{name: getattr(asked, name) for name in Asked.__slots__},
+        **{one.name: getattr(asked, one.name) for one in fields(Asked)},
         epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
         nonce=secrets.token_urlsafe(4),
         entitlement=context.entitlement,
@@ -318,20 +319,18 @@ def _tell_of_plans(context: Context, request: StartRequest, account: Account | N
     """Record a plan that is not known, and where the shadow plans would have decided otherwise about the account that
     the start found: no call is made for it."""
     tell = partial(events.record, now=context.now, user=context.user_id, id=request.id)
-    plan = request.entitlement.plan or (account.plan if account else None)
+    plan, shadow = request.entitlement.plan or (account.plan if account else None), settings.SHADOW_PLANS
     if not store.policy.knows(plan):
         tell("unknown-plan", plan=plan)
-    if settings.SHADOW_PLANS is None or account is None:
-        return
-    try:
-        rules.start(account, request, now=context.now, policy=settings.SHADOW_PLANS)
-    except StreamLimitReached as refusal:
-        if is_admitted:
-            rule = refusal.rule.name if refusal.rule else None
-            tell("shadow-denied", plan=refusal.plan, rule=rule, limit=refusal.limit)
-    else:
-        if not is_admitted:
-            tell("shadow-admitted", plan=account.policy(settings.SHADOW_PLANS, request.entitlement).name)
+    if shadow and account:
+        try:
+            rules.start(account, request, now=context.now, policy=shadow)
+        except StreamLimitReached as refusal:
+            if is_admitted:
+                tell("shadow-denied", plan=refusal.plan, rule=refusal.rule_name, limit=refusal.limit)
+        else:
+            if not is_admitted:
+                tell("shadow-admitted", plan=account.policy(shadow, request.entitlement).name)
 
 
 @contextmanager
@@ -340,8 +339,8 @@ def _recording_refusals(now: int, **facts: Unpack[events.EventFacts]) -> Iterato
         yield
     except StreamsError as refusal:
         if isinstance(refusal, StreamLimitReached):
-            rule = refusal.rule.name if refusal.rule else None
-            facts |= {"limit": refusal.limit, "plan": refusal.plan, "rule": rule, "holders": refusal.holders}
+            said: events.EventFacts = {"plan": refusal.plan, "rule": refusal.rule_name, "holders": refusal.holders}
+            facts |= {"limit": refusal.limit, **said}
         if outcome := REFUSALS.get(type(refusal)):
             events.record(outcome, now=now, **facts)
         raise

@@ -49,7 +49,8 @@ def verify(token: str, *, user_id: str | None, id: str) -> Play:
         signed: Any = _signer().unsign_object(token)
     except BadSignature as exc:
         raise InvalidToken from exc
-    of_user, of_id, epoch, expires_at, stream_id, pace, *grace = signed
+    of_user, of_id, epoch, expires_at, *more = signed
+    stream_id, pace, *grace = more or ("", None)  # a release before this one knew no more
     if of_id != id or user_id not in (None, of_user):
         raise InvalidToken
     request = StartRequest(id=id, stream_id=stream_id, epoch=epoch, nonce="")

@@ -38,8 +38,6 @@ from streams.serializers import (
     is_key,
     limit_body,
     listing_body,
-    override_body,
-    override_of,
     plan_body,
     player_body,
     stream_body,
@@ -139,7 +137,7 @@ class StreamViewSet(ViewSetMixin, UserView):
         if key is not None and not ID.fullmatch(key):
             raise InvalidRequest(**{"Idempotency-Key": ID_IS})
         body = self.parse(StartSerializer)
-        return self._start(body.get("deviceId") or key or secrets.token_urlsafe(12), body)
+        return self._start(body.get("device_id") or key or secrets.token_urlsafe(12), body)
 
     def update(self, request: Request, id: str, user_id: str | None = None) -> Response:
         """Start a stream under an id of the caller's choice.
@@ -150,23 +148,13 @@ class StreamViewSet(ViewSetMixin, UserView):
         return self._start(id, self.parse(StartSerializer))
 
     def _start(self, id: str, body: dict[str, Any]) -> Response:
-        asked = Asked(
-            id=id,
-            stream_id=body["streamId"],
-            device_id=body.get("deviceId"),
-            device_name=body.get("deviceName"),
-            device_type=body.get("deviceType"),
-            title=body.get("title"),
-            metadata=body.get("metadata", {}),
-            network=self.request.META.get("streams.network"),
-            replace=body.get("replace", {}),
-        )
-        # A long query is not taken apart without need.
-        asked_for = self.request.query_params.getlist("dryRun") if "dryRun" in self.request.META["QUERY_STRING"] else []
-        if asked_for not in ([], ["true"], ["false"]):
-            raise InvalidRequest(dryRun="Must be true or false.")
-        if asked_for == ["true"]:
-            return Response(dry_run_body(*service.dry_run(self.context, asked)))
+        asked = Asked(id=id, network=self.request.META.get("streams.network"), **body)
+        if "dryRun" in self.request.META["QUERY_STRING"]:  # a long one is not taken apart without need
+            is_dry = self.request.query_params.get("dryRun")
+            if is_dry not in ("true", "false"):
+                raise InvalidRequest(dryRun="Must be true or false.")
+            if is_dry == "true":
+                return Response(dry_run_body(*service.dry_run(self.context, asked)))
         playing = service.start(self.context, asked)
         return Response(
             player_body(playing, now=self.now),
@@ -268,8 +256,8 @@ class LimitView(UserView):
         when it is lowered; with `endSurplus` those end that would not be playing had it held from the start, and a
         limit of 0 suspends the user at once.
         """
-        context, override = self.context, override_of(self.parse(LimitSerializer))
-        return Response(override_body(context.user_id, service.set_limit(context, **override), **override))
+        context = self.context
+        return Response(limit_body(context.user_id, service.set_limit(context, **self.parse(LimitSerializer))))
 
     def delete(self, request: Request, user_id: str | None = None) -> Response:
         """Back to the default.

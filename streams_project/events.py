@@ -21,12 +21,13 @@ from streams_project import requests
 VERSION: Final = 1
 """Of docs/events.schema.json."""
 NAMESPACE: Final = "StreamLimits"
-HOLDERS_BYTES, BY_CHARACTERS = 400, 64
-"""Of an event, which has to stay under 1 KB."""
+HOLDERS_BYTES, HOLDER_BYTES, NAMES_CHARACTERS = 320, 36, 64
+"""Of an event, which has to stay under 1 KB. A holder has so many beside its id and its device type."""
 ALSO: Final = {"took-over": "admitted", "revived": "renewed", "throttled": "unavailable"}
 """Kinds that are counted as another one too: these say more of the same."""
 
 _one_of = SystemRandom().randrange
+_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def line(kind: str, now: int, facts: EventFacts) -> None:
@@ -36,23 +37,27 @@ def line(kind: str, now: int, facts: EventFacts) -> None:
         said = metrics(kind, now, facts, sample) if settings.METRICS == "emf" else {}
         if settings.EVENTS == "log":
             said |= event(kind, now, facts, sample)
-        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.write(_encoded(said) + "\n")
         sys.stdout.flush()
 
 
 def event(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str, Any]:
     """An event as docs/events.schema.json has it."""
     said: dict[str, Any] = {"v": VERSION, "kind": kind, "at": now}
-    said |= {name: value for name, value in facts.items() if value is not None}
-    if user := facts.get("user"):
-        said["user"] = user_in_logs(user)
-    if by := facts.get("by"):
-        said["by"] = by[:BY_CHARACTERS]
+    for name, value in facts.items():
+        if value is not None:
+            said[name] = value
+    if "user" in said:
+        said["user"] = user_in_logs(said["user"])
+    for name in ("by", "plan"):
+        if name in said:
+            said[name] = said[name][:NAMES_CHARACTERS]
     if "holders" in facts:
         said |= {"holders": list(_holders(facts["holders"])), "held": len(facts["holders"])}
     if sample > 1:
         said["sample"] = sample
-    return said | requests.spent()
+    said |= requests.spent()
+    return said
 
 
 def metrics(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str, Any]:
@@ -80,10 +85,13 @@ def _sample(kind: str) -> int:
 
 def _holders(leases: Sequence[Lease]) -> Iterator[dict[str, Any]]:
     """Those that fit, oldest first."""
-    size = 0
+    left = HOLDERS_BYTES
     for lease in leases:
-        holder = {"id": lease.id, "deviceType": lease.device_type, "expiresAt": lease.expires_at}
-        size += len(json.dumps(holder))
-        if size > HOLDERS_BYTES:
+        holder: dict[str, Any] = {"id": lease.id, "expiresAt": lease.expires_at}
+        left -= HOLDER_BYTES + len(lease.id)
+        if lease.device_type is not None:
+            holder["deviceType"] = lease.device_type
+            left -= len(_encoded(lease.device_type)) + len(',"deviceType":')
+        if left < 0:
             return
-        yield {name: value for name, value in holder.items() if value is not None}
+        yield holder

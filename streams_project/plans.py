@@ -15,6 +15,7 @@ from streams.rules import FACTS, Policy, Rule, WhenFull
 HIGHEST_LIMIT = 100
 """More slots than this and a user's item would outgrow what one conditional write is meant for."""
 PLANS_AT_MOST, RULES_AT_MOST, VALUES_AT_MOST, MESSAGE_BYTES = 100, 16, 64, 256
+ATTRIBUTES_AT_MOST = 16
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME_IS = "1 to 64 characters of A-Z a-z 0-9 _ and -"
@@ -40,6 +41,11 @@ def read_plans(setting: str, path: Path, *, default: Policy) -> Policy:
     plans = {name: file.plan(name, table, default) for name, table in tables.items()}
     first = plans.pop("default", default)
     return replace(first, plans=plans)
+
+
+def look_at(plans: Policy | None, attribute: str) -> bool:
+    """Whether a rule of any of these plans does."""
+    return plans is not None and any(attribute in rule.looked_at for plan in plans.all for rule in plan.rules)
 
 
 class _File:
@@ -70,6 +76,8 @@ class _File:
         for index, rule in enumerate(made):
             if rule.name in [other.name for other in made[:index]]:
                 _Place(self, name, index).refuse(f"there are two rules {rule.name!r}. Write another name.", "name")
+        if sum(len(rule.looked_at) for rule in made) > ATTRIBUTES_AT_MOST:
+            place.refuse(f"the rules name over {ATTRIBUTES_AT_MOST} attributes together. Write fewer.", "rules")
         return Policy(
             name=name,
             limit=place.whole(table, "limit", 0, HIGHEST_LIMIT),

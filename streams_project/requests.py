@@ -4,7 +4,6 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -23,16 +22,20 @@ _began: ContextVar[float | None] = ContextVar("began", default=None)
 _environ: ContextVar[Mapping[str, Any]] = ContextVar("environ")
 
 
-@contextmanager
-def at_hand(environ: Mapping[str, Any]) -> Iterator[None]:
+class AtHand:
     """What happens within is done for this request; `environ` is WSGI's."""
-    began, before = _began.set(time.perf_counter()), _environ.set(environ)
-    calls.sent.set(0)
-    try:
-        yield
-    finally:
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self.environ = environ
+
+    def __enter__(self) -> None:
+        self.before = _began.set(time.perf_counter()), _environ.set(self.environ)
+        calls.sent.set(0)
+
+    def __exit__(self, *raised: object) -> None:
+        began, environ = self.before
         _began.reset(began)
-        _environ.reset(before)
+        _environ.reset(environ)
 
 
 def request_id() -> str | None:
@@ -48,9 +51,10 @@ def spent() -> dict[str, Any]:
     outside of a request."""
     if (began := _began.get()) is None:
         return {}
-    spent = {"calls": calls.sent.get(), "ms": round((time.perf_counter() - began) * 1000, 1)}
-    id = request_id()
-    return spent if id is None else {"request": id, **spent}
+    spent: dict[str, Any] = {"calls": calls.sent.get(), "ms": round((time.perf_counter() - began) * 1000, 1)}
+    if (id := request_id()) is not None:
+        spent["request"] = id
+    return spent
 
 
 def logged(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -19,7 +19,7 @@ from django.utils.csp import CSP
 from streams.rules import Policy, WhenFull
 from streams_project import edge_keys
 from streams_project.credentials import MAKE_ONE, api_keys, check_purposes, check_secrets
-from streams_project.plans import HIGHEST_LIMIT, read_plans
+from streams_project.plans import HIGHEST_LIMIT, look_at, read_plans
 from streams_project.references import resolved
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -119,7 +119,7 @@ if _file := os.environ.get("SHADOW_PLANS", "").strip():
     SHADOW_PLANS = read_plans("SHADOW_PLANS", BASE_DIR / _file, default=PLANS)
 if _file := os.environ.get("PLANS", "").strip():
     PLANS = read_plans("PLANS", BASE_DIR / _file, default=PLANS)
-PLANS_LOOK_AT_NETWORKS = any(plans and plans.looks_at("network") for plans in (PLANS, SHADOW_PLANS))
+PLANS_LOOK_AT_NETWORKS = look_at(PLANS, "network") or look_at(SHADOW_PLANS, "network")
 TRUSTED_PROXIES = _whole("TRUSTED_PROXIES", 0, 0, 10)
 """How many proxies add to `X-Forwarded-For`, so that the caller is that many from the right; 0: whoever connects."""
 
@@ -145,6 +145,8 @@ AUTH_JWT_SECRETS = _list("AUTH_JWT_SECRETS")
 """Secrets shared with the identity provider (HS256), several while one replaces another."""
 AUTH_JWKS = os.environ.get("AUTH_JWKS", "").strip()
 """Or its published keys (RS256, ES256): a URL, or a file."""
+AUTH_KEY_SOURCE = "streams_project.published_keys.keys_of"
+"""What has the key of an id, given those: `get(id)`."""
 AUTH_ALGORITHMS = ["HS256"] if AUTH_JWT_SECRETS else ["RS256", "ES256"]
 AUTH_ISSUER = os.environ.get("AUTH_ISSUER", "").strip()
 AUTH_AUDIENCE = os.environ.get("AUTH_AUDIENCE", "").strip()

@@ -11,6 +11,7 @@ from django.core.wsgi import get_wsgi_application
 from streams.storage import deadline
 from streams_project import requests
 from streams_project.networks import as_edges_know_it, network_of
+from streams_project.plans import look_at
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
 
@@ -49,7 +50,7 @@ def within_deadline(application: Application) -> Application:
     def timed(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         context = environ.get("lambda.context")
         seconds = context.get_remaining_time_in_millis() / 1000 - TO_ANSWER_SECONDS if context else None
-        with deadline.of_request(seconds=seconds), requests.at_hand(environ):
+        with deadline.of_request(seconds=seconds), requests.AtHand(environ):
             return application(environ, start_response)
 
     return timed
@@ -60,7 +61,7 @@ def placed(application: Application) -> Application:
 
     def told(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ["streams.network"] = network_of(environ)
-        if settings.EDGE_TOKEN_KEYS and settings.PLANS.looks_at("network"):
+        if settings.EDGE_TOKEN_KEYS and look_at(settings.PLANS, "network"):
             environ["streams.edge_network"] = as_edges_know_it(environ)
         return application(environ, start_response)
 

@@ -46,7 +46,7 @@ def document() -> dict[str, Any]:
     return read
 
 
-class Operation(NamedTuple):
+class OfferedOperation(NamedTuple):
     """One operation as a page offers it: explained, and ready to be sent."""
 
     id: str
@@ -130,7 +130,7 @@ def _response(response: Mapping[str, Any]) -> Mapping[str, Any]:
     return refusals[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
 
 
-def _calls(path: str, ids: Mapping[str, str]) -> Iterator[Operation]:
+def _calls(path: str, ids: Mapping[str, str]) -> Iterator[OfferedOperation]:
     """The operations of a path of the document."""
     url = _filled(path, ids)
     if url is None:
@@ -141,7 +141,7 @@ def _calls(path: str, ids: Mapping[str, str]) -> Iterator[Operation]:
         if taken and taken.get("required"):
             (example,) = taken["content"]["application/json"]["examples"].values()
             body = json.dumps(example["value"], indent=2)
-        yield Operation(
+        yield OfferedOperation(
             id=operation["operationId"],
             method=method.upper(),
             url=url,

@@ -1,65 +1,33 @@
 """The pure rule, standard library only: `plans` says what may be, `accounts` what is, `decisions` what happens."""
 
-from streams.rules.accounts import (
-    EPOCHS_A_MS,
-    Account,
-    Admission,
-    Asked,
-    Ending,
-    Hold,
-    Lease,
-    Metadata,
-    Reason,
-    StartRequest,
-    last_epoch_of,
-)
-from streams.rules.decisions import (
-    NO_MATTER_HOW_MANY,
-    admitted,
-    empty_account,
-    end_all,
-    is_plain_start,
-    looked_at,
-    override,
-    paced,
-    read,
-    renew,
-    room_for_endings,
-    start,
-    stop,
-)
-from streams.rules.plans import FACTS, NOTHING_GRANTED, Entitlement, Pace, Policy, Rule, WhenFull
-
-__all__ = [
-    "EPOCHS_A_MS",
-    "FACTS",
-    "NOTHING_GRANTED",
-    "NO_MATTER_HOW_MANY",
-    "Account",
-    "Admission",
-    "Asked",
-    "Ending",
-    "Entitlement",
-    "Hold",
-    "Lease",
-    "Metadata",
-    "Pace",
-    "Policy",
-    "Reason",
-    "Rule",
-    "StartRequest",
-    "WhenFull",
-    "admitted",
-    "empty_account",
-    "end_all",
-    "is_plain_start",
-    "last_epoch_of",
-    "looked_at",
-    "override",
-    "paced",
-    "read",
-    "renew",
-    "room_for_endings",
-    "start",
-    "stop",
-]
+from streams.rules.accounts import EPOCHS_A_MS as EPOCHS_A_MS
+from streams.rules.accounts import Account as Account
+from streams.rules.accounts import Admission as Admission
+from streams.rules.accounts import Asked as Asked
+from streams.rules.accounts import Ending as Ending
+from streams.rules.accounts import Hold as Hold
+from streams.rules.accounts import Lease as Lease
+from streams.rules.accounts import Metadata as Metadata
+from streams.rules.accounts import Reason as Reason
+from streams.rules.accounts import StartRequest as StartRequest
+from streams.rules.accounts import last_epoch_of as last_epoch_of
+from streams.rules.decisions import admitted as admitted
+from streams.rules.decisions import empty_account as empty_account
+from streams.rules.decisions import end_all as end_all
+from streams.rules.decisions import is_plain_start as is_plain_start
+from streams.rules.decisions import override as override
+from streams.rules.decisions import paced as paced
+from streams.rules.decisions import read as read
+from streams.rules.decisions import refusing as refusing
+from streams.rules.decisions import renew as renew
+from streams.rules.decisions import room_for_endings as room_for_endings
+from streams.rules.decisions import start as start
+from streams.rules.decisions import stop as stop
+from streams.rules.plans import FACTS as FACTS
+from streams.rules.plans import NO_MATTER_HOW_MANY as NO_MATTER_HOW_MANY
+from streams.rules.plans import NOTHING_GRANTED as NOTHING_GRANTED
+from streams.rules.plans import Entitlement as Entitlement
+from streams.rules.plans import Pace as Pace
+from streams.rules.plans import Policy as Policy
+from streams.rules.plans import Rule as Rule
+from streams.rules.plans import WhenFull as WhenFull

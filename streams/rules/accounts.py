@@ -33,7 +33,21 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Playback:
+    """What is watched, under which id, by which device and from which network."""
+
+    id: str
+    stream_id: str
+    device_id: str | None = None
+    device_name: str | None = None
+    device_type: str | None = None
+    title: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    network: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease(Playback):
     """One stream's right to play until `expires_at`.
 
     `epoch` grows each time the slot changes hands, and `nonce` says which start it was. `prior_expires_at` is when the
@@ -43,19 +57,11 @@ class Lease:
     into the player's token.
     """
 
-    id: str
-    stream_id: str
     started_at: int
     expires_at: int
     epoch: int
     nonce: str = ""
     prior_expires_at: int = 0
-    device_id: str | None = None
-    device_name: str | None = None
-    device_type: str | None = None
-    title: str | None = None
-    metadata: Metadata = field(default_factory=dict)
-    network: str | None = None
     entitlement: Entitlement = NOTHING_GRANTED
     revived_from: int = 0
     revived_to: int = 0
@@ -124,18 +130,10 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Playback):
     """What a player asks for with a start. `replace` names streams to end in the same write, each with the epoch of the
     playback that is meant, or None for whichever holds the id."""
 
-    id: str
-    stream_id: str
-    device_id: str | None = None
-    device_name: str | None = None
-    device_type: str | None = None
-    title: str | None = None
-    metadata: Metadata = field(default_factory=dict)
-    network: str | None = None
     replace: Mapping[str, int | None] = field(default_factory=dict)
 
 
@@ -153,19 +151,12 @@ class StartRequest(Asked):
     def lease(self, *, now: int, policy: Policy, epoch: int | None = None, prior_expires_at: int = 0) -> Lease:
         """The lease that this request gets when it is admitted."""
         return Lease(
-            id=self.id,
-            stream_id=self.stream_id,
+            **{name: getattr(self, name) for name in Playback.__slots__},
             started_at=now,
             expires_at=now + policy.lease_ms,
             epoch=self.epoch if epoch is None else epoch,
             nonce=self.nonce,
             prior_expires_at=prior_expires_at,
-            device_id=self.device_id,
-            device_name=self.device_name,
-            device_type=self.device_type,
-            title=self.title,
-            metadata=self.metadata,
-            network=self.network,
             entitlement=self.entitlement,
         )
 

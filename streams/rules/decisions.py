@@ -5,32 +5,20 @@ Standard library only. Nothing here reads a clock, a table or a setting: `now` (
 the two together.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts
-from streams.rules.accounts import (
-    Account,
-    Admission,
-    Ending,
-    Hold,
-    Lease,
-    Reason,
-    StartRequest,
-    age,
-    last_epoch_of,
-)
-from streams.rules.plans import FREE_TO_RELAX, Pace, Policy, Rule, WhenFull, fact
+from streams.rules.accounts import Account, Admission, Ending, Hold, Lease, Reason, StartRequest, age, last_epoch_of
+from streams.rules.plans import FREE_TO_RELAX, NO_MATTER_HOW_MANY, Pace, Policy, Rule, WhenFull, fact
 
 ENDINGS_BYTES = 320
 """About how much of a user's item endings may take. Over that the oldest are dropped, down to two thirds: dropping them
 is a write that needs to have read, and so it is one stop in three or four and not each one."""
 ENDING_BYTES = 24
 """What an ending takes beside its ids."""
-NO_MATTER_HOW_MANY = 10**6
-"""Leases, among which a pace holds."""
 
 
 def empty_account(now: int) -> Account:
@@ -73,8 +61,8 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
             continue  # a live own slot stays its own, even above a lowered limit
         places = rule.against(lease, others.values())
         surplus = max(0, len(places) + 1 - rule.limit)
-        ghosts = sorted((place for place in places if not _is_held(place, now)), key=_end)[:surplus]
-        held = sorted((place for place in places if _is_held(place, now)), key=lambda place: min(map(age, place)))
+        ghosts = sorted((place for place in places if _end(place)[0] <= now), key=_end)[:surplus]
+        held = sorted((place for place in places if _end(place)[0] > now), key=lambda place: min(map(age, place)))
         surplus -= len(ghosts)
         if surplus and (plan.when_full is WhenFull.DENY or surplus > len(held)):
             raise _limit_reached(account, lease, rule, plan=plan, now=now)
@@ -100,11 +88,11 @@ def is_plain_start(account: Account, request: StartRequest, *, now: int, policy:
     item can say."""
     own, lease = account.leases.get(request.id), request.lease(now=now, policy=policy)
     plan = account.policy(policy, request.entitlement)
-    rules = plan.counting(lease)
-    has_room = len(account.leases) < min([plan.limit, *(rule.limit for rule in rules)])
-    is_as_before = own is not None and all(fact(own, name) == fact(lease, name) for name in looked_at(rules))
+    looked_at, lowest = plan.counting(lease)
+    has_room = len(account.leases) < min(plan.limit, lowest)
+    is_as_before = own is not None and all(fact(own, name) == fact(lease, name) for name in looked_at)
     return (
-        any(plan.name == one.name for one in policy.blind(request.entitlement))
+        any(plan.name == one.name for one in policy.blind(request.entitlement, replaced=len(request.replace)))
         and (request.entitlement.plan is not None or policy.knows(account.plan))
         and ((own is not None and own.is_live(now) and is_as_before) or has_room)
         and not (request.replace.keys() - {request.id}) & account.leases.keys()
@@ -122,13 +110,14 @@ def paced(account: Account, lease: Lease, *, now: int, policy: Policy) -> Lease:
     return lease if plan.lease_ms == policy.lease_ms else replace(lease, pace=Pace(plan.lease_ms, NO_MATTER_HOW_MANY))
 
 
-def admitted(account: Account, request: StartRequest) -> Admission | None:
+def admitted(account: Account, request: StartRequest, *, now: int, policy: Policy) -> Admission | None:
     """The admission of this very start, when the account holds its lease: its write was repeated, or came late."""
     lease = account.leases.get(request.id)
     if lease is None or lease.nonce != request.nonce:
         return None
     ended = account.ended.items()
     mine = {id: ending for id, ending in ended if ending.by == request.id and ending.at == lease.started_at}
+    lease = paced(account, lease, now=now, policy=policy)
     return Admission(lease=lease, ended=mine, plan=account.plan)
 
 
@@ -210,11 +199,6 @@ def refusing(plan: Policy, lease: Lease, others: Collection[Lease]) -> Rule | No
     """The first rule (without a name: the limit) that has no place for a stream beside others."""
     ways = (rule for rule in plan.ways_to_refuse if rule.group(lease) is not None)
     return next((rule for rule in ways if len(rule.against(lease, others)) >= rule.limit), None)
-
-
-def looked_at(rules: Iterable[Rule]) -> list[str]:
-    """Every attribute that these rules look at."""
-    return sorted({name for rule in rules for name in rule.attributes})
 
 
 def read(account: Account, id: str, *, now: int) -> Lease:
@@ -340,10 +324,6 @@ def _last_epoch(account: Account, id: str) -> int:
 def _ending(lease: Lease, reason: Reason, *, now: int, by: str | None = None) -> Ending:
     """How a lease ends now, unless it had run out before."""
     return Ending(reason=reason, at=now, epoch=lease.epoch, by=by) if lease.is_live(now) else lease.expiry
-
-
-def _is_held(place: list[Lease], now: int) -> bool:
-    return any(lease.is_live(now) for lease in place)
 
 
 def _end(place: list[Lease]) -> tuple[int, str]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from streams.rules.accounts import Lease
 
-FREE_TO_RELAX = 2
-"""How many slots have to be free for a relaxed lease."""
-BLIND_AT_MOST = 12
-"""Plans that the condition of one write can name: DynamoDB takes an expression of 4 KB."""
+FREE_TO_RELAX = 2  # slots, for a relaxed lease
+BLIND_AT_MOST = 60  # comparisons of some 35 bytes, beside those of a plan: DynamoDB takes a condition of 4 KB
 FACTS = {"streamId": "stream_id", "deviceId": "device_id", "deviceType": "device_type", "network": "network"}
 """What rules may look at, by its field of a lease; and `metadata.` with a name in it."""
+
+
+NO_MATTER_HOW_MANY = 10**6
 
 
 class WhenFull(StrEnum):
@@ -56,9 +58,9 @@ class Rule:
     message: str | None = None
 
     @property
-    def attributes(self) -> set[str]:
-        """What the rule looks at."""
-        return {*self.where, *({self.per, self.distinct} - {None})}  # type: ignore[arg-type]
+    def looked_at(self) -> set[str]:
+        """The attributes that it names."""
+        return {name for name in (*self.where, self.per, self.distinct) if name}
 
     def group(self, lease: Lease) -> Any:
         """What the rule counts a stream with or as; None when it does not count it."""
@@ -111,25 +113,24 @@ class Policy:
         """Whether a heartbeat may ask for another lease than the default plan's."""
         return any(plan.relaxed_lease_ms or plan.lease_ms != self.lease_ms for plan in self.all)
 
-    def looks_at(self, attribute: str) -> bool:
-        """Whether a rule of any plan does."""
-        return any(attribute in rule.attributes for plan in self.all for rule in plan.rules)
-
     @property
     def ways_to_refuse(self) -> tuple[Rule, ...]:
         """The rules, and the limit as one without a name. It comes last: room that a rule needs is room for all."""
         return (*(self.rules if self.limit else ()), Rule(name="", limit=self.limit))
 
-    def counting(self, lease: Lease) -> list[Rule]:
-        """The rules that count a stream."""
-        return [rule for rule in self.rules if rule.group(lease) is not None]
+    def counting(self, lease: Lease) -> tuple[list[str], int]:
+        """What the rules that count a stream look at, and the lowest limit of theirs."""
+        rules = [rule for rule in self.rules if rule.group(lease) is not None]
+        names = {name for rule in rules for name in rule.looked_at}
+        return sorted(names), min((rule.limit for rule in rules), default=NO_MATTER_HOW_MANY)
 
-    def blind(self, entitlement: Entitlement) -> list[Policy]:
+    def blind(self, entitlement: Entitlement, *, replaced: int) -> list[Policy]:
         """The plans that a start may be written under without knowing which of them is the user's: the first is the one
-        that holds unless another is stored, and all give a lease as long."""
+        that holds unless another is stored, all give a lease as long, and they fit, beside what is replaced."""
         first = self.plans.get(entitlement.plan or "", self)
-        others = () if entitlement.plan else self.plans.values()
-        return [first, *(plan for plan in others if plan.lease_ms == first.lease_ms)][:BLIND_AT_MOST]
+        others = () if entitlement.plan else [plan for plan in self.plans.values() if plan.lease_ms == first.lease_ms]
+        sizes = accumulate((3 + sum(len(rule.looked_at) for rule in plan.rules) for plan in others), initial=replaced)
+        return [first, *(plan for plan, size in zip(others, sizes, strict=False) if size <= BLIND_AT_MOST)]
 
     def knows(self, plan: str | None) -> bool:
         """Whether there is a plan of that name; no name is that of the default."""

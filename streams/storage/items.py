@@ -169,7 +169,7 @@ def _override(item: Item) -> dict[str, Any]:
 
 def _ending(item: Item) -> Ending:
     fields = {ENDING_OF[short]: value for short, value in plain(item).items() if short in ENDING_OF}
-    reason = REASON_OF[fields["reason"]]
+    reason = REASON_OF.get(fields["reason"], Reason.STOPPED)
     is_suspension = reason is Reason.EVICTED and "by" not in fields
     return Ending(**fields | {"reason": Reason.SUSPENDED if is_suspension else reason})
 

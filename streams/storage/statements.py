@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, reduce
 from operator import getitem, or_
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from pynamodb.expressions.condition import Condition, size
@@ -20,6 +20,7 @@ from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, Update
 
 from streams.models import UserStreams
+from streams.rules import NO_MATTER_HOW_MANY
 from streams.storage.items import ENDING, LEASE
 
 
@@ -95,22 +96,16 @@ BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
 """What every blind write does beside its verb: the version moves on, the row is kept a while longer."""
 
 
-class PlanClause(NamedTuple):
-    """What the condition of a start says of one plan: its name, where others may be stored, and if it holds where none
-    is; whether rules count the stream; and where the lease has what those look at."""
-
-    stored: str | None
-    is_default: bool
-    has_rules: bool
-    looked_at: tuple[tuple[str, ...], ...]
+type PlanClause = tuple[str | None, int, int, tuple[tuple[str, ...], ...]]
+"""What the condition of a start says of one plan: its name, where others may be stored; its limit; the lowest limit of
+its rules that count the stream; and where the lease has what those look at."""
 
 
 @lru_cache(maxsize=512)
 def start(*, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[PlanClause, ...]) -> Statement:
     """A plain start under one of these plans, as `rules.is_plain_start` has it, that names so many streams to replace
-    (`replaced0`, …). Values: `lease`, `epoch`, `none` (0), `now`, `ttl`, and `mints` when it is charged; of each plan
-    `limit0` (the lowest of its own, or of the entitlement that goes before a stored one, and of its rules), `rules0`
-    (the lowest of its rules), and `looked0_0`, …, what the lease has where it is looked at."""
+    (`replaced0`, …). An entitlement's limit goes before a stored one. Values: `lease`, `epoch`, `none` (0), `now`,
+    `ttl`, `mints` when it is charged, and `looked0_0`, …, what the lease has where a plan looks at it."""
     may_start = reduce(or_, (_may_start(plan, str(number), is_entitled) for number, plan in enumerate(plans)))
     may_start &= IS_NEWER
     for number in range(replaced):
@@ -128,40 +123,38 @@ def start(*, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[Pl
 
 def _may_start(plan: PlanClause, number: str, is_entitled: bool) -> Condition:
     """The stream takes over and counts as before, or there is room; and it is this plan that holds."""
-    has_room = size(ROW.leases) < value("limit" + number)
+    name, limit, lowest, looked_at = plan
+    has_room = size(ROW.leases) < min(limit, lowest)
     if not is_entitled:
         has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
-        if plan.has_rules:
-            has_room_of_its_own &= size(ROW.leases) < value("rules" + number)
+        if lowest < NO_MATTER_HOW_MANY:
+            has_room_of_its_own &= size(ROW.leases) < lowest
         has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
     is_as_before = IS_LIVE
-    for index, place in enumerate(plan.looked_at):
+    for index, place in enumerate(looked_at):
         is_as_before &= reduce(getitem, place, ROW.leases[ID]) == value(f"looked{number}_{index}")
     may_start: Condition = is_as_before | has_room
-    if plan.stored:
-        holds: Condition = ROW.plan == plan.stored
-        may_start &= (holds | ROW.plan.does_not_exist()) if plan.is_default else holds
+    if name:
+        may_start &= (ROW.plan == name) | ROW.plan.does_not_exist() if number == "0" else ROW.plan == name
     return may_start
 
 
 @cache
-def replace(*, is_new: bool, override: tuple[str, ...] | None = None) -> Statement:
+def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
     """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `mints`,
-    `version`, `ttl`, and `seen`, the version that was judged, unless there was no row. Where an override is written
-    too, or goes (an empty one), those of `limit`, `plan`, `when_full` and `keep_until` that are given."""
+    `version`, `ttl`, and `seen`, the version that was judged, unless there was no row; of an operator's override what
+    there is of `limit`, `plan` and `when_full`, and `keep_until`."""
     is_unchanged = ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
-    changes: list[Action] = [KEPT]
-    if override is not None:
-        parts: dict[str, Any] = {name: getattr(ROW, name) for name in ("limit", "plan", "when_full", "keep_until")}
-        changes = [part.set(value(name)) if name in override else part.remove() for name, part in parts.items()]
-        changes.append(ROW.ttl.set(value("ttl")))
+    parts: dict[str, Any] = {name: getattr(ROW, name) for name in ("limit", "plan", "when_full", "keep_until")}
+    given = {*override, "keep_until"} if override else ()
     return Statement.of(
         ROW.leases.set(value("leases")),
         ROW.priors.set(value("priors")),
         ROW.ended.set(value("ended")),
         ROW.mints.set(value("mints")),
         ROW.version.set(value("version")),
-        *changes,
+        ROW.ttl.set(value("ttl")),
+        *(part.set(value(name)) if name in given else part.remove() for name, part in parts.items()),
         *(path.remove() for path in IS_FIRST_FORMAT),
         condition=is_unchanged,
     )

@@ -31,10 +31,10 @@ from streams import rules
 from streams.errors import StoreContended, StoreDown, StoreThrottled, StoreUnavailable
 from streams.models import UserStreams
 from streams.rules import (
-    NO_MATTER_HOW_MANY,
     Account,
     Admission,
     Ending,
+    Entitlement,
     Hold,
     Lease,
     Policy,
@@ -53,6 +53,8 @@ ATTEMPTS = 30
 BACKOFF_SECONDS = 0.005
 BACKOFF_AT_MOST_SECONDS = 0.1
 
+REPLACED_AT_MOST = 40
+"""Streams that a start names and its condition too, since DynamoDB takes one of 4 KB. With more it reads first."""
 REMEMBERED_FOR = timedelta(days=1)
 """How long after its last lease a row may be forgotten."""
 NEVER_MS = 2**53
@@ -89,9 +91,10 @@ class StreamStore:
         """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
 
         def blind() -> Admission:
-            lease = request.lease(now=now, policy=self.policy.blind(request.entitlement)[0])
+            plans = self.policy.blind(request.entitlement, replaced=len(request.replace))
+            lease = request.lease(now=now, policy=plans[0])
             stored = items.lease_item(lease)
-            clauses, values = self._clauses(request, lease, stored)
+            clauses, values = self._clauses(plans, request.entitlement, lease, stored)
             replaced = sorted(request.replace.keys() - {request.id})
             interval_ms = self.policy.mint_interval_ms
             statement = statements.start(
@@ -120,30 +123,28 @@ class StreamStore:
             lease = replace(lease, prior_expires_at=own.expires_at if own else 0)
             if not (self.is_shadowed or self.policy.is_paced):
                 return Admission(lease=lease, plan=before.get("plan", {}).get("S"))
-            account = _account(before)
-            lease = rules.paced(
-                replace(account, leases={**account.leases, request.id: lease}), lease, now=now, policy=self.policy
-            )
-            return Admission(lease=lease, plan=account.plan, before=account)
+            found = _account(before)
+            after = replace(found, leases={**found.leases, request.id: lease})
+            paced = rules.paced(after, lease, now=now, policy=self.policy)
+            return Admission(lease=paced, plan=found.plan, before=found)
 
         def judge(account: Account) -> tuple[Admission, Account]:
             after, admission = rules.start(account, request, now=now, policy=self.policy)
             return admission, after
 
         def plainly(account: Account) -> Callable[[], Admission] | None:
-            return blind if rules.is_plain_start(account, request, now=now, policy=self.policy) else None
+            is_plain = fits and rules.is_plain_start(account, request, now=now, policy=self.policy)
+            return blind if is_plain else None
 
         def written(account: Account) -> Admission | None:
-            admission = rules.admitted(account, request)
-            return admission and replace(
-                admission, lease=rules.paced(account, admission.lease, now=now, policy=self.policy)
-            )
+            return rules.admitted(account, request, now=now, policy=self.policy)
 
-        return self._write(user_id, judge, blind=blind, plainly=plainly, written=written, now=now)
+        fits = len(request.replace) <= REPLACED_AT_MOST
+        return self._write(user_id, judge, blind=blind if fits else None, plainly=plainly, written=written, now=now)
 
     def renew(self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False) -> Lease:
         """Extend the lease of `id`, or raise `StreamEnded`, `StreamNotFound` or `InvalidToken`. A pause is judged on
-        what is read: it may be told of more than once, and then there is nothing to write."""
+        what is read: told of again, there is nothing to write."""
 
         def blind() -> Lease:
             expires_at = now + (hold.pace.lease_ms if hold.pace else self.policy.lease_ms)
@@ -249,15 +250,14 @@ class StreamStore:
         return _account(item) if item else rules.empty_account(now)
 
     def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:
-        """Override the plan or limit of one user, as `rules.override` does, from the next start on. The account before,
-        None when there was none."""
+        """As `rules.override`, from the next start on. The account before, None when there was none."""
+        options = {"limit": None, "plan": None, "when_full": None, **given, "end_surplus": end_surplus}
 
         mine: list[tuple[Account, Account]] = []
         """What this call has written, perhaps, and what was there before."""
 
         def judge(account: Account) -> tuple[Account, Account]:
-            override = dict.fromkeys(("limit", "plan", "when_full")) | given
-            after = rules.override(account, **override, end_surplus=end_surplus, now=now, policy=self.policy)
+            after = rules.override(account, **options, now=now, policy=self.policy)
             mine.append((account, after))
             return account, after
 
@@ -272,8 +272,7 @@ class StreamStore:
         return None if before == rules.empty_account(now) else before
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
-        """Go back to the default; harmless when there was no override. The account before, None when nothing was
-        cleared."""
+        """Go back to the default. The account before, None when nothing was cleared."""
         before = self.set_limit(user_id, now=now)
         return before if before and items.override_item(before) else None
 
@@ -339,37 +338,29 @@ class StreamStore:
         self, user_id: str, seen: Account | None, after: Account, outcome: Outcome, *, now: int
     ) -> Outcome:
         """Write the whole account, if it is still the one that was judged."""
-        values = items.account_item(after) | {"ttl": number(self._forget_at(now))}
         override = items.override_item(after)
-        is_override_new = override != (items.override_item(seen) if seen else {})
-        if is_override_new:
-            keep_until = number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds()))
-            override |= {"keep_until": keep_until, "ttl": keep_until} if override else {}
-            values |= override
+        values = items.account_item(after) | {"ttl": number(self._forget_at(now))} | override
+        if override:
+            values["ttl"] = values["keep_until"] = number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds()))
         if seen is not None:
             values["seen"] = number(seen.version)
-        statement = statements.replace(is_new=seen is None, override=tuple(override) if is_override_new else None)
+        statement = statements.replace(is_new=seen is None, override=tuple(override))
         self._update(statement.arguments(user_id, ids={}, values=values))
         return outcome
 
     def _clauses(
-        self, request: StartRequest, lease: Lease, stored: Item
+        self, plans: list[Policy], granted: Entitlement, lease: Lease, stored: Item
     ) -> tuple[tuple[statements.PlanClause, ...], dict[str, Item]]:
         """What the condition of a start says of each plan that it may be written under, and its values."""
         clauses: list[statements.PlanClause] = []
         values: dict[str, Item] = {}
-        granted = request.entitlement
-        for index, plan in enumerate(self.policy.blind(granted)):
-            counting = plan.counting(lease)
-            lowest = min((rule.limit for rule in counting), default=NO_MATTER_HOW_MANY)
-            values[f"limit{index}"] = number(min(plan.limit if granted.limit is None else granted.limit, lowest))
-            if counting and granted.limit is None:
-                values[f"rules{index}"] = number(lowest)
-            places = tuple(items.place_of(name) for name in rules.looked_at(counting))
+        for index, plan in enumerate(plans):
+            looked_at, lowest = plan.counting(lease)
+            places = tuple(items.place_of(name) for name in looked_at)
             for at, place in enumerate(places):
                 values[f"looked{index}_{at}"] = reduce(lambda item, name: item["M"][name], place, stored)
             name = plan.name if self.policy.plans and not granted.plan else None
-            clauses.append(statements.PlanClause(name, index == 0, bool(counting), places))
+            clauses.append((name, plan.limit if granted.limit is None else granted.limit, lowest, places))
         return tuple(clauses), values
 
     def _key(self, user_id: str) -> dict[str, Any]:

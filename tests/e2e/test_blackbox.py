@@ -386,3 +386,22 @@ def test_what_is_no_url_is_refused(url: str, capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit, match="2"):
         main([url])
     assert "is no URL such as https://streams.example.com" in capsys.readouterr().err
+
+
+def test_a_stage_is_called_at_api_gateways_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr("deploy.management.commands.verify.api_of", lambda stage, client: {"id": "a1b2c3"})
+    monkeypatch.setattr("deploy.stages.Stage.client", lambda self, service: None)
+
+    def looked(write: object, *, url: str, **more: object) -> bool:
+        called.append(url)
+        return True
+
+    monkeypatch.setattr("deploy.management.commands.verify.verify", looked)
+    call_command("verify", "--stage", "production")
+    assert called == ["https://a1b2c3.execute-api.eu-west-1.amazonaws.com/production"]
+    with pytest.raises(CommandError, match=r"zappa_settings\.json has no stage 'nowhere'"):
+        call_command("verify", "--stage", "nowhere")
+    monkeypatch.setattr("deploy.management.commands.verify.api_of", lambda stage, client: None)
+    with pytest.raises(CommandError, match="There is no API of the stage test: zappa deploy test"):
+        call_command("verify", "--stage", "test")

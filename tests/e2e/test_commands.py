@@ -177,3 +177,44 @@ def test_a_server_started_beside_a_command_outlives_it(environment: dict[str, st
 )
 def test_lengths_of_time_read_as_people_say_them(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_a_file_of_plans_is_explained_in_words() -> None:
+    words = said("plans", "check", str(PROJECT / "docs" / "plans" / "family.toml"))
+    assert "family: 4 streams at once; when full, the next is refused." in words
+    assert 'two-big-screens: at most 2 at once of the streams whose deviceType is "tv" or "console".' in words
+    assert "two-networks: at most 2 different values of network among the streams." in words
+
+
+def test_a_file_of_plans_is_tried_on_the_streams_of_a_user(viewer: Viewer, tmp_path: Path) -> None:
+    for device in ("tv", "phone"):
+        viewer.started("film", deviceId=device, deviceType=device)
+    file = tmp_path / "plans.toml"
+    file.write_text('[default]\nlimit = 4\n[[default.rules]]\nname = "one"\nper = "streamId"\nlimit = 1\n')
+    tried = answered("plans", "try", str(file), "--user", viewer.user_id)
+    assert tried == {"plan": "default", "limit": 4, "plays": ["tv"], "refused": {"phone": "one"}}
+    lines = said("plans", "try", str(file), "--user", viewer.user_id).splitlines()
+    assert lines[0] == f"{viewer.user_id} has the plan default: 1 of 4 streams would play."
+    assert lines[-1].split() == ["phone", "phone", "film", "refused:", "one"]
+    assert len(viewer.list()["streams"]) == 2, "nothing has changed"
+
+
+def test_shadow_plans_are_compared_from_events(tmp_path: Path) -> None:
+    events = [{"kind": kind} for kind in ("admitted", "admitted", "took-over", "denied", "renewed")]
+    events += [{"kind": "shadow-denied", "plan": "family", "rule": "one"}] * 2
+    events += [{"kind": "shadow-admitted", "plan": "family"}]
+    log = tmp_path / "events.log"
+    log.write_text("\n".join(["START", *(f"2026-11-28 {json.dumps(event)}" for event in events), '{"no": 1}', "{"]))
+    lines = said("plans", "compare", str(log)).splitlines()
+    assert lines[0] == "Of 4 starts the shadow plans would have decided 3 otherwise."
+    assert [line.split() for line in lines[3:]] == [
+        ["denied", "family", "one", "2", "50.0", "%"],
+        ["admitted", "family", "-", "1", "25.0", "%"],
+    ]
+
+
+def test_a_file_that_is_no_plan_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    file = tmp_path / "plans.toml"
+    file.write_text("[family]\nlimit = 400\n")
+    with pytest.raises(CommandError, match=r"line 2: plan family: limit is 400. Write a whole number from 0 to 100"):
+        said("plans", "check", str(file))

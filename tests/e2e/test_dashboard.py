@@ -61,3 +61,10 @@ def test_every_metric_of_the_service_is_one_that_it_counts() -> None:
     shown = {metric[1] for metrics in graphs for metric in metrics if metric[0] == NAMESPACE}
     assert shown <= known
     assert {"admitted", "denied", "renewed", "expired", "unavailable"} <= shown
+
+
+def test_each_page_of_the_runbook_says_what_to_look_at_what_to_do_and_when_it_is_over() -> None:
+    _, *pages = re.split(r"(?m)^## ", (PROJECT / "docs" / "runbook.md").read_text())
+    assert len(pages) >= 14
+    for page in pages:
+        assert all(re.search(part, page) for part in (r"Look(:| and do:)", r"(Do|do):", r"Over:")), page

@@ -1,10 +1,13 @@
 """The environment that a function will have, and what is wrong with it before anything is uploaded."""
 
 import hashlib
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from deploy import environment
+from deploy import environment, hooks
 from deploy.environment import (
     Environment,
     changes,
@@ -85,6 +88,7 @@ def test_keys_that_share_none_with_what_is_there_log_everyone_out(before: str, a
         ({"LEASE_TOKEN_KEYS": "local-development-only-local-development-only"}, "can be guessed"),
         ({"LEASE_TOKEN_KEYS": KEY, "AUTH_JWT_SECRETS": KEY}, "are equal"),
         ({"LEASE_TOKEN_KEYS": f"{KEY},{KEY}"}, "are equal"),
+        ({"LEASE_TOKEN_KEYS": f"{KEY},ssm:/stream-limits-production/lease-token-keys"}, "lists a reference"),
         ({"API_KEYS": f"a:{'0' * 64}:streams:operate,b:{'0' * 64}:streams:admin"}, "the same hash"),
         (
             {"LEASE_TOKEN_KEYS": KEY, "API_KEYS": f"a:{hashlib.sha256(KEY.encode()).hexdigest()}:streams:operate"},
@@ -96,6 +100,8 @@ def test_keys_that_share_none_with_what_is_there_log_everyone_out(before: str, a
         ({"AWS_LAMBDA_FUNCTION_NAME": "x"}, "AWS_LAMBDA_FUNCTION_NAME cannot be set"),
         ({"NOT-A-NAME": "x"}, "NOT-A-NAME cannot be set"),
         ({"AUTH_JWKS": "/etc/hostname"}, "does not ship"),
+        ({"PLANS": "docs/faq.md"}, "PLANS names the file 'docs/faq.md', which does not ship"),
+        ({"SHADOW_PLANS": "plans.toml"}, "SHADOW_PLANS names the file 'plans.toml', which does not ship"),
         ({"CORS_ALLOWED_ORIGINS": "x" * 4096}, "of at most 4096"),
     ],
 )
@@ -124,7 +130,8 @@ def test_what_would_not_go_when_it_is_unset_is_named(name: str, said: str | None
 
 
 def test_good_keys_are_taken() -> None:
-    assert list(problems(merged(LEASE_TOKEN_KEYS=f"{KEY},{OTHER}", AUTH_JWKS="https://id.example/jwks"))) == []
+    good = {"AUTH_JWKS": "https://id.example/jwks", "PLANS": "docs/plans/family.toml"}
+    assert list(problems(merged(LEASE_TOKEN_KEYS=f"{KEY},{OTHER}", **good))) == []
 
 
 def test_a_reference_is_judged_by_what_it_stands_for() -> None:
@@ -170,3 +177,19 @@ def test_cryptography_ships_where_tokens_may_be_signed_with_public_keys(
 
 def test_an_edge_key_in_a_file_does_not_ship() -> None:
     assert any("EDGE_TOKEN_KEYS" in said for said in problems(merged(EDGE_TOKEN_KEYS="file:edge.pem")))
+
+
+@pytest.mark.parametrize(
+    ("key", "is_told"), [("-----BEGIN EC " + "PRIVATE KEY-----", True), (KEY, False)], ids=["PEM", "a secret"]
+)
+def test_a_deployment_that_signs_with_a_pem_key_is_told_that_cloudfront_functions_cannot_check_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, key: str, is_told: bool
+) -> None:
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
+        archive.writestr("zappa_settings.py", "")
+    for step in ("build", "report", "check_that_it_starts"):
+        monkeypatch.setattr(hooks, step, lambda *given, **more: "done")
+    monkeypatch.setattr(Stage, "client", lambda *given: None)
+    deployment = hooks.Deployment(STAGE, merged(EDGE_TOKEN_KEYS=key))
+    hooks.zip(SimpleNamespace(zip_path=tmp_path / "package.zip", deployment=deployment, command="update"))
+    assert ("CloudFront Functions cannot check" in capsys.readouterr().out) is is_told

@@ -116,6 +116,9 @@ def test_a_moment_is_looked_at_in_the_time_zone_that_is_asked_for(now: None, tmp
     quiet = said("why", "ana", "--events", str(file), "--at", "20:40:45", "--zone", "Europe/Madrid", "--since", "1h")
     assert "No start was denied within a minute of that. At 20:40:45 nothing played." in quiet
     assert len(said("why", "ana", "--events", str(file), "--json").splitlines()) == 3
+    assert "heartbeats" not in told
+    file.write_text("\n".join([*LINES, event("renewed", -10, "tv", expiresAt=NOW, sample=20)]))
+    assert "Of heartbeats one in 20 is told" in said("why", "ana", "--events", str(file))
 
 
 @pytest.mark.parametrize(

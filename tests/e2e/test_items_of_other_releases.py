@@ -90,6 +90,7 @@ def test_what_a_later_release_adds_is_passed_over(api: httpx.Client, dynamodb: A
     for maps in (item["l"], item["d"]):
         for stored in maps["M"].values():
             stored["M"] |= more
+    item["d"]["M"]["old"] = {"M": item["d"]["M"]["web"]["M"] | {"r": {"S": "a later reason"}}}
     dynamodb.put_item(TableName=table, Item=item | more)
     assert [stream["id"] for stream in api.get(streams).json()["streams"]] == ["tv", "car"]
     assert api.get(f"{streams}/web").json()["reason"] == "replaced"

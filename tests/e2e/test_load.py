@@ -1,5 +1,6 @@
 """`make load`: the planner's mix at a constant rate, to this machine unless somebody says otherwise."""
 
+import json
 import os
 import subprocess
 import sys
@@ -72,3 +73,12 @@ def test_players_come_are_answered_and_leave(server_url: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "of 10 that were sent." in done.stdout
     assert "No refusals but the denials that were planned." in done.stdout
+
+
+def test_a_plan_needs_no_variable() -> None:
+    words = [sys.executable, "manage.py", "plan_capacity", "--concurrent", "1000", "--json"]
+    done = subprocess.run(
+        words, cwd=PROJECT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["toProvision"]["rate"] == 84

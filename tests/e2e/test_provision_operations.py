@@ -266,6 +266,14 @@ def test_longer_leases_take_less() -> None:
     assert capacity_for(18_000, lease_seconds=120).rate == 750
 
 
+def test_the_shortest_lease_of_the_plans_sets_the_rates(tmp_path: Path) -> None:
+    (tmp_path / "plans.toml").write_text("[default]\nlease_seconds = 90\n\n[live]\nlease_seconds = 30\n")
+    variables = {"PLANS": str(tmp_path / "plans.toml")}
+    stage = Stage("test", {"environment_variables": variables})
+    assert wanted_of(stage, files=a_file(tmp_path, "viewers = 18000")).rate == 3000
+    assert wanted_of(STAGE, files=tmp_path).rate == 1500
+
+
 def a_file(folder: Path, text: str) -> Path:
     (folder / "test.toml").write_text(text)
     return folder

@@ -11,7 +11,8 @@ import boto3
 import pytest
 from django.core.management import CommandError, call_command
 
-from deploy.emulator import emulated_aws
+from deploy import hooks
+from deploy.emulator import emulated_aws, impatient_waiters
 from deploy.stages import Stage
 from deploy.versions import Live, NotFit, Versions
 
@@ -25,10 +26,12 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with emulated_aws("lambda", "iam") as url:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with emulated_aws("lambda", "iam") as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DATA_PATH", str(impatient_waiters(tmp_path_factory.mktemp("waiters"))))
+        session = boto3.Session()
         iam, lambda_ = (
-            boto3.client(
+            session.client(
                 name, endpoint_url=url, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
             )
             for name in ("iam", "lambda")
@@ -188,6 +191,14 @@ def test_a_canary_that_no_alarm_would_take_back_is_refused(deployed: Deployed, m
     with pytest.raises(CommandError, match="No alarm would take it back"):
         call_on(deployed, "promote", second, "--canary", "5%")
     assert deployed.versions.live() == Live(first)
+
+
+@pytest.mark.parametrize(("status", "is_adopted"), [("200", True), ("503", False)], ids=["it serves", "it never has"])
+def test_what_has_no_alias_yet_gets_it_where_it_answers(deployed: Deployed, status: str, is_adopted: bool) -> None:
+    """A deployment of before there was an alias; not a first one that failed its check."""
+    deployed.publish(status)
+    hooks._adopt(deployed.versions)
+    assert (deployed.versions.live() is not None) == is_adopted
 
 
 def call_on(deployed: Deployed, command: str, *words: str) -> None:

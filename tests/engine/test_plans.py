@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from streams.errors import StreamLimitReached
+from streams.models import UserStreams
 from streams.rules import Account, Policy, Reason, Rule, WhenFull
 from streams.storage import items
 from streams.storage.store import StreamStore
@@ -130,6 +131,25 @@ def test_a_start_is_one_call_under_any_plan(
     calls.made.clear()
     store.start(user_id, stream("a", **granted), now=NOW)
     assert calls.operations == ["UpdateItem"]
+
+
+@pytest.mark.parametrize("replaced", [0, 20, 100])
+def test_however_many_plans_there_are_a_condition_is_under_what_dynamodb_takes(user_id: str, replaced: int) -> None:
+    sizes: list[int] = []
+
+    def measured(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        sizes.append(len(arguments.get("ConditionExpression", "")))
+        return UserStreams.call(operation, arguments)
+
+    metadata = {f"{number}" * 24: "x" for number in range(8)}
+    many = tuple(Rule(name=name, per=f"metadata.{name}", limit=2) for name in metadata)
+    plan = replace(FAMILY, rules=(*FAMILY.rules, *many))
+    plans = {f"plan-{number}": replace(plan, name=f"plan-{number}") for number in range(100)}
+    store = StreamStore(policy=replace(plan, plans=plans), call=measured)
+    store.set_limit(user_id, plan="plan-99", now=NOW)
+    others = [f"other{number}" for number in range(replaced)]
+    store.start(user_id, stream("a", device_id="a", metadata=metadata, replace=others), now=NOW)
+    assert max(sizes) < 4096
 
 
 def test_a_plan_that_is_not_known_any_more_is_the_default_and_its_start_is_judged(

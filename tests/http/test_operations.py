@@ -95,7 +95,7 @@ def test_an_answer_leaves_a_line_that_names_no_user(
     settings.MIDDLEWARE = ["streams_project.requests.logged", *settings.MIDDLEWARE]
     started: Any = lambda *answer: None  # noqa: E731
     environ = rf.get(f"/users/{viewer.user_id}/streams", HTTP_X_REQUEST_ID="r-7").environ
-    with caplog.at_level(logging.INFO, "streams_project.requests"), requests.at_hand(environ):
+    with caplog.at_level(logging.INFO, "streams_project.requests"), requests.AtHand(environ):
         WSGIHandler()(environ, started)
         (record,) = (record for record in caplog.records if record.name == "streams_project.requests")
         line = json.loads(JSONFormatter().format(record))

@@ -13,9 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from rest_framework.exceptions import AuthenticationFailed
 
-from streams import authentication, published_keys
+from streams import authentication
 from streams.errors import IssuerUnavailable
-from streams.published_keys import KeysAtUrl, KeysInFile
+from streams_project import published_keys
+from streams_project.published_keys import KeysAtUrl, KeysInFile
 from tests.conftest import serving
 
 DAY = 86_400

@@ -70,7 +70,7 @@ def test_an_audit_line_says_who_did_what_to_whom(
 
 @pytest.mark.parametrize("written_by", [JSONFormatter, TextFormatter])
 def test_a_line_names_the_request_at_hand(written_by: Callable[[], logging.Formatter]) -> None:
-    with requests.at_hand({"HTTP_X_REQUEST_ID": "r-7"}):
+    with requests.AtHand({"HTTP_X_REQUEST_ID": "r-7"}):
         assert "r-7" in written_by().format(record("stopped"))
     assert "r-7" not in written_by().format(record("stopped"))
 

@@ -24,6 +24,11 @@ def test_a_token_stands_for_its_user_and_its_playback(user_id: str | None) -> No
     assert tokens.verify(tokens.issue("ana", LEASE), user_id=user_id, id="tv") == PLAY
 
 
+def test_the_token_of_the_release_before_is_good() -> None:
+    token = Signer(key=settings.LEASE_TOKEN_KEYS[0], salt=tokens.SALT).sign_object(["ana", "tv", 7, LEASE.expires_at])
+    assert tokens.verify(token, user_id="ana", id="tv").hold == PLAY.hold
+
+
 def test_the_token_of_a_grace_lease_has_all_of_its_start_but_for_the_streams_to_replace() -> None:
     asked = replace(
         REQUEST,

@@ -71,4 +71,6 @@ class Command(InsightsCommand):
 def _summary(events: list[dict[str, Any]]) -> str:
     starts = sum(event["kind"] in STARTS for event in events)
     denied = sum(event["kind"] == "denied" for event in events)
-    return f"{starts} starts were admitted and {denied} denied."
+    sample = max(int(event.get("sample", 1)) for event in events)
+    told = f" Of heartbeats one in {sample} is told: ends that nobody told of are about right." if sample > 1 else ""
+    return f"{starts} starts were admitted and {denied} denied.{told}"

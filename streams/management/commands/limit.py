@@ -1,6 +1,5 @@
 """`manage.py limit show USER`, `limit set USER 5 [--plan family]` and `limit clear USER`."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -8,8 +7,8 @@ from django.core.management.base import CommandParser
 from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.rules import WhenFull
-from streams.serializers import LimitSerializer, limit_body, override_body, override_of
-from streams.service import Context
+from streams.serializers import LimitSerializer, limit_body
+from streams.service import Context, Listing
 
 
 class Command(OperatorCommand):
@@ -29,16 +28,14 @@ class Command(OperatorCommand):
 
     def show(self, context: Context, **options: Any) -> Answer:
         """As `GET /users/{userId}/limit`."""
-        return _answer(limit_body(context.user_id, service.listing(context)))
+        return _answer(context, service.listing(context))
 
     def set(self, context: Context, **options: Any) -> Answer:
         """As `PUT /users/{userId}/limit`, and held to the same bounds."""
         names = {"limit": "limit", "plan": "plan", "whenFull": "when_full", "endSurplus": "end_surplus"}
         asked = LimitSerializer(data={field: options[name] for field, name in names.items()})
         asked.is_valid(raise_exception=True)
-        override = override_of(asked.validated_data)
-        listing = service.set_limit(context, **override)
-        return _answer(override_body(context.user_id, listing, **override))
+        return _answer(context, service.set_limit(context, **asked.validated_data))
 
     def clear(self, context: Context, **options: Any) -> Answer:
         """As `DELETE /users/{userId}/limit`."""
@@ -46,7 +43,8 @@ class Command(OperatorCommand):
         return Answer(f"The default limit holds for {context.user_id}.")
 
 
-def _answer(body: Mapping[str, Any]) -> Answer:
+def _answer(context: Context, listing: Listing) -> Answer:
+    body = limit_body(context.user_id, listing)
     by = "the default" if body["isDefault"] else "an operator"
     row = (body["userId"], body["plan"], str(body["limit"]), body["whenFull"], by)
     ended = f"\nEnded: {', '.join(body['ended']) or 'none'}." if "ended" in body else ""

@@ -117,7 +117,8 @@ async function look() {
 }
 
 function drawSlots() {
-  $("count").textContent = `${seen.active} of ${seen.limit} in use, plan ${seen.plan}`;
+  const plan = seen.plan === "default" ? "" : `, plan ${seen.plan}`;
+  $("count").textContent = `${seen.active} of ${seen.limit} in use${plan}`;
   const kept = new Map([...$("slots").children].map((card) => [card.dataset.key, card]));
   const cards = seen.streams.map((stream) => {
     const key = `${stream.id} ${stream.epoch}`;

@@ -108,6 +108,11 @@ class KeysInFile:
         return self._keys.get(id)
 
 
+def keys_of(source: str) -> KeysAtUrl | KeysInFile:
+    """Those of a URL, or of a file."""
+    return (KeysAtUrl if "://" in source else KeysInFile)(source)
+
+
 def _keys_in(content: bytes) -> Keys:
     """The usable keys of a JWK Set, by id."""
     try:
