@@ -50,8 +50,8 @@ MUTANTS = (
     Mutant(
         "room is off by one",
         STATEMENTS,
-        'has_room = size(ROW.leases) < value("limit" + number)',
-        'has_room = size(ROW.leases) <= value("limit" + number)',
+        "has_room = size(ROW.leases) < min(limit, lowest)",
+        "has_room = size(ROW.leases) <= min(limit, lowest)",
         (STORE,),
     ),
     Mutant(
@@ -131,7 +131,7 @@ MUTANTS = (
     Mutant(
         "expired streams count for ever",
         DECISIONS,
-        "ghosts = sorted((place for place in places if not _is_held(place, now)), key=_end)[:surplus]",
+        "ghosts = sorted((place for place in places if _end(place)[0] <= now), key=_end)[:surplus]",
         "ghosts = []",
         (RULES,),
     ),
