@@ -29,7 +29,7 @@ FOREVER = float("inf")
 
 
 @dataclass
-class Operation:
+class Exchanged:
     """A call and its answer. Instants are ms of one clock, that of who calls; `expires_at` is the server's.
 
     `epoch` is that of the answer of a start, and of the token of a renewal or stop. `names` are the streams in a
@@ -78,13 +78,13 @@ class History:
     skew_ms: int = 0
     late_ms: int = 0
     slowest_ms: float = 8500
-    operations: list[Operation] = field(default_factory=list)
+    operations: list[Exchanged] = field(default_factory=list)
 
-    def wrong(self, it: Operation) -> str | None:
+    def wrong(self, it: Exchanged) -> str | None:
         """What cannot be in the answer to a call, given every call that was made before it was answered."""
         return next(self._claims(it), None)
 
-    def shortest(self, it: Operation) -> list[Operation]:
+    def shortest(self, it: Exchanged) -> list[Exchanged]:
         """As few calls as still show what is wrong."""
         kept = list(self.operations)
         said = (self.wrong(it) or "").partition(":")[0]
@@ -104,7 +104,7 @@ class History:
 
     # --- what may not be ------------------------------------------------------------------------------------------
 
-    def _claims(self, it: Operation) -> Iterator[str]:
+    def _claims(self, it: Exchanged) -> Iterator[str]:
         if it.status and it.status not in DOCUMENTED[it.verb]:
             yield f"no documented answer: {it.status}"
         if it.answered - it.called > self.slowest_ms:
@@ -118,7 +118,7 @@ class History:
         elif it.verb == "list" and it.status == 200:
             yield from self._of_a_list(it)
 
-    def _of_a_start(self, it: Operation) -> Iterator[str]:
+    def _of_a_start(self, it: Exchanged) -> Iterator[str]:
         if it.is_done:
             earlier = [one for one in self._starts(it.id) if one.is_done and one.answered < it.called]
             for one in earlier:
@@ -147,7 +147,7 @@ class History:
                 if not self._may_live(id, it):
                     yield f"a denial without a reason: {id} does not live"
 
-    def _of_a_renewal(self, it: Operation) -> Iterator[str]:
+    def _of_a_renewal(self, it: Exchanged) -> Iterator[str]:
         if it.status in (400, 404, 410) and self._is_certain(it.id, it.epoch, it):
             yield f"a holder could not renew: {it.status} {it.reason}"
         if it.status == 200:
@@ -167,7 +167,7 @@ class History:
         if it.status == 410:
             yield from self._of_an_ending(it)
 
-    def _of_an_ending(self, it: Operation) -> Iterator[str]:
+    def _of_an_ending(self, it: Exchanged) -> Iterator[str]:
         enders = [one for one in self._enders(it.id, it.epoch) if one.called <= it.answered]
         could = {
             "stopped": any(one.verb in ("stop", "end", "end all") for one in enders),
@@ -179,7 +179,7 @@ class History:
         if not could.get(it.reason):
             yield f"a reason that is not true: {it.reason} by {it.by}"
 
-    def _of_a_list(self, it: Operation) -> Iterator[str]:
+    def _of_a_list(self, it: Exchanged) -> Iterator[str]:
         for one in self._starts():
             if one.is_done and one.id not in it.names and self._is_certain(one.id, one.epoch, it):
                 yield f"a stream that lives is not listed: {one.id}"
@@ -189,19 +189,19 @@ class History:
 
     # --- what is certain, and what may be --------------------------------------------------------------------------
 
-    def _starts(self, id: str | None = None) -> Iterator[Operation]:
+    def _starts(self, id: str | None = None) -> Iterator[Exchanged]:
         return (one for one in self.operations if one.verb == "start" and id in (None, one.id))
 
-    def _of(self, id: str, epoch: int) -> Iterator[Operation]:
+    def _of(self, id: str, epoch: int) -> Iterator[Exchanged]:
         """What was told of the lease of a playback."""
         return (
             one for one in self.operations if one.id == id and one.epoch == epoch and one.verb in ("start", "renew")
         )
 
-    def _told(self, it: Operation) -> float:
+    def _told(self, it: Exchanged) -> float:
         return min((one.answered for one in self._starts(it.id) if one.epoch == it.epoch), default=FOREVER)
 
-    def _enders(self, id: str, epoch: int) -> Iterator[Operation]:
+    def _enders(self, id: str, epoch: int) -> Iterator[Exchanged]:
         """Calls that may end this playback: of those that were sent before it began, only as far as clocks disagree."""
         began = min((one.called for one in self._starts(id) if one.epoch == epoch), default=0) - self.skew_ms
         for one in self.operations:
@@ -217,7 +217,7 @@ class History:
             if ends.get(one.verb):  # also one that was refused: a first try of it may come late
                 yield one
 
-    def _is_certain(self, id: str, epoch: int, it: Operation) -> bool:
+    def _is_certain(self, id: str, epoch: int, it: Exchanged) -> bool:
         """Whether this playback lived all the while that a call took, but for what that call did."""
         is_told = any(one.epoch == epoch and one.is_done and one.answered < it.called for one in self._starts(id))
         return (
@@ -226,7 +226,7 @@ class History:
             and not any(one is not it and one.called <= it.answered for one in self._enders(id, epoch))
         )
 
-    def _end(self, id: str, epoch: int, it: Operation, *, is_certain: bool) -> float:
+    def _end(self, id: str, epoch: int, it: Exchanged, *, is_certain: bool) -> float:
         """When its lease ends: at least, by what was told before the call, or at most."""
         told = [one.expires_at for one in self._of(id, epoch) if one.is_done and one.answered < it.called]
         if is_certain:
@@ -238,7 +238,7 @@ class History:
         ]
         return max(told + at_most, default=0)
 
-    def _may_live(self, id: str, it: Operation, but: Operation | None = None) -> bool:
+    def _may_live(self, id: str, it: Exchanged, but: Exchanged | None = None) -> bool:
         """Whether some playback of this id may have lived at a moment of the call."""
         for one in self._starts(id):
             if one is but or one.called > it.answered:
@@ -255,27 +255,27 @@ class History:
                 return True
         return False
 
-    def _has_ended(self, end: Operation, id: str, told: float) -> bool:
+    def _has_ended(self, end: Exchanged, id: str, told: float) -> bool:
         """Whether this call has ended a playback that was known by then, whatever the order of those at once. An
         operator's call ends what began before it by the clock of its server."""
         skew_ms = self.skew_ms if end.verb in ("end", "end all") else 0
         return end.called > told + skew_ms and (end.verb != "start" or id in (end.id, *end.replaces))
 
-    def _limit_changes(self, it: Operation) -> list[Operation]:
+    def _limit_changes(self, it: Exchanged) -> list[Exchanged]:
         """Those of which one holds at a moment of the call."""
         changes = [one for one in self.operations if one.verb == "limit" and one.called <= it.answered]
         known = [one for one in changes if one.is_done]
 
-        def is_superseded(one: Operation) -> bool:
+        def is_superseded(one: Exchanged) -> bool:
             late = 0 if one.is_done else self.late_ms
             return any(other.called > one.answered + late and other.answered < it.called for other in known)
 
         return [one for one in changes if one.may_be_done and not is_superseded(one)]
 
-    def _limits(self, it: Operation) -> set[int]:
+    def _limits(self, it: Exchanged) -> set[int]:
         changes = self._limit_changes(it)
         limits = {self.limit if one.limit is None else one.limit for one in changes}
         return limits if any(one.is_done and one.answered < it.called for one in changes) else limits | {self.limit}
 
-    def _may_evict(self, it: Operation) -> bool:
+    def _may_evict(self, it: Exchanged) -> bool:
         return any(one.evicts for one in self._limit_changes(it))

@@ -5,41 +5,41 @@ from typing import Any
 
 import pytest
 
-from tests.faults.history import History, Operation
+from tests.faults.history import Exchanged, History
 
 LEASE = 5000
 
 
-def history(*operations: Operation, limit: int = 2, **more: int) -> History:
+def history(*operations: Exchanged, limit: int = 2, **more: int) -> History:
     return History(limit=limit, lease_ms=LEASE, operations=list(operations), **more)
 
 
-def start(id: str, at: float, *, took: float = 10, status: int = 201, epoch: int = 0, **more: Any) -> Operation:
+def start(id: str, at: float, *, took: float = 10, status: int = 201, epoch: int = 0, **more: Any) -> Exchanged:
     """An admitted start whose epoch is the instant of the call, as the service's are."""
     epoch = epoch or int((at + 100_000) * 1000)
-    return Operation("start", at, id, at + took, status, epoch, expires_at=at + LEASE, **more)
+    return Exchanged("start", at, id, at + took, status, epoch, expires_at=at + LEASE, **more)
 
 
-def renew(of: Operation, at: float, *, status: int = 200, **more: Any) -> Operation:
+def renew(of: Exchanged, at: float, *, status: int = 200, **more: Any) -> Exchanged:
     more = {"expires_at": at + LEASE} | more
-    return Operation("renew", at, of.id, at + 10, status, of.epoch, **more)
+    return Exchanged("renew", at, of.id, at + 10, status, of.epoch, **more)
 
 
-def stop(of: Operation, at: float, *, status: int = 204) -> Operation:
-    return Operation("stop", at, of.id, at + 10, status, of.epoch)
+def stop(of: Exchanged, at: float, *, status: int = 204) -> Exchanged:
+    return Exchanged("stop", at, of.id, at + 10, status, of.epoch)
 
 
-def denied(id: str, at: float, *names: str, limit: int = 2) -> Operation:
-    return Operation("start", at, id, at + 10, 409, names=names, limit=limit)
+def denied(id: str, at: float, *names: str, limit: int = 2) -> Exchanged:
+    return Exchanged("start", at, id, at + 10, 409, names=names, limit=limit)
 
 
-def limit(to: int | None, at: float, *, status: int = 200, evicts: bool = False) -> Operation:
-    return Operation("limit", at, "", at + 10, status, limit=to, evicts=evicts)
+def limit(to: int | None, at: float, *, status: int = 200, evicts: bool = False) -> Exchanged:
+    return Exchanged("limit", at, "", at + 10, status, limit=to, evicts=evicts)
 
 
 A, B, C = start("a", 0), start("b", 100), start("c", 200)
 
-VIOLATIONS: dict[str, tuple[list[Operation], str]] = {
+VIOLATIONS: dict[str, tuple[list[Exchanged], str]] = {
     "a third of two": ([A, B, C], "over the limit"),
     "a second of two at once with a first and a third": (
         [A, replace(B, called=150, answered=400), replace(C, called=500, answered=510)],
@@ -63,7 +63,7 @@ VIOLATIONS: dict[str, tuple[list[Operation], str]] = {
     "a holder that cannot stop": ([A, stop(A, 900, status=410)], "a holder could not stop"),
     "a stopped stream that renews": ([A, stop(A, 500), renew(A, 900)], "a stream that was stopped renewed"),
     "a stream that an operator ended, that renews": (
-        [A, Operation("end", 500, "a", 510, 204), renew(A, 900)],
+        [A, Exchanged("end", 500, "a", 510, 204), renew(A, 900)],
         "a stream that was ended renewed",
     ),
     "a stream that was taken over, that renews": (
@@ -91,25 +91,25 @@ VIOLATIONS: dict[str, tuple[list[Operation], str]] = {
     "an end that moves back": ([A, renew(A, 900, expires_at=4000)], "an end moved back"),
     "201 for a take-over": ([A, start("a", 500)], "201, and its slot was live"),
     "200 for a first start": ([start("a", 0, status=200)], "200, and nothing was in its slot"),
-    "a list without a holder": ([A, Operation("list", 500, "", 510, 200)], "a stream that lives is not listed"),
-    "a list with a ghost": ([A, Operation("list", 9000, "", 9010, 200, names=("a",))], "a stream is listed"),
-    "500": ([Operation("start", 0, "a", 10, 500)], "no documented answer"),
+    "a list without a holder": ([A, Exchanged("list", 500, "", 510, 200)], "a stream that lives is not listed"),
+    "a list with a ghost": ([A, Exchanged("list", 9000, "", 9010, 200, names=("a",))], "a stream is listed"),
+    "500": ([Exchanged("start", 0, "a", 10, 500)], "no documented answer"),
     "nine seconds": ([start("a", 0, took=9000)], "too slow"),
 }
 
 
 @pytest.mark.parametrize(("operations", "said"), VIOLATIONS.values(), ids=VIOLATIONS)
 def test_what_cannot_have_happened_is_found_and_shown_in_as_few_calls_as_there_can_be(
-    operations: list[Operation], said: str
+    operations: list[Exchanged], said: str
 ) -> None:
-    noise = [start("z", -20_000), Operation("list", -9000, "", -8990, 200)]
+    noise = [start("z", -20_000), Exchanged("list", -9000, "", -8990, 200)]
     whole = history(*noise, *operations)
     assert (whole.wrong(operations[-1]) or "").startswith(said)
     assert [one for one in operations[:-1] if whole.wrong(one)] == []
     assert set(map(id, whole.shortest(operations[-1]))) <= set(map(id, operations))
 
 
-POSSIBLE: dict[str, tuple[list[Operation], dict[str, int]]] = {
+POSSIBLE: dict[str, tuple[list[Exchanged], dict[str, int]]] = {
     "two of two, and a third after a stop": ([A, B, stop(A, 150), C], {}),
     "a third while a stop is on its way": ([A, B, replace(stop(A, 190), answered=900), replace(C, answered=800)], {}),
     "a third after one ran out": ([A, B, start("c", 5200)], {}),
@@ -133,14 +133,14 @@ POSSIBLE: dict[str, tuple[list[Operation], dict[str, int]]] = {
         {},
     ),
     "an end by an operator that came before, by another clock": (
-        [Operation("end", -500, "a", -490, 204), A, renew(A, 900, status=410, reason="stopped")],
+        [Exchanged("end", -500, "a", -490, 204), A, renew(A, 900, status=410, reason="stopped")],
         {"skew_ms": 2000},
     ),
 }
 
 
 @pytest.mark.parametrize(("operations", "clocks"), POSSIBLE.values(), ids=POSSIBLE)
-def test_nothing_is_found_in_what_can_have_happened(operations: list[Operation], clocks: dict[str, int]) -> None:
+def test_nothing_is_found_in_what_can_have_happened(operations: list[Exchanged], clocks: dict[str, int]) -> None:
     whole = history(*operations, **clocks)
     assert [(str(one), whole.wrong(one)) for one in operations if whole.wrong(one)] == []
 

@@ -1,0 +1,54 @@
+"""Hundreds of verbs of one user, over a few ids: the store goes on agreeing with the rule, and no verb gets stuck."""
+
+import random
+from functools import partial
+from typing import Any
+
+import pytest
+
+from streams.rules import Admission, Hold, Lease, WhenFull
+from streams.storage.store import StreamStore
+from tests.conftest import LEASE_MS, NOW, Calls, asking, held
+from tests.engine.test_store_agrees_with_rule import outcome
+from tests.model import ModelStore
+
+pytestmark = pytest.mark.engine
+
+IDS = [f"d{number}" for number in range(13)]
+"""One more than there is room for endings of."""
+CALLS_AT_MOST = 2
+"""Of a verb that nobody races against."""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_history_of_one_user_goes_on_as_the_rule_says(
+    streams: StreamStore, user_id: str, calls: Calls, seed: int
+) -> None:
+    dice, model, now = random.Random(seed), ModelStore(streams.policy), NOW
+    holds: dict[str, list[Hold]] = {}
+    for number in range(300):
+        now += dice.choice([0, 1, 1, 7, 500, LEASE_MS // 3, LEASE_MS] if dice.random() < 0.3 else [1])
+        id = dice.choice(IDS)
+        hold = dice.choice(holds.get(id, [Hold(epoch=1, expires_at=now)])[-2:])
+        named = dict.fromkeys(dice.sample(IDS, dice.choice([0, 0, 1, 2])))
+        limit = {"limit": dice.randrange(5), "when_full": dice.choice(list(WhenFull))}
+        request = asking(id, now=now, replace=named)
+        verbs: dict[str, Any] = {
+            "start": lambda store, request=request, now=now: store.start(user_id, request, now=now),
+            "renew": lambda store, id=id, hold=hold, now=now: store.renew(user_id, id, hold=hold, now=now),
+            "stop": lambda store, id=id, hold=hold, now=now: store.stop(user_id, id, hold=hold, now=now),
+            "end": lambda store, id=id, now=now: store.stop(user_id, id, hold=None, now=now),
+            "end all": lambda store, id=id, now=now: store.end_all(user_id, keep=id, now=now),
+            "limit": lambda store, limit=limit, now=now: store.set_limit(user_id, **limit, now=now),
+            "clear": lambda store, now=now: store.clear_limit(user_id, now=now),
+        }
+        verb = dice.choices(list(verbs), [30, 20, 12, 24, 2, 3, 3])[0]
+        calls.made.clear()
+        act = verbs[verb]
+        result, expected = outcome(partial(act, streams)), outcome(partial(act, model))
+        assert result == expected, f"{number}: {verb} {id}"
+        assert len(calls.made) <= CALLS_AT_MOST, f"{number}: {verb} {id}"
+        lease = result.lease if isinstance(result, Admission) else result
+        if isinstance(lease, Lease):
+            holds.setdefault(id, []).append(held(lease))
+    assert streams.read(user_id, now=now) == model.read(user_id, now=now)
