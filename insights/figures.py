@@ -129,7 +129,7 @@ def denials_by_rule(population: Population) -> Rows:
 
 @figure("How long playbacks last", "length", "playbacks")
 def durations(population: Population) -> Rows:
-    """Playbacks that were admitted or took over in the period and were over by its end, by the time from start to end.
+    """Playbacks that began in the period and were over by its end, by the time from start to end.
     One that nobody stopped ended with its lease."""
     ended = [bar for bar in population.all_bars if population.is_in(bar.started_at) and bar.ended_at is not None]
     counts = Counter(bisect_right(LENGTHS, (bar.ended_at or 0) - (bar.started_at or 0)) for bar in ended)
@@ -231,7 +231,7 @@ def _levels_at_starts(bars: Sequence[Bar], population: Population) -> Iterator[i
     """For each start that took a slot: how many other streams were live, those that it evicted among them. Bars are in
     the order of their starts."""
     for place, bar in enumerate(bars):
-        if bar.started_at is None or bar.took_over or not population.is_in(bar.started_at):
+        if bar.started_at is None or bar.took_over or bar.is_grace or not population.is_in(bar.started_at):
             continue
         at, by = bar.started_at, f"stream {bar.id}"
         yield sum(

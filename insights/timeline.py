@@ -17,17 +17,21 @@ LIVE = "live"
 STARTS = ("admitted", "took-over")
 RENEWALS = ("renewed", "revived")
 ENDS = ("stopped", "ended")
+WITHOUT_THE_STORE = "grace-started"
+"""A start that DynamoDB did not know of, and then `grace-renewed`, `grace-admitted` or `grace-refused`."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Bar:
     """A playback: from its start (None: before the events that are known; `took_over` where it found its slot held by
-    its own id) to its end, and why it ended. Until then its lease lasts to `expires_at`, as far as is known."""
+    its own id; `is_grace` where DynamoDB did not answer) to its end, and why it ended. Until then its lease lasts to
+    `expires_at`, as far as is known."""
 
     id: str
     device_type: str | None = None
     started_at: int | None
     took_over: bool = False
+    is_grace: bool = False
     expires_at: int
     ended_at: int | None = None
     reason: str = LIVE
@@ -106,21 +110,21 @@ def playbacks(events: Iterable[EventOfUser], *, until: int) -> list[Bar]:
 
     for event in events:
         kind, at, id = event["kind"], int(event["at"]), str(event.get("id"))
-        if kind in STARTS:
+        if kind in (*STARTS, WITHOUT_THE_STORE):
             if (before := current.pop(id, None)) is not None:
                 if kind == "took-over":
                     _end(before, at, "taken-over", by=f"stream {id}")
                 else:
                     _end(before, min(at, before.expires_at), "expired")
             bar = Bar(id=id, device_type=event.get("deviceType"), started_at=at, expires_at=event["expiresAt"])
-            bar.took_over = kind == "took-over"
+            bar.took_over, bar.is_grace = kind == "took-over", kind == WITHOUT_THE_STORE
             current[id] = bar
             bars.append(bar)
-        elif kind in RENEWALS:
+        elif kind in (*RENEWALS, "grace-renewed", "grace-admitted"):
             if kind == "revived" and id in current:
                 current[id].gaps.append((min(at, current[id].expires_at), at))
             seen(id, event, event["expiresAt"])
-        elif kind in ENDS:
+        elif kind in (*ENDS, "grace-refused"):
             if id not in current and event["reason"] != "expired":
                 seen(id, event, at)
             if (bar_or_none := current.pop(id, None)) is not None:

@@ -24,6 +24,10 @@ KINDS = {
     "limit-cleared": "the limit went back to the default",
     "suspended": "suspended: the limit was set to 0",
     "forgotten": "everything kept of the user was dropped",
+    "grace-started": "{id} started by a grace lease: DynamoDB did not answer",
+    "grace-renewed": "{id} was renewed by its token alone: DynamoDB did not answer",
+    "grace-admitted": "{id} has its slot: DynamoDB answers again",
+    "grace-refused": "{id} lost its grace lease: DynamoDB answers again, and has no slot for it",
     "contended": "a request was given up: others wrote the same user's item all the while",
     "unavailable": "a request was given up: DynamoDB did not answer",
     "throttled": "a request was given up: more calls than the table takes",
@@ -40,7 +44,7 @@ def told(line: Timeline, *, zone: tzinfo = UTC) -> Iterator[str]:
     said = clock(zone)
     happened: list[tuple[int, list[str]]] = []
     for bar in line.bars:
-        if bar.started_at is not None:
+        if bar.started_at is not None and not bar.is_grace:
             until = f"lease until {said(bar.expires_at)}" if bar.ended_at is None else f"until {said(bar.ended_at)}"
             happened.append((bar.started_at, [f"{named(bar)} started, {until}"]))
         happened += [(at, [f"{named(bar)} was back after its lease had ended"]) for _, at in bar.gaps]
@@ -141,7 +145,7 @@ def why(bar: Bar) -> str:
 def other(event: EventOfUser) -> str:
     """An event that is neither a playback's nor a denial."""
     kind = str(event["kind"])
-    what = KINDS.get(kind, kind).format(limit=event.get("limit", "?"))
+    what = KINDS.get(kind, kind).format(limit=event.get("limit", "?"), id=event.get("id", "?"))
     return what + (f" by {event['by']}" if event.get("by") else "")
 
 

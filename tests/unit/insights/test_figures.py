@@ -47,7 +47,7 @@ class Watched:
 
 
 @dataclass
-class Person:
+class Watcher:
     """A user and what really happened: each second at most one thing."""
 
     name: str
@@ -82,7 +82,7 @@ class Truth:
 class World:
     """People whose players start, beat, stop, go silent and come back."""
 
-    people: list[Person]
+    people: list[Watcher]
     random: random.Random
     truth: Truth = field(default_factory=Truth)
 
@@ -94,7 +94,7 @@ class World:
             if second >= SINCE and person.live:
                 person.at_level[len(person.live)] += 1
 
-    def act(self, person: Person, second: int) -> None:
+    def act(self, person: Watcher, second: int) -> None:
         due = [id for id, play in person.live.items() if not play.is_silent and second - play.beat >= BEAT_SECONDS]
         late = [id for id, play in person.ghosts.items() if second - play.beat > 90]
         chance = self.random.random()
@@ -116,7 +116,7 @@ class World:
                 self.truth.over(play, play.expires, "expired")
             person.live, person.ghosts = {}, {}
 
-    def start(self, person: Person, id: str, second: int) -> None:
+    def start(self, person: Watcher, id: str, second: int) -> None:
         own, others = person.live.get(id), [other for other in person.live if other != id]
         replaced = others[:1] if self.random.random() < 0.1 else []
         level = len(others) - len(replaced)
@@ -151,14 +151,14 @@ class World:
             self.truth.over(ghost, ghost.expires, "expired")
         person.live[id] = Watched(second, playing.token, second + LEASE_SECONDS, second)
 
-    def beat(self, person: Person, id: str, second: int) -> None:
+    def beat(self, person: Watcher, id: str, second: int) -> None:
         play = person.live[id]
         play.token = service.renew(play.token, user_id=person.name, id=id, now=instant(second)).token
         play.expires, play.beat = second + LEASE_SECONDS, second
         if second >= SINCE:
             self.truth.active.add(person.name)
 
-    def revive(self, person: Person, id: str, second: int) -> None:
+    def revive(self, person: Watcher, id: str, second: int) -> None:
         play = person.ghosts.pop(id)
         try:
             play.token = service.renew(play.token, user_id=person.name, id=id, now=instant(second)).token
@@ -170,7 +170,7 @@ class World:
         if second >= SINCE:
             self.truth.active.add(person.name)
 
-    def stop(self, person: Person, id: str, second: int) -> None:
+    def stop(self, person: Watcher, id: str, second: int) -> None:
         play = person.live.pop(id)
         service.stop(play.token, user_id=person.name, id=id, now=instant(second))
         self.truth.over(play, second, "stopped")
@@ -188,7 +188,7 @@ def instant(second: int) -> int:
     return BEGAN + second * 1000
 
 
-def context(person: Person, second: int) -> Context:
+def context(person: Watcher, second: int) -> Context:
     return Context(user_id=person.name, now=instant(second))
 
 
@@ -199,9 +199,9 @@ def world() -> Iterator[World]:
     patch.setattr(service, "store", ModelStore(PLANS))
     patch.setattr(service.settings, "EVENT_SINKS", [f"{__name__}.tell"])  # type: ignore[attr-defined]
     told.clear()
+    when_full = (WhenFull.DENY, WhenFull.EVICT_OLDEST)
     people = [
-        Person(f"user-{number}", (PLANS, FAMILY)[number % 2], (WhenFull.DENY, WhenFull.EVICT_OLDEST)[number % 10 == 0])
-        for number in range(40)
+        Watcher(f"user-{number}", FAMILY if number % 2 else PLANS, when_full[number % 10 == 0]) for number in range(40)
     ]
     made = World(people, random.Random(18))
     for person in people:

@@ -76,6 +76,26 @@ def test_what_is_outside_of_the_time_line_plays_no_part() -> None:
     ]
 
 
+def test_a_playback_goes_on_through_an_outage() -> None:
+    started = {"expiresAt": AT + 70_000}
+    line = of(
+        event("admitted", 0, "tv"),
+        event("grace-renewed", 20, "tv", expiresAt=AT + 80_000),
+        event("grace-started", 10, "phone", **started),
+        event("grace-started", 10, "web", **started),
+        event("grace-admitted", 40, "phone", expiresAt=AT + 100_000),
+        event("grace-refused", 40, "web", reason="over-limit"),
+    )
+    assert bars(line) == [
+        ("tv", 0, 80, "expired"),
+        ("phone", 10, 100, "expired"),
+        ("web", 10, 40, "over-limit"),
+    ]
+    words = list(told(line))
+    assert "08:00:10  phone started by a grace lease: DynamoDB did not answer" in words
+    assert not any("phone started, until" in text for text in words)
+
+
 FULL = (event("admitted", 0, "tv"), event("admitted", 1, "phone"), denied(10, "web", ("tv", 60), ("phone", 61)))
 POSSIBLE: dict[str, tuple[tuple[dict[str, Any], ...], int | None, str | None]] = {
     "a stream stopped": ((event("stopped", 30, "phone", reason="stopped", by="player"),), 30, "phone"),
@@ -118,7 +138,7 @@ def test_a_time_line_is_told_in_words() -> None:
         event("stopped", 30, "phone", reason="stopped", by="player"),
         event("limit-set", 31, limit=5, by="key billing"),
         event("revived", 70, "tv"),
-        event("grace-admitted", 80, "x"),
+        event("unknown-plan", 80, "x"),
         until=100,
     )
     assert list(told(line)) == [
@@ -132,7 +152,7 @@ def test_a_time_line_is_told_in_words() -> None:
         "08:00:30  phone was over: stopped",
         "08:00:31  the limit was set to 5 by key billing",
         "08:01:10  tv was back after its lease had ended",
-        "08:01:20  grace-admitted",
+        "08:01:20  unknown-plan",
     ]
 
 
