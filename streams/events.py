@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from streams.rules import Lease
+from streams.rules import Lease, Metadata
 
 
 class EventFacts(TypedDict, total=False):
@@ -18,6 +18,7 @@ class EventFacts(TypedDict, total=False):
     user: str
     id: str
     deviceType: str | None
+    metadata: Metadata | None
     plan: str | None
     rule: str | None
     limit: int

@@ -112,7 +112,8 @@ def _start(context: Context, request: StartRequest) -> Playing:
     _tell_of_plans(context, request, admission.before, is_admitted=True)
     lease = admission.lease
     plan = store.policy.plans.get(request.entitlement.plan or admission.plan or "", store.policy).name
-    _record("took-over" if lease.took_over else "admitted", context.user_id, lease, now=context.now, plan=plan)
+    kind, metadata = "took-over" if lease.took_over else "admitted", dict(lease.metadata) or None
+    _record(kind, context.user_id, lease, now=context.now, plan=plan, metadata=metadata)
     for id, ending in admission.ended.items():
         by = ending.by and f"stream {ending.by}"
         _record_end(context, id, ending.reason, by=by, at=ending.at)
@@ -280,9 +281,9 @@ def _stop(context: Context, id: str, *, hold: Hold | None, by: str) -> Reason | 
     return reason
 
 
-def _record(kind: str, user_id: str, lease: Lease, *, now: int, plan: str | None = None) -> None:
-    device_type, expires_at = lease.device_type, lease.expires_at
-    events.record(kind, now=now, user=user_id, id=lease.id, deviceType=device_type, expiresAt=expires_at, plan=plan)
+def _record(kind: str, user_id: str, lease: Lease, *, now: int, **facts: Unpack[events.EventFacts]) -> None:
+    facts |= {"user": user_id, "id": lease.id, "deviceType": lease.device_type, "expiresAt": lease.expires_at}
+    events.record(kind, now=now, **facts)
 
 
 def _record_end(context: Context, id: str, reason: Reason, *, by: str | None, at: int | None = None) -> None:

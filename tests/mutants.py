@@ -21,6 +21,7 @@ CALLS, DEADLINE, GRACE = (
     "tests/unit/storage/test_deadline.py",
     "tests/unit/test_grace.py",
 )
+PLANS = "tests/engine/test_plans.py"
 OUTAGE, TOKENS, CLOCKS = "tests/faults/test_outage.py", "tests/unit/test_tokens.py", "tests/engine/test_clocks.py"
 ALL = ("tests/unit", "tests/engine", "tests/faults")
 
@@ -191,6 +192,98 @@ MUTANTS = (
         "if lease is None or lease.nonce != request.nonce:",
         "if True:",
         (REPEATS,),
+    ),
+    # Plans.
+    Mutant(
+        "a blind start forgets its rules",
+        STATEMENTS,
+        "has_room = size(ROW.leases) < min(limit, lowest)",
+        "has_room = size(ROW.leases) < limit",
+        (PLANS, AGREES),
+    ),
+    Mutant(
+        "a blind start under a limit of the user's own forgets its rules",
+        STATEMENTS,
+        "            has_room_of_its_own &= size(ROW.leases) < lowest\n",
+        "            pass\n",
+        (AGREES,),
+    ),
+    Mutant(
+        "a blind take-over is not asked whether it counts as before",
+        STATEMENTS,
+        "    may_start: Condition = is_as_before | has_room",
+        "    may_start: Condition = IS_LIVE | has_room",
+        (PLANS, AGREES),
+    ),
+    Mutant(
+        "a blind start does not ask which plan is stored",
+        STATEMENTS,
+        "    if name:\n",
+        "    if False:\n",
+        (PLANS, AGREES),
+    ),
+    Mutant(
+        "a rule counts one too few",
+        "streams/rules/plans.py",
+        "if group is not None and (group == own) is not bool(self.distinct):",
+        "if group is not None and len(places) < 1 and (group == own) is not bool(self.distinct):",
+        (RULES,),
+    ),
+    Mutant(
+        "a rule by value counts every value",
+        "streams/rules/plans.py",
+        "(group == own) is not bool(self.distinct)",
+        "(group == own or not self.distinct)",
+        (RULES,),
+    ),
+    Mutant(
+        "true is one",
+        "streams/rules/plans.py",
+        "return None if value is None else (isinstance(value, bool), value)",
+        "return value",
+        (RULES,),
+    ),
+    Mutant(
+        "a take-over is never judged by a rule",
+        DECISIONS,
+        "(own and took_over and rule.group(own) == group)",
+        "(own and took_over)",
+        (RULES, AGREES),
+    ),
+    Mutant(
+        "a pause is for ever",
+        DECISIONS,
+        "    if is_paused and plan.paused_ms:\n",
+        "    if False:\n",
+        (RULES,),
+    ),
+    Mutant(
+        "a relaxed token is good however many streams have come",
+        DECISIONS,
+        "    if pace and len(account.leases) > pace.among:",
+        "    if False:",
+        (RULES,),
+    ),
+    Mutant(
+        "a relaxed heartbeat does not ask how many streams have come",
+        STATEMENTS,
+        '        may_renew &= size(ROW.leases) <= value("among")\n',
+        "        pass\n",
+        (AGREES,),
+    ),
+    Mutant(
+        "a heartbeat that resumes leaves the stream paused",
+        STATEMENTS,
+        " & PAUSED_AT.does_not_exist()",
+        "",
+        (PLANS, AGREES),
+    ),
+    Mutant(
+        "leases are relaxed while one slot is free",
+        "streams/rules/plans.py",
+        "FREE_TO_RELAX = 2",
+        "FREE_TO_RELAX = 1",
+        (RULES,),
     ),
     # The store.
     Mutant(

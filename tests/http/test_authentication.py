@@ -364,6 +364,23 @@ def test_an_entitlement_counts_where_the_issuer_is_trusted_with_it(
     assert caller.entitlement.limit == limit
 
 
+@pytest.mark.parametrize(("is_trusted", "plan"), [(True, "family"), (False, None)], ids=["trusted", "not trusted"])
+def test_a_plan_counts_where_the_issuer_is_trusted_with_it(
+    shared_secret: Any, is_trusted: bool, plan: str | None
+) -> None:
+    shared_secret.AUTH_TRUST_STREAM_PLAN = is_trusted
+    caller = caller_of(token(stream_plan="family"))
+    assert caller is not None
+    assert caller.entitlement.plan == plan
+
+
+@pytest.mark.parametrize("plan", ["", "x" * 65, 5, True, ["family"], "é"], ids=str)
+def test_a_plan_that_is_no_name_is_refused(shared_secret: Any, plan: Any) -> None:
+    shared_secret.AUTH_TRUST_STREAM_PLAN = True
+    with pytest.raises(AuthenticationFailed):
+        caller_of(token(stream_plan=plan))
+
+
 @pytest.mark.parametrize("limit", [-1, 101, "5", 5.0, True, [5]], ids=str)
 def test_an_entitlement_that_is_no_limit_is_refused(shared_secret: Any, limit: Any) -> None:
     shared_secret.AUTH_TRUST_STREAM_LIMIT = True

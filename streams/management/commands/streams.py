@@ -65,5 +65,5 @@ def _row(lease: Lease, *, now: int) -> tuple[str, ...]:
         lease.device_name or lease.device_type or lease.device_id or "-",
         lease.stream_id,
         f"{in_words((now - lease.started_at) / 1000)} ago",
-        f"in {in_words((lease.expires_at - now) / 1000)}",
+        f"in {in_words((lease.expires_at - now) / 1000)}" + (", paused" if lease.paused_at else ""),
     )
