@@ -9,7 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +25,7 @@ def ready() -> Iterator[str]:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     django.setup()
     logging.disable(logging.CRITICAL)  # thousands of warnings that the store does not answer
+    from streams.errors import StoreUnavailable
     from streams.storage.store import create_table
     from streams_project.local_dynamodb import engine
     from tests.settings import ENGINE_PORT
@@ -33,7 +34,10 @@ def ready() -> Iterator[str]:
         if ENGINE_PORT:
             folder = Path(running.enter_context(TemporaryDirectory(prefix="dynamodb-")))
             running.enter_context(engine(folder, keep=False, port=ENGINE_PORT))
-        create_table()
+        for _ in range(10):  # an engine that has just started takes its time
+            with suppress(StoreUnavailable):
+                create_table()
+                break
         yield str(settings.DYNAMODB_ENDPOINT)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 
-from streams import service, tokens
+from streams import tokens
 from streams.rules import WhenFull
+from streams.storage.store import StreamStore
 from tests.conftest import asking
 
 GONE_MS = 5_000
@@ -20,6 +21,8 @@ class Scene:
     """A user, and what its players hold: the token of each stream, by id."""
 
     api: httpx.Client
+    store: StreamStore
+    """Around the proxy, and with time."""
     user_id: str
     asks_of: str = ""
     """Whose item the verb is about, when it is not the user's."""
@@ -51,16 +54,16 @@ class Scene:
             self.hold(id, ago_ms=1000)
 
     def ghost(self, id: str) -> None:
-        self.hold(id, ago_ms=service.store.policy.lease_ms + GONE_MS)
+        self.hold(id, ago_ms=self.store.policy.lease_ms + GONE_MS)
 
     def hold(self, id: str, *, ago_ms: int) -> None:
         now = time.time_ns() // 1_000_000 - ago_ms
-        lease = service.store.start(self.user_id, asking(id, now=now), now=now).lease
+        lease = self.store.start(self.user_id, asking(id, now=now), now=now).lease
         self.tokens[id], self.epochs[id] = tokens.issue(self.user_id, lease), lease.epoch
 
     def limit(self, limit: int, when_full: WhenFull = WhenFull.DENY) -> None:
         now = time.time_ns() // 1_000_000
-        service.store.set_limit(self.user_id, limit=limit, when_full=when_full, now=now)
+        self.store.set_limit(self.user_id, limit=limit, when_full=when_full, now=now)
 
 
 def room(scene: Scene) -> None:
@@ -91,7 +94,7 @@ def forgetful(scene: Scene) -> None:
     scene.live("a", "b")
     for id in "efghijklmnop":
         scene.hold(id, ago_ms=1000)
-        service.store.stop(scene.user_id, id, hold=None, now=time.time_ns() // 1_000_000)
+        scene.store.stop(scene.user_id, id, hold=None, now=time.time_ns() // 1_000_000)
 
 
 def taken_over(scene: Scene) -> None:
@@ -102,7 +105,8 @@ def taken_over(scene: Scene) -> None:
 
 def over(scene: Scene) -> None:
     room(scene)
-    service.stop(scene.tokens["a"], user_id=scene.user_id, id="a", now=time.time_ns() // 1_000_000)
+    hold = tokens.verify(scene.tokens["a"], user_id=scene.user_id, id="a").hold
+    scene.store.stop(scene.user_id, "a", hold=hold, now=time.time_ns() // 1_000_000)
 
 
 type Do = Callable[[Scene], httpx.Response]
