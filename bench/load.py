@@ -64,7 +64,8 @@ def _serving(endpoint: str) -> Iterator[tuple[str, psutil.Process]]:
             cwd=PROJECT,
             pass_fds=[listener.fileno()],
             env=environment(endpoint)
-            | {"ALLOWED_HOSTS": "127.0.0.1", "DJANGO_SETTINGS_MODULE": "streams_project.settings"},
+            | {"ALLOWED_HOSTS": "127.0.0.1", "DJANGO_SETTINGS_MODULE": "streams_project.settings"}
+            | {"MINT_INTERVAL_SECONDS": "0"},  # these players start one stream right after the other
         ) as process,
     ):
         try:

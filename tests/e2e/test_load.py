@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pytest
 
@@ -64,7 +63,6 @@ def test_refusals_are_told_by_verb_and_kind() -> None:
     ]
 
 
-@pytest.mark.skipif(find_spec("locust") is None, reason="Locust comes with bench/requirements.txt")
 def test_players_come_are_answered_and_leave(server_url: str) -> None:
     words = [sys.executable, "-m", "bench.crowd", server_url, "--rate", "10", "--seconds", "2"]
     done = subprocess.run(
