@@ -41,12 +41,13 @@ class InsightsCommand(BaseCommand):
         """The events of a user, or of all. Raises `CommandError`."""
         with in_sentences():
             if options["stage"]:
-                return self._of_stage(_stage(options["stage"]), since=since, until=until, user=user)
-            names = [None] if user is None else list(dict.fromkeys((user_in_logs(user), user)))
+                return self._of_stage(stage_of(options["stage"]), since=since, until=until, user=user)
             if options["events"] is None:
-                return [event for name in names for event in store.read(since=since, until=until, user=name)]
+                return kept_here(since=since, until=until, user=user)
             lines = list(cloudwatch.lines_in(_text(options["events"])))
-            return [event for name in names for event in store.read_lines(lines, since=since, until=until, user=name)]
+            return [
+                event for name in _names(user) for event in store.read_lines(lines, since=since, until=until, user=name)
+            ]
 
     def _of_stage(self, stage: Stage, *, since: int, until: int, user: str | None) -> list[KeptEvent]:
         logs = stage.client("logs")
@@ -57,6 +58,16 @@ class InsightsCommand(BaseCommand):
             self.stderr.write(cloudwatch.command(stage, names, since=since, until=until))
             lines = cloudwatch.messages_of(stage, names, since=since, until=until, logs=logs)
         return store.read_lines(lines, since=since, until=until)
+
+
+def kept_here(*, since: int, until: int, user: str | None) -> list[KeptEvent]:
+    """The events of this machine, of a user or of all."""
+    return [event for name in _names(user) for event in store.read(since=since, until=until, user=name)]
+
+
+def _names(user: str | None) -> list[str] | list[None]:
+    """What a user may be called in events: by the keyed hash, or, with `LOG_USER_IDS`, as they are."""
+    return [None] if user is None else list(dict.fromkeys((user_in_logs(user), user)))
 
 
 def now() -> int:
@@ -96,13 +107,6 @@ def instant(text: str, *, zone: tzinfo, now: int) -> int:
 
 def _ms(at: datetime) -> int:
     return round(at.timestamp() * 1000)
-
-
-def _stage(name: str) -> Stage:
-    try:
-        return stage_of(name)
-    except KeyError as exc:
-        raise CommandError(f"zappa_settings.json has no stage {exc}.") from exc
 
 
 def _text(name: str) -> str:

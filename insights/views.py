@@ -6,11 +6,9 @@ from typing import Any, NamedTuple, override
 
 from django.views.generic import TemplateView
 
-from insights import store
-from insights.sources import length, now
+from insights.sources import kept_here, length, now
 from insights.timeline import Timeline, timeline
 from insights.words import Scale, clock, named, refused, told, why
-from streams.audit import user_in_logs
 
 ROW, LEFT, WIDTH = 28, 160, 800
 """Sizes in the drawing."""
@@ -42,8 +40,7 @@ class WhyView(TemplateView):
         except ArgumentTypeError as exc:
             return super().get_context_data(**kwargs, **context | {"error": str(exc)})
         today = now()
-        names = dict.fromkeys((user_in_logs(user), user)) if user else {}
-        events = [event for name in names for event in store.read(since=today - back, until=today + 1, user=name)]
+        events = kept_here(since=today - back, until=today + 1, user=user) if user else []
         if events:
             first = min(int(event["at"]) for event in events)
             line = timeline(events, since=max(today - back, first - (today - first) // 20), until=today)

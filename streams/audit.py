@@ -1,14 +1,12 @@
 """What operators did: who, what, to whom, before and after. One log line each (`streams.audit`), by API and by command
 alike, which no `LOG_LEVEL` silences."""
 
-import hashlib
-import hmac
 import json
 import logging
-from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +25,5 @@ def user_in_logs(user_id: str, key: str | None = None) -> str:
     first of `LEASE_TOKEN_KEYS`."""
     if settings.LOG_USER_IDS and len(json.dumps(user_id)) <= IN_CLEAR_AT_MOST_CHARACTERS:
         return user_id
-    return "user-" + hmac.digest(_key(key or settings.LEASE_TOKEN_KEYS[0]), user_id.encode(), "sha256").hex()[:16]
-
-
-@cache
-def _key(secret: str) -> bytes:
-    return hashlib.sha256(b"streams.log" + secret.encode()).digest()
+    key = key or settings.LEASE_TOKEN_KEYS[0]
+    return "user-" + salted_hmac("streams.log", user_id, secret=key, algorithm="sha256").hexdigest()[:16]

@@ -45,24 +45,24 @@ def _flag(name: str, default: bool = False) -> bool:
     return _read(name, default, lambda text: words[text.lower()], "1 or 0")
 
 
+def _between[Number: (int, float)](
+    name: str, default: Number, low: int, high: int, kind: Callable[[str], Number], what: str
+) -> Number:
+    def convert(text: str) -> Number:
+        number = kind(text)
+        if not low <= number <= high:
+            raise ValueError(text)
+        return number
+
+    return _read(name, default, convert, f"{what} from {low} to {high}")
+
+
 def _whole(name: str, default: int, low: int, high: int) -> int:
-    def convert(text: str) -> int:
-        number = int(text)
-        if not low <= number <= high:
-            raise ValueError(text)
-        return number
-
-    return _read(name, default, convert, f"a whole number from {low} to {high}")
+    return _between(name, default, low, high, int, "a whole number")
 
 
-def _seconds(name: str, default: float, low: float, high: float) -> float:
-    def convert(text: str) -> float:
-        number = float(text)
-        if not low <= number <= high:
-            raise ValueError(text)
-        return number
-
-    return _read(name, default, convert, f"seconds from {low} to {high}")
+def _seconds(name: str, default: float, low: int, high: int) -> float:
+    return _between(name, default, low, high, float, "seconds")
 
 
 def _choice(name: str, *choices: str) -> str:

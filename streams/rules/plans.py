@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,7 +82,7 @@ class Rule:
         return list(places.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, so that what follows from it is worked out once
 class Policy:
     """A plan. A paused stream keeps its slot for `paused_ms`, or for as long as it sends heartbeats. The default one
     knows the others, by name, and how fast streams may start one after the other: `mint_burst` at once, then one every
@@ -98,22 +99,22 @@ class Policy:
     mint_burst: int = 1
     mint_interval_ms: int = 0
 
-    @property
+    @cached_property
     def longest_ms(self) -> int:
         """The longest that a lease may last, under any plan."""
         return max(max(plan.lease_ms, plan.relaxed_lease_ms or 0, plan.paused_ms or 0) for plan in self.all)
 
-    @property
+    @cached_property
     def all(self) -> tuple[Policy, ...]:
         """This plan and those that it knows."""
         return (self, *self.plans.values())
 
-    @property
+    @cached_property
     def is_paced(self) -> bool:
         """Whether a heartbeat may ask for another lease than the default plan's."""
         return any(plan.relaxed_lease_ms or plan.lease_ms != self.lease_ms for plan in self.all)
 
-    @property
+    @cached_property
     def ways_to_refuse(self) -> tuple[Rule, ...]:
         """The rules, and the limit as one without a name. It comes last: room that a rule needs is room for all."""
         return (*(self.rules if self.limit else ()), Rule(name="", limit=self.limit))

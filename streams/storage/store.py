@@ -246,7 +246,7 @@ class StreamStore:
 
     def read(self, user_id: str, *, now: int) -> Account:
         """The account as it is this moment (a consistent read); an empty one for a user nothing is kept of."""
-        item = self._send("GetItem", self._key(user_id) | {"ConsistentRead": True}).get("Item")
+        item = self._item(user_id)
         return _account(item) if item else rules.empty_account(now)
 
     def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:
@@ -326,8 +326,7 @@ class StreamStore:
 
     def _judge_what_is_read(self, user_id: str, *, now: int) -> Any:
         """In the place of a blind write: nothing is written yet, and this is what there is."""
-        item = self._send("GetItem", self._key(user_id) | {"ConsistentRead": True}).get("Item")
-        raise _LostRace(item)
+        raise _LostRace(self._item(user_id))
 
     def _write_anew[Outcome](self, user_id: str, seen: Account, *, then: Callable[[], Outcome], now: int) -> Outcome:
         """Bring an item of the first format to the present one, and go on."""
@@ -362,6 +361,9 @@ class StreamStore:
             name = plan.name if self.policy.plans and not granted.plan else None
             clauses.append((name, plan.limit if granted.limit is None else granted.limit, lowest, places))
         return tuple(clauses), values
+
+    def _item(self, user_id: str) -> Item | None:
+        return self._send("GetItem", self._key(user_id) | {"ConsistentRead": True}).get("Item")
 
     def _key(self, user_id: str) -> dict[str, Any]:
         return {"TableName": settings.DYNAMODB_TABLE, "Key": {"user_id": {"S": user_id}}}
