@@ -14,16 +14,15 @@ import re
 import statistics
 import subprocess
 import sys
-import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.scene import seed, start_of
+from bench.scene import seed, start_of, viewers
 from bench.worker import MEASURED_FROM_HERE
-from bench.workers import Figures, compared, median, progress
+from bench.workers import Figures, alone, compared, median, progress
 
 FIGURES = ("wall_ms", "cpu_ms", "memory_mib")
 WARM = 20
@@ -75,18 +74,14 @@ class Instances:
 
     def _run(self, peer: str, mode: str, *options: str, requests: int = 1) -> Figures:
         """One instance, with nothing from outside its folder: what `bench.worker` says, and its `log`."""
-        users = [str(uuid.uuid4()) for _ in range(requests)]
-        seed(self.client, users)
+        users = viewers(requests)
+        seed(self.client, [*users])
         folder = self.folders[peer]
-        program = (
-            f"import sys; sys.path.insert(0, {str(folder)!r}); sys.argv = ['worker', {peer!r}, {mode!r}]; "
-            "import runpy; runpy.run_module('bench.worker', run_name='__main__')"
-        )
         done = subprocess.run(
-            [*_bound_by_permissions(), sys.executable, "-I", "-S", *options, "-c", program],
+            [*_bound_by_permissions(), *alone(folder, peer, mode, options=options)],
             cwd=folder,
             env=self.environment,
-            input=json.dumps([start_of(user) for user in users]),
+            input=json.dumps([start_of(user, headers) for user, headers in users.items()]),
             capture_output=True,
             text=True,
             check=False,

@@ -7,14 +7,16 @@ lines' warm ratios on that engine instead of the embedded one."""
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from bench import growth, load, plots, report, warm
 from bench.cold import Instances
 from bench.engines import ENGINE, ENGINES
 from bench.packages import packaged
-from bench.peers import MODULES, NAMES, VARIANTS
+from bench.peers import MODULES, VARIANTS
 from bench.scene import connect, create_table, environment
 from bench.tls import terminated
 from bench.workers import Figures, Side, run_module
@@ -26,30 +28,34 @@ PEERS = ["bare", "service"] if QUICK else MODULES
 def measure() -> Figures:
     """All of it."""
     figures: Figures = {"machine": _machine(), "engine": ENGINE, "warm": {}}
-    for name in [ENGINE] if QUICK else ENGINES:
-        with ENGINES[name]() as endpoint:
-            create_table(connect(endpoint))
-            rounds, calls = (5, 40) if QUICK else (12, 80)
-            figures["warm"][name] = warm.measure(_sides(endpoint), rounds=rounds, calls=calls)
-            if name == ENGINE:
-                figures |= _fresh(endpoint)
-            if name == "dynamodb-local" and not QUICK:
-                figures |= _alone(endpoint)
+    with packaged(PEERS) as (folders, sizes):
+        figures["zip_mib"] = sizes
+        figures["has_cryptography"] = (folders["service"] / "cryptography").is_dir()
+        for name in [ENGINE] if QUICK else ENGINES:
+            with ENGINES[name]() as endpoint:
+                create_table(connect(endpoint))
+                rounds, calls = (5, 40) if QUICK else (12, 80)
+                figures["warm"][name] = warm.measure(_sides(endpoint, folders), rounds=rounds, calls=calls)
+                if name == ENGINE:
+                    figures |= _fresh(endpoint, folders)
+                if name == "dynamodb-local" and not QUICK:
+                    figures |= _alone(endpoint)
     return figures
 
 
-def _sides(endpoint: str) -> dict[str, Side]:
-    """The peers, and the service's variants."""
-    given = environment(endpoint)
-    variants = {name: Side(peer, given | more) for name, (peer, more) in VARIANTS.items()}
-    sides = {peer: Side(peer, given) for peer in PEERS} | variants
-    return {name: sides[name] for name in NAMES if name in sides}
+def _sides(endpoint: str, folders: Mapping[str, Path]) -> dict[str, Side]:
+    """The peers, and the service's variants, each as it ships."""
+    of: Mapping[str, tuple[str, str, dict[str, str]]] = {peer: (peer, peer, {}) for peer in PEERS} | VARIANTS
+    return {
+        name: Side(peer, environment(endpoint) | more, folders[package], is_package=True)
+        for name, (package, peer, more) in of.items()
+    }
 
 
-def _fresh(endpoint: str) -> Figures:
+def _fresh(endpoint: str, folders: Mapping[str, Path]) -> Figures:
     """Cold starts and resumes, over plain HTTP and over TLS."""
     client, rounds = connect(endpoint), 5 if QUICK else 15
-    with packaged(PEERS) as (folders, sizes), terminated(endpoint) as (secure, authorities):
+    with terminated(endpoint) as (secure, authorities):
         plain = Instances(folders, client, environment(endpoint))
         tls = Instances(folders, client, environment(secure) | {"AWS_CA_BUNDLE": authorities})
         return {
@@ -58,8 +64,6 @@ def _fresh(endpoint: str) -> Figures:
             "resumed": plain.resumed(rounds=rounds),
             "resumed_tls": tls.resumed(rounds=rounds),
             "imports": {} if QUICK else plain.imports(rounds=5),
-            "zip_mib": sizes,
-            "has_cryptography": (folders["service"] / "cryptography").is_dir(),
         }
 
 

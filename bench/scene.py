@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
-import jwt
 
 from bench.events import event
 
@@ -104,6 +103,8 @@ def _write(client: Any, table: str, writes: list[dict[str, Any]]) -> None:
 
 def as_viewer(user_id: str) -> dict[str, str]:
     """The headers of a viewer's request."""
+    import jwt  # which no peer's package has but the service's
+
     claims = {"sub": user_id, "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 3600}
     return {"Authorization": f"Bearer {jwt.encode(claims, SECRET)}"}
 
@@ -118,30 +119,38 @@ def staged(
     held: int | None = None,
     limit: int | None = None,
     table: str = TABLE,
+    given: dict[str, dict[str, str]] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """So many requests of a verb, each of another user, with all that must be there before them; the rows go again, so
-    that the table stays as large as it is. `held`: slots that others of the user's streams hold."""
+    that the table stays as large as it is. `held`: slots that others of the user's streams hold. `given`: the users,
+    each with the headers of its requests."""
     if held is None:
         held = LIMIT if verb == "denial" else 0
-    users = [str(uuid.uuid4()) for _ in range(number)]
-    seed(client, users, held=held, limit=limit, table=table)
-    yield [_request(verb, user, handler) for user in users]
+    users = viewers(number) if given is None else given
+    seed(client, [*users], held=held, limit=limit, table=table)
+    yield [_request(verb, user, headers, handler) for user, headers in users.items()]
     _write(client, table, [{"DeleteRequest": {"Key": {"user_id": {"S": user}}}} for user in users])
 
 
-def start_of(user: str) -> dict[str, Any]:
+def viewers(number: int) -> dict[str, dict[str, str]]:
+    """So many new users, each with the headers of its requests."""
+    users = [str(uuid.uuid4()) for _ in range(number)]
+    return {user: as_viewer(user) for user in users}
+
+
+def start_of(user: str, headers: dict[str, str]) -> dict[str, Any]:
     """A viewer's start."""
-    return event("POST", f"/users/{user}/streams", {"streamId": "456"}, as_viewer(user))
+    return event("POST", f"/users/{user}/streams", {"streamId": "456"}, headers)
 
 
-def _request(verb: str, user: str, handler: Handler) -> dict[str, Any]:
+def _request(verb: str, user: str, headers: dict[str, str], handler: Handler) -> dict[str, Any]:
     """One request of a verb; a stream that it is about is started first."""
-    start = start_of(user)
+    start = start_of(user, headers)
     if verb in ("start", "denial"):
         return start
     stream = json.loads(handler(start, None)["body"])
     url, token = f"/users/{user}/streams/{stream['id']}", {"token": stream.get("token", "none")}
     if "token" in stream and not PLAYERS_STOP_BY_POST:
         method, path = ("POST", f"{url}/heartbeat") if verb == "renew" else ("DELETE", url)
-        return event(method, path, token, as_viewer(user))
+        return event(method, path, token, headers)
     return event("POST", f"{url}/{'heartbeat' if verb == 'renew' else 'stop'}", token, {})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.engines import PROJECT
+from bench.scene import viewers
 
 Figures = dict[str, Any]
 Times = list[tuple[float, float]]
@@ -17,21 +18,31 @@ Times = list[tuple[float, float]]
 
 
 class Side(NamedTuple):
-    """What is measured warm: a peer, all that it finds in its environment, and the checkout that it is of."""
+    """What is measured warm: a peer, all that it finds in its environment, and the checkout that it is of, or its
+    unzipped package."""
 
     peer: str
     environment: dict[str, str]
     checkout: Path = PROJECT
+    is_package: bool = False
+
+    @property
+    def command(self) -> list[str]:
+        """Its `bench.worker`."""
+        if self.is_package:
+            return alone(self.checkout, self.peer)
+        return [sys.executable, "-m", "bench.worker", self.peer]
 
 
 class Worker:
     """A running `bench.worker`."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, process: subprocess.Popen[str], *, is_package: bool = False) -> None:
+        self._process, self._is_package = process, is_package
 
-    def measure(self, **asked: Any) -> Times:
-        """The times of so many calls (`verb`, `number`, … as `bench.scene.staged` has them)."""
+    def measure(self, *, number: int, **asked: Any) -> Times:
+        """The times of so many calls (`verb`, … as `bench.scene.staged` has them)."""
+        asked |= {"number": number} | ({"given": viewers(number)} if self._is_package else {})
         assert self._process.stdin
         assert self._process.stdout
         print(json.dumps(asked), file=self._process.stdin, flush=True)
@@ -48,7 +59,7 @@ def running[Name](sides: Mapping[Name, Side]) -> Iterator[dict[Name, Worker]]:
         workers = {}
         for name, side in sides.items():
             process = subprocess.Popen(
-                [sys.executable, "-m", "bench.worker", side.peer],
+                side.command,
                 cwd=side.checkout,
                 env=side.environment,
                 text=True,
@@ -56,8 +67,17 @@ def running[Name](sides: Mapping[Name, Side]) -> Iterator[dict[Name, Worker]]:
                 stdout=subprocess.PIPE,
             )
             stack.enter_context(process)  # waits for it, when its standard input is closed
-            workers[name] = Worker(process)
+            workers[name] = Worker(process, is_package=side.is_package)
         yield workers
+
+
+def alone(folder: Path, *arguments: str, options: Sequence[str] = ()) -> list[str]:
+    """The command that runs `bench.worker` with nothing from outside an unzipped package."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(folder)!r}); sys.argv = {['worker', *arguments]!r}; "
+        "import runpy; runpy.run_module('bench.worker', run_name='__main__')"
+    )
+    return [sys.executable, "-I", "-S", *options, "-c", program]
 
 
 def median(times: Times) -> tuple[float, float]:
