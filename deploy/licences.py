@@ -23,8 +23,8 @@ drf-spectacular-sidecar brings Swagger UI (Apache-2.0, its licence beside it).
 BUNDLED = """
 ## Inside the wheels
 
-pycurl's wheel brings the libraries that libcurl is made of, and cryptography's has OpenSSL (Apache-2.0) and Rust crates
-compiled in. [dependencies.md](dependencies.md) says how to hear of their vulnerabilities.
+pycurl's wheel brings the libraries that libcurl is made of, orjson's has Rust crates compiled in, and cryptography's
+OpenSSL (Apache-2.0) and Rust crates. [dependencies.md](dependencies.md) says how to hear of their vulnerabilities.
 
 | File | Library | License |
 |---|---|---|

@@ -33,8 +33,8 @@ from deploy.wheels import PROJECT, wheels
 OURS = ("streams", "streams_project", "clients/web", "docs/plans")
 DISTRIBUTIONS = (
     "apig-wsgi", "asgiref", "botocore", "django", "django-cors-headers", "djangorestframework",
-    "drf-spectacular-sidecar", "jmespath", "pybreaker", "pycurl", "pyjwt", "pynamodb", "python-dateutil", "six",
-    "sqlparse", "urllib3", "whitenoise",
+    "drf-spectacular-sidecar", "jmespath", "orjson", "pybreaker", "pycurl", "pyjwt", "pynamodb", "python-dateutil",
+    "six", "sqlparse", "urllib3", "whitenoise",
     "boto3", "durationpy", "markupsafe", "s3transfer", "werkzeug", "zappa",  # Zappa's handler and what it imports
 )  # fmt: skip
 FOR_PUBLISHED_KEYS = ("cffi", "cryptography")

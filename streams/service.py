@@ -39,6 +39,7 @@ from streams.storage.store import StreamStore
 
 store = StreamStore(policy=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None)
 
+ASKED = [one.name for one in fields(Asked)]
 REFUSALS: Mapping[type[StreamsError], str] = {
     StreamLimitReached: "denied",
     TooManyStarts: "too-many-starts",
@@ -226,13 +227,11 @@ def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> L
     """Override the plan, limit and `when_full` of one user, from the next start on; what is not given is the plan's.
     Live streams stay, unless the surplus is to end: the listing has it."""
     with _recording_refusals(context.now, user=context.user_id):
-        before = store.set_limit(context.user_id, **given, end_surplus=end_surplus, now=context.now)
-    account = before or rules.empty_account(context.now)
-    after = rules.override(account, **given, end_surplus=end_surplus, now=context.now, policy=store.policy)
+        before, after = store.set_limit(context.user_id, **given, end_surplus=end_surplus, now=context.now)
     policy = after.policy(store.policy)
     kind, plan = "limit-set" if policy.limit else "suspended", given.get("plan")
     events.record(kind, now=context.now, user=context.user_id, limit=policy.limit, plan=plan, by=context.operator)
-    ended = [lease for lease in account.live(context.now) if lease.id not in after.leases]
+    ended = [lease for lease in before.live(context.now) if lease.id not in after.leases]
     for lease in ended:
         _record_end(context, lease.id, after.ended[lease.id].reason, by=context.operator)
     surplus = ended if end_surplus else None
@@ -309,7 +308,7 @@ def _account(context: Context) -> Account:
 
 def _request(context: Context, asked: Asked) -> StartRequest:
     return StartRequest(
-        **{one.name: getattr(asked, one.name) for one in fields(Asked)},
+        **{name: getattr(asked, name) for name in ASKED},
         epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
         nonce=secrets.token_urlsafe(4),
         entitlement=context.entitlement,

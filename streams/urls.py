@@ -45,14 +45,14 @@ def _routes() -> Iterator[URLPattern]:
 
 urlpatterns = [*_routes()]
 if settings.BROWSABLE_API:
-    from django.views.generic import TemplateView
+    from django.views.generic import RedirectView, TemplateView
 
-    from streams.browsable.views import HomeView, OpenAPIView
+    from streams.browsable.views import OpenAPIView
 
     console = TemplateView.as_view(template_name="streams/console.html")
     docs = TemplateView.as_view(template_name="streams/docs.html")
     urlpatterns += [
-        path("", HomeView.as_view(), name="home"),
+        path("", RedirectView.as_view(pattern_name="console", http_method_names=["get", "head"]), name="home"),
         path("openapi.json", OpenAPIView.as_view(), name="openapi"),
         *(path(f"docs{slash}", docs, name="docs") for slash in ("/", "")),
         *(path(f"console{slash}", console, name="console") for slash in ("/", "")),

@@ -99,7 +99,7 @@ class UserView(APIView):
     def parse(self, shape: type[PlayerSerializer]) -> dict[str, Any]:
         """The body, checked. Its serializer is made once for each shape, since making one copies every field, a tenth
         of a request; a run of its validation keeps nothing of a request."""
-        return dict(_serializer(shape).run_validation(self.request.data))
+        return dict(serializer_of(shape).run_validation(self.request.data))
 
     def place(self, id: str) -> str:
         """The path of a stream of this user, under whatever path the service is mounted at."""
@@ -328,7 +328,8 @@ def unknown_url(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 @cache
-def _serializer(shape: type[PlayerSerializer]) -> PlayerSerializer:
+def serializer_of(shape: type[PlayerSerializer]) -> PlayerSerializer:
+    """The one serializer of its shape that this process has."""
     return shape()
 
 

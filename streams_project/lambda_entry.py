@@ -16,12 +16,14 @@ ZAPPA = LambdaHandler()
 """It puts the stage's variables into the environment and loads the application, in this order."""
 
 from django.conf import settings  # noqa: E402
+from django.utils.module_loading import import_string  # noqa: E402
 
 from streams import service  # noqa: E402
 from streams.errors import StoreUnavailable  # noqa: E402
 from streams.models import UserStreams  # noqa: E402
 from streams.rules import StartRequest  # noqa: E402
 from streams.serializers import StartSerializer  # noqa: E402
+from streams.views import serializer_of  # noqa: E402
 from streams_project.wsgi import Application, Environ, application  # noqa: E402
 
 BACK_ENDS = "/back-end"
@@ -41,7 +43,7 @@ def _unambiguous_headers(event: Event) -> Event:
     return {
         kind: {name: value for name, value in event[kind].items() if "_" not in name}
         for kind in ("headers", "multiValueHeaders")
-        if event.get(kind)
+        if "_" in "".join(event.get(kind) or ())
     }
 
 
@@ -96,7 +98,7 @@ def _is_under(prefix: str, path: str) -> bool:
     return path == prefix or path.startswith(f"{prefix}/")
 
 
-_http = make_lambda_handler(_mounted(application), binary_support=True)
+_http = make_lambda_handler(_mounted(application), binary_support=settings.BROWSABLE_API)  # the pages' images
 
 
 def _unreached(operation: str, arguments: object) -> NoReturn:
@@ -114,7 +116,9 @@ def _warm_up() -> None:
         heartbeat = {"path": "/users/warm-up/streams/warm-up/heartbeat", "body": '{"token": "not:one"}'}
         _http(request | {"httpMethod": "POST", **heartbeat}, None)
     _ = UserStreams._get_connection().connection.client
-    StartSerializer(data={"streamId": "warm-up"}).is_valid()
+    serializer_of(StartSerializer).run_validation({"streamId": "warm-up"})
+    for sink in settings.EVENT_SINKS:
+        import_string(sink)
     start = StartRequest(id="warm-up", stream_id="warm-up", epoch=1, nonce="")
     with suppress(StoreUnavailable):
         replace(service.store, call=_unreached).start("warm-up", start, now=0)

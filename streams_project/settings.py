@@ -336,7 +336,7 @@ WHITENOISE_USE_FINDERS = True
 REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["streams.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
-        "rest_framework.renderers.JSONRenderer",
+        "streams.renderers.JSONRenderer",
         *(["streams.browsable.renderers.PageRenderer"] if BROWSABLE_API else []),
     ],
     "DEFAULT_AUTHENTICATION_CLASSES": [

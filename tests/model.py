@@ -44,14 +44,14 @@ class ModelStore:
     def forget(self, user_id: str, *, now: int) -> None:
         self.accounts.pop(user_id, None)
 
-    def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:
-        known, before = self.accounts.get(user_id), self.read(user_id, now=now)
+    def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> tuple[Account, Account]:
+        before = self.read(user_id, now=now)
         override = {"limit": None, "plan": None, "when_full": None} | given
         after = rules.override(before, **override, end_surplus=end_surplus, now=now, policy=self.policy)
         if after is not before:
             self.accounts[user_id] = after
-        return known
+        return before, after
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
-        before = self.set_limit(user_id, now=now)
-        return before if before and (before.limit, before.plan, before.when_full) != (None, None, None) else None
+        before, _ = self.set_limit(user_id, now=now)
+        return before if (before.limit, before.plan, before.when_full) != (None, None, None) else None

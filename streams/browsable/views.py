@@ -1,7 +1,6 @@
-"""Where people begin, and the API's description for programs."""
+"""The API's description for programs."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from django.views import View
 
 from streams.browsable.renderers import DOCUMENT
@@ -13,11 +12,3 @@ class OpenAPIView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The OpenAPI 3.1 document."""
         return HttpResponse(DOCUMENT.read_bytes(), content_type="application/json")
-
-
-class HomeView(View):
-    """Where the service is mounted, which is where a person begins."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """The console."""
-        return HttpResponseRedirect(reverse("console"))

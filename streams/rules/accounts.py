@@ -122,11 +122,10 @@ class Account:
         default, which stands in for one that is not known; and its limit by the entitlement, else the stored one."""
         plan = default.plans.get(entitlement.plan or self.plan or "", default)
         limits = (entitlement.limit, self.limit, plan.limit)
-        return replace(
-            plan,
-            limit=next(limit for limit in limits if limit is not None),
-            when_full=self.when_full or plan.when_full,
-        )
+        limit = next(limit for limit in limits if limit is not None)
+        when_full = self.when_full or plan.when_full
+        is_as_it_is = (limit, when_full) == (plan.limit, plan.when_full)
+        return plan if is_as_it_is else replace(plan, limit=limit, when_full=when_full)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

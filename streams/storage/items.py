@@ -123,7 +123,7 @@ def lease_of(item: Item, id: str) -> Lease | None:
 
 def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
     """A stored lease."""
-    fields = {LEASE_OF[short]: value for short, value in plain(item).items() if short in LEASE_OF}
+    fields = {LEASE_OF[short]: plain(value) for short, value in item["M"].items() if short in LEASE_OF}
     if fields.get("device_id") is True:
         fields["device_id"] = id
     entitlement = Entitlement(fields.pop("entitlement", None), fields.pop("entitled_plan", None))
@@ -168,7 +168,7 @@ def _override(item: Item) -> dict[str, Any]:
 
 
 def _ending(item: Item) -> Ending:
-    fields = {ENDING_OF[short]: value for short, value in plain(item).items() if short in ENDING_OF}
+    fields = {ENDING_OF[short]: plain(value) for short, value in item["M"].items() if short in ENDING_OF}
     reason = REASON_OF.get(fields["reason"], Reason.STOPPED)
     is_suspension = reason is Reason.EVICTED and "by" not in fields
     return Ending(**fields | {"reason": Reason.SUSPENDED if is_suspension else reason})

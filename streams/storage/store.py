@@ -120,7 +120,8 @@ class StreamStore:
                 )
             )
             own = _reading(items.lease_of, before, request.id)
-            lease = replace(lease, prior_expires_at=own.expires_at if own else 0)
+            if own:
+                lease = replace(lease, prior_expires_at=own.expires_at)
             if not (self.is_shadowed or self.policy.is_paced):
                 return Admission(lease=lease, plan=before.get("plan", {}).get("S"))
             found = _account(before)
@@ -249,32 +250,31 @@ class StreamStore:
         item = self._item(user_id)
         return _account(item) if item else rules.empty_account(now)
 
-    def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> Account | None:
-        """As `rules.override`, from the next start on. The account before, None when there was none."""
+    def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> tuple[Account, Account]:
+        """As `rules.override`, from the next start on. The account before, empty when there was none, and after."""
         options = {"limit": None, "plan": None, "when_full": None, **given, "end_surplus": end_surplus}
 
         mine: list[tuple[Account, Account]] = []
         """What this call has written, perhaps, and what was there before."""
 
-        def judge(account: Account) -> tuple[Account, Account]:
+        def judge(account: Account) -> tuple[tuple[Account, Account], Account]:
             after = rules.override(account, **options, now=now, policy=self.policy)
             mine.append((account, after))
-            return account, after
+            return mine[-1], after
 
-        def written(account: Account) -> Account | None:
+        def written(account: Account) -> tuple[Account, Account] | None:
             for before, after in mine:
                 new = after.ended.items() - before.ended.items()
                 if account == after or (new and new <= account.ended.items()):
-                    return before
+                    return before, after
             return None
 
-        before = self._write(user_id, judge, written=written, now=now)
-        return None if before == rules.empty_account(now) else before
+        return self._write(user_id, judge, written=written, now=now)
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
         """Go back to the default. The account before, None when nothing was cleared."""
-        before = self.set_limit(user_id, now=now)
-        return before if before and items.override_item(before) else None
+        before, _ = self.set_limit(user_id, now=now)
+        return before if items.override_item(before) else None
 
     def is_empty(self) -> bool:
         """Whether nothing is kept of any user."""

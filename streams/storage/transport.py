@@ -13,7 +13,6 @@ Sources: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Progra
 https://curl.se/libcurl/c/CURLOPT_AWS_SIGV4.html, https://curl.se/libcurl/c/threadsafe.html
 """
 
-import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,6 +21,7 @@ from threading import Lock
 from typing import Any, override
 
 import botocore
+import orjson
 import pycurl
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -108,10 +108,10 @@ class CurlClient:
     def _make_api_call(self, operation_name: str, operation_kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """One operation and its answer, both in DynamoDB's JSON. The name is that of botocore's method, which PynamoDB
         calls."""
-        status, body = self._post(operation_name, json.dumps(operation_kwargs).encode())
+        status, body = self._post(operation_name, orjson.dumps(operation_kwargs))
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):
+            answer = orjson.loads(body)
+        except ValueError:
             answer = None
         if not isinstance(answer, dict):
             raise NotAnAnswer(operation=operation_name, status=status, body=repr(body[:200]))

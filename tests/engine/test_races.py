@@ -38,10 +38,10 @@ VERBS: dict[str, Verb] = {
     "stop of all but one": lambda store, user, holds, now, by: store.end_all(user, keep="c", now=now),
     "limit lowered": lambda store, user, holds, now, by: store.set_limit(
         user, limit=1, when_full=WhenFull.DENY, now=now
-    ),
+    )[0],
     "limit raised": lambda store, user, holds, now, by: store.set_limit(
         user, limit=9, when_full=WhenFull.EVICT_OLDEST, now=now
-    ),
+    )[0],
     "limit cleared": lambda store, user, holds, now, by: store.clear_limit(user, now=now),
 }
 SCENES = {

@@ -164,7 +164,7 @@ def test_any_history_of_stops_of_one_user_can_go_on(streams: StreamStore, user_i
 
 Set = Callable[[StreamStore, str, int], Any]
 OPERATORS: dict[str, Set] = {
-    "set": lambda store, user, now: store.set_limit(user, limit=9, when_full=WhenFull.DENY, now=now),
+    "set": lambda store, user, now: store.set_limit(user, limit=9, when_full=WhenFull.DENY, now=now)[0],
     "clear": lambda store, user, now: store.clear_limit(user, now=now),
 }
 

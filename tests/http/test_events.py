@@ -36,9 +36,9 @@ def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [json.loads(line) for line in lines]
     for line, event in zip(lines, found, strict=True):
         SCHEMA.validate(event)
-        assert len(line) < 1300, "with its metrics"
+        assert len(line.encode()) < 1300, "with its metrics"
         del event["_aws"], event["Table"]
-        assert len(json.dumps(event, separators=(",", ":"))) < 1024
+        assert len(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()) < 1024
     return found
 
 
