@@ -84,6 +84,13 @@ def wanted_of(stage: Stage, flags: Mapping[str, Any] | None = None, files: Path 
     said |= {name: value for name, value in (flags or {}).items() if value not in (None, [], ())}
     if unknown := sorted(set(said) - NAMES):
         raise ValueError(f"{path.name} names {', '.join(unknown)}, which is none of {', '.join(sorted(NAMES))}.")
+    zappas = stage.settings.get("lambda_concurrency")
+    if zappas not in (None, said.get("concurrency", zappas)):
+        raise ValueError(
+            f"The concurrency is to be {said['concurrency']}, and lambda_concurrency of the stage is {zappas}: each "
+            "deployment would undo the other. Take one of the two away."
+        )
+    said |= {} if zappas is None else {"concurrency": zappas}
     for name, value in said.items():
         fits, what = FITS[name]
         if not fits(value):

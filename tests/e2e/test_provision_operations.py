@@ -286,6 +286,14 @@ def test_a_flag_goes_before_the_file_for_one_run(tmp_path: Path) -> None:
     assert wanted_of(STAGE, {"rate": 7.0, "burst": None}, files=folder).rate == 7
 
 
+def test_instances_that_zappas_own_settings_reserve_are_not_reserved_otherwise(tmp_path: Path) -> None:
+    stage = Stage("test", {"lambda_concurrency": 20})
+    assert wanted_of(stage, files=a_file(tmp_path, "viewers = 18000")).concurrency == 20
+    assert wanted_of(stage, files=a_file(tmp_path, "concurrency = 20")).concurrency == 20
+    with pytest.raises(ValueError, match="is to be 50, and lambda_concurrency of the stage is 20"):
+        wanted_of(stage, {"concurrency": 50}, files=tmp_path)
+
+
 def test_a_name_that_means_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"test\.toml names viwers, which is none of"):
         wanted_of(STAGE, files=a_file(tmp_path, "viwers = 5"))
