@@ -10,8 +10,8 @@ from rest_framework.permissions import AllowAny
 from streams.parsers import PlainTextJSONParser, StrictJSONParser
 from streams.views import AccountView, EdgeKeysView, HealthView, LimitView, PlansView, ReadyView, StreamViewSet
 
-BY_TOKEN: dict[str, Any] = {"authentication_classes": (), "permission_classes": (AllowAny,)}
-"""The token in the body is the credential; no other is looked at, so that none that has expired is in the way."""
+OPEN: dict[str, Any] = {"authentication_classes": (), "permission_classes": (AllowAny,)}
+"""No credential is looked at, so that none that has expired is in the way. A player's is the token in the body."""
 
 of_a_user = {
     "": ("account", AccountView.as_view()),
@@ -23,10 +23,10 @@ of_a_user = {
         "stream-detail",
         StreamViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
     ),
-    "/streams/<str:id>/heartbeat": ("stream-heartbeat", StreamViewSet.as_view({"post": "heartbeat"}, **BY_TOKEN)),
+    "/streams/<str:id>/heartbeat": ("stream-heartbeat", StreamViewSet.as_view({"post": "heartbeat"}, **OPEN)),
     "/streams/<str:id>/stop": (
         "stream-stop",
-        StreamViewSet.as_view({"post": "stop"}, **BY_TOKEN, parser_classes=(StrictJSONParser, PlainTextJSONParser)),
+        StreamViewSet.as_view({"post": "stop"}, **OPEN, parser_classes=(StrictJSONParser, PlainTextJSONParser)),
     ),
     "/limit": ("limit", LimitView.as_view()),
 }
@@ -38,9 +38,9 @@ def _routes() -> Iterator[URLPattern]:
             yield path(f"users/<str:user_id>{place}{slash}", view, name=name)
             yield path(f"me{place}{slash}", view, name=f"my-{name}")
         yield path(f"plans{slash}", PlansView.as_view(), name="plans")
-        yield path(f".well-known/jwks.json{slash}", EdgeKeysView.as_view(), name="edge-keys")
-        yield path(f"healthz{slash}", HealthView.as_view(), name="healthz")
-        yield path(f"readyz{slash}", ReadyView.as_view(), name="readyz")
+        yield path(f".well-known/jwks.json{slash}", EdgeKeysView.as_view(**OPEN), name="edge-keys")
+        yield path(f"healthz{slash}", HealthView.as_view(**OPEN), name="healthz")
+        yield path(f"readyz{slash}", ReadyView.as_view(**OPEN), name="readyz")
 
 
 urlpatterns = [*_routes()]

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 from django.utils.http import http_date
 from rest_framework.exceptions import NotAuthenticated
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -285,9 +284,6 @@ class PlansView(APIView):
 class HealthView(APIView):
     """Whether the process serves."""
 
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-
     def get(self, request: Request) -> Response:
         """Whether the process serves.
 
@@ -299,9 +295,6 @@ class HealthView(APIView):
 class EdgeKeysView(APIView):
     """The public keys of edge tokens."""
 
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-
     def get(self, request: Request) -> Response:
         """The keys that edge tokens verify with.
 
@@ -312,9 +305,6 @@ class EdgeKeysView(APIView):
 
 class ReadyView(APIView):
     """Whether the process can do its work."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
 
     def get(self, request: Request) -> Response:
         """Whether DynamoDB answers for the table."""
