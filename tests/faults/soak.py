@@ -2,8 +2,9 @@
 
     SECONDS=600 USERS=2000 FAULTS=1 DEBUG=1 python -m tests.faults.soak
 
-Players start, zap, replace, pause, crash, sleep and stop; operators end streams and change limits. Every answer is held
-to the user's history (`history.py`). It ends at the first answer that cannot be, with as few calls as show it.
+Players start, zap, replace, pause, crash, sleep and stop; operators end streams and change limits and plans
+(`soak.toml`). Every answer is held to the user's history (`history.py`). It ends at the first answer that cannot be,
+with as few calls as show it.
 """
 
 import http.client
@@ -14,10 +15,12 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,8 @@ LATE_SECONDS = 1.5
 ACTIVE_AT_ONCE = 12
 """Players at once: with all users' calls spread over the time, few would meet another of the same user."""
 IDS = ("tv", "phone", "web", "car")
+"""Devices, each of a type of that name."""
+PLANS = Path(__file__).with_name("soak.toml")
 FAULTS: Mapping[str, float] = {
     "reset before": 3,
     "reset after": 3,
@@ -88,7 +93,7 @@ class Soak:
         try:
             while not self.is_over:
                 # A few people at a time, whom the other threads meet too.
-                place = int(time.monotonic() / 3) * 4 % self.users
+                place = int(time.monotonic() / 3) % self.users
                 person = self.people[(place + dice.randrange(4)) % self.users]
                 try:
                     self.act(person, dice.choice(services), dice)
@@ -137,7 +142,7 @@ class Soak:
         """Write the answer down, and do what a player does with it."""
         it.answered, it.status = now_ms(), status
         if "expiresAt" in answer:
-            it.expires_at = _ms(answer["expiresAt"])
+            it.expires_at, it.paused_at = _ms(answer["expiresAt"]), _ms(answer["pausedAt"])
         if it.verb == "start" and it.is_done:
             it.epoch = answer["epoch"]
             person.held[it.id] = (answer["epoch"], answer["token"])
@@ -146,7 +151,7 @@ class Soak:
         elif it.epoch and (it.is_done or status in (404, 410)) and person.held.get(it.id, (0,))[0] == it.epoch:
             del person.held[it.id]
         if status == 409:
-            it.limit = answer["limit"]
+            it.limit, it.plan, it.rule = answer["limit"], answer["plan"], answer.get("rule", {}).get("name", "")
         if "streams" in answer:
             it.names = tuple(stream["id"] for stream in answer["streams"])
         it.reason, it.by = answer.get("reason", ""), answer.get("endedBy")
@@ -163,7 +168,7 @@ class Somebody:
     def __post_init__(self) -> None:
         self.recording = threading.Lock()
         self.history = History(
-            limit=LIMIT,
+            plans={"default": {"limit": LIMIT}} | tomllib.loads(PLANS.read_text()),
             lease_ms=LEASE_SECONDS * 1000,
             skew_ms=int(SKEW_SECONDS * 1000) + 100,
             late_ms=int(LATE_SECONDS * 1000) + 9000,
@@ -178,8 +183,11 @@ type Action = Callable[[Somebody, str, Held, random.Random], Prepared | None]
 
 def _start(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
     replaces = tuple(dice.sample([other for other in IDS if other != id], 1)) if dice.random() < 0.1 else ()
-    body = {"streamId": dice.choice("1234"), "deviceId": id, "replace": list(replaces)}
-    return Exchanged("start", 0, id, replaces=replaces), "POST", "/streams", body
+    body: dict[str, Any] = {"streamId": dice.choice("1234"), "deviceType": dice.choice((id, id, id, None))}
+    room = dice.choice(("hall", "den", "attic", None))
+    facts = body | {"metadata.room": room}
+    body |= {"deviceId": id, "replace": list(replaces), "metadata": {"room": room}}
+    return Exchanged("start", 0, id, replaces=replaces, facts=facts), "POST", "/streams", body
 
 
 def _by_token(verb: str, path: str) -> Action:
@@ -195,7 +203,7 @@ def _pause(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepar
     if held is None:
         return None
     body = {"token": held[1], "state": "paused"}
-    return Exchanged("renew", 0, id, epoch=held[0]), "POST", f"/streams/{id}/heartbeat", body
+    return Exchanged("renew", 0, id, epoch=held[0], pauses=True), "POST", f"/streams/{id}/heartbeat", body
 
 
 def _crash(person: Somebody, id: str, held: Held, dice: random.Random) -> None:
@@ -223,29 +231,28 @@ def _list(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepare
 def _limit(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
     if dice.random() < 0.3:
         return Exchanged("limit", 0), "DELETE", "/limit", None
-    limit, evicts = dice.choice([1, 2, 3]), dice.random() < 0.2
-    body = {"limit": limit, "whenFull": "evict-oldest" if evicts else "deny"}
-    return Exchanged("limit", 0, limit=limit, evicts=evicts), "PUT", "/limit", body
+    plan, evicts = dice.choice((None, "household", "hotel")), dice.random() < 0.2
+    limit = dice.choice((1, 2, 3)) if plan is None or dice.random() < 0.3 else None
+    body = {"limit": limit, "plan": plan, "whenFull": "evict-oldest" if evicts else "deny"}
+    return Exchanged("limit", 0, limit=limit, plan=plan, evicts=evicts), "PUT", "/limit", body
 
 
 ACTIONS: Mapping[str, tuple[float, Action]] = {
     "start or zap": (25, _start),
     "heartbeat": (45, _by_token("renew", "heartbeat")),
-    "pause": (3, _pause),
+    "pause": (6, _pause),
     "stop": (8, _by_token("stop", "stop")),
     "crash": (4, _crash),
     "sleep": (1, _sleep),
     "end by an operator": (2, _end),
     "end all": (1, _end_all),
     "list": (4, _list),
-    "change of the limit": (1, _limit),
+    "change of the limit": (3, _limit),
 }
 
 
-def _ms(instant: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(instant).timestamp() * 1000
+def _ms(instant: str | None) -> int:
+    return round(datetime.fromisoformat(instant).timestamp() * 1000) if instant else 0
 
 
 @contextmanager
@@ -255,6 +262,7 @@ def services(endpoint: str) -> Iterator[list[str]]:
         "DYNAMODB_ENDPOINT": endpoint,
         "LEASE_SECONDS": str(LEASE_SECONDS),
         "STREAM_LIMIT": str(LIMIT),
+        "PLANS": str(PLANS),
         "LOG_LEVEL": "ERROR",
         "EVENTS": "off",
         "MINT_INTERVAL_SECONDS": "0",
