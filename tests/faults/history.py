@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-type Table = Mapping[str, Any]
+type TomlTable = Mapping[str, Any]
 """A plan, or a rule of one, as the file of plans has it."""
 
 UNKNOWN = (0, 503)
@@ -88,7 +88,7 @@ class History:
     too; a lease lasts `lease_ms` under each, unless it is relaxed or paused. `skew_ms` is by how much clocks may
     disagree, `late_ms` for how long the network may keep a request."""
 
-    plans: Mapping[str, Table]
+    plans: Mapping[str, TomlTable]
     lease_ms: int
     skew_ms: int = 0
     late_ms: int = 0
@@ -157,7 +157,7 @@ class History:
         none of those that were in the slot before as it counts the stream."""
         others = [one for one in self._certain(it) if one.id not in (it.id, *it.replaces)]
 
-        def is_full(rule: Table) -> bool:
+        def is_full(rule: TomlTable) -> bool:
             own = _counted_as(rule, stream)
             is_open = own is None or own in [_counted_as(rule, one) for one in before]
             return not is_open and len(_places(rule, stream, others)) >= rule["limit"]
@@ -262,14 +262,15 @@ class History:
         return min((one.called for one in self._starts(id) if one.epoch == epoch), default=0)
 
     def _enders(self, id: str, epoch: int) -> Iterator[Exchanged]:
-        """Calls that may end this playback: of those that were sent before it began, only as far as clocks disagree.
-        Also those that were refused: a first try may come late."""
-        began = self._began(id, epoch) - self.skew_ms
+        """Calls that may end this playback: of those that were sent before it began, only as far as clocks disagree and
+        no start that was admitted before. Also those that were refused: a first try may come late."""
+        began = self._began(id, epoch)
         for one in self.operations:
-            is_its_own = one.verb == "start" and one.id == id and one.epoch == epoch
-            if one.called < began or is_its_own:
+            is_start = one.verb == "start"
+            is_before = is_start and one.is_done and (one.answered < began or (one.id, one.epoch) == (id, epoch))
+            if one.called < began - self.skew_ms or is_before:
                 continue
-            if _ends(one, id, epoch) or (one.verb == "start" and self._may_evict(one)):
+            if _ends(one, id, epoch) or (is_start and self._may_evict(one)):
                 yield one
 
     def _is_certain(self, id: str, epoch: int, it: Exchanged) -> bool:
@@ -310,8 +311,11 @@ class History:
             if one is it or one.called > it.answered:
                 continue
             if not one.is_done:
-                # It may come late. Nobody has a token of it, so that it lives for a lease.
-                if it.called <= min(one.answered, it.answered) + self.late_ms + self.lease_ms + 2 * self.skew_ms:
+                # It may come late, but not after another of its slot. Nobody has a token of it: it lives for a lease.
+                later = (other for other in self._starts(id) if other.called > one.answered + self.skew_ms)
+                is_fenced_off = any(other.is_done and other.answered < it.called for other in later)
+                until = min(one.answered, it.answered) + self.late_ms + self.lease_ms + 2 * self.skew_ms
+                if it.called <= until and not is_fenced_off:
                     yield one
                 continue
             if it.called > self._end(id, one.epoch, it, is_certain=False) + self.skew_ms:
@@ -328,10 +332,7 @@ class History:
     def _may_go_on(self, pause: Exchanged, it: Exchanged) -> bool:
         """Whether the player may have gone on between a pause and this call."""
         return any(
-            not one.pauses
-            and one.may_be_done
-            and one.called <= it.answered
-            and pause.called <= one.answered + (0 if one.is_done else self.late_ms)
+            not one.pauses and one.may_be_done and one.called <= it.answered and pause.called <= self._at_latest(one)
             for one in self._of(it.id, it.epoch)
             if one.verb == "renew"
         )
@@ -342,20 +343,26 @@ class History:
         """Changes of the limit of which one holds at a moment between."""
         changes = [UNSET, *(one for one in self.operations if one.verb == "limit" and one.called <= until)]
         newest = max(one.called for one in changes if one.is_done and one.answered < since)
-        return [
-            one for one in changes if one.may_be_done and one.answered + (0 if one.is_done else self.late_ms) >= newest
-        ]
+        return [one for one in changes if one.may_be_done and self._at_latest(one) >= newest]
+
+    def _at_latest(self, one: Exchanged) -> float:
+        """Until when a call can have been carried out that is judged on the item as it was read: a late one changes
+        nothing any more once anything else was written, as each start that is admitted is."""
+        if one.is_done:
+            return one.answered
+        written = (start.answered for start in self._starts() if start.is_done and start.called > one.answered)
+        return min([one.answered + self.late_ms, *written])
 
     def _may_evict(self, it: Exchanged) -> bool:
         return any(one.evicts for one in self._in_force(it.called, it.answered))
 
-    def _plan(self, change: Exchanged) -> Table:
+    def _plan(self, change: Exchanged) -> TomlTable:
         return self.plans[change.plan or "default"]
 
     def _limit(self, change: Exchanged) -> int:
         return int(self._plan(change)["limit"] if change.limit is None else change.limit)
 
-    def _rules(self, change: Exchanged) -> list[Table]:
+    def _rules(self, change: Exchanged) -> list[TomlTable]:
         """What may refuse a start after this change: the plan's rules, and the limit as one without a name."""
         return [*self._plan(change).get("rules", ()), {"name": "", "limit": self._limit(change)}]
 
@@ -374,18 +381,18 @@ def _ends(one: Exchanged, id: str, epoch: int) -> bool:
     return False
 
 
-def _said(rule: Table) -> str:
+def _said(rule: TomlTable) -> str:
     return f"rule {rule['name']} of {rule['limit']}" if rule["name"] else f"limit of {rule['limit']}"
 
 
-def _counted_as(rule: Table, stream: Exchanged) -> Any:
+def _counted_as(rule: TomlTable, stream: Exchanged) -> Any:
     """What a rule counts a stream with or as; None when it does not count it."""
     by = rule.get("per") or rule.get("distinct")
     is_counted = all(stream.facts.get(name) in values for name, values in rule.get("where", {}).items())
     return (stream.facts.get(by) if by else True) if is_counted else None
 
 
-def _places(rule: Table, stream: Exchanged, others: Iterable[Exchanged]) -> set[Any]:
+def _places(rule: TomlTable, stream: Exchanged, others: Iterable[Exchanged]) -> set[Any]:
     """What takes places of a rule from a stream: others by their id, or values that are not its own."""
     own = _counted_as(rule, stream)
     values = [(one.id, _counted_as(rule, one)) for one in others if own is not None]

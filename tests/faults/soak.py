@@ -33,7 +33,13 @@ LEASE_SECONDS, LIMIT, SKEW_SECONDS = 5, 2, 2.0
 LATE_SECONDS = 1.5
 """For how long the network keeps a request that is late."""
 ACTIVE_AT_ONCE = 12
-"""Players at once: with all users' calls spread over the time, few would meet another of the same user."""
+"""Calls at once,"""
+USERS_AT_ONCE = 24
+"""of so many users: with calls of all spread over the time, few would meet another of the same user."""
+ASLEEP_SECONDS = 2 * LEASE_SECONDS
+"""Long enough that a late heartbeat may have to revive the stream."""
+WAIT_SECONDS = 0.25
+"""After a 503: without it most calls would be those that meet an outage."""
 IDS = ("tv", "phone", "web", "car")
 """Devices, each of a type of that name."""
 PLANS = Path(__file__).with_name("soak.toml")
@@ -92,9 +98,10 @@ class Soak:
         services = [http.client.HTTPConnection(url.removeprefix("http://"), timeout=30) for url in self.urls]
         try:
             while not self.is_over:
-                # A few people at a time, whom the other threads meet too.
-                place = int(time.monotonic() / 3) % self.users
-                person = self.people[(place + dice.randrange(4)) % self.users]
+                # A few people at a time, whom the other threads meet too: first now and then, so that their streams
+                # live for certain, and more and more often, so that their calls race.
+                place = int(time.monotonic() / 2) + int(USERS_AT_ONCE * dice.random() ** 2)
+                person = self.people[place % self.users]
                 try:
                     self.act(person, dice.choice(services), dice)
                 except (OSError, http.client.HTTPException) as exc:
@@ -109,7 +116,7 @@ class Soak:
     def act(self, person: "Somebody", service: http.client.HTTPConnection, dice: random.Random) -> None:
         """One call of somebody's."""
         id = dice.choice(IDS)
-        held = person.held.get(id)
+        held = None if person.sleeps(id) else person.held.get(id)
         verb = dice.choices(list(ACTIONS), [weight for weight, _ in ACTIONS.values()])[0]
         call = ACTIONS[verb][1](person, id, held, dice)
         if call is None:
@@ -133,6 +140,8 @@ class Soak:
                 self.violation = f"{wrong}\n{operation}\n{text[:600]!r}\nshown by:\n{shortest}"
             if len(person.history.operations) > 300:
                 person.history.forget(now_ms() - 6 * 1000 * (LEASE_SECONDS + SKEW_SECONDS + LATE_SECONDS))
+        if response.status == 503:
+            time.sleep(WAIT_SECONDS)
         with self.counting:
             self.done[verb] += 1
             self.statuses[f"{operation.verb} {response.status}"] += 1
@@ -164,6 +173,11 @@ class Somebody:
     user_id: str
     held: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By device, the epoch and the newest token of its playback."""
+    asleep: dict[str, float] = field(default_factory=dict)
+    """By device, until when it says nothing, in ms."""
+
+    def sleeps(self, id: str) -> bool:
+        return now_ms() < self.asleep.get(id, 0)
 
     def __post_init__(self) -> None:
         self.recording = threading.Lock()
@@ -181,7 +195,9 @@ type Held = tuple[int, str] | None
 type Action = Callable[[Somebody, str, Held, random.Random], Prepared | None]
 
 
-def _start(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
+def _start(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared | None:
+    if person.sleeps(id):
+        return None
     replaces = tuple(dice.sample([other for other in IDS if other != id], 1)) if dice.random() < 0.1 else ()
     body: dict[str, Any] = {"streamId": dice.choice("1234"), "deviceType": dice.choice((id, id, id, None))}
     room = dice.choice(("hall", "den", "attic", None))
@@ -211,7 +227,7 @@ def _crash(person: Somebody, id: str, held: Held, dice: random.Random) -> None:
 
 
 def _sleep(person: Somebody, id: str, held: Held, dice: random.Random) -> None:
-    time.sleep(0.05)
+    person.asleep[id] = now_ms() + 1000 * ASLEEP_SECONDS
 
 
 def _end(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
@@ -238,16 +254,16 @@ def _limit(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepar
 
 
 ACTIONS: Mapping[str, tuple[float, Action]] = {
-    "start or zap": (25, _start),
+    "start or zap": (10, _start),
     "heartbeat": (45, _by_token("renew", "heartbeat")),
     "pause": (6, _pause),
-    "stop": (8, _by_token("stop", "stop")),
-    "crash": (4, _crash),
-    "sleep": (1, _sleep),
-    "end by an operator": (2, _end),
-    "end all": (1, _end_all),
-    "list": (4, _list),
-    "change of the limit": (3, _limit),
+    "stop": (4, _by_token("stop", "stop")),
+    "crash": (2, _crash),
+    "sleep": (0.6, _sleep),
+    "end by an operator": (1, _end),
+    "end all": (0.5, _end_all),
+    "list": (3, _list),
+    "change of the limit": (2, _limit),
 }
 
 

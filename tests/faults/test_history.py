@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults.history import Exchanged, History, Table
+from tests.faults.history import Exchanged, History, TomlTable
 
 LEASE = 5000
-PLANS: Mapping[str, Table] = {
+PLANS: Mapping[str, TomlTable] = {
     "home": {
         "limit": 3,
         "relaxed_lease_seconds": 7,
@@ -222,6 +222,33 @@ def test_what_cannot_have_happened_is_found_and_shown_in_as_few_calls_as_there_c
     assert set(map(id, whole.shortest(operations[-1]))) <= set(map(id, operations))
 
 
+UNKNOWN_RAISE, LATE_FILM = limit(5, -500, status=503), replace(of(A, "film"), status=503, epoch=0)
+TOO_LATE: dict[str, tuple[list[Exchanged], str]] = {
+    "a limit that comes late, after a start was written": (
+        [UNKNOWN_RAISE, start("a", -400), limit(1, -300), B],
+        "over the limit of 1",
+    ),
+    "a start that comes late, after another of its slot": (
+        [HOME, LATE_FILM, of(start("a", 50), "news"), of(denied("b", 200, "a", **ONE_PER_TITLE), "film")],
+        "a denial without a reason: a",
+    ),
+    "a start that comes late, after the one that followed it was told of": (
+        [A, start("a", 50, status=200), B, C],
+        "over the limit of 2",
+    ),
+    "a heartbeat that comes late, after a start was written": (
+        [HOME, A, replace(renew(A, 500), status=503), start("b", 600), pause(A, 1000), pause(A, 2000)],
+        "a pause began anew",
+    ),
+}
+
+
+@pytest.mark.parametrize(("operations", "said"), TOO_LATE.values(), ids=TOO_LATE)
+def test_what_comes_too_late_to_change_anything_explains_nothing(operations: list[Exchanged], said: str) -> None:
+    whole = history(*operations, late_ms=10_000, skew_ms=30)
+    assert (whole.wrong(operations[-1]) or "").startswith(said)
+
+
 POSSIBLE: dict[str, tuple[list[Exchanged], dict[str, int]]] = {
     "two of two, and a third after a stop": ([A, B, stop(A, 150), C], {}),
     "a third while a stop is on its way": ([A, B, replace(stop(A, 190), answered=900), replace(C, answered=800)], {}),
@@ -314,6 +341,15 @@ POSSIBLE: dict[str, tuple[list[Exchanged], dict[str, int]]] = {
     "a pace that outlives its plan": (
         [HOME, A, renew(A, 900, expires_at=7900), limit(None, 1000), renew(A, 2000, expires_at=9000)],
         {},
+    ),
+    "a limit that comes late": ([UNKNOWN_RAISE, limit(1, -300), A, B], {"late_ms": 10_000}),
+    "a start that comes late": (
+        [LATE_FILM, HOME, of(denied("b", 200, "a", **ONE_PER_TITLE), "film")],
+        {"late_ms": 10_000},
+    ),
+    "a heartbeat that comes late": (
+        [HOME, A, replace(renew(A, 500), status=503), pause(A, 1000), pause(A, 2000)],
+        {"late_ms": 10_000},
     ),
 }
 
