@@ -11,8 +11,12 @@ claim is held to what is certain in any order: intervals, not permutations.
           └─ may live ───┴───────────── lives for certain ────────────────┘ may live ─┘ by the latest
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+type TomlTable = Mapping[str, Any]
+"""A plan, or a rule of one, as the file of plans has it."""
 
 UNKNOWN = (0, 503)
 """Statuses after which nothing is known: no answer, or one that says so."""
@@ -26,14 +30,19 @@ DOCUMENTED = {
     "list": {200, 503},
 }
 FOREVER = float("inf")
+LEASES = ("relaxed_lease_seconds", "paused_seconds")
+"""By plans, beside the plain one."""
+TOLD = ("epoch", "expires_at", "paused_at", "names", "replaces", "limit", "plan", "rule", "facts", "reason", "by")
 
 
-@dataclass
+@dataclass(eq=False)
 class Exchanged:
-    """A call and its answer. Instants are ms of one clock, that of who calls; `expires_at` is the server's.
+    """A call and its answer. Instants are ms of one clock, that of who calls; `expires_at` and `paused_at` are the
+    server's.
 
     `epoch` is that of the answer of a start, and of the token of a renewal or stop. `names` are the streams in a
-    denial or a list, or the one to keep; `limit` what an operator set, or what a denial tells."""
+    denial or a list, or the one to keep; `limit` and `plan` what an operator set, or what a denial tells, and `rule`
+    the one that it names. `facts` are what a start says of its stream that rules may look at, by attribute."""
 
     verb: str
     called: float
@@ -45,7 +54,12 @@ class Exchanged:
     names: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     limit: int | None = None
+    plan: str | None = None
+    rule: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
     evicts: bool = False
+    pauses: bool = False
+    paused_at: float = 0
     reason: str = ""
     by: str | None = None
 
@@ -60,20 +74,21 @@ class Exchanged:
 
     def __str__(self) -> str:
         told = f"{self.status or 'no answer'}"
-        facts = {
-            name: getattr(self, name)
-            for name in ("epoch", "expires_at", "names", "replaces", "limit", "reason", "by")
-            if getattr(self, name)
-        }
+        facts = {name: getattr(self, name) for name in TOLD if getattr(self, name)}
         return f"{self.called:.0f} to {self.answered:.0f}: {self.verb} {self.id} -> {told} {facts}"
+
+
+UNSET = Exchanged("limit", -FOREVER, answered=-FOREVER, status=204)
+"""What holds for a user before an operator set anything."""
 
 
 @dataclass
 class History:
-    """The calls of one user, in the order in which they were made. `skew_ms` is by how much clocks may disagree,
-    `late_ms` for how long the network may keep a request."""
+    """The calls of one user, in the order in which they were made. `plans` are all there are, by name, the default one
+    too; a lease lasts `lease_ms` under each, unless it is relaxed or paused. `skew_ms` is by how much clocks may
+    disagree, `late_ms` for how long the network may keep a request."""
 
-    limit: int
+    plans: Mapping[str, TomlTable]
     lease_ms: int
     skew_ms: int = 0
     late_ms: int = 0
@@ -90,17 +105,19 @@ class History:
         said = (self.wrong(it) or "").partition(":")[0]
         for one in list(reversed(kept)):
             fewer = [other for other in kept if other is not one]
-            smaller = History(self.limit, self.lease_ms, self.skew_ms, self.late_ms, self.slowest_ms, fewer)
+            smaller = replace(self, operations=fewer)
             if one is not it and (smaller.wrong(it) or "").partition(":")[0] == said:
                 kept = fewer
         return kept
 
     def forget(self, before: float) -> None:
-        """Drop what can matter to no call that is made from now on, but for the limit."""
-        last = max((one.answered for one in self.operations if one.verb == "limit" and one.is_done), default=0)
-        self.operations = [
-            one for one in self.operations if one.answered > before or (one.verb == "limit" and one.answered >= last)
-        ]
+        """Drop what can matter to no call that is made from now on: not the limits of which one holds, and not the
+        starts of playbacks that may go on."""
+        held = self._in_force(before, FOREVER)
+        kept = {one for one in self.operations if one.answered > before or one in held}
+        playing = {(one.id, one.epoch) for one in kept if one.verb == "renew"}
+        kept |= {one for one in self._starts() if (one.id, one.epoch) in playing}
+        self.operations = [one for one in self.operations if one in kept]
 
     # --- what may not be ------------------------------------------------------------------------------------------
 
@@ -109,8 +126,10 @@ class History:
             yield f"no documented answer: {it.status}"
         if it.answered - it.called > self.slowest_ms:
             yield f"too slow: {it.answered - it.called:.0f} ms"
-        if it.verb == "start":
-            yield from self._of_a_start(it)
+        if it.verb == "start" and it.is_done:
+            yield from self._of_an_admission(it)
+        elif it.verb == "start" and it.status == 409:
+            yield from self._of_a_denial(it)
         elif it.verb == "renew":
             yield from self._of_a_renewal(it)
         elif it.verb == "stop" and it.status in (404, 410, 400) and self._is_certain(it.id, it.epoch, it):
@@ -118,34 +137,52 @@ class History:
         elif it.verb == "list" and it.status == 200:
             yield from self._of_a_list(it)
 
-    def _of_a_start(self, it: Exchanged) -> Iterator[str]:
-        if it.is_done:
-            earlier = [one for one in self._starts(it.id) if one.is_done and one.answered < it.called]
-            for one in earlier:
-                if one.epoch >= it.epoch + self.skew_ms * 1000:
-                    yield f"an epoch went back: {one.epoch}, {it.epoch}"
-                if one.epoch >= it.epoch and self._is_certain(it.id, one.epoch, it):
-                    yield f"an epoch went back: {one.epoch} of a live stream, {it.epoch}"
-            others = {
-                one.id
-                for one in self._starts()
-                if one.id not in (it.id, *it.replaces) and one.is_done and self._is_certain(one.id, one.epoch, it)
-            }
-            limits = self._limits(it)
-            if it.status == 201 and len(others) >= max(limits) and not self._may_evict(it):
-                yield f"over the limit of {max(limits)}: {sorted(others)} and {it.id}"
-            if it.status == 201 and any(self._is_certain(it.id, one.epoch, it) for one in earlier):
-                yield "201, and its slot was live: 200 is what happened"
-            if it.status == 200 and not self._may_live(it.id, it, but=it):
-                yield "200, and nothing was in its slot: 201 is what happened"
-        if it.status == 409:
-            if it.limit not in self._limits(it):
-                yield f"a denial by a limit that did not hold: {it.limit}, of {sorted(self._limits(it))}"
-            if len(set(it.names)) < (it.limit or 0):
-                yield f"a denial without a reason: {it.names} of {it.limit}"
-            for id in it.names:
-                if not self._may_live(id, it):
-                    yield f"a denial without a reason: {id} does not live"
+    def _of_an_admission(self, it: Exchanged) -> Iterator[str]:
+        earlier = [one for one in self._starts(it.id) if one.is_done and one.answered < it.called]
+        for one in earlier:
+            if one.epoch >= it.epoch + self.skew_ms * 1000:
+                yield f"an epoch went back: {one.epoch}, {it.epoch}"
+            if one.epoch >= it.epoch and self._is_certain(it.id, one.epoch, it):
+                yield f"an epoch went back: {one.epoch} of a live stream, {it.epoch}"
+        before = list(self._living(it.id, it))
+        if not self._may_evict(it):
+            yield from self._of_room(it, it, before=before if it.status == 200 else ())
+        if it.status == 201 and any(self._is_certain(it.id, one.epoch, it) for one in earlier):
+            yield "201, and its slot was live: 200 is what happened"
+        if it.status == 200 and not before:
+            yield "200, and nothing was in its slot: 201 is what happened"
+
+    def _of_room(self, it: Exchanged, stream: Exchanged, *, before: Collection[Exchanged]) -> Iterator[str]:
+        """Whether this call could give the stream its slot. Whatever may hold, a rule or the limit is full, and counted
+        none of those that were in the slot before as it counts the stream."""
+        others = [one for one in self._certain(it) if one.id not in (it.id, *it.replaces)]
+
+        def is_full(rule: TomlTable) -> bool:
+            own = _counted_as(rule, stream)
+            is_open = own is None or own in [_counted_as(rule, one) for one in before]
+            return not is_open and len(_places(rule, stream, others)) >= rule["limit"]
+
+        full = [list(filter(is_full, self._rules(one))) for one in self._in_force(it.called, it.answered)]
+        if all(full):
+            yield f"over the {_said(full[0][0])}: {[one.id for one in others]} and {it.id}"
+
+    def _of_a_denial(self, it: Exchanged) -> Iterator[str]:
+        told = (it.plan, it.limit)
+        may_hold = {(one.plan or "default", self._limit(one)): one for one in self._in_force(it.called, it.answered)}
+        rules = self._rules(may_hold[told]) if told in may_hold else []
+        rule = next((rule for rule in rules if rule["name"] == it.rule), None)
+        if rule is None:
+            what = "a rule" if rules else "a limit"
+            yield f"a denial by {what} that did not hold: {it.rule} of {told}, of {sorted(may_hold)}"
+            return
+        living = [one for id in it.names for one in self._living(id, it) if _places(rule, it, [one])]
+        for id in it.names:
+            if id not in [one.id for one in living]:
+                yield f"a denial without a reason: {id} does not live, or not for the {_said(rule)}"
+        if len(_places(rule, it, living)) < rule["limit"]:
+            yield f"a denial without a reason: {it.names} for the {_said(rule)}"
+        if any(one.id == it.id and _counted_as(rule, one) == _counted_as(rule, it) for one in self._certain(it)):
+            yield f"a denial of who has a place: {it.id} under the {_said(rule)}"
 
     def _of_a_renewal(self, it: Exchanged) -> Iterator[str]:
         if it.status in (400, 404, 410) and self._is_certain(it.id, it.epoch, it):
@@ -161,11 +198,31 @@ class History:
                     yield "a stream that was taken over renewed"
                 if is_certain and one.verb == "start" and it.id in one.replaces and self._told(it) < one.called:
                     yield "a stream that was replaced renewed"
-            ends = [one.expires_at for one in self._of(it.id, it.epoch) if one.is_done and one.answered < it.called]
-            if it.expires_at < max(ends, default=0):
-                yield f"an end moved back: {max(ends):.0f}, {it.expires_at:.0f}"
+            yield from self._of_a_new_end(it)
         if it.status == 410:
             yield from self._of_an_ending(it)
+
+    def _of_a_new_end(self, it: Exchanged) -> Iterator[str]:
+        at_least, at_most = (self._end(it.id, it.epoch, it, is_certain=is_certain) for is_certain in (True, False))
+        if it.expires_at < at_least:
+            yield f"an end moved back: {at_least:.0f}, {it.expires_at:.0f}"
+        for one in self._of(it.id, it.epoch):
+            is_known = it.pauses and one.pauses and one.is_done and one.answered < it.called
+            if is_known and one.paused_at != it.paused_at and not self._may_go_on(one, it):
+                yield f"a pause began anew: {one.paused_at:.0f}, {it.paused_at:.0f}"
+        ends: list[float] = []
+        for plan in map(self._plan, self._in_force(it.called, it.answered)):
+            if it.pauses and "paused_seconds" in plan:
+                ends += [it.paused_at + 1000 * plan["paused_seconds"]]
+            else:
+                longest_ms = self._longest_ms("relaxed_lease_seconds") + self.skew_ms
+                ends += [it.called - self.skew_ms + self.lease_ms, it.answered + longest_ms]
+        if not min(ends) <= it.expires_at <= max(*ends, at_most):
+            yield f"an end that cannot be: {it.expires_at:.0f}, and not {min(ends):.0f} to {max(*ends, at_most):.0f}"
+        if at_most + self.skew_ms < it.called:  # it was revived
+            for one in self._starts(it.id):
+                if one.epoch == it.epoch:
+                    yield from self._of_room(it, one, before=())
 
     def _of_an_ending(self, it: Exchanged) -> Iterator[str]:
         enders = [one for one in self._enders(it.id, it.epoch) if one.called <= it.answered]
@@ -180,11 +237,11 @@ class History:
             yield f"a reason that is not true: {it.reason} by {it.by}"
 
     def _of_a_list(self, it: Exchanged) -> Iterator[str]:
-        for one in self._starts():
-            if one.is_done and one.id not in it.names and self._is_certain(one.id, one.epoch, it):
+        for one in self._certain(it):
+            if one.id not in it.names:
                 yield f"a stream that lives is not listed: {one.id}"
         for id in it.names:
-            if not self._may_live(id, it):
+            if not any(self._living(id, it)):
                 yield f"a stream is listed that does not live: {id}"
 
     # --- what is certain, and what may be --------------------------------------------------------------------------
@@ -201,20 +258,19 @@ class History:
     def _told(self, it: Exchanged) -> float:
         return min((one.answered for one in self._starts(it.id) if one.epoch == it.epoch), default=FOREVER)
 
+    def _began(self, id: str, epoch: int) -> float:
+        return min((one.called for one in self._starts(id) if one.epoch == epoch), default=0)
+
     def _enders(self, id: str, epoch: int) -> Iterator[Exchanged]:
-        """Calls that may end this playback: of those that were sent before it began, only as far as clocks disagree."""
-        began = min((one.called for one in self._starts(id) if one.epoch == epoch), default=0) - self.skew_ms
+        """Calls that may end this playback: of those that were sent before it began, only as far as clocks disagree and
+        no start that was admitted before. Also those that were refused: a first try may come late."""
+        began = self._began(id, epoch)
         for one in self.operations:
-            is_its_own = one.verb == "start" and one.id == id and one.epoch == epoch
-            if one.called < began or is_its_own:
+            is_start = one.verb == "start"
+            is_before = is_start and one.is_done and (one.answered < began or (one.id, one.epoch) == (id, epoch))
+            if one.called < began - self.skew_ms or is_before:
                 continue
-            ends = {
-                "start": one.id == id or id in one.replaces or self._may_evict(one),
-                "stop": one.id == id and one.epoch == epoch,
-                "end": one.id == id,
-                "end all": id not in one.names,
-            }
-            if ends.get(one.verb):  # also one that was refused: a first try of it may come late
+            if _ends(one, id, epoch) or (is_start and self._may_evict(one)):
                 yield one
 
     def _is_certain(self, id: str, epoch: int, it: Exchanged) -> bool:
@@ -226,56 +282,120 @@ class History:
             and not any(one is not it and one.called <= it.answered for one in self._enders(id, epoch))
         )
 
-    def _end(self, id: str, epoch: int, it: Exchanged, *, is_certain: bool) -> float:
-        """When its lease ends: at least, by what was told before the call, or at most."""
-        told = [one.expires_at for one in self._of(id, epoch) if one.is_done and one.answered < it.called]
-        if is_certain:
-            return max(told, default=0)
-        at_most = [
-            one.answered + self.lease_ms + self.skew_ms + self.late_ms
-            for one in self._of(id, epoch)
-            if one.called <= it.answered and one.may_be_done
-        ]
-        return max(told + at_most, default=0)
+    def _certain(self, it: Exchanged) -> list[Exchanged]:
+        """The starts of the playbacks that did: of each id the last one, if any."""
+        last = {one.id: one for one in sorted(self._starts(), key=lambda one: one.epoch) if one.is_done}
+        return [one for one in last.values() if self._is_certain(one.id, one.epoch, it)]
 
-    def _may_live(self, id: str, it: Exchanged, but: Exchanged | None = None) -> bool:
-        """Whether some playback of this id may have lived at a moment of the call."""
+    def _end(self, id: str, epoch: int, it: Exchanged, *, is_certain: bool) -> float:
+        """When its lease ends: at least, by what was told before the call, or at most, but for what that call did."""
+        of_it = [one for one in self._of(id, epoch) if one is not it]
+        if is_certain:
+            return max((one.expires_at for one in of_it if one.is_done and one.answered < it.called), default=0)
+        unknown_ms = self._longest_ms(*LEASES) + self.skew_ms + self.late_ms
+        at_most = (
+            one.expires_at if one.is_done else one.answered + unknown_ms
+            for one in of_it
+            if one.called <= it.answered and one.may_be_done
+        )
+        return max(at_most, default=0)
+
+    def _longest_ms(self, *kinds: str) -> int:
+        """The longest lease of these kinds under any plan: a token keeps the pace of one that holds no more."""
+        seconds: list[int] = [plan.get(kind, 0) for plan in self.plans.values() for kind in kinds]
+        return max(self.lease_ms, 1000 * max(seconds))
+
+    def _living(self, id: str, it: Exchanged) -> Iterator[Exchanged]:
+        """The starts of the playbacks of this id that may have lived at a moment of the call."""
         for one in self._starts(id):
-            if one is but or one.called > it.answered:
+            if one is it or one.called > it.answered:
                 continue
             if not one.is_done:
-                # It may come late. Nobody has a token of it, so that it lives for a lease.
-                if it.called <= min(one.answered, it.answered) + self.late_ms + self.lease_ms + 2 * self.skew_ms:
-                    return True
+                # It may come late, but not after another of its slot. Nobody has a token of it: it lives for a lease.
+                later = (other for other in self._starts(id) if other.called > one.answered + self.skew_ms)
+                is_fenced_off = any(other.is_done and other.answered < it.called for other in later)
+                until = min(one.answered, it.answered) + self.late_ms + self.lease_ms + 2 * self.skew_ms
+                if it.called <= until and not is_fenced_off:
+                    yield one
                 continue
             if it.called > self._end(id, one.epoch, it, is_certain=False) + self.skew_ms:
                 continue
-            gone = (end for end in self._enders(id, one.epoch) if end.is_done and end.answered < it.called)
-            if not any(self._has_ended(end, id, one.answered) for end in gone):
-                return True
-        return False
+            if not any(end.answered < it.called and self._has_ended(end, one) for end in self.operations):
+                yield one
 
-    def _has_ended(self, end: Exchanged, id: str, told: float) -> bool:
+    def _has_ended(self, end: Exchanged, start: Exchanged) -> bool:
         """Whether this call has ended a playback that was known by then, whatever the order of those at once. An
         operator's call ends what began before it by the clock of its server."""
         skew_ms = self.skew_ms if end.verb in ("end", "end all") else 0
-        return end.called > told + skew_ms and (end.verb != "start" or id in (end.id, *end.replaces))
+        return end.is_done and end.called > start.answered + skew_ms and _ends(end, start.id, start.epoch)
 
-    def _limit_changes(self, it: Exchanged) -> list[Exchanged]:
-        """Those of which one holds at a moment of the call."""
-        changes = [one for one in self.operations if one.verb == "limit" and one.called <= it.answered]
-        known = [one for one in changes if one.is_done]
+    def _may_go_on(self, pause: Exchanged, it: Exchanged) -> bool:
+        """Whether the player may have gone on between a pause and this call."""
+        return any(
+            not one.pauses and one.may_be_done and one.called <= it.answered and pause.called <= self._at_latest(one)
+            for one in self._of(it.id, it.epoch)
+            if one.verb == "renew"
+        )
 
-        def is_superseded(one: Exchanged) -> bool:
-            late = 0 if one.is_done else self.late_ms
-            return any(other.called > one.answered + late and other.answered < it.called for other in known)
+    # --- limits and plans ------------------------------------------------------------------------------------------
 
-        return [one for one in changes if one.may_be_done and not is_superseded(one)]
+    def _in_force(self, since: float, until: float) -> list[Exchanged]:
+        """Changes of the limit of which one holds at a moment between."""
+        changes = [UNSET, *(one for one in self.operations if one.verb == "limit" and one.called <= until)]
+        newest = max(one.called for one in changes if one.is_done and one.answered < since)
+        return [one for one in changes if one.may_be_done and self._at_latest(one) >= newest]
 
-    def _limits(self, it: Exchanged) -> set[int]:
-        changes = self._limit_changes(it)
-        limits = {self.limit if one.limit is None else one.limit for one in changes}
-        return limits if any(one.is_done and one.answered < it.called for one in changes) else limits | {self.limit}
+    def _at_latest(self, one: Exchanged) -> float:
+        """Until when a call can have been carried out that is judged on the item as it was read: a late one changes
+        nothing any more once anything else was written, as each start that is admitted is."""
+        if one.is_done:
+            return one.answered
+        written = (start.answered for start in self._starts() if start.is_done and start.called > one.answered)
+        return min([one.answered + self.late_ms, *written])
 
     def _may_evict(self, it: Exchanged) -> bool:
-        return any(one.evicts for one in self._limit_changes(it))
+        return any(one.evicts for one in self._in_force(it.called, it.answered))
+
+    def _plan(self, change: Exchanged) -> TomlTable:
+        return self.plans[change.plan or "default"]
+
+    def _limit(self, change: Exchanged) -> int:
+        return int(self._plan(change)["limit"] if change.limit is None else change.limit)
+
+    def _rules(self, change: Exchanged) -> list[TomlTable]:
+        """What may refuse a start after this change: the plan's rules, and the limit as one without a name."""
+        return [*self._plan(change).get("rules", ()), {"name": "", "limit": self._limit(change)}]
+
+
+def _ends(one: Exchanged, id: str, epoch: int) -> bool:
+    """Whether this call is one to end a playback that it finds."""
+    match one.verb:
+        case "start":
+            return id in (one.id, *one.replaces)
+        case "stop":
+            return (one.id, one.epoch) == (id, epoch)
+        case "end":
+            return one.id == id
+        case "end all":
+            return id not in one.names
+    return False
+
+
+def _said(rule: TomlTable) -> str:
+    return f"rule {rule['name']} of {rule['limit']}" if rule["name"] else f"limit of {rule['limit']}"
+
+
+def _counted_as(rule: TomlTable, stream: Exchanged) -> Any:
+    """What a rule counts a stream with or as; None when it does not count it."""
+    by = rule.get("per") or rule.get("distinct")
+    is_counted = all(stream.facts.get(name) in values for name, values in rule.get("where", {}).items())
+    return (stream.facts.get(by) if by else True) if is_counted else None
+
+
+def _places(rule: TomlTable, stream: Exchanged, others: Iterable[Exchanged]) -> set[Any]:
+    """What takes places of a rule from a stream: others by their id, or values that are not its own."""
+    own = _counted_as(rule, stream)
+    values = [(one.id, _counted_as(rule, one)) for one in others if own is not None]
+    if "distinct" in rule:
+        return {value for _, value in values} - {own, None}
+    return {id for id, value in values if value == own}

@@ -2,8 +2,9 @@
 
     SECONDS=600 USERS=2000 FAULTS=1 DEBUG=1 python -m tests.faults.soak
 
-Players start, zap, replace, pause, crash, sleep and stop; operators end streams and change limits. Every answer is held
-to the user's history (`history.py`). It ends at the first answer that cannot be, with as few calls as show it.
+Players start, zap, replace, pause, crash, sleep and stop; operators end streams and change limits and plans
+(`soak.toml`). Every answer is held to the user's history (`history.py`). It ends at the first answer that cannot be,
+with as few calls as show it.
 """
 
 import http.client
@@ -14,10 +15,12 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +33,16 @@ LEASE_SECONDS, LIMIT, SKEW_SECONDS = 5, 2, 2.0
 LATE_SECONDS = 1.5
 """For how long the network keeps a request that is late."""
 ACTIVE_AT_ONCE = 12
-"""Players at once: with all users' calls spread over the time, few would meet another of the same user."""
+"""Calls at once,"""
+USERS_AT_ONCE = 24
+"""of so many users: with calls of all spread over the time, few would meet another of the same user."""
+ASLEEP_SECONDS = 2 * LEASE_SECONDS
+"""Long enough that a late heartbeat may have to revive the stream."""
+WAIT_SECONDS = 0.25
+"""After a 503: without it most calls would be those that meet an outage."""
 IDS = ("tv", "phone", "web", "car")
+"""Devices, each of a type of that name."""
+PLANS = Path(__file__).with_name("soak.toml")
 FAULTS: Mapping[str, float] = {
     "reset before": 3,
     "reset after": 3,
@@ -87,9 +98,10 @@ class Soak:
         services = [http.client.HTTPConnection(url.removeprefix("http://"), timeout=30) for url in self.urls]
         try:
             while not self.is_over:
-                # A few people at a time, whom the other threads meet too.
-                place = int(time.monotonic() / 3) * 4 % self.users
-                person = self.people[(place + dice.randrange(4)) % self.users]
+                # A few people at a time, whom the other threads meet too: first now and then, so that their streams
+                # live for certain, and more and more often, so that their calls race.
+                place = int(time.monotonic() / 2) + int(USERS_AT_ONCE * dice.random() ** 2)
+                person = self.people[place % self.users]
                 try:
                     self.act(person, dice.choice(services), dice)
                 except (OSError, http.client.HTTPException) as exc:
@@ -104,7 +116,7 @@ class Soak:
     def act(self, person: "Somebody", service: http.client.HTTPConnection, dice: random.Random) -> None:
         """One call of somebody's."""
         id = dice.choice(IDS)
-        held = person.held.get(id)
+        held = None if person.sleeps(id) else person.held.get(id)
         verb = dice.choices(list(ACTIONS), [weight for weight, _ in ACTIONS.values()])[0]
         call = ACTIONS[verb][1](person, id, held, dice)
         if call is None:
@@ -128,6 +140,8 @@ class Soak:
                 self.violation = f"{wrong}\n{operation}\n{text[:600]!r}\nshown by:\n{shortest}"
             if len(person.history.operations) > 300:
                 person.history.forget(now_ms() - 6 * 1000 * (LEASE_SECONDS + SKEW_SECONDS + LATE_SECONDS))
+        if response.status == 503:
+            time.sleep(WAIT_SECONDS)
         with self.counting:
             self.done[verb] += 1
             self.statuses[f"{operation.verb} {response.status}"] += 1
@@ -137,7 +151,7 @@ class Soak:
         """Write the answer down, and do what a player does with it."""
         it.answered, it.status = now_ms(), status
         if "expiresAt" in answer:
-            it.expires_at = _ms(answer["expiresAt"])
+            it.expires_at, it.paused_at = _ms(answer["expiresAt"]), _ms(answer["pausedAt"])
         if it.verb == "start" and it.is_done:
             it.epoch = answer["epoch"]
             person.held[it.id] = (answer["epoch"], answer["token"])
@@ -146,7 +160,7 @@ class Soak:
         elif it.epoch and (it.is_done or status in (404, 410)) and person.held.get(it.id, (0,))[0] == it.epoch:
             del person.held[it.id]
         if status == 409:
-            it.limit = answer["limit"]
+            it.limit, it.plan, it.rule = answer["limit"], answer["plan"], answer.get("rule", {}).get("name", "")
         if "streams" in answer:
             it.names = tuple(stream["id"] for stream in answer["streams"])
         it.reason, it.by = answer.get("reason", ""), answer.get("endedBy")
@@ -159,11 +173,16 @@ class Somebody:
     user_id: str
     held: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By device, the epoch and the newest token of its playback."""
+    asleep: dict[str, float] = field(default_factory=dict)
+    """By device, until when it says nothing, in ms."""
+
+    def sleeps(self, id: str) -> bool:
+        return now_ms() < self.asleep.get(id, 0)
 
     def __post_init__(self) -> None:
         self.recording = threading.Lock()
         self.history = History(
-            limit=LIMIT,
+            plans={"default": {"limit": LIMIT}} | tomllib.loads(PLANS.read_text()),
             lease_ms=LEASE_SECONDS * 1000,
             skew_ms=int(SKEW_SECONDS * 1000) + 100,
             late_ms=int(LATE_SECONDS * 1000) + 9000,
@@ -176,10 +195,15 @@ type Held = tuple[int, str] | None
 type Action = Callable[[Somebody, str, Held, random.Random], Prepared | None]
 
 
-def _start(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
+def _start(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared | None:
+    if person.sleeps(id):
+        return None
     replaces = tuple(dice.sample([other for other in IDS if other != id], 1)) if dice.random() < 0.1 else ()
-    body = {"streamId": dice.choice("1234"), "deviceId": id, "replace": list(replaces)}
-    return Exchanged("start", 0, id, replaces=replaces), "POST", "/streams", body
+    body: dict[str, Any] = {"streamId": dice.choice("1234"), "deviceType": dice.choice((id, id, id, None))}
+    room = dice.choice(("hall", "den", "attic", None))
+    facts = body | {"metadata.room": room}
+    body |= {"deviceId": id, "replace": list(replaces), "metadata": {"room": room}}
+    return Exchanged("start", 0, id, replaces=replaces, facts=facts), "POST", "/streams", body
 
 
 def _by_token(verb: str, path: str) -> Action:
@@ -195,7 +219,7 @@ def _pause(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepar
     if held is None:
         return None
     body = {"token": held[1], "state": "paused"}
-    return Exchanged("renew", 0, id, epoch=held[0]), "POST", f"/streams/{id}/heartbeat", body
+    return Exchanged("renew", 0, id, epoch=held[0], pauses=True), "POST", f"/streams/{id}/heartbeat", body
 
 
 def _crash(person: Somebody, id: str, held: Held, dice: random.Random) -> None:
@@ -203,7 +227,7 @@ def _crash(person: Somebody, id: str, held: Held, dice: random.Random) -> None:
 
 
 def _sleep(person: Somebody, id: str, held: Held, dice: random.Random) -> None:
-    time.sleep(0.05)
+    person.asleep[id] = now_ms() + 1000 * ASLEEP_SECONDS
 
 
 def _end(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
@@ -223,29 +247,28 @@ def _list(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepare
 def _limit(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
     if dice.random() < 0.3:
         return Exchanged("limit", 0), "DELETE", "/limit", None
-    limit, evicts = dice.choice([1, 2, 3]), dice.random() < 0.2
-    body = {"limit": limit, "whenFull": "evict-oldest" if evicts else "deny"}
-    return Exchanged("limit", 0, limit=limit, evicts=evicts), "PUT", "/limit", body
+    plan, evicts = dice.choice((None, "household", "hotel")), dice.random() < 0.2
+    limit = dice.choice((1, 2, 3)) if plan is None or dice.random() < 0.3 else None
+    body = {"limit": limit, "plan": plan, "whenFull": "evict-oldest" if evicts else "deny"}
+    return Exchanged("limit", 0, limit=limit, plan=plan, evicts=evicts), "PUT", "/limit", body
 
 
 ACTIONS: Mapping[str, tuple[float, Action]] = {
-    "start or zap": (25, _start),
+    "start or zap": (10, _start),
     "heartbeat": (45, _by_token("renew", "heartbeat")),
-    "pause": (3, _pause),
-    "stop": (8, _by_token("stop", "stop")),
-    "crash": (4, _crash),
-    "sleep": (1, _sleep),
-    "end by an operator": (2, _end),
-    "end all": (1, _end_all),
-    "list": (4, _list),
-    "change of the limit": (1, _limit),
+    "pause": (6, _pause),
+    "stop": (4, _by_token("stop", "stop")),
+    "crash": (2, _crash),
+    "sleep": (0.6, _sleep),
+    "end by an operator": (1, _end),
+    "end all": (0.5, _end_all),
+    "list": (3, _list),
+    "change of the limit": (2, _limit),
 }
 
 
-def _ms(instant: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(instant).timestamp() * 1000
+def _ms(instant: str | None) -> int:
+    return round(datetime.fromisoformat(instant).timestamp() * 1000) if instant else 0
 
 
 @contextmanager
@@ -255,6 +278,7 @@ def services(endpoint: str) -> Iterator[list[str]]:
         "DYNAMODB_ENDPOINT": endpoint,
         "LEASE_SECONDS": str(LEASE_SECONDS),
         "STREAM_LIMIT": str(LIMIT),
+        "PLANS": str(PLANS),
         "LOG_LEVEL": "ERROR",
         "EVENTS": "off",
         "MINT_INTERVAL_SECONDS": "0",

@@ -337,6 +337,18 @@ def test_an_ended_stream_says_who_took_its_place() -> None:
     assert refusal.value.by == admission.lease
 
 
+@pytest.mark.parametrize("ended", ["alone", "with all"])
+def test_a_player_whose_lease_ran_out_is_told_so_though_an_operator_ended_its_stream_after_that(ended: str) -> None:
+    before, later = account("tv"), NOW + LEASE_MS + 5
+    if ended == "alone":
+        after = rules.stop(before, "tv", hold=None, now=later, policy=POLICY)
+    else:
+        after, _ = rules.end_all(before, keep=None, now=later)
+    with pytest.raises(StreamEnded) as refusal:
+        rules.renew(after, "tv", hold=held(before.leases["tv"]), now=later + 1, policy=POLICY)
+    assert (refusal.value.ending.reason, refusal.value.ending.at) == (Reason.EXPIRED, NOW + LEASE_MS)
+
+
 @pytest.mark.parametrize("end", ["by its player", "by an eviction"])
 def test_a_player_whose_slot_was_taken_over_is_told_so_though_the_later_playback_is_over_too(end: str) -> None:
     before = account("tv")
