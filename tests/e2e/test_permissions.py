@@ -132,11 +132,15 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
 }
 
 
+METHODS = ("get", "post", "put", "patch", "delete", "trace")
+
+
 def routes() -> Iterator[tuple[str, str]]:
     """Every route's name and the methods its view has code for."""
     for route in urlpatterns:
         callback: Any = route.callback
-        for method in ("get", "post", "put", "patch", "delete", "trace"):
+        options: dict[str, Any] = getattr(callback, "view_initkwargs", {})
+        for method in {*METHODS} & {*options.get("http_method_names", METHODS)}:
             if method in getattr(callback, "actions", {}) or hasattr(getattr(callback, "view_class", None), method):
                 yield str(route.name), method.upper()
 
