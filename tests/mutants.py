@@ -180,6 +180,13 @@ MUTANTS = (
     ),
     Mutant("a lost slot renews", DECISIONS, "    if hold.epoch != lease.epoch:\n", "    if False:\n", (RULES,)),
     Mutant(
+        "an operator's end of a lease that had run out is a take-over",
+        DECISIONS,
+        "return ending.epoch == last or (ending.epoch > last and ending.reason is Reason.EXPIRED)",
+        "return ending.epoch == last",
+        (RULES,),
+    ),
+    Mutant(
         "a stopped stream may be started by a late write",
         DECISIONS,
         "max(end.epoch, last_epoch_of(now))",
