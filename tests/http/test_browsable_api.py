@@ -154,6 +154,16 @@ def test_a_stream_that_is_over_is_a_page_that_says_why(browser: httpx.Client, ap
     assert "Whystopped" in page
 
 
+def test_the_page_of_a_users_streams_says_which_are_over_and_why(
+    browser: httpx.Client, api: httpx.Client, user_id: str
+) -> None:
+    viewer = Viewer(api, user_id)
+    viewer.started(deviceId="tv")
+    viewer.started(deviceId="phone", replace=["tv"])
+    page = words(browser.get(f"/users/{user_id}/streams"))
+    assert re.search(r"Over ?tv ?replaced by phone, \d{4}-", page)
+
+
 @pytest.mark.parametrize("bad", ["a%23b", "%2e%2e", "x" * 256, "<script>%3F"])
 def test_a_page_of_a_malformed_user_links_to_nothing_of_theirs(browser: httpx.Client, bad: str) -> None:
     page = browser.get(f"/users/{bad}/streams")
