@@ -183,7 +183,10 @@ def _known(scene: Scene) -> Any:
     """What is kept of the user, without instants and epochs."""
     account, now = _account(scene), time.time_ns() // 1_000_000
     return (
-        {id: (lease.stream_id, lease.is_live(now), lease.took_over) for id, lease in sorted(account.leases.items())},
+        {
+            id: (lease.stream_id, lease.is_live(now), lease.took_over, lease.paused_at > 0)
+            for id, lease in sorted(account.leases.items())
+        },
         {id: (ending.reason.value, ending.by) for id, ending in sorted(account.ended.items())},
         (account.limit, account.when_full),
     )

@@ -79,6 +79,12 @@ def full_of_ghosts(scene: Scene) -> None:
     scene.live("a", "b")
 
 
+def paused(scene: Scene) -> None:
+    room(scene)
+    hold = tokens.verify(scene.tokens["a"], user_id=scene.user_id, id="a").hold
+    scene.store.renew(scene.user_id, "a", hold=hold, is_paused=True, now=time.time_ns() // 1_000_000)
+
+
 def evicting(scene: Scene) -> None:
     scene.limit(3, WhenFull.EVICT_OLDEST)
     full(scene)
@@ -153,14 +159,18 @@ VERBS: Mapping[str, Verb] = {
         lambda it: it.call("POST", "/streams/a/heartbeat", json={"token": it.tokens["a"], "state": "paused"}),
         starting("a"),
     ),
+    "resume": Verb(paused, lambda it: it.heartbeat("a"), starting("a")),
     "revival": Verb(full_of_ghosts, lambda it: it.heartbeat("c"), stopping("c")),
     "renew of a lost slot": Verb(taken_over, lambda it: it.heartbeat("a", it.tokens["old"])),
     "stop by token": Verb(room, stopping("a"), starting("a")),
     "stop that forgets endings": Verb(forgetful, stopping("a"), starting("a")),
     "stop of what is over": Verb(over, stopping("a"), starting("a")),
+    "stop of what ran out": Verb(full_of_ghosts, stopping("c"), starting("c")),
     "DELETE": Verb(room, calling("DELETE", "/streams/a"), starting("a")),
     "DELETE of an epoch": Verb(room, lambda it: it.call("DELETE", f"/streams/a?epoch={it.epochs['a']}"), starting("a")),
+    "DELETE of what ran out": Verb(full_of_ghosts, calling("DELETE", "/streams/c"), starting("c")),
     "end all": Verb(full, calling("DELETE", "/streams"), starting("a")),
+    "end all, with what ran out": Verb(full_of_ghosts, calling("DELETE", "/streams"), starting("a")),
     "end all except": Verb(full, calling("DELETE", "/streams?except=a"), starting("b")),
     "list": Verb(room, calling("GET", "/streams")),
     "get": Verb(room, calling("GET", "/streams/a")),
