@@ -52,7 +52,9 @@ if settings.BROWSABLE_API:
     console = TemplateView.as_view(template_name="streams/console.html")
     docs = TemplateView.as_view(template_name="streams/docs.html")
     urlpatterns += [
-        path("", RedirectView.as_view(pattern_name="console", http_method_names=["get", "head"]), name="home"),
+        path(
+            "", RedirectView.as_view(pattern_name="console", http_method_names=["get", "head", "options"]), name="home"
+        ),
         path("openapi.json", OpenAPIView.as_view(), name="openapi"),
         *(path(f"docs{slash}", docs, name="docs") for slash in ("/", "")),
         *(path(f"console{slash}", console, name="console") for slash in ("/", "")),

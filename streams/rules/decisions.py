@@ -253,7 +253,7 @@ def _known(account: Account, id: str) -> Lease:
 def _held(account: Account, id: str, *, hold: Hold | None, policy: Policy) -> Lease:
     """The lease of `id` when the hold, if there is one, is still its holder's, by a token that is not long replaced."""
     over = None if id in account.leases else account.ended.get(id)
-    if hold and over and hold.epoch < over.epoch and not _is_fenced(over):  # a later playback's
+    if hold and over and hold.epoch < over.epoch and not _bars_late_starts(over):  # a later playback's
         raise _over(account, id, Ending(reason=Reason.TAKEN_OVER, at=over.at, epoch=hold.epoch, by=id))
     lease = _known(account, id)
     if hold is None:
@@ -270,7 +270,7 @@ def _held(account: Account, id: str, *, hold: Hold | None, policy: Policy) -> Le
     return lease
 
 
-def _is_fenced(ending: Ending) -> bool:
+def _bars_late_starts(ending: Ending) -> bool:
     """Whether the epoch of an ending is of the moment when an operator ended the stream, and not its playback's: of a
     lease that had run out by then, the end is before that moment."""
     last = last_epoch_of(ending.at)
