@@ -32,16 +32,14 @@ from tests.servers import PROJECT
 LEASE_SECONDS, LIMIT, SKEW_SECONDS = 5, 2, 2.0
 LATE_SECONDS = 1.5
 """For how long the network keeps a request that is late."""
-ACTIVE_AT_ONCE = 12
-"""Calls at once,"""
-USERS_AT_ONCE = 24
-"""of so many users: with calls of all spread over the time, few would meet another of the same user."""
+CALLS_AT_ONCE, USERS_AT_ONCE = 12, 24
+"""With calls of all users spread over the time, few would meet another of the same user."""
 ASLEEP_SECONDS = 2 * LEASE_SECONDS
 """Long enough that a late heartbeat may have to revive the stream."""
 SILENT_SECONDS = 30
-"""How long after the last answer a player's token is used at most;"""
+"""A player that got no answer for so long has crashed."""
 REMEMBERED_SECONDS = SILENT_SECONDS + 21
-"""then all that may have ended its playback is still known, what is late and answered late too."""
+"""Longer by what a call can take and be late, so that all is known that may have ended what a player still holds."""
 WAIT_SECONDS = 0.25
 """After a 503: without it most calls would be those that meet an outage."""
 IDS = ("tv", "phone", "web", "car")
@@ -180,15 +178,6 @@ class Somebody:
     asleep: dict[str, float] = field(default_factory=dict)
     """By device, until when it says nothing, in ms."""
 
-    def sleeps(self, id: str) -> bool:
-        return now_ms() < self.asleep.get(id, 0)
-
-    def holds(self, id: str) -> "Held":
-        """What a device that does not sleep holds. One that got no answer for long has crashed."""
-        held = self.held.get(id)
-        is_silent = held is None or self.sleeps(id) or held[2] < now_ms() - 1000 * SILENT_SECONDS
-        return None if is_silent else held
-
     def __post_init__(self) -> None:
         self.recording = threading.Lock()
         self.history = History(
@@ -198,6 +187,15 @@ class Somebody:
             late_ms=int(LATE_SECONDS * 1000) + 9000,
             slowest_ms=float(os.environ.get("SLOWEST_SECONDS") or 8.5) * 1000,  # more where the machine is busy
         )
+
+    def sleeps(self, id: str) -> bool:
+        return now_ms() < self.asleep.get(id, 0)
+
+    def holds(self, id: str) -> "Held":
+        """What a device can call with: nothing while it sleeps, or once it has crashed."""
+        held = self.held.get(id)
+        is_silent = held is None or self.sleeps(id) or held[2] < now_ms() - 1000 * SILENT_SECONDS
+        return None if is_silent else held
 
 
 type Prepared = tuple[Exchanged, str, str, Any]
@@ -331,7 +329,7 @@ def soak(*, seconds: float, users: int, faults: bool, seed: int = 1, operations:
         if faults:
             fail(proxy, random.Random(seed))
         run = Soak(urls, seconds, users, operations)
-        threads = [threading.Thread(target=run.play, args=(seed * 100 + n,)) for n in range(ACTIVE_AT_ONCE)]
+        threads = [threading.Thread(target=run.play, args=(seed * 100 + n,)) for n in range(CALLS_AT_ONCE)]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
