@@ -32,12 +32,14 @@ from tests.servers import PROJECT
 LEASE_SECONDS, LIMIT, SKEW_SECONDS = 5, 2, 2.0
 LATE_SECONDS = 1.5
 """For how long the network keeps a request that is late."""
-ACTIVE_AT_ONCE = 12
-"""Calls at once,"""
-USERS_AT_ONCE = 24
-"""of so many users: with calls of all spread over the time, few would meet another of the same user."""
+CALLS_AT_ONCE, USERS_AT_ONCE = 12, 24
+"""With calls of all users spread over the time, few would meet another of the same user."""
 ASLEEP_SECONDS = 2 * LEASE_SECONDS
 """Long enough that a late heartbeat may have to revive the stream."""
+SILENT_SECONDS = 30
+"""A player that got no answer for so long has crashed."""
+REMEMBERED_SECONDS = SILENT_SECONDS + 21
+"""Longer by what a call can take and be late, so that all is known that may have ended what a player still holds."""
 WAIT_SECONDS = 0.25
 """After a 503: without it most calls would be those that meet an outage."""
 IDS = ("tv", "phone", "web", "car")
@@ -116,7 +118,7 @@ class Soak:
     def act(self, person: "Somebody", service: http.client.HTTPConnection, dice: random.Random) -> None:
         """One call of somebody's."""
         id = dice.choice(IDS)
-        held = None if person.sleeps(id) else person.held.get(id)
+        held = person.holds(id)
         verb = dice.choices(list(ACTIONS), [weight for weight, _ in ACTIONS.values()])[0]
         call = ACTIONS[verb][1](person, id, held, dice)
         if call is None:
@@ -139,7 +141,7 @@ class Soak:
                 shortest = "\n".join(str(one) for one in person.history.shortest(operation))
                 self.violation = f"{wrong}\n{operation}\n{text[:600]!r}\nshown by:\n{shortest}"
             if len(person.history.operations) > 300:
-                person.history.forget(now_ms() - 6 * 1000 * (LEASE_SECONDS + SKEW_SECONDS + LATE_SECONDS))
+                person.history.forget(now_ms() - 1000 * REMEMBERED_SECONDS)
         if response.status == 503:
             time.sleep(WAIT_SECONDS)
         with self.counting:
@@ -154,9 +156,9 @@ class Soak:
             it.expires_at, it.paused_at = _ms(answer["expiresAt"]), _ms(answer["pausedAt"])
         if it.verb == "start" and it.is_done:
             it.epoch = answer["epoch"]
-            person.held[it.id] = (answer["epoch"], answer["token"])
+            person.held[it.id] = (answer["epoch"], answer["token"], it.answered)
         elif it.verb == "renew" and it.is_done and person.held.get(it.id, (0,))[0] == it.epoch:
-            person.held[it.id] = (it.epoch, answer["token"])
+            person.held[it.id] = (it.epoch, answer["token"], it.answered)
         elif it.epoch and (it.is_done or status in (404, 410)) and person.held.get(it.id, (0,))[0] == it.epoch:
             del person.held[it.id]
         if status == 409:
@@ -171,13 +173,10 @@ class Somebody:
     """A user, with a player on each device."""
 
     user_id: str
-    held: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """By device, the epoch and the newest token of its playback."""
+    held: dict[str, tuple[int, str, float]] = field(default_factory=dict)
+    """By device, the epoch and the newest token of its playback, and when it was given, in ms."""
     asleep: dict[str, float] = field(default_factory=dict)
     """By device, until when it says nothing, in ms."""
-
-    def sleeps(self, id: str) -> bool:
-        return now_ms() < self.asleep.get(id, 0)
 
     def __post_init__(self) -> None:
         self.recording = threading.Lock()
@@ -189,9 +188,18 @@ class Somebody:
             slowest_ms=float(os.environ.get("SLOWEST_SECONDS") or 8.5) * 1000,  # more where the machine is busy
         )
 
+    def sleeps(self, id: str) -> bool:
+        return now_ms() < self.asleep.get(id, 0)
+
+    def holds(self, id: str) -> "Held":
+        """What a device can call with: nothing while it sleeps, or once it has crashed."""
+        held = self.held.get(id)
+        is_silent = held is None or self.sleeps(id) or held[2] < now_ms() - 1000 * SILENT_SECONDS
+        return None if is_silent else held
+
 
 type Prepared = tuple[Exchanged, str, str, Any]
-type Held = tuple[int, str] | None
+type Held = tuple[int, str, float] | None
 type Action = Callable[[Somebody, str, Held, random.Random], Prepared | None]
 
 
@@ -321,7 +329,7 @@ def soak(*, seconds: float, users: int, faults: bool, seed: int = 1, operations:
         if faults:
             fail(proxy, random.Random(seed))
         run = Soak(urls, seconds, users, operations)
-        threads = [threading.Thread(target=run.play, args=(seed * 100 + n,)) for n in range(ACTIVE_AT_ONCE)]
+        threads = [threading.Thread(target=run.play, args=(seed * 100 + n,)) for n in range(CALLS_AT_ONCE)]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):

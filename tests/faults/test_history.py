@@ -19,6 +19,7 @@ PLANS: Mapping[str, TomlTable] = {
             {"name": "one-per-title", "per": "streamId", "limit": 1},
         ],
     },
+    "kids": {"limit": 2, "rules": [{"name": "no-adults", "where": {"metadata.kids": [False]}, "limit": 0}]},
     "hotel": {"limit": 4, "rules": [{"name": "two-rooms", "distinct": "metadata.room", "limit": 2}]},
 }
 ONE_TV: Mapping[str, Any] = {"plan": "home", "limit": 3, "rule": "one-tv"}
@@ -135,6 +136,10 @@ VIOLATIONS: dict[str, tuple[list[Exchanged], str]] = {
         [HOME, of(A, "film"), B, of(start("b", 300, status=200), "film")],
         "over the rule one-per-title",
     ),
+    "a title twice, where it may have been in the slot, which was found empty": (
+        [HOME, of(A, "film"), replace(of(start("b", 50), "film"), status=503, epoch=0), of(B, "film")],
+        "over the rule one-per-title",
+    ),
     "a start over a rule of each plan that may hold": (
         [
             plan("hotel", -90),
@@ -163,6 +168,10 @@ VIOLATIONS: dict[str, tuple[list[Exchanged], str]] = {
     ),
     "a denial by a rule that does not count the stream": (
         [HOME, TV, of(denied("b", 200, "a", **ONE_TV), type="phone")],
+        "a denial without a reason: a",
+    ),
+    "a denial by a rule that counts neither": (
+        [HOME, of(A, type="phone"), of(denied("b", 200, "a", **ONE_TV), type="phone")],
         "a denial without a reason: a",
     ),
     "a denial by a stream that was another title": (
@@ -233,7 +242,7 @@ TOO_LATE: dict[str, tuple[list[Exchanged], str]] = {
         "a denial without a reason: a",
     ),
     "a start that comes late, after the one that followed it was told of": (
-        [A, start("a", 50, status=200), B, C],
+        [A, start("a", 20, status=200), B, C],
         "over the limit of 2",
     ),
     "a heartbeat that comes late, after a start was written": (
@@ -341,6 +350,26 @@ POSSIBLE: dict[str, tuple[list[Exchanged], dict[str, int]]] = {
     "a pace that outlives its plan": (
         [HOME, A, renew(A, 900, expires_at=7900), limit(None, 1000), renew(A, 2000, expires_at=9000)],
         {},
+    ),
+    "a rule that admits none, of a stream that it does not count": ([plan("kids", -50), A], {}),
+    "a third stream in its own room": ([HOTEL, HALL, DEN, of(C, room="den")], {}),
+    "a holder above a lowered limit": ([A, B, limit(1, 150), renew(A, 900)], {}),
+    "a start that comes late, from a server whose clock is ahead": (
+        [LATE_FILM, of(start("a", 50), "news"), HOME, of(denied("b", 200, "a", **ONE_PER_TITLE), "film")],
+        {"late_ms": 10_000, "skew_ms": 100},
+    ),
+    "a start that comes late, after another without an answer": (
+        [
+            LATE_FILM,
+            replace(of(start("a", 50), "news"), status=503, epoch=0),
+            HOME,
+            of(denied("b", 200, "a", **ONE_PER_TITLE), "film"),
+        ],
+        {"late_ms": 10_000},
+    ),
+    "a limit that comes late, after a start without an answer": (
+        [UNKNOWN_RAISE, replace(start("z", -400), status=503, epoch=0), limit(1, -300), A, B],
+        {"late_ms": 10_000},
     ),
     "a limit that comes late": ([UNKNOWN_RAISE, limit(1, -300), A, B], {"late_ms": 10_000}),
     "a start that comes late": (
