@@ -16,7 +16,7 @@ from bench import growth, load, plots, report, warm
 from bench.cold import Instances
 from bench.engines import ENGINE, ENGINES
 from bench.packages import packaged
-from bench.peers import MODULES, VARIANTS
+from bench.peers import MODULES, NAMES, VARIANTS
 from bench.scene import connect, create_table, environment
 from bench.tls import terminated
 from bench.workers import Figures, Side, run_module
@@ -46,10 +46,11 @@ def measure() -> Figures:
 def _sides(endpoint: str, folders: Mapping[str, Path]) -> dict[str, Side]:
     """The peers, and the service's variants, each as it ships."""
     of: Mapping[str, tuple[str, str, dict[str, str]]] = {peer: (peer, peer, {}) for peer in PEERS} | VARIANTS
-    return {
+    sides = {
         name: Side(peer, environment(endpoint) | more, folders[package], is_package=True)
         for name, (package, peer, more) in of.items()
     }
+    return {name: sides[name] for name in NAMES if name in sides}
 
 
 def _fresh(endpoint: str, folders: Mapping[str, Path]) -> Figures:
