@@ -1,6 +1,7 @@
 """Real parts for every test: a DynamoDB engine (`DYNAMODB_ENDPOINT`) and the service behind a real HTTP server."""
 
 import itertools
+import os
 import threading
 import time
 import uuid
@@ -32,6 +33,11 @@ NOW = 1_800_000_000_000
 
 
 UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Half as many again as there are cores: the tests wait for other processes for a third of the time."""
+    return (os.cpu_count() or 2) * 3 // 2
 
 
 def pytest_configure(config: pytest.Config) -> None:
