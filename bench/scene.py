@@ -112,21 +112,18 @@ def as_viewer(user_id: str) -> dict[str, str]:
 @contextmanager
 def staged(
     verb: str,
-    number: int,
+    users: dict[str, dict[str, str]],
     handler: Handler,
     client: Any,
     *,
     held: int | None = None,
     limit: int | None = None,
     table: str = TABLE,
-    given: dict[str, dict[str, str]] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """So many requests of a verb, each of another user, with all that must be there before them; the rows go again, so
-    that the table stays as large as it is. `held`: slots that others of the user's streams hold. `given`: the users,
-    each with the headers of its requests."""
+    """A request of a verb of each user, given the headers of theirs, with all that must be there before them; the rows
+    go again, so that the table stays as large as it is. `held`: slots that others of the user's streams hold."""
     if held is None:
         held = LIMIT if verb == "denial" else 0
-    users = viewers(number) if given is None else given
     seed(client, [*users], held=held, limit=limit, table=table)
     yield [_request(verb, user, headers, handler) for user, headers in users.items()]
     _write(client, table, [{"DeleteRequest": {"Key": {"user_id": {"S": user}}}} for user in users])

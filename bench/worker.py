@@ -1,7 +1,8 @@
 """One peer in a process of its own: measured warm, as often as it is asked to; cold; or resumed.
 
-python -m bench.worker PEER             for every line on standard input, `{"verb", "number", …}` as
-                                        `bench.scene.staged` has it, the calls' times: `[[cpu_us, wall_us], …]`
+python -m bench.worker PEER             for every line on standard input, `{"verb", "number", …}`, the calls'
+                                        times: `[[cpu_us, wall_us], …]`; `viewers` in the place of `number`, as
+                                        `bench.scene.viewers` has them, where no token can be made
 python -m bench.worker PEER --cold      one start, from nothing: `{"cpu_ms", "wall_ms", "memory_mib", "may_write"}`
 python -m bench.worker PEER --resumed   starts after a resume: `{"times": [[cpu_us, wall_us], …], "may_write"}`
 
@@ -42,14 +43,15 @@ def _timed(handler: "Handler", request: "dict[str, Any]", status: int) -> tuple[
 
 def warm(peer: str) -> None:
     """Serve measurements until standard input ends."""
-    from bench.scene import VERBS, connect, staged
+    from bench.scene import VERBS, connect, staged, viewers
 
     answers, sys.stdout = sys.stdout, io.StringIO()  # Zappa says that it is instancing
     handler = _handler(peer)
     client, table = connect(os.environ["DYNAMODB_ENDPOINT"]), os.environ["DYNAMODB_TABLE"]
     for line in sys.stdin:
         asked = json.loads(line)
-        with staged(**asked, handler=handler, client=client, table=table) as requests:
+        users = asked.pop("viewers", None) or viewers(asked.pop("number"))
+        with staged(**asked, users=users, handler=handler, client=client, table=table) as requests:
             times = [_timed(handler, request, VERBS[asked["verb"]]) for request in requests]
         print(json.dumps(times), file=answers, flush=True)
 

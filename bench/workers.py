@@ -42,7 +42,7 @@ class Worker:
 
     def measure(self, *, number: int, **asked: Any) -> Times:
         """The times of so many calls (`verb`, … as `bench.scene.staged` has them)."""
-        asked |= {"number": number} | ({"given": viewers(number)} if self._is_package else {})
+        asked |= {"viewers": viewers(number)} if self._is_package else {"number": number}
         assert self._process.stdin
         assert self._process.stdout
         print(json.dumps(asked), file=self._process.stdin, flush=True)

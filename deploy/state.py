@@ -90,7 +90,8 @@ def wanted_of(stage: Stage, flags: Mapping[str, Any] | None = None, files: Path 
             f"The concurrency is to be {said['concurrency']}, and lambda_concurrency of the stage is {zappas}: each "
             "deployment would undo the other. Take one of the two away."
         )
-    said |= {} if zappas is None else {"concurrency": zappas}
+    if zappas is not None:
+        said["concurrency"] = zappas
     for name, value in said.items():
         fits, what = FITS[name]
         if not fits(value):

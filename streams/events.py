@@ -32,10 +32,11 @@ def record(*kinds: str, now: int, **facts: Unpack[EventFacts]) -> None:
     """Tell of these decisions, made at `now` (ms). The user is named as callers do; no sink says it in the clear."""
     for path in settings.EVENT_SINKS:
         for kind in kinds:
-            _sink(path)(kind, now, facts)
+            sink_of(path)(kind, now, facts)
 
 
 @cache
-def _sink(path: str) -> Callable[[str, int, EventFacts], Any]:
+def sink_of(path: str) -> Callable[[str, int, EventFacts], Any]:
+    """The sink that a setting names."""
     sink: Callable[[str, int, EventFacts], Any] = import_string(path)
     return sink

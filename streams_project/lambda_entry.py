@@ -16,10 +16,10 @@ ZAPPA = LambdaHandler()
 """It puts the stage's variables into the environment and loads the application, in this order."""
 
 from django.conf import settings  # noqa: E402
-from django.utils.module_loading import import_string  # noqa: E402
 
 from streams import service  # noqa: E402
 from streams.errors import StoreUnavailable  # noqa: E402
+from streams.events import sink_of  # noqa: E402
 from streams.models import UserStreams  # noqa: E402
 from streams.rules import StartRequest  # noqa: E402
 from streams.serializers import StartSerializer  # noqa: E402
@@ -118,7 +118,7 @@ def _warm_up() -> None:
     _ = UserStreams._get_connection().connection.client
     serializer_of(StartSerializer).run_validation({"streamId": "warm-up"})
     for sink in settings.EVENT_SINKS:
-        import_string(sink)
+        sink_of(sink)
     start = StartRequest(id="warm-up", stream_id="warm-up", epoch=1, nonce="")
     with suppress(StoreUnavailable):
         replace(service.store, call=_unreached).start("warm-up", start, now=0)

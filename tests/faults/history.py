@@ -258,13 +258,10 @@ class History:
     def _told(self, it: Exchanged) -> float:
         return min((one.answered for one in self._starts(it.id) if one.epoch == it.epoch), default=FOREVER)
 
-    def _began(self, id: str, epoch: int) -> float:
-        return min((one.called for one in self._starts(id) if one.epoch == epoch), default=0)
-
     def _enders(self, id: str, epoch: int) -> Iterator[Exchanged]:
         """Calls that may end this playback: of those that were sent before it began, only as far as clocks disagree and
         no start that was admitted before. Also those that were refused: a first try may come late."""
-        began = self._began(id, epoch)
+        began = min((one.called for one in self._starts(id) if one.epoch == epoch), default=0)
         for one in self.operations:
             is_start = one.verb == "start"
             is_before = is_start and one.is_done and (one.answered < began or (one.id, one.epoch) == (id, epoch))

@@ -214,20 +214,14 @@ def _start(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepar
     return Exchanged("start", 0, id, replaces=replaces, facts=facts), "POST", "/streams", body
 
 
-def _by_token(verb: str, path: str) -> Action:
+def _by_token(verb: str, path: str, *, pauses: bool = False) -> Action:
     def act(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared | None:
         if held is None:
             return None
-        return Exchanged(verb, 0, id, epoch=held[0]), "POST", f"/streams/{id}/{path}", {"token": held[1]}
+        body = {"token": held[1]} | ({"state": "paused"} if pauses else {})
+        return Exchanged(verb, 0, id, epoch=held[0], pauses=pauses), "POST", f"/streams/{id}/{path}", body
 
     return act
-
-
-def _pause(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared | None:
-    if held is None:
-        return None
-    body = {"token": held[1], "state": "paused"}
-    return Exchanged("renew", 0, id, epoch=held[0], pauses=True), "POST", f"/streams/{id}/heartbeat", body
 
 
 def _crash(person: Somebody, id: str, held: Held, dice: random.Random) -> None:
@@ -264,7 +258,7 @@ def _limit(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepar
 ACTIONS: Mapping[str, tuple[float, Action]] = {
     "start or zap": (10, _start),
     "heartbeat": (45, _by_token("renew", "heartbeat")),
-    "pause": (6, _pause),
+    "pause": (6, _by_token("renew", "heartbeat", pauses=True)),
     "stop": (4, _by_token("stop", "stop")),
     "crash": (2, _crash),
     "sleep": (0.6, _sleep),

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from streams import tokens
-from streams.rules import WhenFull
+from streams.rules import Hold, WhenFull
 from streams.storage.store import StreamStore
 from tests.conftest import asking
 
@@ -61,6 +61,9 @@ class Scene:
         lease = self.store.start(self.user_id, asking(id, now=now), now=now).lease
         self.tokens[id], self.epochs[id] = tokens.issue(self.user_id, lease), lease.epoch
 
+    def hold_of(self, id: str) -> Hold:
+        return tokens.verify(self.tokens[id], user_id=self.user_id, id=id).hold
+
     def limit(self, limit: int, when_full: WhenFull = WhenFull.DENY) -> None:
         now = time.time_ns() // 1_000_000
         self.store.set_limit(self.user_id, limit=limit, when_full=when_full, now=now)
@@ -81,8 +84,7 @@ def full_of_ghosts(scene: Scene) -> None:
 
 def paused(scene: Scene) -> None:
     room(scene)
-    hold = tokens.verify(scene.tokens["a"], user_id=scene.user_id, id="a").hold
-    scene.store.renew(scene.user_id, "a", hold=hold, is_paused=True, now=time.time_ns() // 1_000_000)
+    scene.store.renew(scene.user_id, "a", hold=scene.hold_of("a"), is_paused=True, now=time.time_ns() // 1_000_000)
 
 
 def evicting(scene: Scene) -> None:
@@ -111,8 +113,7 @@ def taken_over(scene: Scene) -> None:
 
 def over(scene: Scene) -> None:
     room(scene)
-    hold = tokens.verify(scene.tokens["a"], user_id=scene.user_id, id="a").hold
-    scene.store.stop(scene.user_id, "a", hold=hold, now=time.time_ns() // 1_000_000)
+    scene.store.stop(scene.user_id, "a", hold=scene.hold_of("a"), now=time.time_ns() // 1_000_000)
 
 
 type Do = Callable[[Scene], httpx.Response]
