@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import override
 
 from rest_framework.exceptions import NotAcceptable
@@ -32,7 +33,7 @@ class JSONOrPage(DefaultContentNegotiation):
         json, *others = renderers
         pages = [renderer for renderer in others if renderer.media_type == PAGE]
         accept = request.META.get("HTTP_ACCEPT", "")
-        ranges = _ranges(accept) if len(accept) <= ACCEPT_AT_MOST_CHARACTERS else [("*/*", 1.0)]
+        ranges = _ranges(accept) if len(accept) <= ACCEPT_AT_MOST_CHARACTERS else (("*/*", 1.0),)
         is_json_named = any(JSON.fullmatch(name) for name, _ in ranges)
         wanted: BaseRenderer | None = None
         most = 0.0
@@ -47,11 +48,12 @@ class JSONOrPage(DefaultContentNegotiation):
         return wanted, str(wanted.media_type)
 
 
-def _ranges(accept: str) -> list[tuple[str, float]]:
+@lru_cache(maxsize=128)  # taken apart once: clients send the same few
+def _ranges(accept: str) -> tuple[tuple[str, float], ...]:
     """The media ranges of an `Accept`, in its order, each with its quality."""
     ranges = []
     for part in accept.lower().split(","):
         name, _, parameters = part.partition(";")
         quality = QUALITY.search(parameters)
         ranges.append((name.strip(), float(quality[1]) if quality else 1.0))
-    return ranges
+    return tuple(ranges)

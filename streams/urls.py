@@ -15,10 +15,7 @@ OPEN: dict[str, Any] = {"authentication_classes": (), "permission_classes": (All
 
 of_a_user = {
     "": ("account", AccountView.as_view()),
-    "/streams": (
-        "stream-list",
-        StreamViewSet.as_view({"get": "list", "post": "create", "delete": "clear"}),
-    ),
+    "/streams": ("stream-list", StreamViewSet.as_view({"get": "list", "post": "create", "delete": "clear"})),
     "/streams/<str:id>": (
         "stream-detail",
         StreamViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
