@@ -34,7 +34,12 @@ def hammer(connections: int, seconds: float) -> int:
                     "ConditionExpression": "size(l) < :limit",
                     "ExpressionAttributeNames": {"#id": "device"},
                     "ExpressionAttributeValues": {
-                        ":lease": {"M": {"stream_id": {"S": "456"}, "expires_at": {"N": "1800000000000"}}},
+                        ":lease": {
+                            "M": {
+                                "stream_id": {"S": "456"},
+                                "expires_at": {"N": "1800000000000"},
+                            }
+                        },
                         ":limit": {"N": "3"},
                     },
                 },
@@ -49,5 +54,7 @@ def hammer(connections: int, seconds: float) -> int:
 if __name__ == "__main__":
     processes, connections, seconds = map(int, sys.argv[1:])
     with ProcessPoolExecutor(processes) as pool:
-        answered = sum(pool.map(hammer, [connections] * processes, [seconds] * processes))
+        answered = sum(
+            pool.map(hammer, [connections] * processes, [seconds] * processes)
+        )
     print(json.dumps(answered / seconds))

@@ -47,13 +47,18 @@ class Instances:
         for peer in self._turns("cold", rounds):
             figures = self._run(peer, "--cold")
             found[peer].append([figures[name] for name in FIGURES])
-        return {peer: compared(found[peer][1:], found["bare"][1:], FIGURES) for peer in found}
+        return {
+            peer: compared(found[peer][1:], found["bare"][1:], FIGURES)
+            for peer in found
+        }
 
     def imports(self, *, rounds: int) -> Figures:
         """`{peer: {package: ms}}`."""
         spent: dict[str, list[dict[str, float]]] = {peer: [] for peer in self.folders}
         for peer in self._turns("cold, by import", rounds):
-            spent[peer].append(_by_package(self._run(peer, "--cold", "-X", "importtime")))
+            spent[peer].append(
+                _by_package(self._run(peer, "--cold", "-X", "importtime"))
+            )
         return {peer: _medians(runs[1:]) for peer, runs in spent.items()}
 
     def resumed(self, *, rounds: int) -> Figures:
@@ -63,8 +68,13 @@ class Instances:
         for peer in self._turns("resumed", rounds):
             times = self._run(peer, "--resumed", requests=1 + WARM)["times"]
             first[peer].append([microseconds / 1000 for microseconds in times[0]])
-            warm[peer].append([microseconds / 1000 for microseconds in median(times[1:])])
-        return {peer: compared(first[peer][1:], warm[peer][1:], ("cpu_ms", "wall_ms")) for peer in first}
+            warm[peer].append(
+                [microseconds / 1000 for microseconds in median(times[1:])]
+            )
+        return {
+            peer: compared(first[peer][1:], warm[peer][1:], ("cpu_ms", "wall_ms"))
+            for peer in first
+        }
 
     def _turns(self, what: str, rounds: int) -> Iterator[str]:
         """The peers, by turns, so many times and once before, which brings the files into the page cache."""
@@ -81,7 +91,9 @@ class Instances:
             [*_bound_by_permissions(), *alone(folder, peer, mode, options=options)],
             cwd=folder,
             env=self.environment,
-            input=json.dumps([start_of(user, headers) for user, headers in users.items()]),
+            input=json.dumps(
+                [start_of(user, headers) for user, headers in users.items()]
+            ),
             capture_output=True,
             text=True,
             check=False,
@@ -90,27 +102,39 @@ class Instances:
             raise RuntimeError(f"{peer} failed {mode}:\n{done.stderr}")
         figures: Figures = json.loads(done.stdout.splitlines()[-1])
         if figures["may_write"]:
-            raise RuntimeError(f"{peer} can write to its own folder, which Lambda's is not")
+            raise RuntimeError(
+                f"{peer} can write to its own folder, which Lambda's is not"
+            )
         return figures | {"log": done.stderr}
 
 
 def _bound_by_permissions() -> list[str]:
     """Root writes where nobody may, unless it gives up the capability to."""
-    return ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
+    return (
+        ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+        if os.geteuid() == 0
+        else []
+    )
 
 
 def _by_package(figures: Figures) -> dict[str, float]:
     """Milliseconds of each top-level package's own import time, and of all the rest."""
     spent: defaultdict[str, float] = defaultdict(float)
-    for microseconds, module in IMPORT.findall(figures["log"].partition(MEASURED_FROM_HERE)[2]):
+    for microseconds, module in IMPORT.findall(
+        figures["log"].partition(MEASURED_FROM_HERE)[2]
+    ):
         top = module.split(".")[0]
         if top != "bench":
-            spent[STANDARD if top in sys.stdlib_module_names else top] += int(microseconds) / 1000
+            spent[STANDARD if top in sys.stdlib_module_names else top] += (
+                int(microseconds) / 1000
+            )
     spent[REST] = figures["wall_ms"] - sum(spent.values())
     return spent
 
 
 def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
     names = {name for spent in runs for name in spent}
-    medians = {name: statistics.median(spent.get(name, 0) for spent in runs) for name in names}
+    medians = {
+        name: statistics.median(spent.get(name, 0) for spent in runs) for name in names
+    }
     return dict(sorted(medians.items(), key=lambda item: -item[1]))

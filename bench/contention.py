@@ -44,8 +44,13 @@ def contend(verb: str, callers: int) -> dict[str, float]:
     for attempt in range(ATTEMPTS + 1):
         user, now = str(uuid.uuid4()), time.time_ns() // 1_000_000
         before = {"start": 0, "denial": policy.limit}.get(verb, callers)
-        leases = [quiet.start(user, _asking(f"s{number}", now), now=now).lease for number in range(before)]
-        holds = [Hold(epoch=lease.epoch, expires_at=lease.expires_at) for lease in leases]
+        leases = [
+            quiet.start(user, _asking(f"s{number}", now), now=now).lease
+            for number in range(before)
+        ]
+        holds = [
+            Hold(epoch=lease.epoch, expires_at=lease.expires_at) for lease in leases
+        ]
         gate = threading.Barrier(callers)
 
         def act(number: int) -> tuple[str, float]:
@@ -85,4 +90,11 @@ def _asking(id: str, now: int) -> StartRequest:
 
 
 if __name__ == "__main__":
-    print(json.dumps({verb: {str(callers): contend(verb, callers) for callers in CALLERS} for verb in VERBS}))
+    print(
+        json.dumps(
+            {
+                verb: {str(callers): contend(verb, callers) for callers in CALLERS}
+                for verb in VERBS
+            }
+        )
+    )

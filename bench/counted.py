@@ -33,7 +33,9 @@ class Counted:
         self.calls = self.answered = 0
         self.units = 0.0
 
-    def __call__(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    def __call__(
+        self, operation: str, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         """Send it on."""
         self.calls += 1
         answer = UserStreams.call(operation, arguments)
@@ -45,7 +47,11 @@ class Counted:
 def count() -> dict[str, dict[str, float]]:
     """What each case takes."""
     found: dict[str, dict[str, float]] = {}
-    user, now, counted = f"counted-{uuid.uuid4()}", time.time_ns() // 1_000_000, Counted()
+    user, now, counted = (
+        f"counted-{uuid.uuid4()}",
+        time.time_ns() // 1_000_000,
+        Counted(),
+    )
     store = StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS), call=counted)
 
     starts = itertools.count()
@@ -55,11 +61,20 @@ def count() -> dict[str, dict[str, float]]:
         outcome = None
         with suppress(StreamLimitReached):
             outcome = act()
-        found[case] = {"calls": counted.calls, "refused": counted.calls - counted.answered, "units": counted.units}
+        found[case] = {
+            "calls": counted.calls,
+            "refused": counted.calls - counted.answered,
+            "units": counted.units,
+        }
         return outcome
 
     def start(id: str, at: int = now) -> Any:
-        request = StartRequest(id=id, stream_id="456", epoch=at * EPOCHS_A_MS + next(starts), nonce="counted")
+        request = StartRequest(
+            id=id,
+            stream_id="456",
+            epoch=at * EPOCHS_A_MS + next(starts),
+            nonce="counted",
+        )
         return store.start(user, request, now=at)
 
     def held(id: str) -> Hold:
@@ -75,7 +90,10 @@ def count() -> dict[str, dict[str, float]]:
     for number in range(1, 9):
         store.stop(user, f"ended-{number}", hold=held(f"ended-{number}"), now=now + 3)
     hold = held("e")
-    note("stop that forgets old endings, one in four", lambda: store.stop(user, "e", hold=hold, now=now + 4))
+    note(
+        "stop that forgets old endings, one in four",
+        lambda: store.stop(user, "e", hold=hold, now=now + 4),
+    )
     start("e")
     note("start over a ghost", lambda: start("f", now + 2 * LEASE_MS))
     note("list", lambda: store.read(user, now=now))
@@ -83,15 +101,24 @@ def count() -> dict[str, dict[str, float]]:
     return found
 
 
-def of_plans(note: Callable[[str, Callable[[], Any]], Any], counted: "Counted", now: int) -> None:
+def of_plans(
+    note: Callable[[str, Callable[[], Any]], Any], counted: "Counted", now: int
+) -> None:
     """What docs/plans/family.toml takes, stored for a user beside a plain default plan."""
     default = Policy(limit=3, lease_ms=LEASE_MS)
-    store = StreamStore(policy=read_plans("PLANS", FAMILY, default=default), call=counted)
+    store = StreamStore(
+        policy=read_plans("PLANS", FAMILY, default=default), call=counted
+    )
     user, epochs = f"counted-{uuid.uuid4()}", itertools.count(now * EPOCHS_A_MS)
 
     def start(id: str, film: str, kind: str = "phone") -> Any:
         request = StartRequest(
-            id=id, stream_id=film, device_type=kind, network="home", epoch=next(epochs), nonce="counted"
+            id=id,
+            stream_id=film,
+            device_type=kind,
+            network="home",
+            epoch=next(epochs),
+            nonce="counted",
         )
         return store.start(user, request, now=now).lease
 
@@ -99,14 +126,28 @@ def of_plans(note: Callable[[str, Callable[[], Any]], Any], counted: "Counted", 
     lease = note("family plan: start, of one device", lambda: start("a", "one", "tv"))
     note("family plan: start, of another title", lambda: start("b", "two", "tv"))
     note("family plan: denial, of the same title", lambda: start("c", "two"))
-    note("family plan: denial, of a third big screen", lambda: start("c", "three", "tv"))
+    note(
+        "family plan: denial, of a third big screen", lambda: start("c", "three", "tv")
+    )
     hold = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
-    note("family plan: pause", lambda: store.renew(user, "a", hold=hold, now=now + 1, is_paused=True))
-    note("family plan: heartbeat while paused", lambda: store.renew(user, "a", hold=hold, now=now + 2, is_paused=True))
-    lease = note("family plan: heartbeat that resumes", lambda: store.renew(user, "a", hold=hold, now=now + 3))
+    note(
+        "family plan: pause",
+        lambda: store.renew(user, "a", hold=hold, now=now + 1, is_paused=True),
+    )
+    note(
+        "family plan: heartbeat while paused",
+        lambda: store.renew(user, "a", hold=hold, now=now + 2, is_paused=True),
+    )
+    lease = note(
+        "family plan: heartbeat that resumes",
+        lambda: store.renew(user, "a", hold=hold, now=now + 3),
+    )
     lease = start("b", "two", "tv")
     hold = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
-    note("family plan: heartbeat, relaxed", lambda: store.renew(user, "b", hold=hold, now=now + 4))
+    note(
+        "family plan: heartbeat, relaxed",
+        lambda: store.renew(user, "b", hold=hold, now=now + 4),
+    )
 
 
 if __name__ == "__main__":

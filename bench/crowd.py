@@ -55,7 +55,9 @@ class Crowd(User):
     def on_start(self) -> None:
         """Streams that play already, and users who play on all that they may."""
         url = self.options.url
-        self.http = HTTPClient.from_url(url, concurrency=AT_ONCE_AT_MOST, network_timeout=ANSWERED_WITHIN_SECONDS)
+        self.http = HTTPClient.from_url(
+            url, concurrency=AT_ONCE_AT_MOST, network_timeout=ANSWERED_WITHIN_SECONDS
+        )
         self.base = urlsplit(url).path
         self.headers = {"Content-Type": "application/json"}
         if self.options.api_key:
@@ -85,7 +87,9 @@ class Crowd(User):
         for number in range(math.floor(rate * seconds)):
             due = began + number / rate
             gevent.sleep(max(0, due - time.perf_counter()))
-            under_way.append(gevent.spawn(self.act, random.choices(verbs, weights)[0], due))
+            under_way.append(
+                gevent.spawn(self.act, random.choices(verbs, weights)[0], due)
+            )
         gevent.joinall(under_way, timeout=ANSWERED_WITHIN_SECONDS)
         pool.map(self.leave, [watched.user for watched in self.playing] + self.full)
         self.environment.runner.quit()
@@ -95,7 +99,9 @@ class Crowd(User):
         status, type = self.acts[verb]()
         self.seen.note(verb, (time.perf_counter() - due) * 1000, status, type)
 
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int | None, Any]:
+    def ask(
+        self, method: str, path: str, body: object = None
+    ) -> tuple[int | None, Any]:
         """One request: its status, and what it says."""
         sent = "" if body is None else json.dumps(body)
         try:
@@ -108,10 +114,16 @@ class Crowd(User):
         except ValueError:
             return answer.status_code, {"type": "not JSON"}
 
-    def begin(self, user: str | None = None, id: str | None = None) -> tuple[int | None, str]:
+    def begin(
+        self, user: str | None = None, id: str | None = None
+    ) -> tuple[int | None, str]:
         """A start: of a new user, or of this one."""
         name = user or f"load-{secrets.token_hex(8)}"
-        status, said = self.ask("POST", f"/users/{name}/streams", {"streamId": "film", "deviceId": id or "tv"})
+        status, said = self.ask(
+            "POST",
+            f"/users/{name}/streams",
+            {"streamId": "film", "deviceId": id or "tv"},
+        )
         if status in (200, 201):
             self.playing.append(LoadedStream(name, said["id"], said["token"]))
         return status, said.get("type", "")
@@ -140,14 +152,22 @@ class Crowd(User):
         if not self.playing:
             return PLANNED["stop"], ""
         watched = self.playing.popleft()
-        status, said = self.ask("POST", f"/users/{watched.user}/streams/{watched.id}/stop", {"token": watched.token})
+        status, said = self.ask(
+            "POST",
+            f"/users/{watched.user}/streams/{watched.id}/stop",
+            {"token": watched.token},
+        )
         return status, said.get("type", "")
 
     def fill(self) -> None:
         """A user who plays on all that they may."""
         user, status = f"load-{secrets.token_hex(8)}", None
         for number in range(101):
-            status, _ = self.ask("POST", f"/users/{user}/streams", {"streamId": "film", "deviceId": f"device-{number}"})
+            status, _ = self.ask(
+                "POST",
+                f"/users/{user}/streams",
+                {"streamId": "film", "deviceId": f"device-{number}"},
+            )
             if status not in (200, 201):
                 break
         self.full.append(user)
@@ -155,7 +175,11 @@ class Crowd(User):
     def be_denied(self) -> tuple[int | None, str]:
         """One more device."""
         user = random.choice(self.full)
-        status, said = self.ask("POST", f"/users/{user}/streams", {"streamId": "film", "deviceId": "one-too-many"})
+        status, said = self.ask(
+            "POST",
+            f"/users/{user}/streams",
+            {"streamId": "film", "deviceId": "one-too-many"},
+        )
         return status, said.get("type", "")
 
     def look(self) -> tuple[int | None, str]:
@@ -179,7 +203,9 @@ def main(options: Any) -> int:
     runner.start(1, spawn_rate=1)
     runner.greenlet.join()
     mix = shares(Players(concurrent=1000))
-    sys.stdout.write(seen.report(rate=options.rate, seconds=options.seconds, planned=mix) + "\n")
+    sys.stdout.write(
+        seen.report(rate=options.rate, seconds=options.seconds, planned=mix) + "\n"
+    )
     return 0 if seen.is_as_planned else 1
 
 

@@ -15,7 +15,10 @@ KINDS = {"off": None, "HS256": "hs256", "ES256": "es256"}
 
 def side(endpoint: str, kind: str | None) -> Side:
     """This checkout, with edge tokens signed by a key of this kind."""
-    edge = {"EDGE_TOKEN_ISSUER": "https://streams.example.com", "EDGE_TOKEN_AUDIENCE": "cdn.example.com"}
+    edge = {
+        "EDGE_TOKEN_ISSUER": "https://streams.example.com",
+        "EDGE_TOKEN_AUDIENCE": "cdn.example.com",
+    }
     key = {} if kind is None else {"EDGE_TOKEN_KEYS": new_key(kind), **edge}
     return Side("service", environment(endpoint) | key)
 

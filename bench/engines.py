@@ -19,7 +19,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 @contextmanager
 def embedded() -> Iterator[str]:
     """The one of local development (ministack, in Python), by its endpoint."""
-    with tempfile.TemporaryDirectory() as folder, engine(Path(folder), keep=False) as endpoint:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        engine(Path(folder), keep=False) as endpoint,
+    ):
         yield endpoint
 
 
@@ -33,7 +36,9 @@ def dynamodb_local() -> Iterator[str]:
             try:
                 while not (endpoint := address.read_text().strip()):
                     if process.poll() is not None:
-                        raise RuntimeError("DynamoDB Local did not start: it needs npm, once, and java.")
+                        raise RuntimeError(
+                            "DynamoDB Local did not start: it needs npm, once, and java."
+                        )
                     time.sleep(0.1)
                 yield endpoint
             finally:
@@ -57,7 +62,9 @@ def calls_to(endpoint: str, *, at_once: int) -> Callable[[str, Mapping[str, Any]
 
     def call(operation: str, arguments: Mapping[str, Any]) -> Any:
         target = {"X-Amz-Target": f"DynamoDB_20120810.{operation}"}
-        answer = pool.request("POST", endpoint, json=arguments, headers=headers | target, retries=False)
+        answer = pool.request(
+            "POST", endpoint, json=arguments, headers=headers | target, retries=False
+        )
         if answer.status != 200:
             raise RuntimeError(f"{operation}: {answer.status} {answer.data!r}")
         return answer.json()

@@ -7,7 +7,9 @@ HOST = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
 STAGE = "test"
 
 
-def event(method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> dict[str, Any]:
+def event(
+    method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
+) -> dict[str, Any]:
     """One request."""
     sent = {
         "Accept": "application/json",

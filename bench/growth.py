@@ -23,14 +23,24 @@ def measure(endpoint: str) -> Figures:
     client = connect(endpoint)
     for rows in ROWS:
         create_table(client, _table(rows))
-        _fill(endpoint, _table(rows), rows - 1)  # the user that is measured is the last one
-    tables = {rows: Side("service", environment(endpoint, _table(rows))) for rows in ROWS}
+        _fill(
+            endpoint, _table(rows), rows - 1
+        )  # the user that is measured is the last one
+    tables = {
+        rows: Side("service", environment(endpoint, _table(rows))) for rows in ROWS
+    }
     with running(tables) as workers:
-        by_rows = _axis("rows", {str(rows): _once(worker) for rows, worker in workers.items()})
+        by_rows = _axis(
+            "rows", {str(rows): _once(worker) for rows, worker in workers.items()}
+        )
     with running({TABLE: Side("service", environment(endpoint))}) as workers:
         worker = workers[TABLE]
-        by_held = _axis("slots held", {str(held): _holding(worker, held) for held in HELD})
-        by_limit = _axis("limit", {str(limit): _limited(worker, limit) for limit in LIMITS})
+        by_held = _axis(
+            "slots held", {str(held): _holding(worker, held) for held in HELD}
+        )
+        by_limit = _axis(
+            "limit", {str(limit): _limited(worker, limit) for limit in LIMITS}
+        )
     return {"rows in the table": by_rows, "slots held": by_held, "limit": by_limit}
 
 
@@ -45,13 +55,18 @@ def _once(worker: Worker) -> Measured:
 def _holding(worker: Worker, held: int) -> Measured:
     """Of a user who holds so many slots, all of them where a start is denied."""
     return lambda verb: worker.measure(
-        verb=verb, number=1, held=held, limit=held if verb == "denial" else HIGHEST_LIMIT
+        verb=verb,
+        number=1,
+        held=held,
+        limit=held if verb == "denial" else HIGHEST_LIMIT,
     )
 
 
 def _limited(worker: Worker, limit: int) -> Measured:
     """Of a user with such a limit who holds nothing; all there is, where a start is denied."""
-    return lambda verb: worker.measure(verb=verb, number=1, held=limit if verb == "denial" else 0, limit=limit)
+    return lambda verb: worker.measure(
+        verb=verb, number=1, held=limit if verb == "denial" else 0, limit=limit
+    )
 
 
 def _axis(name: str, points: dict[str, Measured]) -> Figures:
@@ -66,7 +81,9 @@ def _fill(endpoint: str, table: str, rows: int) -> None:
     def put(first: int) -> None:
         keys = [f"filler-{number}" for number in range(first, min(first + BATCH, rows))]
         writes = [{"PutRequest": {"Item": {"user_id": {"S": key}}}} for key in keys]
-        if call("BatchWriteItem", {"RequestItems": {table: writes}})["UnprocessedItems"]:
+        if call("BatchWriteItem", {"RequestItems": {table: writes}})[
+            "UnprocessedItems"
+        ]:
             raise RuntimeError(f"the engine did not take the rows of {table}")
 
     with ThreadPoolExecutor(WRITERS) as pool:

@@ -30,7 +30,9 @@ def measure(endpoint: str) -> Figures:
     """`{"workers", "threads", "ceiling", "steps": [{"offered", "achieved", "failed", "latency_ms", "cores"}, …]}`."""
     progress("load: what the engine takes by itself")
     given = environment(endpoint)
-    ceiling = run_module("ceiling", str(WORKERS), str(THREADS), str(SECONDS), environment=given)
+    ceiling = run_module(
+        "ceiling", str(WORKERS), str(THREADS), str(SECONDS), environment=given
+    )
     steps = []
     with _serving(endpoint) as (url, server):
         parts = {"service": server, "engine": _listening_on(urlsplit(endpoint).port)}
@@ -38,10 +40,17 @@ def measure(endpoint: str) -> Figures:
         for rate in RATES:
             progress(f"load: {rate} requests a second")
             before = {name: _processor_seconds(part) for name, part in parts.items()}
-            step = run_module("players", url, str(rate), str(SECONDS), environment=given)
+            step = run_module(
+                "players", url, str(rate), str(SECONDS), environment=given
+            )
             if step["failed"] > FAILS_AT_MOST * rate * SECONDS:
-                raise RuntimeError(f"{step['failed']} of the requests failed at {rate} a second: nothing is measured")
-            busy = {name: _processor_seconds(part) - before[name] for name, part in parts.items()}
+                raise RuntimeError(
+                    f"{step['failed']} of the requests failed at {rate} a second: nothing is measured"
+                )
+            busy = {
+                name: _processor_seconds(part) - before[name]
+                for name, part in parts.items()
+            }
             busy["load"] = step.pop("busy_seconds")
             step["cores"] = {name: seconds / SECONDS for name, seconds in busy.items()}
             steps.append(step)
@@ -54,8 +63,19 @@ def measure(endpoint: str) -> Figures:
 def _serving(endpoint: str) -> Iterator[tuple[str, psutil.Process]]:
     """The service on a free port of loopback: its URL and its process."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=LISTEN_QUEUE)
-    command = ["gunicorn", "--worker-class", "gthread", "--workers", str(WORKERS), "--threads", str(THREADS)]
-    command += ["--keep-alive", "60"]  # seconds; at two, its own default, it closes them under waiting players
+    command = [
+        "gunicorn",
+        "--worker-class",
+        "gthread",
+        "--workers",
+        str(WORKERS),
+        "--threads",
+        str(THREADS),
+    ]
+    command += [
+        "--keep-alive",
+        "60",
+    ]  # seconds; at two, its own default, it closes them under waiting players
     command += ["--bind", f"fd://{listener.fileno()}", "--log-level", "error"]
     with (
         listener,
@@ -64,19 +84,31 @@ def _serving(endpoint: str) -> Iterator[tuple[str, psutil.Process]]:
             cwd=PROJECT,
             pass_fds=[listener.fileno()],
             env=environment(endpoint)
-            | {"ALLOWED_HOSTS": "127.0.0.1", "DJANGO_SETTINGS_MODULE": "streams_project.settings"}
-            | {"MINT_INTERVAL_SECONDS": "0"},  # these players start one stream right after the other
+            | {
+                "ALLOWED_HOSTS": "127.0.0.1",
+                "DJANGO_SETTINGS_MODULE": "streams_project.settings",
+            }
+            | {
+                "MINT_INTERVAL_SECONDS": "0"
+            },  # these players start one stream right after the other
         ) as process,
     ):
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", psutil.Process(process.pid)
+            yield (
+                f"http://127.0.0.1:{listener.getsockname()[1]}",
+                psutil.Process(process.pid),
+            )
         finally:
             process.terminate()
 
 
 def _listening_on(port: int | None) -> psutil.Process:
     """The process of the engine: it is only known by its address."""
-    found = [c.pid for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr.port == port]
+    found = [
+        c.pid
+        for c in psutil.net_connections("tcp")
+        if c.status == psutil.CONN_LISTEN and c.laddr.port == port
+    ]
     return psutil.Process(found[0])
 
 

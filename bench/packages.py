@@ -45,10 +45,36 @@ def _package(peer: str, folder: Path) -> float:
         shutil.unpack_archive(archive, folder)
     else:
         pinned = [f"{name}=={version(name)}" for name in NEEDS[peer]]
-        _quietly([sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(folder), *pinned])
+        _quietly(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-compile",
+                "--target",
+                str(folder),
+                *pinned,
+            ]
+        )
         shutil.make_archive(str(folder), "zip", folder)
-    shutil.copytree(PROJECT / "bench", folder / "bench", ignore=shutil.ignore_patterns("__pycache__"))
-    _quietly([sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)])
+    shutil.copytree(
+        PROJECT / "bench",
+        folder / "bench",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    _quietly(
+        [
+            sys.executable,
+            "-m",
+            "compileall",
+            "-q",
+            "--invalidation-mode",
+            "unchecked-hash",
+            str(folder),
+        ]
+    )
     for path in [folder, *folder.rglob("*")]:
         path.chmod(path.stat().st_mode & ~0o222)
     return archive.stat().st_size / 2**20
@@ -57,17 +83,22 @@ def _package(peer: str, folder: Path) -> float:
 def _zappa_packages(archive: Path) -> None:
     """As for production, but for this machine's architecture: it is going to run here."""
     settings = json.loads((PROJECT / "zappa_settings.json").read_text())
-    settings["base"]["architecture"] = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    settings["base"]["architecture"] = {"aarch64": "arm64"}.get(
+        platform.machine(), platform.machine()
+    )
     file = archive.with_suffix(".json")
     file.write_text(json.dumps(settings))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     _quietly(
         ["zappa", "package", "production", "-s", str(file), "-o", str(archive)],
-        env=os.environ | {"PATH": path, "VIRTUAL_ENV": sys.prefix, "AWS_DEFAULT_REGION": "eu-west-1"},
+        env=os.environ
+        | {"PATH": path, "VIRTUAL_ENV": sys.prefix, "AWS_DEFAULT_REGION": "eu-west-1"},
     )
 
 
 def _quietly(command: list[str], **options: Any) -> None:
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, **options)
+    done = subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, check=False, **options
+    )
     if done.returncode:
         raise RuntimeError(f"{command} failed:\n{done.stdout}{done.stderr}")

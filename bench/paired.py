@@ -23,7 +23,9 @@ def side(asked: str, endpoint: str) -> Side:
     if is_a_variable:
         return Side("service", environment(endpoint) | {name: value})
     if not (Path(asked) / "bench" / "worker.py").is_file():
-        sys.exit(f"{asked} is neither NAME=VALUE nor a checkout with a benchmark in it.")
+        sys.exit(
+            f"{asked} is neither NAME=VALUE nor a checkout with a benchmark in it."
+        )
     return Side("service", environment(endpoint), Path(asked).resolve())
 
 
@@ -32,7 +34,10 @@ def main() -> None:
     first, second = sys.argv[1:] if len(sys.argv) > 2 else (".", *sys.argv[1:])
     with ENGINES[ENGINE]() as endpoint:
         create_table(connect(endpoint))
-        sides = {f"A: {first}": side(first, endpoint), f"B: {second}": side(second, endpoint)}
+        sides = {
+            f"A: {first}": side(first, endpoint),
+            f"B: {second}": side(second, endpoint),
+        }
         figures = warm.measure(sides, rounds=ROUNDS, calls=CALLS)
     print(report.warm({"warm": {ENGINE: figures}}))
 

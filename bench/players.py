@@ -40,20 +40,34 @@ class Connections:
     with what it loads, and httpx would take as much of them as the service does."""
 
     def __init__(self, url: str) -> None:
-        self.client = HTTPClient.from_url(url, concurrency=AT_ONCE_AT_MOST, network_timeout=ANSWERED_WITHIN_SECONDS)
+        self.client = HTTPClient.from_url(
+            url, concurrency=AT_ONCE_AT_MOST, network_timeout=ANSWERED_WITHIN_SECONDS
+        )
         self.answered_well = 0
 
     def post(
-        self, url: str, *, json: Mapping[str, object], headers: Mapping[str, str], follow_redirects: bool
+        self,
+        url: str,
+        *,
+        json: Mapping[str, object],
+        headers: Mapping[str, str],
+        follow_redirects: bool,
     ) -> httpx.Response:
         """One request, and the whole of its answer. A refusal is not what this load should get."""
         try:
-            answer = self.client.request("POST", url, dumps(json), {"Content-Type": "application/json", **headers})
+            answer = self.client.request(
+                "POST",
+                url,
+                dumps(json),
+                {"Content-Type": "application/json", **headers},
+            )
             content = bytes(answer.read())
         except (OSError, HTTPException) as exc:
             raise httpx.TransportError(str(exc)) from exc
         self.answered_well += answer.status_code < 400
-        return httpx.Response(answer.status_code, headers=dict(answer.items()), content=content)
+        return httpx.Response(
+            answer.status_code, headers=dict(answer.items()), content=content
+        )
 
 
 class Arrivals(User):
@@ -99,7 +113,14 @@ class Arrivals(User):
         user = str(uuid.uuid4())
         # One try a request, and no heartbeats of its own: it is the ticks that say when something is sent.
         http: Any = self.http
-        client = StreamClient(self.url, user, headers=as_viewer(user), http=http, beats=False, patience_seconds=0)
+        client = StreamClient(
+            self.url,
+            user,
+            headers=as_viewer(user),
+            http=http,
+            beats=False,
+            patience_seconds=0,
+        )
         while True:
             with suppress(Refused):
                 client.start("456", deviceId="tv")
@@ -119,7 +140,12 @@ def main(url: str, rate: float, seconds: float) -> dict[str, object]:
         answered.append((time.perf_counter(), response_time))
 
     events.request.add_listener(note)
-    Arrivals.url, Arrivals.http, Arrivals.rate, Arrivals.seconds = url, Connections(url), rate, seconds
+    Arrivals.url, Arrivals.http, Arrivals.rate, Arrivals.seconds = (
+        url,
+        Connections(url),
+        rate,
+        seconds,
+    )
     runner = Environment(user_classes=[Arrivals], events=events).create_local_runner()
     began, busy = time.perf_counter(), time.process_time()
     runner.start(1, spawn_rate=1)
@@ -130,7 +156,9 @@ def main(url: str, rate: float, seconds: float) -> dict[str, object]:
         "achieved": sum(at < began + seconds for at, _ in answered) / seconds,
         "failed": math.floor(rate * seconds) - Arrivals.http.answered_well,
         "busy_seconds": time.process_time() - busy,
-        "latency_ms": {str(percent): _percentile(latencies, percent) for percent in PERCENTILES},
+        "latency_ms": {
+            str(percent): _percentile(latencies, percent) for percent in PERCENTILES
+        },
     }
 
 

@@ -24,7 +24,12 @@ LIMIT, DEVICES = 4, 6
 VIEWERS = {1: 75, 2: 15, 3: 7, 4: 3}
 """How many of a hundred users have so many viewers at once."""
 CRASHES = 0.02
-PLAYS_FOR, PAUSES_FOR, BACK_WITHIN, TRIES_AGAIN_AFTER = 45 * 60 * SECOND, 600 * SECOND, 60 * SECOND, 60 * SECOND
+PLAYS_FOR, PAUSES_FOR, BACK_WITHIN, TRIES_AGAIN_AFTER = (
+    45 * 60 * SECOND,
+    600 * SECOND,
+    60 * SECOND,
+    60 * SECOND,
+)
 OTHER_DEVICE = 0.5
 FIXED = Policy(limit=LIMIT, lease_ms=60 * SECOND)
 RELAXED_SECONDS = (120, 300, 600)
@@ -51,7 +56,9 @@ class Household:
 
         self.later = later
         for _ in range(viewers):
-            later(self.dice.uniform(1, PAUSES_FOR * 2), lambda now: self.start(now, None))
+            later(
+                self.dice.uniform(1, PAUSES_FOR * 2), lambda now: self.start(now, None)
+            )
         while tasks:
             now, _, act = heapq.heappop(tasks)
             if now > EVENING:
@@ -61,19 +68,38 @@ class Household:
 
     def start(self, now: int, device: str | None) -> None:
         """A viewer presses play, on this device or on any that is free."""
-        free = [f"device{number}" for number in range(DEVICES) if f"device{number}" not in self.playing]
+        free = [
+            f"device{number}"
+            for number in range(DEVICES)
+            if f"device{number}" not in self.playing
+        ]
         device = device if device in free else self.dice.choice(free)
-        request = StartRequest(id=device, stream_id="film", epoch=now * 1000 + self.dice.randrange(1000), nonce="")
+        request = StartRequest(
+            id=device,
+            stream_id="film",
+            epoch=now * 1000 + self.dice.randrange(1000),
+            nonce="",
+        )
         self.counts["starts"] += 1
-        is_plain = rules.is_plain_start(self.account, request, now=now, policy=self.policy)
+        is_plain = rules.is_plain_start(
+            self.account, request, now=now, policy=self.policy
+        )
         self.counts["units"] += 1 if is_plain else 2
         try:
-            self.account, admission = rules.start(self.account, request, now=now, policy=self.policy)
+            self.account, admission = rules.start(
+                self.account, request, now=now, policy=self.policy
+            )
         except StreamLimitReached as refusal:
             self.counts["units"] -= 1  # a denial is one failed write
             self.counts["denials"] += 1
-            gone = [lease for lease in refusal.holders if self.crashed.get(lease.id, now) + FIXED.lease_ms <= now]
-            self.counts["by a relaxed ghost"] += len(refusal.holders) - len(gone) < LIMIT
+            gone = [
+                lease
+                for lease in refusal.holders
+                if self.crashed.get(lease.id, now) + FIXED.lease_ms <= now
+            ]
+            self.counts["by a relaxed ghost"] += (
+                len(refusal.holders) - len(gone) < LIMIT
+            )
             self.later(now + TRIES_AGAIN_AFTER, lambda at: self.start(at, device))
             return
         self.crashed.pop(device, None)
@@ -92,13 +118,20 @@ class Household:
 
     def beat(self, now: int, lease: Lease, until: float) -> None:
         """A heartbeat."""
-        hold, stored = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace), len(self.account.leases)
-        after = rules.renew(self.account, lease.id, hold=hold, now=now, policy=self.policy)
+        hold, stored = (
+            Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace),
+            len(self.account.leases),
+        )
+        after = rules.renew(
+            self.account, lease.id, hold=hold, now=now, policy=self.policy
+        )
         is_judged = lease.pace is not None and stored > lease.pace.among
         self.counts["heartbeats"] += 1
         self.counts["units"] += 1 + (is_judged and after is not self.account)
         self.account = after
-        renewed = rules.paced(after, after.leases[lease.id], now=now, policy=self.policy)
+        renewed = rules.paced(
+            after, after.leases[lease.id], now=now, policy=self.policy
+        )
         self.beat_later(now, renewed, until)
 
     def end(self, now: int, lease: Lease, last: int) -> None:
@@ -108,7 +141,9 @@ class Household:
             self.crashed[lease.id] = last
             wait = self.dice.uniform(0, BACK_WITHIN)
         else:
-            self.account = rules.stop(self.account, lease.id, hold=None, now=now, policy=self.policy)
+            self.account = rules.stop(
+                self.account, lease.id, hold=None, now=now, policy=self.policy
+            )
             self.counts["units"] += 1
             wait = self.dice.expovariate(1 / PAUSES_FOR)
         device = None if self.dice.random() < OTHER_DEVICE else lease.id
@@ -141,7 +176,9 @@ def main(users: int) -> None:
         ghosts = 1000 * total["by a relaxed ghost"] / total["starts"]
         name = f"relaxed, {seconds} s" if seconds else "fixed, 60 s"
         beats = total["heartbeats"] / hours
-        print(f"| {name} | {beats:.1f} | {units:.1f} | {units / base:.2f} | {total['denials']} | {ghosts:.2f} |")
+        print(
+            f"| {name} | {beats:.1f} | {units:.1f} | {units / base:.2f} | {total['denials']} | {ghosts:.2f} |"
+        )
 
 
 if __name__ == "__main__":

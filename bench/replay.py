@@ -71,17 +71,23 @@ class Metered:
     read_units: Counter[str] = field(default_factory=Counter)
     reported_units: float = 0
 
-    def __call__(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    def __call__(
+        self, operation: str, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         """Send it on."""
         self.calls[self.verb] += self.is_counting
         try:
             answer = UserStreams.call(operation, arguments)
         except ClientError as exc:
             found: Any = exc.response.get("Item")
-            self._add(self.write_units, math.ceil(item_bytes(found) / 1024) if found else 1)
+            self._add(
+                self.write_units, math.ceil(item_bytes(found) / 1024) if found else 1
+            )
             raise
         units = answer["ConsumedCapacity"]["CapacityUnits"]
-        self._add(self.read_units if operation == "GetItem" else self.write_units, units)
+        self._add(
+            self.read_units if operation == "GetItem" else self.write_units, units
+        )
         self.reported_units += units * self.is_counting
         return answer
 
@@ -100,7 +106,9 @@ class Replay:
             lease_ms=population.lease_seconds * 1000,
             relaxed_lease_ms=population.relaxed_seconds * 1000 or None,
         )
-        self.store = StreamStore(policy=policy, call=self.metered, sleep=lambda seconds: None)
+        self.store = StreamStore(
+            policy=policy, call=self.metered, sleep=lambda seconds: None
+        )
         self.number = itertools.count()
         self.drawn: Counter[str] = Counter()
         self.carried: dict[str, float] = defaultdict(float)
@@ -129,12 +137,17 @@ class Replay:
         """All of it; what is counted begins after the warm-up."""
         for user, held in self._seats():
             for seat in range(held):
-                self.at(self.random.uniform(0, BEGIN_WITHIN_SECONDS), _Seat(self, user, held, seat).start)
+                self.at(
+                    self.random.uniform(0, BEGIN_WITHIN_SECONDS),
+                    _Seat(self, user, held, seat).start,
+                )
         now = 0.0
         while self.queue and self.queue[0][0] < warm_up_seconds + seconds:
             instant, _, act = heapq.heappop(self.queue)
             self.metered.is_counting = instant >= warm_up_seconds
-            self.played_seconds += self.playing.total() * max(0.0, instant - max(now, warm_up_seconds))
+            self.played_seconds += self.playing.total() * max(
+                0.0, instant - max(now, warm_up_seconds)
+            )
             now = instant
             act(instant)
         return self.metered
@@ -173,10 +186,16 @@ class Replay:
     def deny(self, instant: float) -> None:
         """Another device of a user who plays on all that they may, now and then when somebody starts."""
         wanted = self.population.denial_share / (1 - self.population.denial_share)
-        on_all = [user for user, playing in self.playing.items() if playing == self.population.limit]
+        on_all = [
+            user
+            for user, playing in self.playing.items()
+            if playing == self.population.limit
+        ]
         if on_all and self.even("denial") < wanted:
             with suppress(StreamLimitReached):
-                self.start("denial", self.random.choice(on_all), "one-too-many", instant)
+                self.start(
+                    "denial", self.random.choice(on_all), "one-too-many", instant
+                )
 
 
 class _Seat:
@@ -185,7 +204,11 @@ class _Seat:
     def __init__(self, replay: Replay, user: str, held: int, seat: int) -> None:
         self.replay, self.user, self.seat = replay, user, seat
         self.session_seconds = 3600 / replay.population.starts_per_hour
-        self.new_share = replay.population.new_share / replay.population.by_held[1] if held == 1 else 0.0
+        self.new_share = (
+            replay.population.new_share / replay.population.by_held[1]
+            if held == 1
+            else 0.0
+        )
         self.sessions = itertools.count()
 
     def start(self, instant: float) -> None:
@@ -193,15 +216,27 @@ class _Seat:
         replay, random = self.replay, self.replay.random
         seconds = -math.log(1 - replay.even("session")) * self.session_seconds
         id = f"android-{self.seat}{next(self.sessions):04}c1e2f"
-        if self.new_share and replay.even("new") < self.new_share:  # as if DynamoDB had forgotten the user
+        if (
+            self.new_share and replay.even("new") < self.new_share
+        ):  # as if DynamoDB had forgotten the user
             key = {"user_id": {"S": self.user}}
-            UserStreams.call("DeleteItem", {"TableName": UserStreams.Meta.table_name, "Key": key})
+            UserStreams.call(
+                "DeleteItem", {"TableName": UserStreams.Meta.table_name, "Key": key}
+            )
         replay.deny(instant)
-        session = _Session(self, id, replay.start("start", self.user, id, instant), ends_at=instant + seconds)
+        session = _Session(
+            self,
+            id,
+            replay.start("start", self.user, id, instant),
+            ends_at=instant + seconds,
+        )
         replay.playing[self.user] += 1
         session.beat_later(instant)
         people = replay.population
-        for act, an_hour in ((session.zap, people.zap_per_hour), (session.look, people.lists_per_hour)):
+        for act, an_hour in (
+            (session.zap, people.zap_per_hour),
+            (session.look, people.lists_per_hour),
+        ):
             for _ in range(replay.whole(act.__name__, an_hour * seconds / 3600)):
                 replay.at(instant + random.uniform(0, seconds), act)
         replay.at(instant + seconds, session.end)
@@ -228,25 +263,39 @@ class _Session:
         """A heartbeat, unless a start came in between, or the end."""
         if now == self.beats_at and now < self.ends_at:
             replay = self.seat.replay
-            renew = partial(replay.store.renew, self.seat.user, self.id, hold=self.hold, now=_ms(now))
+            renew = partial(
+                replay.store.renew,
+                self.seat.user,
+                self.id,
+                hold=self.hold,
+                now=_ms(now),
+            )
             lease = replay.ask("heartbeat", renew)
-            self.hold = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
+            self.hold = Hold(
+                epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace
+            )
             self.beat_later(now)
 
     def zap(self, now: float) -> None:
         """Another programme in the same slot."""
-        self.hold = self.seat.replay.start("start in its own slot", self.seat.user, self.id, now)
+        self.hold = self.seat.replay.start(
+            "start in its own slot", self.seat.user, self.id, now
+        )
         self.beat_later(now)
 
     def look(self, now: float) -> None:
         """Who holds the slots."""
-        self.seat.replay.ask("list", partial(self.seat.replay.store.read, self.seat.user, now=_ms(now)))
+        self.seat.replay.ask(
+            "list", partial(self.seat.replay.store.read, self.seat.user, now=_ms(now))
+        )
 
     def end(self, now: float) -> None:
         """A stop, or a crash, after which nobody sits there until the lease has ended."""
         replay, pause = self.seat.replay, PAUSE_SECONDS
         if replay.even("crash") >= replay.population.crash_share:
-            stop = partial(replay.store.stop, self.seat.user, self.id, hold=self.hold, now=_ms(now))
+            stop = partial(
+                replay.store.stop, self.seat.user, self.id, hold=self.hold, now=_ms(now)
+            )
             replay.ask("stop", stop)
         else:
             pause = replay.population.lease_seconds
@@ -280,11 +329,15 @@ AS_ONE = {
 """Requests that only their calls tell apart."""
 
 
-def compare(population: Players = POPULATION, *, seconds: float = SECONDS) -> list[Compared]:
+def compare(
+    population: Players = POPULATION, *, seconds: float = SECONDS
+) -> list[Compared]:
     """Requests by verb, calls and units together, planned for as many as played on average."""
     replay = Replay(population)
     metered = replay.play(WARM_UP_SECONDS, seconds)
-    played = dataclasses.replace(population, concurrent=round(replay.played_seconds / seconds))
+    played = dataclasses.replace(
+        population, concurrent=round(replay.played_seconds / seconds)
+    )
     demand = Demand(played, typical())
     planned: Counter[str] = Counter()
     for verb in demand.verbs:
@@ -294,17 +347,27 @@ def compare(population: Players = POPULATION, *, seconds: float = SECONDS) -> li
         for name in planned
         if planned[name]
     ]
-    rows.append(Compared("requests", demand.requests, metered.requests.total() / seconds))
+    rows.append(
+        Compared("requests", demand.requests, metered.requests.total() / seconds)
+    )
     rows.append(Compared("calls", demand.calls, metered.calls.total() / seconds))
-    rows.append(Compared("write units", demand.write_units, metered.write_units.total() / seconds))
-    rows.append(Compared("read units", demand.read_units, metered.read_units.total() / seconds))
+    rows.append(
+        Compared(
+            "write units", demand.write_units, metered.write_units.total() / seconds
+        )
+    )
+    rows.append(
+        Compared("read units", demand.read_units, metered.read_units.total() / seconds)
+    )
     return rows
 
 
 def main() -> None:
     """Print both."""
     for row in (*compare(), *compare(RELAXED, seconds=2 * SECONDS)):
-        sys.stdout.write(f"{row.what:34}{row.planned:10.2f}{row.measured:10.2f}{row.off:+8.1%}\n")
+        sys.stdout.write(
+            f"{row.what:34}{row.planned:10.2f}{row.measured:10.2f}{row.off:+8.1%}\n"
+        )
 
 
 if __name__ == "__main__":

@@ -11,9 +11,15 @@ def main() -> None:
     """Start the engine (`ENGINE=dynamodb-local`: Amazon's own), replay, print."""
     with ENGINES[ENGINE]() as endpoint:
         create_table(connect(endpoint))
-        settings = {"DJANGO_SETTINGS_MODULE": "streams_project.settings", "LOG_LEVEL": "ERROR"}
+        settings = {
+            "DJANGO_SETTINGS_MODULE": "streams_project.settings",
+            "LOG_LEVEL": "ERROR",
+        }
         subprocess.run(
-            [sys.executable, "-m", "bench.replay"], cwd=PROJECT, env=environment(endpoint) | settings, check=True
+            [sys.executable, "-m", "bench.replay"],
+            cwd=PROJECT,
+            env=environment(endpoint) | settings,
+            check=True,
         )
 
 

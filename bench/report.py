@@ -33,7 +33,9 @@ def filled(page: str, figures: Figures) -> str:
     """The page with the tables of these figures."""
 
     def table(found: re.Match[str]) -> str:
-        return f"<!-- figures: {found[1]} -->\n{TABLES[found[1]](figures)}\n<!-- end -->"
+        return (
+            f"<!-- figures: {found[1]} -->\n{TABLES[found[1]](figures)}\n<!-- end -->"
+        )
 
     return re.sub(r"<!-- figures: (\w+) -->\n.*?<!-- end -->", table, page, flags=re.S)
 
@@ -71,14 +73,22 @@ def aims(figures: Figures) -> str:
     """Targets beside results."""
     return _table(
         ["target", "result", ""],
-        [[what, result, "met" if met else "**not met**"] for what, result, met in targets(figures)],
+        [
+            [what, result, "met" if met else "**not met**"]
+            for what, result, met in targets(figures)
+        ],
     )
 
 
 def warm(figures: Figures) -> str:
     """Ratios with quartiles, and microseconds."""
     rows = [
-        [ENGINE_NAMES[engine], _name(peer), kind, *(_compared(verbs[verb][peer], name) for verb in VERBS)]
+        [
+            ENGINE_NAMES[engine],
+            _name(peer),
+            kind,
+            *(_compared(verbs[verb][peer], name) for verb in VERBS),
+        ]
         for engine, verbs in figures["warm"].items()
         for name, kind in (("cpu_us", "processor"), ("wall_us", "wall"))
         for peer in verbs["start"]
@@ -92,45 +102,94 @@ def cold(figures: Figures) -> str:
         [
             _name(peer),
             *(_compared(found, name) for name in ("wall_ms", "cpu_ms")),
-            *(_compared(figures["cold_tls"][peer], name) for name in ("wall_ms", "cpu_ms")),
+            *(
+                _compared(figures["cold_tls"][peer], name)
+                for name in ("wall_ms", "cpu_ms")
+            ),
             _compared(found, "memory_mib"),
             _short(figures["zip_mib"][peer]),
         ]
         for peer, found in figures["cold"].items()
     ]
-    over = [f"{kind}{tls}, ms" for tls in ("", " with TLS") for kind in ("wall", "processor")]
+    over = [
+        f"{kind}{tls}, ms"
+        for tls in ("", " with TLS")
+        for kind in ("wall", "processor")
+    ]
     return _table(["", *over, "memory, MiB", "zip, MiB"], rows)
 
 
 def resumed(figures: Figures) -> str:
     """Ratios to the peer's own warm requests with quartiles, milliseconds."""
     rows = [
-        [_name(peer), *(_compared(figures[over][peer], name) for over in RESUMED for name in ("cpu_ms", "wall_ms"))]
+        [
+            _name(peer),
+            *(
+                _compared(figures[over][peer], name)
+                for over in RESUMED
+                for name in ("cpu_ms", "wall_ms")
+            ),
+        ]
         for peer in figures["resumed"]
     ]
-    return _table(["", *(f"{kind}{tls}, ms" for tls in ("", " with TLS") for kind in ("processor", "wall"))], rows)
+    return _table(
+        [
+            "",
+            *(
+                f"{kind}{tls}, ms"
+                for tls in ("", " with TLS")
+                for kind in ("processor", "wall")
+            ),
+        ],
+        rows,
+    )
 
 
 def imports(figures: Figures) -> str:
     """Milliseconds by top-level package."""
     spent = figures["imports"]
-    most = {name: max(other.get(name, 0) for other in spent.values()) for found in spent.values() for name in found}
+    most = {
+        name: max(other.get(name, 0) for other in spent.values())
+        for found in spent.values()
+        for name in found
+    }
     large = sorted(
         (name for name in most if most[name] >= FEW_MS),
         key=lambda name: (-spent["service"].get(name, 0), -most[name], name),
     )
-    rows = [[name, *(_short(found[name]) if name in found else "" for found in spent.values())] for name in large]
-    small = [sum(value for name, value in found.items() if name not in large) for found in spent.values()]
-    return _table(["ms", *(_name(peer) for peer in spent)], [*rows, ["others", *map(_short, small)]])
+    rows = [
+        [
+            name,
+            *(_short(found[name]) if name in found else "" for found in spent.values()),
+        ]
+        for name in large
+    ]
+    small = [
+        sum(value for name, value in found.items() if name not in large)
+        for found in spent.values()
+    ]
+    return _table(
+        ["ms", *(_name(peer) for peer in spent)],
+        [*rows, ["others", *map(_short, small)]],
+    )
 
 
 def counted(figures: Figures) -> str:
     """Calls and units."""
     rows = [
-        [case, str(found["calls"]), str(CALLS_AT_MOST[case]), f"{found['units']:g}", str(found["refused"])]
+        [
+            case,
+            str(found["calls"]),
+            str(CALLS_AT_MOST[case]),
+            f"{found['units']:g}",
+            str(found["refused"]),
+        ]
         for case, found in figures["counted"].items()
     ]
-    return _table(["", "calls", "at most", "units reported", "writes whose condition failed"], rows)
+    return _table(
+        ["", "calls", "at most", "units reported", "writes whose condition failed"],
+        rows,
+    )
 
 
 def growth(figures: Figures) -> str:
@@ -138,10 +197,18 @@ def growth(figures: Figures) -> str:
     tables = []
     for axis, verbs in figures["growth"].items():
         rows = [
-            [verb, *(f"{found['wall_us_ratio']:.2f} · {found['wall_us']:,.0f}" for found in points.values())]
+            [
+                verb,
+                *(
+                    f"{found['wall_us_ratio']:.2f} · {found['wall_us']:,.0f}"
+                    for found in points.values()
+                ),
+            ]
             for verb, points in verbs.items()
         ]
-        tables.append(_table([axis, *(f"{int(point):,}" for point in verbs["start"])], rows))
+        tables.append(
+            _table([axis, *(f"{int(point):,}" for point in verbs["start"])], rows)
+        )
     return "\n\n".join(tables)
 
 
@@ -161,7 +228,16 @@ def contention(figures: Figures) -> str:
         for callers, found in counts.items()
     ]
     return _table(
-        ["", "callers", "calls a request", "median, ms", "slowest, ms", "refused as contended", "over the limit"], rows
+        [
+            "",
+            "callers",
+            "calls a request",
+            "median, ms",
+            "slowest, ms",
+            "refused as contended",
+            "over the limit",
+        ],
+        rows,
     )
 
 
@@ -179,7 +255,12 @@ def load(figures: Figures) -> str:
         ]
         for step in found["steps"]
     ]
-    header = ["offered, 1/s", "answered, 1/s", "failed", *(f"p{percent}, ms" for percent in percents)]
+    header = [
+        "offered, 1/s",
+        "answered, 1/s",
+        "failed",
+        *(f"p{percent}, ms" for percent in percents),
+    ]
     return (
         f"{found['workers']} workers of {found['threads']} threads. By itself the engine takes {found['ceiling']:,.0f} "
         f"raw `UpdateItem` calls a second over {found['workers'] * found['threads']} connections.\n\n"
@@ -213,7 +294,9 @@ def _name(peer: str) -> str:
 
 def _compared(found: Figures, name: str) -> str:
     low, high = found[f"{name}_spread"]
-    return f"{found[f'{name}_ratio']:.2f} ({low:.2f}–{high:.2f}) · {_short(found[name])}"
+    return (
+        f"{found[f'{name}_ratio']:.2f} ({low:.2f}–{high:.2f}) · {_short(found[name])}"
+    )
 
 
 def _short(value: Any) -> str:

@@ -35,7 +35,9 @@ def measure() -> Figures:
             with ENGINES[name]() as endpoint:
                 create_table(connect(endpoint))
                 rounds, calls = (5, 40) if QUICK else (12, 80)
-                figures["warm"][name] = warm.measure(_sides(endpoint, folders), rounds=rounds, calls=calls)
+                figures["warm"][name] = warm.measure(
+                    _sides(endpoint, folders), rounds=rounds, calls=calls
+                )
                 if name == ENGINE:
                     figures |= _fresh(endpoint, folders)
                 if name == "dynamodb-local" and not QUICK:
@@ -45,9 +47,13 @@ def measure() -> Figures:
 
 def _sides(endpoint: str, folders: Mapping[str, Path]) -> dict[str, Side]:
     """The peers, and the service's variants, each as it ships."""
-    of: Mapping[str, tuple[str, str, dict[str, str]]] = {peer: (peer, peer, {}) for peer in PEERS} | VARIANTS
+    of: Mapping[str, tuple[str, str, dict[str, str]]] = {
+        peer: (peer, peer, {}) for peer in PEERS
+    } | VARIANTS
     sides = {
-        name: Side(peer, environment(endpoint) | more, folders[package], is_package=True)
+        name: Side(
+            peer, environment(endpoint) | more, folders[package], is_package=True
+        )
         for name, (package, peer, more) in of.items()
     }
     return {name: sides[name] for name in NAMES if name in sides}
@@ -58,7 +64,9 @@ def _fresh(endpoint: str, folders: Mapping[str, Path]) -> Figures:
     client, rounds = connect(endpoint), 5 if QUICK else 15
     with terminated(endpoint) as (secure, authorities):
         plain = Instances(folders, client, environment(endpoint))
-        tls = Instances(folders, client, environment(secure) | {"AWS_CA_BUNDLE": authorities})
+        tls = Instances(
+            folders, client, environment(secure) | {"AWS_CA_BUNDLE": authorities}
+        )
         return {
             "cold": plain.cold(rounds=rounds),
             "cold_tls": tls.cold(rounds=rounds),
@@ -82,7 +90,9 @@ def _alone(endpoint: str) -> Figures:
 def _machine() -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "memory_gib": round(
+            os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        ),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "ministack": version("ministack"),
@@ -94,7 +104,12 @@ def main() -> None:
     """Measure, show, write."""
     figures = measure()
     if QUICK:
-        print(report.warm(figures), report.cold(figures), report.resumed(figures), sep="\n\n")
+        print(
+            report.warm(figures),
+            report.cold(figures),
+            report.resumed(figures),
+            sep="\n\n",
+        )
     else:
         report.write(figures)
         plots.draw(figures)

@@ -49,7 +49,12 @@ Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 def environment(endpoint: str, table: str = TABLE) -> dict[str, str]:
     """All that a measured process finds in its environment."""
-    return {"PATH": os.environ["PATH"], "DYNAMODB_ENDPOINT": endpoint, "DYNAMODB_TABLE": table, **ENVIRONMENT}
+    return {
+        "PATH": os.environ["PATH"],
+        "DYNAMODB_ENDPOINT": endpoint,
+        "DYNAMODB_TABLE": table,
+        **ENVIRONMENT,
+    }
 
 
 def connect(endpoint: str) -> Any:
@@ -78,9 +83,17 @@ def row(user_id: str, *, held: int = 0, limit: int | None = None) -> dict[str, A
     """A user's row with so many live streams, and the limit that an operator set, in DynamoDB's JSON."""
     now = time.time_ns() // 1_000_000
     instants = {"a": now, "e": now + HOUR_MS, "n": now * 1000}
-    lease = {"s": {"S": "456"}, "k": {"S": "seeded"}, **{name: {"N": str(value)} for name, value in instants.items()}}
+    lease = {
+        "s": {"S": "456"},
+        "k": {"S": "seeded"},
+        **{name: {"N": str(value)} for name, value in instants.items()},
+    }
     ids = [f"device-{number:09}" for number in range(held)]
-    override = {} if limit is None else {"limit": {"N": str(limit)}, "when_full": {"S": "deny"}}
+    override = (
+        {}
+        if limit is None
+        else {"limit": {"N": str(limit)}, "when_full": {"S": "deny"}}
+    )
     return {
         "user_id": {"S": user_id},
         "version": {"N": str(now)},
@@ -91,9 +104,20 @@ def row(user_id: str, *, held: int = 0, limit: int | None = None) -> dict[str, A
     }
 
 
-def seed(client: Any, users: list[str], *, held: int = 0, limit: int | None = None, table: str = TABLE) -> None:
+def seed(
+    client: Any,
+    users: list[str],
+    *,
+    held: int = 0,
+    limit: int | None = None,
+    table: str = TABLE,
+) -> None:
     """Put rows."""
-    _write(client, table, [{"PutRequest": {"Item": row(user, held=held, limit=limit)}} for user in users])
+    _write(
+        client,
+        table,
+        [{"PutRequest": {"Item": row(user, held=held, limit=limit)}} for user in users],
+    )
 
 
 def _write(client: Any, table: str, writes: list[dict[str, Any]]) -> None:
@@ -105,7 +129,12 @@ def as_viewer(user_id: str) -> dict[str, str]:
     """The headers of a viewer's request."""
     import jwt  # which no peer's package has but the service's
 
-    claims = {"sub": user_id, "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 3600}
+    claims = {
+        "sub": user_id,
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "exp": int(time.time()) + 3600,
+    }
     return {"Authorization": f"Bearer {jwt.encode(claims, SECRET)}"}
 
 
@@ -126,7 +155,11 @@ def staged(
         held = LIMIT if verb == "denial" else 0
     seed(client, [*users], held=held, limit=limit, table=table)
     yield [_request(verb, user, headers, handler) for user, headers in users.items()]
-    _write(client, table, [{"DeleteRequest": {"Key": {"user_id": {"S": user}}}} for user in users])
+    _write(
+        client,
+        table,
+        [{"DeleteRequest": {"Key": {"user_id": {"S": user}}}} for user in users],
+    )
 
 
 def viewers(number: int) -> dict[str, dict[str, str]]:
@@ -140,14 +173,23 @@ def start_of(user: str, headers: dict[str, str]) -> dict[str, Any]:
     return event("POST", f"/users/{user}/streams", {"streamId": "456"}, headers)
 
 
-def _request(verb: str, user: str, headers: dict[str, str], handler: Handler) -> dict[str, Any]:
+def _request(
+    verb: str, user: str, headers: dict[str, str], handler: Handler
+) -> dict[str, Any]:
     """One request of a verb; a stream that it is about is started first."""
     start = start_of(user, headers)
     if verb in ("start", "denial"):
         return start
     stream = json.loads(handler(start, None)["body"])
-    url, token = f"/users/{user}/streams/{stream['id']}", {"token": stream.get("token", "none")}
+    url, token = (
+        f"/users/{user}/streams/{stream['id']}",
+        {"token": stream.get("token", "none")},
+    )
     if "token" in stream and not PLAYERS_STOP_BY_POST:
-        method, path = ("POST", f"{url}/heartbeat") if verb == "renew" else ("DELETE", url)
+        method, path = (
+            ("POST", f"{url}/heartbeat") if verb == "renew" else ("DELETE", url)
+        )
         return event(method, path, token, headers)
-    return event("POST", f"{url}/{'heartbeat' if verb == 'renew' else 'stop'}", token, {})
+    return event(
+        "POST", f"{url}/{'heartbeat' if verb == 'renew' else 'stop'}", token, {}
+    )

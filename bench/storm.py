@@ -15,7 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deploy.capacity import EARLIEST, HEARTBEATS_A_LEASE, SECONDS_OF_A_REQUEST, capacity_for
+from deploy.capacity import (
+    EARLIEST,
+    HEARTBEATS_A_LEASE,
+    SECONDS_OF_A_REQUEST,
+    capacity_for,
+)
 from deploy.money import prices_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "performance"
@@ -97,7 +102,14 @@ def run(setting: Setting, *, seconds: int = SECONDS) -> Course:
                 if number:
                     first = between * EARLIEST if setting.has_jitter else between
                     _spread(heartbeats, now, first, between, 0, number * share)
-                    _again(due, now, failures, number * (1 - share), wait, has_jitter=setting.has_jitter)
+                    _again(
+                        due,
+                        now,
+                        failures,
+                        number * (1 - share),
+                        wait,
+                        has_jitter=setting.has_jitter,
+                    )
                     if due is heartbeats and failures + 1 == tries:
                         course.lost += number * (1 - share)
         course.starts.append(asked_starts)
@@ -110,18 +122,31 @@ def run(setting: Setting, *, seconds: int = SECONDS) -> Course:
 
 def _arrivals(seconds: int) -> Iterable[float]:
     """How many come in each second: by a normal distribution before the kick-off."""
-    weights = [math.exp(-(((second - KICK_OFF) / SPREAD_SECONDS) ** 2) / 2) for second in range(seconds)]
+    weights = [
+        math.exp(-(((second - KICK_OFF) / SPREAD_SECONDS) ** 2) / 2)
+        for second in range(seconds)
+    ]
     return (PLAYERS * weight / sum(weights) for weight in weights)
 
 
-def _spread(due: Due, now: int, first: float, last: float, failures: int, number: float) -> None:
+def _spread(
+    due: Due, now: int, first: float, last: float, failures: int, number: float
+) -> None:
     """Evenly over the seconds from `first` to `last` from now."""
     begin, end = now + max(1, round(first)), now + max(1, round(last))
     for second in range(begin, end + 1):
         due[second][failures] += number / (end - begin + 1)
 
 
-def _again(due: Due, now: int, failures: int, number: float, wait: tuple[float, float], *, has_jitter: bool) -> None:
+def _again(
+    due: Due,
+    now: int,
+    failures: int,
+    number: float,
+    wait: tuple[float, float],
+    *,
+    has_jitter: bool,
+) -> None:
     """Who was refused, as the clients do it, or without any jitter."""
     more = min(FAILURES_AT_MOST, failures + 1)
     bound = min(BACKOFF_AT_MOST_SECONDS, 2**failures)
@@ -158,14 +183,23 @@ class _Gates:
         passed = min(asked, self.tokens)
         self.tokens -= passed
         wanted = min(setting.instances, passed * SECONDS_OF_A_REQUEST)
-        self.there = max(self.there, min(wanted, self.there + QUOTAS["lambda_instances_each_10_s"] / 10))
+        self.there = max(
+            self.there,
+            min(wanted, self.there + QUOTAS["lambda_instances_each_10_s"] / 10),
+        )
         invoked = min(passed, self.there / SECONDS_OF_A_REQUEST)
         units = self.units
         written = min(invoked, units)
-        throttled = min(invoked - written, max(0.0, self.there - written * DURATION_SECONDS) / THROTTLED_SECONDS)
+        throttled = min(
+            invoked - written,
+            max(0.0, self.there - written * DURATION_SECONDS) / THROTTLED_SECONDS,
+        )
         self.peaks.append(written)
         by_table = throttled > (asked - written) / 2
-        return written, THROTTLED_RETRY_AFTER if by_table else (GATEWAY_RETRY_AFTER, GATEWAY_RETRY_AFTER)
+        return written, THROTTLED_RETRY_AFTER if by_table else (
+            GATEWAY_RETRY_AFTER,
+            GATEWAY_RETRY_AFTER,
+        )
 
     @property
     def units(self) -> float:
@@ -197,7 +231,12 @@ def kick_offs() -> list[Course]:
         run(one)
         for one in (
             Setting(name="nothing prepared"),
-            replace(all_of_it, name="quotas raised, warm for a million", warm_units=units, warm_instances=instances),
+            replace(
+                all_of_it,
+                name="quotas raised, warm for a million",
+                warm_units=units,
+                warm_instances=instances,
+            ),
             all_of_it,
             prepared("the same, with leases of 300 s", lease_seconds=300),
         )
@@ -228,9 +267,22 @@ def draw(courses: list[Course], path: Path, *, since: int = 0) -> None:
             "refused": course.refused,
         }
         for label, values in lines.items():
-            above.plot(minutes, [value / 1000 for value in values[since:]], label=label, linewidth=1)
-        for label, values in {"playing": course.playing, "waiting": course.waiting}.items():
-            below.plot(minutes, [value / 1e6 for value in values[since:]], label=label, linewidth=1)
+            above.plot(
+                minutes,
+                [value / 1000 for value in values[since:]],
+                label=label,
+                linewidth=1,
+            )
+        for label, values in {
+            "playing": course.playing,
+            "waiting": course.waiting,
+        }.items():
+            below.plot(
+                minutes,
+                [value / 1e6 for value in values[since:]],
+                label=label,
+                linewidth=1,
+            )
         above.set_title(course.setting.name, fontsize="small")
         below.set_xlabel("minutes")
     axes[0][0].set_ylabel("thousands a second")
@@ -292,7 +344,11 @@ def outage_table(courses: list[Course]) -> list[tuple[str, ...]]:
 def settled_after(course: Course) -> int:
     """Seconds from the end of the outage until fewer than one in a thousand is refused."""
     end = course.setting.down.stop
-    refused = [second for second in range(end, SECONDS) if course.refused[second] > course.asked[second] / 1000]
+    refused = [
+        second
+        for second in range(end, SECONDS)
+        if course.refused[second] > course.asked[second] / 1000
+    ]
     return max(refused, default=end) + 1 - end
 
 
@@ -307,7 +363,10 @@ def main(write: Callable[[str], object] = sys.stdout.write) -> None:
     storm, outage = kick_offs(), outages()
     draw(storm, FOLDER / "storm.png")
     draw(outage, FOLDER / "after-an-outage.png", since=1300)
-    for headings, rows in ((HEADINGS, table(storm)), (OUTAGE_HEADINGS, outage_table(outage))):
+    for headings, rows in (
+        (HEADINGS, table(storm)),
+        (OUTAGE_HEADINGS, outage_table(outage)),
+    ):
         for row in (headings, *rows):
             write(f"| {' | '.join(row)} |\n")
 

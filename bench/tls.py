@@ -29,12 +29,19 @@ def terminated(endpoint: str) -> Iterator[tuple[str, str]]:
     client loads who trusts Amazon's."""
     with tempfile.TemporaryDirectory() as folder:
         authority = trustme.CA(key_type=trustme.KeyType.RSA)
-        certificate, bundle = Path(folder) / "server.pem", Path(folder) / "authorities.pem"
+        certificate, bundle = (
+            Path(folder) / "server.pem",
+            Path(folder) / "authorities.pem",
+        )
         issued = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)
         issued.private_key_and_cert_chain_pem.write_to_path(certificate)
-        bundle.write_bytes(Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
+        bundle.write_bytes(
+            Path(certifi.where()).read_bytes() + authority.cert_pem.bytes()
+        )
         command = [sys.executable, "-m", "bench.tls", endpoint, str(certificate)]
-        with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        ) as process:
             try:
                 assert process.stdout
                 if not (port := process.stdout.readline().strip()):
@@ -49,11 +56,17 @@ async def _serve(endpoint: str, certificate: str) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_engine, to_engine = await asyncio.open_connection(engine.hostname, engine.port)
+    async def accept(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        from_engine, to_engine = await asyncio.open_connection(
+            engine.hostname, engine.port
+        )
         await asyncio.gather(_pass_on(reader, to_engine), _pass_on(from_engine, writer))
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context, backlog=LISTEN_QUEUE)
+    server = await asyncio.start_server(
+        accept, "127.0.0.1", 0, ssl=context, backlog=LISTEN_QUEUE
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

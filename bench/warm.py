@@ -4,7 +4,16 @@ answer out; what is compared takes turns in every round."""
 from collections.abc import Callable
 
 from bench.scene import VERBS
-from bench.workers import Figures, Side, Times, Worker, compared, median, progress, running
+from bench.workers import (
+    Figures,
+    Side,
+    Times,
+    Worker,
+    compared,
+    median,
+    progress,
+    running,
+)
 
 SLICE = 5
 """Calls of one side before it is the next one's turn: what else the machine does meanwhile hits them all alike."""
@@ -24,7 +33,9 @@ def _slice(worker: Worker) -> Measured:
     return lambda verb: worker.measure(verb=verb, number=SLICE)
 
 
-def in_turns(what: str, points: dict[str, Measured], *, rounds: int, turns: int) -> Figures:
+def in_turns(
+    what: str, points: dict[str, Measured], *, rounds: int, turns: int
+) -> Figures:
     """`{verb: {point: {"cpu_us", "cpu_us_ratio", "cpu_us_spread", "wall_us", …}}}`, ratios to the first point in the
     same rounds."""
     found: dict[tuple[str, str], Times] = {}
@@ -40,5 +51,9 @@ def in_turns(what: str, points: dict[str, Measured], *, rounds: int, turns: int)
                     found.setdefault((verb, point), []).append(median(times[point]))
     first, names = next(iter(points)), ("cpu_us", "wall_us")
     return {
-        verb: {point: compared(found[verb, point], found[verb, first], names) for point in points} for verb in VERBS
+        verb: {
+            point: compared(found[verb, point], found[verb, first], names)
+            for point in points
+        }
+        for verb in VERBS
     }

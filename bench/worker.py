@@ -31,11 +31,16 @@ def _handler(peer: str) -> "Handler":
     return handler
 
 
-def _timed(handler: "Handler", request: "dict[str, Any]", status: int) -> tuple[float, float]:
+def _timed(
+    handler: "Handler", request: "dict[str, Any]", status: int
+) -> tuple[float, float]:
     """Processor and wall microseconds of one call."""
     wall, cpu = time.perf_counter_ns(), time.process_time_ns()
     answer = handler(request, None)
-    times = (time.process_time_ns() - cpu) / 1000, (time.perf_counter_ns() - wall) / 1000
+    times = (
+        (time.process_time_ns() - cpu) / 1000,
+        (time.perf_counter_ns() - wall) / 1000,
+    )
     if answer["statusCode"] != status:
         raise RuntimeError(f"{request} was answered {answer}, not {status}")
     return times
@@ -47,12 +52,19 @@ def warm(peer: str) -> None:
 
     answers, sys.stdout = sys.stdout, io.StringIO()  # Zappa says that it is instancing
     handler = _handler(peer)
-    client, table = connect(os.environ["DYNAMODB_ENDPOINT"]), os.environ["DYNAMODB_TABLE"]
+    client, table = (
+        connect(os.environ["DYNAMODB_ENDPOINT"]),
+        os.environ["DYNAMODB_TABLE"],
+    )
     for line in sys.stdin:
         asked = json.loads(line)
         users = asked.pop("viewers", None) or viewers(asked.pop("number"))
-        with staged(**asked, users=users, handler=handler, client=client, table=table) as requests:
-            times = [_timed(handler, request, VERBS[asked["verb"]]) for request in requests]
+        with staged(
+            **asked, users=users, handler=handler, client=client, table=table
+        ) as requests:
+            times = [
+                _timed(handler, request, VERBS[asked["verb"]]) for request in requests
+            ]
         print(json.dumps(times), file=answers, flush=True)
 
 
@@ -67,7 +79,10 @@ def cold(peer: str) -> None:
         raise RuntimeError(f"{peer} answered a start with {answer}")
     # Not getrusage: its peak is inherited from the process that started this one.
     with open("/proc/self/status") as lines:
-        memory = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        memory = (
+            next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+            / 1024
+        )
     _say({"cpu_ms": cpu * 1e3, "wall_ms": wall * 1e3, "memory_mib": memory})
 
 
@@ -76,7 +91,9 @@ def resumed(peer: str) -> None:
     requests = json.loads(sys.stdin.readline())
     handler = _handler(peer)
     if child := os.fork():
-        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))  # what it has yet to print, its child prints
+        os._exit(
+            os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        )  # what it has yet to print, its child prints
     _unshare_memory()
     _say({"times": [_timed(handler, request, 201) for request in requests]})
 
@@ -93,13 +110,20 @@ def _unshare_memory() -> None:
         for region, access, *_, name in (line.split() for line in maps):
             start, end = (int(address, 16) for address in region.split("-"))
             how = populate_write if "w" in access else populate_read
-            is_ours = "r" in access and not name.startswith("[v")  # not the kernel's own: vdso, vvar, vsyscall
+            is_ours = "r" in access and not name.startswith(
+                "[v"
+            )  # not the kernel's own: vdso, vvar, vsyscall
             if is_ours and madvise(start, end - start, how):
                 raise OSError(ctypes.get_errno(), f"madvise of {region} {name}")
 
 
 def _say(figures: "dict[str, Any]") -> None:
-    print(json.dumps(figures | {"may_write": os.access(os.path.dirname(__file__), os.W_OK)}), flush=True)
+    print(
+        json.dumps(
+            figures | {"may_write": os.access(os.path.dirname(__file__), os.W_OK)}
+        ),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

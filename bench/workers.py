@@ -37,12 +37,16 @@ class Side(NamedTuple):
 class Worker:
     """A running `bench.worker`."""
 
-    def __init__(self, process: subprocess.Popen[str], *, is_package: bool = False) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], *, is_package: bool = False
+    ) -> None:
         self._process, self._is_package = process, is_package
 
     def measure(self, *, number: int, **asked: Any) -> Times:
         """The times of so many calls (`verb`, … as `bench.scene.staged` has them)."""
-        asked |= {"viewers": viewers(number)} if self._is_package else {"number": number}
+        asked |= (
+            {"viewers": viewers(number)} if self._is_package else {"number": number}
+        )
         assert self._process.stdin
         assert self._process.stdout
         print(json.dumps(asked), file=self._process.stdin, flush=True)
@@ -66,7 +70,9 @@ def running[Name](sides: Mapping[Name, Side]) -> Iterator[dict[Name, Worker]]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
-            stack.enter_context(process)  # waits for it, when its standard input is closed
+            stack.enter_context(
+                process
+            )  # waits for it, when its standard input is closed
             workers[name] = Worker(process, is_package=side.is_package)
         yield workers
 
@@ -86,11 +92,17 @@ def median(times: Times) -> tuple[float, float]:
     return statistics.median(cpu), statistics.median(wall)
 
 
-def compared(mine: Sequence[Sequence[float]], base: Sequence[Sequence[float]], names: Sequence[str]) -> Figures:
+def compared(
+    mine: Sequence[Sequence[float]],
+    base: Sequence[Sequence[float]],
+    names: Sequence[str],
+) -> Figures:
     """Each figure's median over the rounds, and the median and quartiles of the rounds' ratios to the base's."""
     figures: Figures = {}
     for column, name in enumerate(names):
-        ratios = [one[column] / other[column] for one, other in zip(mine, base, strict=True)]
+        ratios = [
+            one[column] / other[column] for one, other in zip(mine, base, strict=True)
+        ]
         low, middle, high = statistics.quantiles(ratios, n=4)
         figures[name] = statistics.median(one[column] for one in mine)
         figures[f"{name}_ratio"] = middle

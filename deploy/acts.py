@@ -30,7 +30,10 @@ def lease_seconds(rehearsal: Rehearsal) -> int:
     """How long a lease of the version that has the traffic is."""
     with rehearsal.api() as api:
         return int(
-            api.post(f"/users/lease-{secrets.token_hex(4)}/streams", json={"streamId": "film"}).json()["leaseSeconds"]
+            api.post(
+                f"/users/lease-{secrets.token_hex(4)}/streams",
+                json={"streamId": "film"},
+            ).json()["leaseSeconds"]
         )
 
 
@@ -49,7 +52,14 @@ def a_look_from_outside(rehearsal: Rehearsal) -> None:
         url = str(api.base_url)
     # The emulator starts an instance for each of them, one after the other and on this machine's cores.
     gently = ("--at-once", "4", "--slow-ms", "15000")
-    said = rehearsal.run(sys.executable, "manage.py", "verify", url, *gently, VERIFY_API_KEY=rehearsal.api_key)
+    said = rehearsal.run(
+        sys.executable,
+        "manage.py",
+        "verify",
+        url,
+        *gently,
+        VERIFY_API_KEY=rehearsal.api_key,
+    )
     assert "hold; " in said, said
 
 
@@ -60,7 +70,9 @@ def provisioning_twice(rehearsal: Rehearsal) -> None:
     patch = {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "100"}
     apigateway = rehearsal.client("apigateway")
     (api,) = apigateway.get_rest_apis()["items"]
-    apigateway.update_stage(restApiId=api["id"], stageName=STAGE, patchOperations=[patch])
+    apigateway.update_stage(
+        restApiId=api["id"], stageName=STAGE, patchOperations=[patch]
+    )
     drift = rehearsal.refused_command("provision", STAGE, "--plan")
     assert "requests a second: 100 -> 1667" in drift, drift
     assert "requests a second: 100 -> 1667" in rehearsal.provision()
@@ -74,7 +86,9 @@ def two_runs_at_once(rehearsal: Rehearsal) -> None:
             run.result()
     ((name, value),) = keys_of(rehearsal)
     expect(name, f"{rehearsal.stage.function}-billing")
-    rehearsal.environment["API_KEYS"] += f",billing:{hashlib.sha256(value.encode()).hexdigest()}:streams:operate"
+    rehearsal.environment["API_KEYS"] += (
+        f",billing:{hashlib.sha256(value.encode()).hexdigest()}:streams:operate"
+    )
 
 
 def an_update_under_traffic(rehearsal: Rehearsal) -> None:
@@ -88,7 +102,10 @@ def an_update_under_traffic(rehearsal: Rehearsal) -> None:
     expect(lease_seconds(rehearsal), 30)
     ((_, key),) = keys_of(rehearsal)
     with rehearsal.api() as api:
-        answers = [api.get("/back-end/users/ana/streams", headers={"X-API-Key": sent}) for sent in (key, "another")]
+        answers = [
+            api.get("/back-end/users/ana/streams", headers={"X-API-Key": sent})
+            for sent in (key, "another")
+        ]
     expect([answer.status_code for answer in answers], [200, 403])
 
 
@@ -110,16 +127,26 @@ def a_bad_update(rehearsal: Rehearsal) -> None:
     rehearsal.variables(LEASE_SECONDS="2")
     function(rehearsal, DEBUG="1")
     said = rehearsal.refused("update", STAGE, KEEP="3", UNSET="DEBUGS")
-    for wrong in ("LEASE_SECONDS is '2'", "opens the API to everyone: UNSET=DEBUG", "DEBUGS is to be unset"):
+    for wrong in (
+        "LEASE_SECONDS is '2'",
+        "opens the API to everyone: UNSET=DEBUG",
+        "DEBUGS is to be unset",
+    ):
         assert wrong in said, said
     rehearsal.variables(LEASE_SECONDS=None)
-    assert "Zappa would go to us-east-1" in rehearsal.refused("update", STAGE, AWS_DEFAULT_REGION="us-east-1")
+    assert "Zappa would go to us-east-1" in rehearsal.refused(
+        "update", STAGE, AWS_DEFAULT_REGION="us-east-1"
+    )
     expect(live(rehearsal), before)
     rehearsal.zappa("update", STAGE, "--no-upload", "yes", UNSET="DEBUG")
     assert "DEBUG" not in function(rehearsal)
     before = live(rehearsal)
-    assert "can be guessed" in rehearsal.refused("update", STAGE, LEASE_TOKEN_KEYS="k" * 40)
-    assert "every player's token" in rehearsal.refused("update", STAGE, LEASE_TOKEN_KEYS=secrets.token_urlsafe(48))
+    assert "can be guessed" in rehearsal.refused(
+        "update", STAGE, LEASE_TOKEN_KEYS="k" * 40
+    )
+    assert "every player's token" in rehearsal.refused(
+        "update", STAGE, LEASE_TOKEN_KEYS=secrets.token_urlsafe(48)
+    )
     expect(live(rehearsal), before)
 
 
@@ -141,7 +168,9 @@ def a_rotation_of_keys(rehearsal: Rehearsal) -> None:
     old, new = rehearsal.environment["LEASE_TOKEN_KEYS"], secrets.token_urlsafe(48)
     with viewers(rehearsal.api) as seen:
         for keys in (f"{old},{new}", f"{new},{old}", new):
-            said = rehearsal.zappa("update", STAGE, "--no-upload", "yes", LEASE_TOKEN_KEYS=keys)
+            said = rehearsal.zappa(
+                "update", STAGE, "--no-upload", "yes", LEASE_TOKEN_KEYS=keys
+            )
             assert "LEASE_TOKEN_KEYS: sha256" in said
             assert new not in said
     rehearsal.environment["LEASE_TOKEN_KEYS"] = new
@@ -151,16 +180,27 @@ def a_rotation_of_keys(rehearsal: Rehearsal) -> None:
 def an_unset(rehearsal: Rehearsal) -> None:
     """From a shared secret that AWS keeps to published keys: refused while both would be there, done by an unset."""
     kept = f"/{rehearsal.stage.function}/jwt"
-    rehearsal.client("ssm").put_parameter(Name=kept, Value=secrets.token_urlsafe(48), Type="SecureString")
-    shared = {"AUTH_JWT_SECRETS": f"ssm:{kept}", "AUTH_ISSUER": "https://id.example/", "AUTH_AUDIENCE": "x"}
+    rehearsal.client("ssm").put_parameter(
+        Name=kept, Value=secrets.token_urlsafe(48), Type="SecureString"
+    )
+    shared = {
+        "AUTH_JWT_SECRETS": f"ssm:{kept}",
+        "AUTH_ISSUER": "https://id.example/",
+        "AUTH_AUDIENCE": "x",
+    }
     rehearsal.zappa("update", STAGE, "--no-upload", "yes", **shared)
     jwks = {"AUTH_JWKS": "https://id.example/jwks.json"}
     assert "both set" in rehearsal.refused("update", STAGE, **jwks)
     rehearsal.zappa("update", STAGE, UNSET="AUTH_JWT_SECRETS", **jwks)
     version = live(rehearsal).version
     function = {"FunctionName": rehearsal.stage.function, "Qualifier": version}
-    variables = rehearsal.client("lambda").get_function_configuration(**function)["Environment"]["Variables"]
-    expect({name for name in variables if name.startswith("AUTH_")}, {"AUTH_JWKS", "AUTH_ISSUER", "AUTH_AUDIENCE"})
+    variables = rehearsal.client("lambda").get_function_configuration(**function)[
+        "Environment"
+    ]["Variables"]
+    expect(
+        {name for name in variables if name.startswith("AUTH_")},
+        {"AUTH_JWKS", "AUTH_ISSUER", "AUTH_AUDIENCE"},
+    )
     with rehearsal.api() as api:
         smoke_test(api)
 
@@ -200,7 +240,9 @@ def a_deployment_anew(rehearsal: Rehearsal) -> None:
     key = keys_of(rehearsal)
     rehearsal.zappa("deploy", STAGE)
     rehearsal.provision()
-    planned = rehearsal.refused_command("provision", STAGE, "--plan", "--consumer", "billing:50:100")
+    planned = rehearsal.refused_command(
+        "provision", STAGE, "--plan", "--consumer", "billing:50:100"
+    )
     assert "would have the key of billing hold for this API" in planned, planned
     assert "give billing an API key" not in planned
     expect(keys_of(rehearsal), key)

@@ -28,12 +28,16 @@ class Capacity:
     write_units: int
 
 
-def heartbeats_a_second(streams: float, *, lease_seconds: float, share: float = EARLIEST) -> float:
+def heartbeats_a_second(
+    streams: float, *, lease_seconds: float, share: float = EARLIEST
+) -> float:
     """Of so many streams, when the time between two is this `share` of the longest."""
     return streams / (lease_seconds / HEARTBEATS_A_LEASE * share)
 
 
-def capacity_for(viewers: int, *, lease_seconds: int = 60, heartbeats: float | None = None) -> Capacity:
+def capacity_for(
+    viewers: int, *, lease_seconds: int = 60, heartbeats: float | None = None
+) -> Capacity:
     """What they take, with `heartbeats` a second where they are known better. API Gateway allows an account 10,000
     requests a second, and Lambda 1,000 instances, until AWS is asked for more."""
     if heartbeats is None:

@@ -20,7 +20,9 @@ from deploy.steps import Busy, Step
 PREFIX = "back-end"
 
 
-def plan_consumers(consumers: tuple[Consumer, ...], *, stage: Stage, api_id: str, apigateway: Any) -> Iterator[Step]:
+def plan_consumers(
+    consumers: tuple[Consumer, ...], *, stage: Stage, api_id: str, apigateway: Any
+) -> Iterator[Step]:
     """What differs from what is there. `apigateway` is a boto3 client."""
     if not consumers:
         return
@@ -31,27 +33,62 @@ def plan_consumers(consumers: tuple[Consumer, ...], *, stage: Stage, api_id: str
     for consumer in consumers:
         name = f"{stage.function}-{consumer.name}"
         plan, key_id = plans.get(name), keys.get(name)
-        if plan is None or key_id is None or key_id not in _keys_of(apigateway, plan["id"]):
-            make = partial(_introduce, apigateway, consumer, name, here, plan["id"] if plan else None, key_id)
+        if (
+            plan is None
+            or key_id is None
+            or key_id not in _keys_of(apigateway, plan["id"])
+        ):
+            make = partial(
+                _introduce,
+                apigateway,
+                consumer,
+                name,
+                here,
+                plan["id"] if plan else None,
+                key_id,
+            )
             yield Step(f"give {consumer.name} an API key, for {_rate(consumer)}", make)
         if plan is not None:
             yield from _changes(consumer, plan, here, apigateway)
 
 
-def _changes(consumer: Consumer, plan: dict[str, Any], here: dict[str, str], apigateway: Any) -> Iterator[Step]:
+def _changes(
+    consumer: Consumer, plan: dict[str, Any], here: dict[str, str], apigateway: Any
+) -> Iterator[Step]:
     for what, field, value in (
         ("a second", "rateLimit", float(consumer.rate)),
         ("at once", "burstLimit", consumer.burst),
     ):
         now = plan.get("throttle", {}).get(field)
         if now != value:
-            patch = {"op": "replace", "path": f"/throttle/{field}", "value": f"{value:g}"}
-            update = partial(apigateway.update_usage_plan, usagePlanId=plan["id"], patchOperations=[patch])
-            yield Step(f"let {consumer.name} send so many requests {what}", update, now, value)
-    stages = [{"apiId": found["apiId"], "stage": found["stage"]} for found in plan.get("apiStages", [])]
+            patch = {
+                "op": "replace",
+                "path": f"/throttle/{field}",
+                "value": f"{value:g}",
+            }
+            update = partial(
+                apigateway.update_usage_plan,
+                usagePlanId=plan["id"],
+                patchOperations=[patch],
+            )
+            yield Step(
+                f"let {consumer.name} send so many requests {what}", update, now, value
+            )
+    stages = [
+        {"apiId": found["apiId"], "stage": found["stage"]}
+        for found in plan.get("apiStages", [])
+    ]
     if here not in stages:
-        patch = {"op": "add", "path": "/apiStages", "value": f"{here['apiId']}:{here['stage']}"}
-        update = partial(apigateway.update_usage_plan, usagePlanId=plan["id"], patchOperations=[patch])
+        patch = {
+            "op": "add",
+            "path": "/apiStages",
+            "value": f"{here['apiId']}:{here['stage']}",
+        }
+        update = partial(
+            apigateway.update_usage_plan,
+            usagePlanId=plan["id"],
+            patchOperations=[patch],
+        )
         yield Step(f"have the key of {consumer.name} hold for this API", update)
 
 
@@ -65,26 +102,41 @@ def _all(apigateway: Any, operation: str, **arguments: Any) -> list[dict[str, An
 
 
 def _keys_of(apigateway: Any, plan_id: str) -> set[str]:
-    return {key["id"] for key in _all(apigateway, "get_usage_plan_keys", usagePlanId=plan_id)}
+    return {
+        key["id"]
+        for key in _all(apigateway, "get_usage_plan_keys", usagePlanId=plan_id)
+    }
 
 
 def _introduce(
-    apigateway: Any, consumer: Consumer, name: str, here: dict[str, str], plan_id: str | None, key_id: str | None
+    apigateway: Any,
+    consumer: Consumer,
+    name: str,
+    here: dict[str, str],
+    plan_id: str | None,
+    key_id: str | None,
 ) -> None:
     """A plan and a key, whichever is missing, and the one in the other."""
     if key_id is None:
         key_id = _own_key(apigateway, name)
     if plan_id is None:
         throttle = {"rateLimit": float(consumer.rate), "burstLimit": consumer.burst}
-        plan_id = apigateway.create_usage_plan(name=name, apiStages=[here], throttle=throttle)["id"]
-    apigateway.create_usage_plan_key(usagePlanId=plan_id, keyId=key_id, keyType="API_KEY")
+        plan_id = apigateway.create_usage_plan(
+            name=name, apiStages=[here], throttle=throttle
+        )["id"]
+    apigateway.create_usage_plan_key(
+        usagePlanId=plan_id, keyId=key_id, keyType="API_KEY"
+    )
 
 
 def _own_key(apigateway: Any, name: str) -> str:
     """A new key, by its id. API Gateway lets several have one name: of two runs at once, the one that sees the other's
     key takes its own back."""
     id = str(apigateway.create_api_key(name=name, enabled=True)["id"])
-    if any(key["name"] == name and key["id"] != id for key in _all(apigateway, "get_api_keys")):
+    if any(
+        key["name"] == name and key["id"] != id
+        for key in _all(apigateway, "get_api_keys")
+    ):
         apigateway.delete_api_key(apiKey=id)
         raise Busy(f"another run makes the key {name}")
     return id
@@ -92,29 +144,45 @@ def _own_key(apigateway: Any, name: str) -> str:
 
 def _routes(stage: Stage, api_id: str, apigateway: Any) -> Iterator[Step]:
     resources = {
-        found["path"]: found for found in _all(apigateway, "get_resources", restApiId=api_id, embed=["methods"])
+        found["path"]: found
+        for found in _all(
+            apigateway, "get_resources", restApiId=api_id, embed=["methods"]
+        )
     }
     methods = resources.get(f"/{PREFIX}/{{proxy+}}", {}).get("resourceMethods", {})
     if "ANY" not in methods:
-        yield Step(f"take calls with a key under /{PREFIX}", partial(_open, apigateway, api_id, stage, resources))
+        yield Step(
+            f"take calls with a key under /{PREFIX}",
+            partial(_open, apigateway, api_id, stage, resources),
+        )
 
 
-def _open(apigateway: Any, api_id: str, stage: Stage, resources: dict[str, dict[str, Any]]) -> None:
+def _open(
+    apigateway: Any, api_id: str, stage: Stage, resources: dict[str, dict[str, Any]]
+) -> None:
     """`/back-end/{proxy+}`, to the same function, in the same role, as `/{proxy+}`."""
     viewers = {"restApiId": api_id, "resourceId": resources["/{proxy+}"]["id"]}
     method = next(iter(resources["/{proxy+}"]["resourceMethods"]))
     to = apigateway.get_integration(**viewers, httpMethod=method)
     parent = (
         resources.get(f"/{PREFIX}", {}).get("id")
-        or apigateway.create_resource(restApiId=api_id, parentId=resources["/"]["id"], pathPart=PREFIX)["id"]
+        or apigateway.create_resource(
+            restApiId=api_id, parentId=resources["/"]["id"], pathPart=PREFIX
+        )["id"]
     )
     proxy = (
         resources.get(f"/{PREFIX}/{{proxy+}}", {}).get("id")
-        or apigateway.create_resource(restApiId=api_id, parentId=parent, pathPart="{proxy+}")["id"]
+        or apigateway.create_resource(
+            restApiId=api_id, parentId=parent, pathPart="{proxy+}"
+        )["id"]
     )
     address = {"restApiId": api_id, "resourceId": proxy, "httpMethod": "ANY"}
     apigateway.put_method(**address, authorizationType="NONE", apiKeyRequired=True)
     apigateway.put_integration(
-        **address, type="AWS_PROXY", integrationHttpMethod="POST", uri=to["uri"], credentials=to["credentials"]
+        **address,
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri=to["uri"],
+        credentials=to["credentials"],
     )
     apigateway.create_deployment(restApiId=api_id, stageName=stage.name)

@@ -35,13 +35,19 @@ def plan_dashboard(stage: Stage, cloudwatch: Any) -> Iterator[Step]:
     """`cloudwatch` is a boto3 client."""
     wanted = body(stage)
     try:
-        there = json.loads(cloudwatch.get_dashboard(DashboardName=stage.function)["DashboardBody"])
+        there = json.loads(
+            cloudwatch.get_dashboard(DashboardName=stage.function)["DashboardBody"]
+        )
     except ClientError as exc:
         if exc.response["Error"]["Code"] not in NOT_THERE:
             raise
         there = None
     if there != wanted:
-        put = partial(cloudwatch.put_dashboard, DashboardName=stage.function, DashboardBody=json.dumps(wanted))
+        put = partial(
+            cloudwatch.put_dashboard,
+            DashboardName=stage.function,
+            DashboardBody=json.dumps(wanted),
+        )
         yield Step(f"set the dashboard {stage.function}", put)
 
 
@@ -50,7 +56,9 @@ def _graphs(stage: Stage) -> Iterator[dict[str, Any]]:
     api = {"ApiName": stage.function, "Stage": stage.name}
     function, table = {"FunctionName": stage.function}, {"TableName": str(stage.table)}
     ours = partial(_metric, NAMESPACE, dimensions={"Table": str(stage.table)})
-    beats_a_minute = MINUTE / (int(stage.environment.get("LEASE_SECONDS") or 60) / 3 * 0.95)
+    beats_a_minute = MINUTE / (
+        int(stage.environment.get("LEASE_SECONDS") or 60) / 3 * 0.95
+    )
     yield _graph(
         stage,
         "Starts a minute, and the share that is denied (%)",
@@ -64,7 +72,11 @@ def _graphs(stage: Stage) -> Iterator[dict[str, Any]]:
         ours("renewed", id="renewed", visible=False),
         _expression(f"renewed / {beats_a_minute:.3f}", "players"),
     )
-    yield _graph(stage, "How streams end", *map(ours, ("stopped", "expired", "evicted", "replaced")))
+    yield _graph(
+        stage,
+        "How streams end",
+        *map(ours, ("stopped", "expired", "evicted", "replaced")),
+    )
     yield _graph(
         stage,
         "Given up, or held back",
@@ -72,9 +84,13 @@ def _graphs(stage: Stage) -> Iterator[dict[str, Any]]:
         _search(stage, "grace"),
     )
     yield _graph(stage, "Refused credentials, by kind", _search(stage, "credentials"))
-    yield _graph(stage, "What shadow plans would decide otherwise", _search(stage, "shadow"))
+    yield _graph(
+        stage, "What shadow plans would decide otherwise", _search(stage, "shadow")
+    )
     in_front = partial(_metric, "AWS/ApiGateway", dimensions=api)
-    yield _graph(stage, "Requests a minute", *map(in_front, ("Count", "4XXError", "5XXError")))
+    yield _graph(
+        stage, "Requests a minute", *map(in_front, ("Count", "4XXError", "5XXError"))
+    )
     yield _graph(
         stage,
         "Latency in front (ms)",
@@ -99,7 +115,13 @@ def _graphs(stage: Stage) -> Iterator[dict[str, Any]]:
         stage,
         "Table: throttles, and latency of writes (ms)",
         *map(kept, ("WriteThrottleEvents", "ReadThrottleEvents")),
-        _metric("AWS/DynamoDB", "SuccessfulRequestLatency", dimensions=written, stat="p99", yAxis="right"),
+        _metric(
+            "AWS/DynamoDB",
+            "SuccessfulRequestLatency",
+            dimensions=written,
+            stat="p99",
+            yAxis="right",
+        ),
     )
 
 
@@ -110,14 +132,26 @@ def _text(stage: Stage) -> dict[str, Any]:
         f"`manage.py why USER --stage {stage.name}`. What was given up lately, in Logs Insights on "
         f"`{group_of(stage)}`: `{query}`"
     )
-    return {"type": "text", "x": 0, "y": 0, "width": COLUMNS, "height": 3, "properties": {"markdown": said}}
+    return {
+        "type": "text",
+        "x": 0,
+        "y": 0,
+        "width": COLUMNS,
+        "height": 3,
+        "properties": {"markdown": said},
+    }
 
 
 def _placed(graphs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     width = COLUMNS // ACROSS
     for number, properties in enumerate(graphs):
         row, column = divmod(number, ACROSS)
-        place = {"x": column * width, "y": 3 + row * HEIGHT, "width": width, "height": HEIGHT}
+        place = {
+            "x": column * width,
+            "y": 3 + row * HEIGHT,
+            "width": width,
+            "height": HEIGHT,
+        }
         yield {"type": "metric", **place, "properties": properties}
 
 
@@ -133,7 +167,9 @@ def _graph(stage: Stage, title: str, *metrics: Metric) -> dict[str, Any]:
     }
 
 
-def _metric(namespace: str, name: str, *, dimensions: dict[str, str], **options: Any) -> Metric:
+def _metric(
+    namespace: str, name: str, *, dimensions: dict[str, str], **options: Any
+) -> Metric:
     named = [part for pair in dimensions.items() for part in pair]
     return [namespace, name, *named, *([options] if options else [])]
 

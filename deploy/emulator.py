@@ -32,7 +32,12 @@ def emulated_aws(*services: str) -> Iterator[str]:
     """By its URL. It ends with its starter, however that ends."""
     with (
         tempfile.TemporaryDirectory(prefix="aws-") as folder,
-        engine(Path(folder), keep=False, services=services or SERVICES, module="deploy.emulator") as endpoint,
+        engine(
+            Path(folder),
+            keep=False,
+            services=services or SERVICES,
+            module="deploy.emulator",
+        ) as endpoint,
     ):
         yield endpoint
 
@@ -55,7 +60,9 @@ def main() -> None:
     isolated.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     isolated.chmod(0o755)
     os.environ.pop("DEBUG", None)  # functions inherit this environment
-    os.environ["AUTH"] = "true"  # policies hold: who deploys, and the function, may do what theirs allow
+    os.environ["AUTH"] = (
+        "true"  # policies hold: who deploys, and the function, may do what theirs allow
+    )
     sys.executable = str(isolated)  # which ministack starts functions with
     run_engine()
 

@@ -42,7 +42,14 @@ NOT_ON_CLOUDFRONT_FUNCTIONS = (
 AT_MOST_BYTES = 4096
 """Lambda's limit for the function's own environment, written as JSON."""
 FEWEST_DIFFERENT_CHARACTERS = 10
-WELL_KNOWN = ("local-development", "change-me", "changeme", "example", "password", "secretsecret")
+WELL_KNOWN = (
+    "local-development",
+    "change-me",
+    "changeme",
+    "example",
+    "password",
+    "secretsecret",
+)
 
 
 LAMBDAS_OWN = frozenset(
@@ -70,11 +77,20 @@ def given(shell: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def will_have(
-    stage: Stage, *, remote: Mapping[str, str], shell: Mapping[str, str], unset: Iterable[str] = ()
+    stage: Stage,
+    *,
+    remote: Mapping[str, str],
+    shell: Mapping[str, str],
+    unset: Iterable[str] = (),
 ) -> Environment:
     """The environment after a deployment, merged as Zappa merges it."""
     kept = {name: value for name, value in remote.items() if name not in set(unset)}
-    of_stage = {name: str(value) for name, value in (stage.settings.get("aws_environment_variables") or {}).items()}
+    of_stage = {
+        name: str(value)
+        for name, value in (
+            stage.settings.get("aws_environment_variables") or {}
+        ).items()
+    }
     of_lambda = {**kept, **of_stage, **shell}
     region = {"AWS_REGION": stage.region} if stage.region else {}
     return Environment(of_lambda, {**of_lambda, **region, **stage.environment})
@@ -89,10 +105,20 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str
 
 
 def _digest(value: str | None) -> str:
-    return "none" if value is None else f"sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    return (
+        "none"
+        if value is None
+        else f"sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    )
 
 
-def stays(unset: Iterable[str], stage: Stage, *, remote: Mapping[str, str], shell: Mapping[str, str]) -> Iterator[str]:
+def stays(
+    unset: Iterable[str],
+    stage: Stage,
+    *,
+    remote: Mapping[str, str],
+    shell: Mapping[str, str],
+) -> Iterator[str]:
     """Why one of these variables would still be there afterwards."""
     for name in unset:
         if name in shell:
@@ -105,7 +131,10 @@ def stays(unset: Iterable[str], stage: Stage, *, remote: Mapping[str, str], shel
 
 def logs_everyone_out(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
     """Whether no lease token of now would be good afterwards."""
-    then, now = listed(before.get("LEASE_TOKEN_KEYS")), listed(after.get("LEASE_TOKEN_KEYS"))
+    then, now = (
+        listed(before.get("LEASE_TOKEN_KEYS")),
+        listed(after.get("LEASE_TOKEN_KEYS")),
+    )
     return bool(then) and not set(then) & set(now)
 
 
@@ -118,24 +147,39 @@ def needs_cryptography(values: Mapping[str, str]) -> bool:
     """Whether tokens are signed with public-key cryptography: viewers', or edge tokens. What AWS keeps may be such a
     key."""
     return bool(values.get("AUTH_JWKS")) or any(
-        key.startswith((PEM, *PREFIXES)) for key in listed(values.get("EDGE_TOKEN_KEYS"))
+        key.startswith((PEM, *PREFIXES))
+        for key in listed(values.get("EDGE_TOKEN_KEYS"))
     )
 
 
-def problems(environment: Environment, *, resolved: Mapping[str, str] | None = None) -> Iterator[str]:
+def problems(
+    environment: Environment, *, resolved: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """What the service would not say when it starts, or too late. `resolved` has values in place of references."""
-    values = environment.effective if resolved is None else {**environment.effective, **resolved}
+    values = (
+        environment.effective
+        if resolved is None
+        else {**environment.effective, **resolved}
+    )
     for name in sorted(environment.of_lambda):
         if name in LAMBDAS_OWN or not re.fullmatch(r"[a-zA-Z]\w+", name, re.ASCII):
             yield f"{name} cannot be set: it is Lambda's own, or no name that Lambda takes. Take it out."
-    size = len(json.dumps(environment.of_lambda, separators=(",", ":"), ensure_ascii=False).encode())
+    size = len(
+        json.dumps(
+            environment.of_lambda, separators=(",", ":"), ensure_ascii=False
+        ).encode()
+    )
     if size > AT_MOST_BYTES:
         yield (
             f"The function's environment would have {size} bytes, of at most {AT_MOST_BYTES}: AWS refuses it after the "
             "code is live. Keep long values in AWS, by reference (ssm:NAME, secretsmanager:NAME)."
         )
     if values.get("DEBUG", "").strip().lower() in ("1", "true", "yes"):
-        where = "UNSET=DEBUG" if "DEBUG" in environment.of_lambda else "take it out of the stage"
+        where = (
+            "UNSET=DEBUG"
+            if "DEBUG" in environment.of_lambda
+            else "take it out of the stage"
+        )
         yield f"DEBUG is set: it is for local development, and opens the API to everyone: {where}."
     for name in FILES:
         file = values.get(name, "").strip()
@@ -155,11 +199,17 @@ def _key_problems(values: Mapping[str, str]) -> Iterator[str]:
         owners.update(keys)
         for key in keys:
             is_known = any(word in key.lower() for word in WELL_KNOWN)
-            if (is_known or len(set(key)) < FEWEST_DIFFERENT_CHARACTERS) and not key.startswith((*PREFIXES, "-----")):
+            if (
+                is_known or len(set(key)) < FEWEST_DIFFERENT_CHARACTERS
+            ) and not key.startswith((*PREFIXES, "-----")):
                 yield f"{name} holds a key that can be guessed. Make one: {MAKE_ONE}"
     if any(number > 1 for number in owners.values()):
         yield f"Two keys of {', '.join(name for name in KEYS if values.get(name))} are equal: each has to be another."
-    hashes = [part.split(":")[1].lower() for part in listed(values.get("API_KEYS")) if part.count(":") >= 2]
+    hashes = [
+        part.split(":")[1].lower()
+        for part in listed(values.get("API_KEYS"))
+        if part.count(":") >= 2
+    ]
     if len(set(hashes)) < len(hashes):
         yield "Two of API_KEYS have the same hash: each back end has a key of its own."
     if any(hashlib.sha256(key.encode()).hexdigest() in hashes for key in owners):

@@ -13,8 +13,24 @@ from streams.storage import items
 from streams.storage.items import Item, number
 
 FIELDS = ("stream_id", "device_id", "device_name", "device_type", "title")
-KNOWN = {"user_id", "version", "leases", "epochs", "ended", "limit", "when_full", "keep_until", "ttl"}
-REASONS = {Reason.STOPPED, Reason.EVICTED, Reason.REPLACED, Reason.TAKEN_OVER, Reason.EXPIRED}
+KNOWN = {
+    "user_id",
+    "version",
+    "leases",
+    "epochs",
+    "ended",
+    "limit",
+    "when_full",
+    "keep_until",
+    "ttl",
+}
+REASONS = {
+    Reason.STOPPED,
+    Reason.EVICTED,
+    Reason.REPLACED,
+    Reason.TAKEN_OVER,
+    Reason.EXPIRED,
+}
 
 
 def written_by_1_0(account: Account) -> dict[str, Item]:
@@ -24,7 +40,11 @@ def written_by_1_0(account: Account) -> dict[str, Item]:
             "M": {
                 id: {
                     "M": {
-                        **{name: {"S": text} for name in FIELDS if (text := getattr(lease, name)) is not None},
+                        **{
+                            name: {"S": text}
+                            for name in FIELDS
+                            if (text := getattr(lease, name)) is not None
+                        },
                         "started_at": number(lease.started_at),
                         "expires_at": number(lease.expires_at),
                     }
@@ -32,11 +52,16 @@ def written_by_1_0(account: Account) -> dict[str, Item]:
                 for id, lease in account.leases.items()
             }
         },
-        "epochs": {"M": {id: number(lease.epoch) for id, lease in account.leases.items()}},
+        "epochs": {
+            "M": {id: number(lease.epoch) for id, lease in account.leases.items()}
+        },
         "ended": {
             "M": {
                 id: {
-                    "M": {"reason": {"S": _reason(ending.reason).value}, "at": number(ending.at)}
+                    "M": {
+                        "reason": {"S": _reason(ending.reason).value},
+                        "at": number(ending.at),
+                    }
                     | ({} if ending.by is None else {"by": {"S": ending.by}})
                 }
                 for id, ending in account.ended.items()
@@ -64,7 +89,9 @@ def _rewrite(table: str, item: Mapping[str, Any], dynamodb: Any) -> bool:
     anew = written_by_1_0(items.account(item))
     later = sorted(item.keys() - KNOWN)
     names = {f"#{name}": name for name in (*anew, *later, "version")}
-    values = {f":{name}": value for name, value in anew.items()} | {":version": item["version"]}
+    values = {f":{name}": value for name, value in anew.items()} | {
+        ":version": item["version"]
+    }
     try:
         dynamodb.update_item(
             TableName=table,

@@ -46,7 +46,11 @@ ANSWERS: Mapping[str, tuple[str, int | None, int | None]] = {
     "INTEGRATION_TIMEOUT": ("gateway-timeout", 504, SOON),
     "INVALID_API_KEY": ("forbidden", 403, None),
     "INVALID_SIGNATURE": ("unauthenticated", 401, None),
-    "MISSING_AUTHENTICATION_TOKEN": ("not-found", 404, None),  # a path or method that no resource takes
+    "MISSING_AUTHENTICATION_TOKEN": (
+        "not-found",
+        404,
+        None,
+    ),  # a path or method that no resource takes
     "QUOTA_EXCEEDED": ("throttled", 429, 3600),
     "REQUEST_TOO_LARGE": ("payload-too-large", 413, None),
     "RESOURCE_NOT_FOUND": ("not-found", 404, None),
@@ -62,24 +66,44 @@ their own), and the seconds to wait."""
 def api_of(stage: Stage, apigateway: Any) -> dict[str, Any] | None:
     """The stage's REST API."""
     pages = apigateway.get_paginator("get_rest_apis").paginate()
-    return next((dict(api) for page in pages for api in page["items"] if api["name"] == stage.function), None)
+    return next(
+        (
+            dict(api)
+            for page in pages
+            for api in page["items"]
+            if api["name"] == stage.function
+        ),
+        None,
+    )
 
 
-def plan_throttling(stage: Stage, api_id: str, wanted: Wanted, apigateway: Any) -> Iterator[Step]:
+def plan_throttling(
+    stage: Stage, api_id: str, wanted: Wanted, apigateway: Any
+) -> Iterator[Step]:
     """Requests a second, and at once, of all callers together. `apigateway` is a boto3 client."""
     address = {"restApiId": api_id, "stageName": stage.name}
     try:
-        settings = apigateway.get_stage(**address).get("methodSettings", {}).get("*/*", {})
+        settings = (
+            apigateway.get_stage(**address).get("methodSettings", {}).get("*/*", {})
+        )
     except ClientError as exc:
-        raise LookupError(f"The API {stage.function} has no stage {stage.name}.") from exc
+        raise LookupError(
+            f"The API {stage.function} has no stage {stage.name}."
+        ) from exc
     for what, name, path, value in (
         ("requests a second", "throttlingRateLimit", "rateLimit", wanted.rate),
         ("requests at once", "throttlingBurstLimit", "burstLimit", wanted.burst),
     ):
         now = settings.get(name)
         if value is not None and now != value:
-            patch = {"op": "replace", "path": f"/*/*/throttling/{path}", "value": f"{value:g}"}
-            update = partial(apigateway.update_stage, **address, patchOperations=[patch])
+            patch = {
+                "op": "replace",
+                "path": f"/*/*/throttling/{path}",
+                "value": f"{value:g}",
+            }
+            update = partial(
+                apigateway.update_stage, **address, patchOperations=[patch]
+            )
             yield Step(f"let {stage.function} take so many {what}", update, now, value)
 
 
@@ -92,9 +116,14 @@ def answer(name: str) -> dict[str, Any]:
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Expose-Headers": "Retry-After",
     } | ({} if wait is None else {"Retry-After": str(wait)})
-    body = {"type": type, "title": TITLES[type]} | ({} if status is None else {"status": status})
+    body = {"type": type, "title": TITLES[type]} | (
+        {} if status is None else {"status": status}
+    )
     return {
-        "responseParameters": {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()},
+        "responseParameters": {
+            f"gatewayresponse.header.{name}": f"'{value}'"
+            for name, value in headers.items()
+        },
         "responseTemplates": {"application/json": json.dumps(body)},
     } | ({} if status is None else {"statusCode": str(status)})
 
@@ -106,11 +135,21 @@ def plan_answers(stage: Stage, api_id: str, apigateway: Any) -> Iterator[Step]:
     different = [
         name
         for name in ANSWERS
-        if any(there.get(name, {}).get(field) != value for field, value in answer(name).items())
+        if any(
+            there.get(name, {}).get(field) != value
+            for field, value in answer(name).items()
+        )
     ]
     for name in different:
-        put = partial(apigateway.put_gateway_response, restApiId=api_id, responseType=name, **answer(name))
+        put = partial(
+            apigateway.put_gateway_response,
+            restApiId=api_id,
+            responseType=name,
+            **answer(name),
+        )
         yield Step(f"have API Gateway answer {name} with a problem", put)
     if different:
         address = {"restApiId": api_id, "stageName": stage.name}
-        yield Step("show the new answers", partial(apigateway.create_deployment, **address))
+        yield Step(
+            "show the new answers", partial(apigateway.create_deployment, **address)
+        )

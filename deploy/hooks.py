@@ -17,7 +17,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException, echo
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # Zappa's own command has the project not on its path
+sys.path.insert(
+    0, str(Path(__file__).resolve().parent.parent)
+)  # Zappa's own command has the project not on its path
 
 import zipfile
 
@@ -74,10 +76,14 @@ def in_sentences(callback: Callable[[Any], None]) -> Callable[[Any], None]:
 def settings(cli: Any) -> None:
     """Refuse what would not start; say what changes; have Zappa keep what it would overwrite."""
     if sys.prefix != sys.base_prefix:
-        os.environ["VIRTUAL_ENV"] = sys.prefix  # Zappa wants one that is active; what is installed there does not ship
+        os.environ["VIRTUAL_ENV"] = (
+            sys.prefix
+        )  # Zappa wants one that is active; what is installed there does not ship
     file = Path(cli.vargs.get("settings_file") or SETTINGS)
     stage = Stage(cli.api_stage, cli.stage_config, file.absolute())
-    session = getattr(cli.zappa, "boto_session", None)  # `zappa package` asks AWS nothing
+    session = getattr(
+        cli.zappa, "boto_session", None
+    )  # `zappa package` asks AWS nothing
     goes_to = session.region_name if session else stage.region
     if stage.region and goes_to != stage.region:
         raise ClickException(
@@ -99,10 +105,14 @@ def settings(cli: Any) -> None:
 
 def _prepare(cli: Any, stage: Stage) -> None:
     if cli.vargs.get("zip") or cli.vargs.get("docker_image_uri"):
-        raise ClickException("Only what is packed here is checked: leave --zip and --docker-image-uri out.")
+        raise ClickException(
+            "Only what is packed here is checked: leave --zip and --docker-image-uri out."
+        )
     keep = os.environ.get("KEEP") or str(KEPT)
     if not keep.isdecimal():
-        raise ClickException(f"KEEP is {keep!r}: set it to a whole number from 0, or leave it out for {KEPT}.")
+        raise ClickException(
+            f"KEEP is {keep!r}: set it to a whole number from 0, or leave it out for {KEPT}."
+        )
     unset, shell, has_way_to_aws = listed(os.environ.get("UNSET")), given(), True
     remote = before = None
     try:
@@ -120,16 +130,35 @@ def _prepare(cli: Any, stage: Stage) -> None:
     ]
     if has_way_to_aws and (remote is None) == (cli.command == "update"):
         other = "deploy" if remote is None else "update"
-        there = f"There is no function {stage.function}" if remote is None else f"{stage.function} is deployed already"
+        there = (
+            f"There is no function {stage.function}"
+            if remote is None
+            else f"{stage.function} is deployed already"
+        )
         wrong.append(f"{there} in {stage.region}: zappa {other} {stage.name}.")
     if wrong:
-        raise ClickException("\n".join(["Nothing was touched. Not ready:", *(f"- {problem}" for problem in wrong)]))
+        raise ClickException(
+            "\n".join(
+                [
+                    "Nothing was touched. Not ready:",
+                    *(f"- {problem}" for problem in wrong),
+                ]
+            )
+        )
     for line in changes(before or {}, environment.of_lambda):
         echo(f"  {line}")
-    if logs_everyone_out(_resolved(before or {}, stage), _resolved(environment.of_lambda, stage)):
-        _yes("lease-token-keys", "LEASE_TOKEN_KEYS shares no key with what is there: every player's token ends now.")
+    if logs_everyone_out(
+        _resolved(before or {}, stage), _resolved(environment.of_lambda, stage)
+    ):
+        _yes(
+            "lease-token-keys",
+            "LEASE_TOKEN_KEYS shares no key with what is there: every player's token ends now.",
+        )
     if not cli.vargs.get("no_upload") and (files := changed()):
-        _yes("dirty-tree", f"{len(files)} files differ from the commit ({', '.join(files[:3])} …) and would ship.")
+        _yes(
+            "dirty-tree",
+            f"{len(files)} files differ from the commit ({', '.join(files[:3])} …) and would ship.",
+        )
     cli.aws_environment_variables = dict(environment.of_lambda)
     now = release()
     # AWS publishes nothing where nothing changed, not even what a reference stands for: the time is always another.
@@ -152,7 +181,9 @@ def _prepare(cli: Any, stage: Stage) -> None:
 
 def _resolved(variables: Mapping[str, str], stage: Stage) -> dict[str, str]:
     """With what the reference to the keys stands for now, where there is one and it can be read."""
-    keys = {name: value for name, value in variables.items() if name == "LEASE_TOKEN_KEYS"}
+    keys = {
+        name: value for name, value in variables.items() if name == "LEASE_TOKEN_KEYS"
+    }
     with suppress(ClickException):
         return keys | resolve(keys, stage.client)
     return {}
@@ -170,7 +201,11 @@ def _adopt(versions: Versions) -> None:
 def _unset(deployment: Deployment, versions: Versions) -> None:
     """Zappa merges what is there. Only $LATEST loses it now, which has no traffic."""
     if deployment.unset:
-        left = {name: value for name, value in deployment.remote.items() if name not in deployment.unset}
+        left = {
+            name: value
+            for name, value in deployment.remote.items()
+            if name not in deployment.unset
+        }
         versions.set_environment(left)
 
 
@@ -184,11 +219,16 @@ def _account(stage: Stage) -> str:
 def _keep_concurrency(cli: Any, stage: Stage) -> None:
     """Zappa deletes the reserved concurrency that the stage does not name. What is there stays; a 0 that was set to
     stop an incident stays, whatever the stage names."""
-    found = stage.client("lambda").get_function_concurrency(FunctionName=cli.lambda_name)
+    found = stage.client("lambda").get_function_concurrency(
+        FunctionName=cli.lambda_name
+    )
     reserved = found.get("ReservedConcurrentExecutions")
     if reserved is not None and (reserved == 0 or cli.lambda_concurrency is None):
         cli.lambda_concurrency = reserved
-        echo(f"  Reserved concurrency stays at {reserved}." + (" Nothing is served." if reserved == 0 else ""))
+        echo(
+            f"  Reserved concurrency stays at {reserved}."
+            + (" Nothing is served." if reserved == 0 else "")
+        )
 
 
 def _yes(name: str, question: str) -> None:
@@ -197,7 +237,9 @@ def _yes(name: str, question: str) -> None:
         return
     if sys.stdin.isatty() and input(f"{question} Go on? [y/N] ").strip().lower() == "y":
         return
-    raise ClickException(f"{question} Nothing was touched. To do it all the same: YES={name}")
+    raise ClickException(
+        f"{question} Nothing was touched. To do it all the same: YES={name}"
+    )
 
 
 @in_sentences
@@ -236,15 +278,25 @@ def post(cli: Any) -> None:
     version = versions.publish()
     is_first = versions.live() is None
     try:
-        versions.check(version, paths=("/healthz",) if is_first else ("/healthz", "/readyz"))
+        versions.check(
+            version, paths=("/healthz",) if is_first else ("/healthz", "/readyz")
+        )
     except NotFit as exc:
         live = versions.live()
         if live:
-            versions.set_environment(cli.deployment.remote)  # else the next update would begin with what failed
-        keeps = f"Version {live.version} keeps the traffic." if live else "It has no traffic."
+            versions.set_environment(
+                cli.deployment.remote
+            )  # else the next update would begin with what failed
+        keeps = (
+            f"Version {live.version} keeps the traffic."
+            if live
+            else "It has no traffic."
+        )
         raise ClickException(f"{exc}\n{keeps}") from exc
     if os.environ.get("HOLD"):
-        echo(f"Version {version} is checked and has no traffic: manage.py promote {stage.name} {version}")
+        echo(
+            f"Version {version} is checked and has no traffic: manage.py promote {stage.name} {version}"
+        )
         return
     versions.promote(version)
     echo(f"Version {version} is live.")

@@ -54,10 +54,22 @@ LIBRARIES = {
 
 def written() -> str:
     """The list, as it should stand in docs/licences.md."""
-    command = [sys.executable, "-m", "piplicenses", "--from=mixed", "--format=markdown", "--packages"]
+    command = [
+        sys.executable,
+        "-m",
+        "piplicenses",
+        "--from=mixed",
+        "--format=markdown",
+        "--packages",
+    ]
     shipped = sorted({*DISTRIBUTIONS, *FOR_PUBLISHED_KEYS})
-    table = subprocess.run([*command, *shipped], check=True, capture_output=True, text=True)
-    rows = [f"| {file} | {' | '.join(LIBRARIES[file.split('.so')[0]])} |\n" for file in bundled()]
+    table = subprocess.run(
+        [*command, *shipped], check=True, capture_output=True, text=True
+    )
+    rows = [
+        f"| {file} | {' | '.join(LIBRARIES[file.split('.so')[0]])} |\n"
+        for file in bundled()
+    ]
     return HEAD + table.stdout + BUNDLED + "".join(rows)
 
 

@@ -69,8 +69,12 @@ def prices_of(region: str, path: Path = FILE) -> Prices:
     said = tomllib.loads(path.read_text())
     regions = [name for name in said if name not in ("checked", "sources", "quotas")]
     if region not in regions:
-        raise ValueError(f"deploy/prices.toml has no prices of {region}, but of {', '.join(regions)}. Add a table.")
-    return Prices(region, said[region], said["quotas"], str(said["checked"]), said["sources"])
+        raise ValueError(
+            f"deploy/prices.toml has no prices of {region}, but of {', '.join(regions)}. Add a table."
+        )
+    return Prices(
+        region, said[region], said["quotas"], str(said["checked"]), said["sources"]
+    )
 
 
 def month(demand: Demand, prices: Prices, choice: Choice) -> dict[str, float]:
@@ -82,25 +86,51 @@ def month(demand: Demand, prices: Prices, choice: Choice) -> dict[str, float]:
     if choice.compute == "lambda":
         gb = people.memory_mb / 1024
         parts["Lambda: requests"] = requests * of["lambda_request"]
-        parts["Lambda: duration"] = prices.tiered("lambda_gb_second", requests * people.duration_ms / 1000 * gb)
+        parts["Lambda: duration"] = prices.tiered(
+            "lambda_gb_second", requests * people.duration_ms / 1000 * gb
+        )
         restores = demand.instances * people.average * RESTORES_AN_HOUR * HOURS_A_MONTH
         parts["Lambda: snapshots"] = gb * (
-            SNAPSHOTS_KEPT * SECONDS_A_MONTH * of["snapshot_gb_second"] + restores * of["snapshot_restored_gb"]
+            SNAPSHOTS_KEPT * SECONDS_A_MONTH * of["snapshot_gb_second"]
+            + restores * of["snapshot_restored_gb"]
         )
     else:
-        processors = max(2.0, demand.requests * people.average * people.processor_ms / 1000 / BUSY_PROCESSORS)
+        processors = max(
+            2.0,
+            demand.requests
+            * people.average
+            * people.processor_ms
+            / 1000
+            / BUSY_PROCESSORS,
+        )
         an_hour = of["fargate_vcpu_hour"] + GB_A_PROCESSOR * of["fargate_gb_hour"]
         parts["Fargate"] = processors * an_hour * HOURS_A_MONTH
     if choice.is_provisioned:
-        writes = demand.write_units * people.average / USED_UNITS * of["write_capacity_hour"] * HOURS_A_MONTH
-        reads = demand.read_units * people.average / USED_UNITS * of["read_capacity_hour"] * HOURS_A_MONTH
+        writes = (
+            demand.write_units
+            * people.average
+            / USED_UNITS
+            * of["write_capacity_hour"]
+            * HOURS_A_MONTH
+        )
+        reads = (
+            demand.read_units
+            * people.average
+            / USED_UNITS
+            * of["read_capacity_hour"]
+            * HOURS_A_MONTH
+        )
     else:
         writes = demand.write_units * seconds * of["write_request"]
         reads = demand.read_units * seconds * of["read_request"]
     parts |= {"DynamoDB: writes": writes, "DynamoDB: reads": reads}
-    parts["DynamoDB: storage, backup"] = demand.stored_gb * (of["storage_gb"] + of["backup_gb"])
+    parts["DynamoDB: storage, backup"] = demand.stored_gb * (
+        of["storage_gb"] + of["backup_gb"]
+    )
     logged = log_gb(demand, choice)
-    parts["CloudWatch: logs"] = prices.tiered("log_gb", logged) + logged * of["log_stored_gb"]
+    parts["CloudWatch: logs"] = (
+        prices.tiered("log_gb", logged) + logged * of["log_stored_gb"]
+    )
     if choice.has_web_acl:
         parts["web ACL"] = requests * of["web_acl_request"]
     parts["CloudWatch: metrics"] = METRICS_KEPT * of["metric"]
@@ -124,8 +154,12 @@ def _front(demand: Demand, prices: Prices, choice: Choice) -> float:
     if choice.front == "url":
         return 0.0
     if choice.front != "alb":
-        return prices.tiered(choice.front, demand.requests * people.average * SECONDS_A_MONTH)
-    passed = demand.requests * (people.request_bytes + people.response_bytes) * 3600 / 1e9
+        return prices.tiered(
+            choice.front, demand.requests * people.average * SECONDS_A_MONTH
+        )
+    passed = (
+        demand.requests * (people.request_bytes + people.response_bytes) * 3600 / 1e9
+    )
     kind = "gb_hour_lambda" if choice.compute == "lambda" else "gb_hour"
     starts = people.concurrent * people.starts_per_hour / 3600
     units = people.average * max(
@@ -133,15 +167,21 @@ def _front(demand: Demand, prices: Prices, choice: Choice) -> float:
         people.concurrent / LOAD_BALANCER_UNIT["open"],
         passed / LOAD_BALANCER_UNIT[kind],
     )
-    an_hour: float = prices.of["load_balancer_hour"] + units * prices.of["load_balancer_unit_hour"]
+    an_hour: float = (
+        prices.of["load_balancer_hour"] + units * prices.of["load_balancer_unit_hour"]
+    )
     return HOURS_A_MONTH * an_hour
 
 
 def log_gb(demand: Demand, choice: Choice) -> float:
     """Of a month."""
-    heartbeats = sum(verb.a_second for verb in demand.verbs if verb.name.startswith("heartbeat"))
+    heartbeats = sum(
+        verb.a_second for verb in demand.verbs if verb.name.startswith("heartbeat")
+    )
     events = demand.requests - heartbeats * (1 - 1 / choice.renewals_a_line)
-    platform = demand.requests if choice.logs_platform and choice.compute == "lambda" else 0
+    platform = (
+        demand.requests if choice.logs_platform and choice.compute == "lambda" else 0
+    )
     a_second = events * EVENT_LOG_BYTES + platform * PLATFORM_LOG_BYTES
     return a_second * demand.population.average * SECONDS_A_MONTH / 1e9
 
@@ -164,22 +204,62 @@ def levers(demand: Demand, prices: Prices, choice: Choice) -> Iterator[Lever]:
         built = dataclasses.replace(choice, **choices)
         return sum(month(Demand(changed, demand.items), prices, built).values())
 
-    relaxed = {"relaxed_seconds": max(300, people.lease_seconds, people.relaxed_seconds)}
+    relaxed = {
+        "relaxed_seconds": max(300, people.lease_seconds, people.relaxed_seconds)
+    }
     doubled = {"lease_seconds": min(3600, 2 * people.lease_seconds)}
     quiet = {"logs_platform": False, "is_traced": False}
-    yield Lever("relaxed leases of 300 s", cost(relaxed), "a crashed player's slot is free later, while two are free")
-    yield Lever(f"leases of {doubled['lease_seconds']} s", cost(doubled), "a crashed player's slot is free later")
     yield Lever(
-        "provisioned units with auto-scaling", cost(is_provisioned=True), "a sudden crowd is throttled for minutes"
+        "relaxed leases of 300 s",
+        cost(relaxed),
+        "a crashed player's slot is free later, while two are free",
     )
-    yield Lever("no traces (xray_tracing)", cost(is_traced=False), "no traces of single requests")
-    yield Lever("none of Lambda's own log lines", cost(logs_platform=False), "REPORT lines: Lambda's log level WARN")
-    yield Lever("HTTP API", cost(front="http"), "no web ACL of its own, no usage plans, no stage throttling by method")
-    yield Lever("function URL", cost(front="url"), "no throttling but by concurrency; CloudFront or WAF in front")
-    yield Lever("load balancer before Lambda", cost(front="alb"), "bodies up to 1 MB; a web ACL is to be had")
-    yield Lever("load balancer before Fargate", cost(front="alb", compute="fargate"), "servers to run: docs/scaling.md")
+    yield Lever(
+        f"leases of {doubled['lease_seconds']} s",
+        cost(doubled),
+        "a crashed player's slot is free later",
+    )
+    yield Lever(
+        "provisioned units with auto-scaling",
+        cost(is_provisioned=True),
+        "a sudden crowd is throttled for minutes",
+    )
+    yield Lever(
+        "no traces (xray_tracing)",
+        cost(is_traced=False),
+        "no traces of single requests",
+    )
+    yield Lever(
+        "none of Lambda's own log lines",
+        cost(logs_platform=False),
+        "REPORT lines: Lambda's log level WARN",
+    )
+    yield Lever(
+        "HTTP API",
+        cost(front="http"),
+        "no web ACL of its own, no usage plans, no stage throttling by method",
+    )
+    yield Lever(
+        "function URL",
+        cost(front="url"),
+        "no throttling but by concurrency; CloudFront or WAF in front",
+    )
+    yield Lever(
+        "load balancer before Lambda",
+        cost(front="alb"),
+        "bodies up to 1 MB; a web ACL is to be had",
+    )
+    yield Lever(
+        "load balancer before Fargate",
+        cost(front="alb", compute="fargate"),
+        "servers to run: docs/scaling.md",
+    )
     everything = relaxed | doubled
-    yield Lever("all that keep Lambda", cost(everything, front="url", is_provisioned=True, **quiet), "as each of them")
+    yield Lever(
+        "all that keep Lambda",
+        cost(everything, front="url", is_provisioned=True, **quiet),
+        "as each of them",
+    )
     yield Lever(
         "all, on Fargate",
         cost(everything, front="alb", compute="fargate", is_provisioned=True, **quiet),
@@ -187,7 +267,14 @@ def levers(demand: Demand, prices: Prices, choice: Choice) -> Iterator[Lever]:
     )
 
 
-SENSITIVE = ("lease_seconds", "starts_per_hour", "zap_per_hour", "lists_per_hour", "duration_ms", "response_bytes")
+SENSITIVE = (
+    "lease_seconds",
+    "starts_per_hour",
+    "zap_per_hour",
+    "lists_per_hour",
+    "duration_ms",
+    "response_bytes",
+)
 
 
 def sensitivity(demand: Demand, prices: Prices, choice: Choice) -> dict[str, float]:
@@ -197,7 +284,9 @@ def sensitivity(demand: Demand, prices: Prices, choice: Choice) -> dict[str, flo
     for name in SENSITIVE:
         now = getattr(demand.population, name)
         more = round(now * 1.1) if isinstance(now, int) else now * 1.1
-        changed = Demand(dataclasses.replace(demand.population, **{name: more}), demand.items)
+        changed = Demand(
+            dataclasses.replace(demand.population, **{name: more}), demand.items
+        )
         found[name] = (sum(month(changed, prices, choice).values()) / before - 1) * 100
     return dict(sorted(found.items(), key=lambda one: -abs(one[1])))
 
@@ -205,4 +294,10 @@ def sensitivity(demand: Demand, prices: Prices, choice: Choice) -> dict[str, flo
 def population_of(options: Mapping[str, Any]) -> Players:
     """The population that these options name. Raises `ValueError`."""
     names = {one.name for one in dataclasses.fields(Players)}
-    return Players(**{name: value for name, value in options.items() if name in names and value is not None})
+    return Players(
+        **{
+            name: value
+            for name, value in options.items()
+            if name in names and value is not None
+        }
+    )

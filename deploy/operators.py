@@ -32,8 +32,16 @@ def work_on(name: str) -> None:
     except LookupError as exc:
         sys.exit(f"--stage: {exc}")
     if not stage.table or not stage.region:
-        sys.exit(f"The stage {stage.name} names no table, or no region: see manage.py preflight {stage.name}.")
-    for name in ("DYNAMODB_ENDPOINT", "STREAM_LIMIT", "WHEN_FULL", "LEASE_SECONDS", "PLANS"):
+        sys.exit(
+            f"The stage {stage.name} names no table, or no region: see manage.py preflight {stage.name}."
+        )
+    for name in (
+        "DYNAMODB_ENDPOINT",
+        "STREAM_LIMIT",
+        "WHEN_FULL",
+        "LEASE_SECONDS",
+        "PLANS",
+    ):
         os.environ.pop(name, None)
         if name in stage.environment:
             os.environ[name] = stage.environment[name]
@@ -42,15 +50,27 @@ def work_on(name: str) -> None:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
             os.environ.pop(name, None)  # they would go before the profile
         os.environ["AWS_PROFILE"] = profile
-    os.environ["AWS_STAGE"] = stage.name  # so that no local engine is started, whatever credentials there are
+    os.environ["AWS_STAGE"] = (
+        stage.name
+    )  # so that no local engine is started, whatever credentials there are
 
 
 def say_where() -> None:
     """Which table of which account a command is about to work on."""
     table = os.environ.get("DYNAMODB_TABLE") or "UserStreams"
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "eu-west-1"
-    endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
-    where = f"{_account(region)} in {region}" if "AWS_STAGE" in os.environ or not endpoint else endpoint
+    region = (
+        os.environ.get("AWS_REGION")
+        or os.environ.get("AWS_DEFAULT_REGION")
+        or "eu-west-1"
+    )
+    endpoint = next(
+        (os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None
+    )
+    where = (
+        f"{_account(region)} in {region}"
+        if "AWS_STAGE" in os.environ or not endpoint
+        else endpoint
+    )
     print(f"On the table {table} of {where}.", file=sys.stderr)  # noqa: T201
 
 

@@ -72,26 +72,48 @@ MODIFIED = (1980, 1, 1, 0, 0, 0)
 
 
 def build(
-    archive: Path, *, zappa_settings: bytes, runtime: str, architecture: str, with_published_keys: bool = False
+    archive: Path,
+    *,
+    zappa_settings: bytes,
+    runtime: str,
+    architecture: str,
+    with_published_keys: bool = False,
 ) -> None:
     """Write the archive. `zappa_settings` is the module that Zappa's handler reads."""
     python, now = interpreter(runtime), release()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        collect(folder, now, runtime=runtime, architecture=architecture, with_published_keys=with_published_keys)
+        collect(
+            folder,
+            now,
+            runtime=runtime,
+            architecture=architecture,
+            with_published_keys=with_published_keys,
+        )
         (folder / "zappa_settings.py").write_bytes(zappa_settings)
         _compile(folder, python)
         with zipfile.ZipFile(archive, "w") as target:
             for file in files_in(folder):
                 entry = zipfile.ZipInfo(file, MODIFIED)
                 entry.external_attr = 0o644 << 16
-                target.writestr(entry, (folder / file).read_bytes(), zipfile.ZIP_DEFLATED, 6)
+                target.writestr(
+                    entry, (folder / file).read_bytes(), zipfile.ZIP_DEFLATED, 6
+                )
     most = AT_MOST_MIB_WITH_PUBLISHED_KEYS if with_published_keys else AT_MOST_MIB
     if archive.stat().st_size > most * 2**20:
-        raise ClickException(f"The package has {archive.stat().st_size / 2**20:.1f} MiB, of at most {most}.")
+        raise ClickException(
+            f"The package has {archive.stat().st_size / 2**20:.1f} MiB, of at most {most}."
+        )
 
 
-def collect(folder: Path, now: Release, *, runtime: str, architecture: str, with_published_keys: bool = False) -> None:
+def collect(
+    folder: Path,
+    now: Release,
+    *,
+    runtime: str,
+    architecture: str,
+    with_published_keys: bool = False,
+) -> None:
     """The files that ship, as sources."""
     names = DISTRIBUTIONS + (FOR_PUBLISHED_KEYS if with_published_keys else ())
     found = wheels(names, runtime=runtime, architecture=architecture)
@@ -110,7 +132,11 @@ def collect(folder: Path, now: Release, *, runtime: str, architecture: str, with
 def shipped() -> list[str]:
     """What ships of ours: what git tracks of it. A link could lead to anything, so that none does."""
     names = git("ls-files", "-z", "--", *OURS).split("\0")
-    return [name for name in names if name and _is_ours(PROJECT / name) and not LEFT_OUT.search(name)]
+    return [
+        name
+        for name in names
+        if name and _is_ours(PROJECT / name) and not LEFT_OUT.search(name)
+    ]
 
 
 def _is_ours(path: Path) -> bool:
@@ -122,28 +148,58 @@ def interpreter(runtime: str) -> str:
     if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
     found = shutil.which(runtime)
-    if found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
+    if (
+        found
+        and subprocess.run(
+            [found, "-c", ""], capture_output=True, check=False
+        ).returncode
+        == 0
+    ):
         return found
-    raise ClickException(f"The stage runs on {runtime}, and no {runtime} is on the PATH to compile the package with.")
+    raise ClickException(
+        f"The stage runs on {runtime}, and no {runtime} is on the PATH to compile the package with."
+    )
 
 
 def _compile(folder: Path, python: str) -> None:
     """Bytecode beside every source, as it will be found on Lambda."""
-    command = [python, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    subprocess.run([*command, "-s", str(folder), "-p", "/var/task", str(folder)], check=True)
+    command = [
+        python,
+        "-I",
+        "-m",
+        "compileall",
+        "-q",
+        "--invalidation-mode",
+        "unchecked-hash",
+    ]
+    subprocess.run(
+        [*command, "-s", str(folder), "-p", "/var/task", str(folder)], check=True
+    )
 
 
 def manifest() -> str:
     """Every file that ships to an arm64 stage with published keys, but for bytecode."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        collect(folder, release(), runtime="python3.13", architecture="arm64", with_published_keys=True)
-        return "".join(f"{file}\n" for file in sorted([*files_in(folder), "zappa_settings.py"]))
+        collect(
+            folder,
+            release(),
+            runtime="python3.13",
+            architecture="arm64",
+            with_published_keys=True,
+        )
+        return "".join(
+            f"{file}\n" for file in sorted([*files_in(folder), "zappa_settings.py"])
+        )
 
 
 def files_in(folder: Path) -> list[str]:
     """Every file in a folder, in the order in which they ship."""
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file()
+    )
 
 
 def report(archive: Path) -> str:
@@ -156,7 +212,10 @@ def report(archive: Path) -> str:
         top = entry.filename.split("/")[0]
         packed[top] += entry.compress_size
         unpacked[top] += entry.file_size
-    rows = [f"{size / 1024:10,.0f} {unpacked[top] / 1024:10,.0f}  {top}" for top, size in packed.most_common()]
+    rows = [
+        f"{size / 1024:10,.0f} {unpacked[top] / 1024:10,.0f}  {top}"
+        for top, size in packed.most_common()
+    ]
     total = f"{archive.stat().st_size / 1024:10,.0f} {unpacked.total() / 1024:10,.0f}  in all, {len(entries)} files"
     return "\n".join([f"{'zip KiB':>10} {'KiB':>10}", *rows, total])
 

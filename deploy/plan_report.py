@@ -48,10 +48,21 @@ class CapacityPlan:
 
     def sections(self) -> Iterator[Section]:
         """The whole of it, in order."""
-        demand, people, capacity = self.demand, self.demand.population, self.demand.to_provision
+        demand, people, capacity = (
+            self.demand,
+            self.demand.population,
+            self.demand.to_provision,
+        )
         yield Section(
             f"{people.concurrent:,} streams at once at the peak, {people.average:.0%} of that on average",
-            ("requests at the peak", "a second", "share", "calls", "write units", "read units"),
+            (
+                "requests at the peak",
+                "a second",
+                "share",
+                "calls",
+                "write units",
+                "read units",
+            ),
             [
                 (
                     verb.name,
@@ -74,7 +85,10 @@ class CapacityPlan:
                 )
             ],
         )
-        sizes = ", ".join(f"{held}: {demand.items.bytes_of(held)}" for held in list(people.by_held)[:4])
+        sizes = ", ".join(
+            f"{held}: {demand.items.bytes_of(held)}"
+            for held in list(people.by_held)[:4]
+        )
         yield Section(
             "What it needs",
             ("", ""),
@@ -118,7 +132,12 @@ class CapacityPlan:
             "What each lever saves",
             ("lever", "dollars", "saves", "for"),
             [
-                (lever.what, f"{lever.cost:,.0f}", f"{1 - lever.cost / self.cost:.0%}", lever.price)
+                (
+                    lever.what,
+                    f"{lever.cost:,.0f}",
+                    f"{1 - lever.cost / self.cost:.0%}",
+                    lever.price,
+                )
                 for lever in money.levers(demand, self.prices, self.choice)
             ],
         )
@@ -127,7 +146,9 @@ class CapacityPlan:
             ("", ""),
             [
                 (name, f"{change:+.1f} %")
-                for name, change in money.sensitivity(demand, self.prices, self.choice).items()
+                for name, change in money.sensitivity(
+                    demand, self.prices, self.choice
+                ).items()
             ],
             f"Prices of {self.prices.checked}, without tax, free tiers and discounts; sources in deploy/prices.toml.",
         )
@@ -147,14 +168,18 @@ class CapacityPlan:
                 "pricesChecked": self.prices.checked,
                 "sources": dict(self.prices.sources),
                 "verbs": [
-                    dataclasses.asdict(verb) | {"calls": verb.calls, "writeUnits": demand.write_units_of(verb)}
+                    dataclasses.asdict(verb)
+                    | {"calls": verb.calls, "writeUnits": demand.write_units_of(verb)}
                     for verb in demand.verbs
                 ],
                 "requests": demand.requests,
                 "calls": demand.calls,
                 "writeUnits": demand.write_units,
                 "readUnits": demand.read_units,
-                "itemBytes": {held: demand.items.bytes_of(held) for held in demand.population.by_held},
+                "itemBytes": {
+                    held: demand.items.bytes_of(held)
+                    for held in demand.population.by_held
+                },
                 "storedGb": demand.stored_gb,
                 "partitions": partitions(demand, self.prices.quotas),
                 "instances": demand.instances,
@@ -166,20 +191,27 @@ class CapacityPlan:
                 ],
                 "month": self.parts,
                 "monthTogether": self.cost,
-                "levers": [dataclasses.asdict(one) for one in money.levers(demand, self.prices, self.choice)],
+                "levers": [
+                    dataclasses.asdict(one)
+                    for one in money.levers(demand, self.prices, self.choice)
+                ],
                 "sensitivity": money.sensitivity(demand, self.prices, self.choice),
             }
         )
 
     def as_html(self) -> str:
         """A page that needs no other host, and can be read on a phone."""
-        return _PAGE.format(tables="\n".join(_html(section) for section in self.sections()))
+        return _PAGE.format(
+            tables="\n".join(_html(section) for section in self.sections())
+        )
 
 
 def _text(section: Section) -> str:
     lines = [section.headings, *section.rows]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    is_number = [all(_is_number(row[at]) for row in section.rows) for at in range(len(widths))]
+    is_number = [
+        all(_is_number(row[at]) for row in section.rows) for at in range(len(widths))
+    ]
     shown = [
         "  ".join(
             cell.rjust(width) if right else cell.ljust(width)
@@ -188,7 +220,9 @@ def _text(section: Section) -> str:
         for line in lines
         if any(line)
     ]
-    return "\n".join([section.title, "", *shown, *([section.note] if section.note else [])])
+    return "\n".join(
+        [section.title, "", *shown, *([section.note] if section.note else [])]
+    )
 
 
 def _is_number(cell: str) -> bool:
@@ -198,7 +232,12 @@ def _is_number(cell: str) -> bool:
 def _html(section: Section) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in section.headings)
     rows = "\n".join(
-        "<tr>" + "".join(f"<td{' class=n' if _is_number(cell) else ''}>{escape(cell)}</td>" for cell in row) + "</tr>"
+        "<tr>"
+        + "".join(
+            f"<td{' class=n' if _is_number(cell) else ''}>{escape(cell)}</td>"
+            for cell in row
+        )
+        + "</tr>"
         for row in section.rows
     )
     note = f"<p>{escape(section.note)}</p>" if section.note else ""

@@ -5,7 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from deploy.capacity import EARLIEST, HEARTBEATS_A_LEASE, Capacity, capacity_for, heartbeats_a_second
+from deploy.capacity import (
+    EARLIEST,
+    HEARTBEATS_A_LEASE,
+    Capacity,
+    capacity_for,
+    heartbeats_a_second,
+)
 
 HOURS_A_MONTH = 730
 MEAN_SHARE = (1 + EARLIEST) / 2
@@ -19,49 +25,112 @@ class Players:
     """Players, as who plans them knows them. `_share`s are of one."""
 
     concurrent: int = field(metadata={"help": "streams that play at once, at the peak"})
-    average: float = field(default=0.4, metadata={"help": "of a month, as a share of the peak"})
-    lease_seconds: int = field(default=60, metadata={"help": "LEASE_SECONDS"})
-    relaxed_seconds: int = field(default=0, metadata={"help": "lease while two or more slots are free; 0: the same"})
-    paused_share: float = field(default=0.0, metadata={"help": "of the streams that are paused"})
-    paused_seconds: int = field(default=0, metadata={"help": "lease of a paused stream; 0: the same"})
-    limit: int = field(default=3, metadata={"help": "streams that a user may hold"})
-    streams_per_user: float = field(default=1.3, metadata={"help": "of a user who plays, on average"})
-    starts_per_hour: float = field(default=1.5, metadata={"help": "new streams, for each that plays"})
-    zap_per_hour: float = field(default=2.0, metadata={"help": "starts in their own slot, for each stream that plays"})
-    lists_per_hour: float = field(default=0.5, metadata={"help": "looks at who holds the slots, for each stream"})
-    denial_share: float = field(default=0.02, metadata={"help": "of the new streams that are asked for"})
-    crash_share: float = field(default=0.1, metadata={"help": "of the streams that end without a stop"})
-    new_share: float = field(default=0.15, metadata={"help": "of the starts that are of a user not seen for a day"})
-    users_kept: float = field(
-        default=3.0, metadata={"help": "users whose item is kept, for each that plays at the peak"}
+    average: float = field(
+        default=0.4, metadata={"help": "of a month, as a share of the peak"}
     )
-    duration_ms: float = field(default=10.0, metadata={"help": "of a request on Lambda; DynamoDB is most of it"})
+    lease_seconds: int = field(default=60, metadata={"help": "LEASE_SECONDS"})
+    relaxed_seconds: int = field(
+        default=0,
+        metadata={"help": "lease while two or more slots are free; 0: the same"},
+    )
+    paused_share: float = field(
+        default=0.0, metadata={"help": "of the streams that are paused"}
+    )
+    paused_seconds: int = field(
+        default=0, metadata={"help": "lease of a paused stream; 0: the same"}
+    )
+    limit: int = field(default=3, metadata={"help": "streams that a user may hold"})
+    streams_per_user: float = field(
+        default=1.3, metadata={"help": "of a user who plays, on average"}
+    )
+    starts_per_hour: float = field(
+        default=1.5, metadata={"help": "new streams, for each that plays"}
+    )
+    zap_per_hour: float = field(
+        default=2.0,
+        metadata={"help": "starts in their own slot, for each stream that plays"},
+    )
+    lists_per_hour: float = field(
+        default=0.5, metadata={"help": "looks at who holds the slots, for each stream"}
+    )
+    denial_share: float = field(
+        default=0.02, metadata={"help": "of the new streams that are asked for"}
+    )
+    crash_share: float = field(
+        default=0.1, metadata={"help": "of the streams that end without a stop"}
+    )
+    new_share: float = field(
+        default=0.15,
+        metadata={"help": "of the starts that are of a user not seen for a day"},
+    )
+    users_kept: float = field(
+        default=3.0,
+        metadata={"help": "users whose item is kept, for each that plays at the peak"},
+    )
+    duration_ms: float = field(
+        default=10.0,
+        metadata={"help": "of a request on Lambda; DynamoDB is most of it"},
+    )
     memory_mb: int = field(default=1769, metadata={"help": "of an instance"})
-    processor_ms: float = field(default=2.0, metadata={"help": "of a request in a container, its server included"})
-    response_bytes: int = field(default=1200, metadata={"help": "of an answer, with its headers"})
-    request_bytes: int = field(default=800, metadata={"help": "of a request, with its headers"})
+    processor_ms: float = field(
+        default=2.0,
+        metadata={"help": "of a request in a container, its server included"},
+    )
+    response_bytes: int = field(
+        default=1200, metadata={"help": "of an answer, with its headers"}
+    )
+    request_bytes: int = field(
+        default=800, metadata={"help": "of a request, with its headers"}
+    )
 
     def __post_init__(self) -> None:
-        for name in ("average", "paused_share", "denial_share", "crash_share", "new_share"):
+        for name in (
+            "average",
+            "paused_share",
+            "denial_share",
+            "crash_share",
+            "new_share",
+        ):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: it is a share, from 0 to 1.")
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}: it is a share, from 0 to 1."
+                )
         if not 1 <= self.concurrent <= 1_000_000_000:
-            raise ValueError(f"concurrent is {self.concurrent}: name 1 to 1,000,000,000 streams that play at once.")
+            raise ValueError(
+                f"concurrent is {self.concurrent}: name 1 to 1,000,000,000 streams that play at once."
+            )
         if not 1 <= self.limit <= 100:
-            raise ValueError(f"limit is {self.limit}: a user may hold 1 to 100 streams.")
+            raise ValueError(
+                f"limit is {self.limit}: a user may hold 1 to 100 streams."
+            )
         if not 1 <= self.streams_per_user <= self.limit:
-            raise ValueError(f"streams_per_user is {self.streams_per_user}: it is from 1 to the limit, {self.limit}.")
+            raise ValueError(
+                f"streams_per_user is {self.streams_per_user}: it is from 1 to the limit, {self.limit}."
+            )
         if self.denial_share == 1:
             raise ValueError("denial_share is 1: then nobody would play.")
         for name in ("lease_seconds", "relaxed_seconds", "paused_seconds"):
             least = 0 if name != "lease_seconds" else 5
             if not least <= getattr(self, name) <= 3600:
-                raise ValueError(f"{name} is {getattr(self, name)}: it is from {least} to 3600 seconds.")
-        for name in ("starts_per_hour", "zap_per_hour", "lists_per_hour", "users_kept", "duration_ms", "processor_ms"):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}: it is from {least} to 3600 seconds."
+                )
+        for name in (
+            "starts_per_hour",
+            "zap_per_hour",
+            "lists_per_hour",
+            "users_kept",
+            "duration_ms",
+            "processor_ms",
+        ):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: it cannot be less than 0.")
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}: it cannot be less than 0."
+                )
         if not 128 <= self.memory_mb <= 10_240:
-            raise ValueError(f"memory_mb is {self.memory_mb}: Lambda has 128 to 10,240.")
+            raise ValueError(
+                f"memory_mb is {self.memory_mb}: Lambda has 128 to 10,240."
+            )
 
     @cached_property
     def by_held(self) -> Mapping[int, float]:
@@ -74,7 +143,9 @@ class Players:
             low, high = (ratio, high) if mean < self.streams_per_user else (low, ratio)
         users = [ratio**held for held in range(self.limit)]
         streams = {held: users[held - 1] * held for held in range(1, self.limit + 1)}
-        return {held: number / sum(streams.values()) for held, number in streams.items()}
+        return {
+            held: number / sum(streams.values()) for held, number in streams.items()
+        }
 
     @property
     def users(self) -> float:
@@ -92,23 +163,28 @@ class Players:
         resets = (self.starts_per_hour + self.zap_per_hour) / 3600
         first = self.lease_seconds / HEARTBEATS_A_LEASE * MEAN_SHARE
         return sum(
-            streams * _between_resets(first, lease / HEARTBEATS_A_LEASE * MEAN_SHARE, resets)
+            streams
+            * _between_resets(first, lease / HEARTBEATS_A_LEASE * MEAN_SHARE, resets)
             for lease, streams in self.playing_by_lease.items()
         )
 
     def paused_heartbeats(self) -> float:
         """Of streams that are paused, a second, at the peak."""
         lease = self.paused_seconds or self.lease_seconds
-        return heartbeats_a_second(self.concurrent * self.paused_share, lease_seconds=lease, share=MEAN_SHARE)
+        return heartbeats_a_second(
+            self.concurrent * self.paused_share, lease_seconds=lease, share=MEAN_SHARE
+        )
 
     @property
     def most_heartbeats(self) -> float:
         """A second, when all come as early as they may and nobody zaps."""
         playing = sum(
-            heartbeats_a_second(streams, lease_seconds=lease) for lease, streams in self.playing_by_lease.items()
+            heartbeats_a_second(streams, lease_seconds=lease)
+            for lease, streams in self.playing_by_lease.items()
         )
         paused = heartbeats_a_second(
-            self.concurrent * self.paused_share, lease_seconds=self.paused_seconds or self.lease_seconds
+            self.concurrent * self.paused_share,
+            lease_seconds=self.paused_seconds or self.lease_seconds,
         )
         return playing + paused
 
@@ -118,7 +194,9 @@ class Players:
         found: dict[int, float] = {}
         for held, share in self.by_held.items():
             lease = self.lease_of(held)
-            found[lease] = found.get(lease, 0) + self.concurrent * (1 - self.paused_share) * share
+            found[lease] = (
+                found.get(lease, 0) + self.concurrent * (1 - self.paused_share) * share
+            )
         return found
 
 
@@ -127,12 +205,18 @@ def _between_resets(first: float, then: float, resets_a_second: float) -> float:
     and from then on each `then`."""
     if not resets_a_second:
         return 1 / then
-    return resets_a_second * math.exp(-resets_a_second * first) / -math.expm1(-resets_a_second * then)
+    return (
+        resets_a_second
+        * math.exp(-resets_a_second * first)
+        / -math.expm1(-resets_a_second * then)
+    )
 
 
 def _mean(ratio: float, limit: int) -> float:
     weights = [ratio**held for held in range(limit)]
-    return sum(weight * held for held, weight in enumerate(weights, start=1)) / sum(weights)
+    return sum(weight * held for held, weight in enumerate(weights, start=1)) / sum(
+        weights
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,24 +261,47 @@ class Demand:
         over_ghosts = (
             starts
             * people.crash_share
-            * sum(share / (people.limit - held + 1) for held, share in people.by_held.items())
+            * sum(
+                share / (people.limit - held + 1)
+                for held, share in people.by_held.items()
+            )
         )
         stops = starts * (1 - people.crash_share)
         first = (starts - over_ghosts) * people.new_share
         return (
             RequestKind("start", starts - first - over_ghosts, written=1),
-            RequestKind("first start of a user", first, written=1, refused=1, finds_no_item=True),
+            RequestKind(
+                "first start of a user", first, written=1, refused=1, finds_no_item=True
+            ),
             RequestKind("start over ghosts", over_ghosts, written=1, refused=1),
-            RequestKind("start in its own slot", people.concurrent * people.zap_per_hour / 3600, written=1),
-            RequestKind("denial", starts * people.denial_share / (1 - people.denial_share), refused=1),
+            RequestKind(
+                "start in its own slot",
+                people.concurrent * people.zap_per_hour / 3600,
+                written=1,
+            ),
+            RequestKind(
+                "denial",
+                starts * people.denial_share / (1 - people.denial_share),
+                refused=1,
+            ),
             RequestKind("heartbeat", people.heartbeats(), written=1),
             # Judged on what is read; where its end is set there is nothing to write.
             RequestKind(
-                "heartbeat while paused", people.paused_heartbeats(), written=0 if people.paused_seconds else 1, read=1
+                "heartbeat while paused",
+                people.paused_heartbeats(),
+                written=0 if people.paused_seconds else 1,
+                read=1,
             ),
             RequestKind("stop", stops * (1 - self.items.forgetting_share), written=1),
-            RequestKind("stop that drops old endings", stops * self.items.forgetting_share, written=1, refused=1),
-            RequestKind("list", people.concurrent * people.lists_per_hour / 3600, read=1),
+            RequestKind(
+                "stop that drops old endings",
+                stops * self.items.forgetting_share,
+                written=1,
+                refused=1,
+            ),
+            RequestKind(
+                "list", people.concurrent * people.lists_per_hour / 3600, read=1
+            ),
         )
 
     @property
@@ -210,12 +317,17 @@ class Demand:
     def _units(self, unit_bytes: int) -> float:
         """Of one call, over all streams."""
         sizes = {held: self.items.bytes_of(held) for held in self.population.by_held}
-        return sum(share * math.ceil(sizes[held] / unit_bytes) for held, share in self.population.by_held.items())
+        return sum(
+            share * math.ceil(sizes[held] / unit_bytes)
+            for held, share in self.population.by_held.items()
+        )
 
     def write_units_of(self, verb: RequestKind) -> float:
         """Of one request."""
         units = self._units(1024)
-        return verb.written * units + verb.refused * (1 if verb.finds_no_item else units)
+        return verb.written * units + verb.refused * (
+            1 if verb.finds_no_item else units
+        )
 
     @property
     def write_units(self) -> float:
@@ -242,7 +354,9 @@ class Demand:
     @property
     def to_provision(self) -> Capacity:
         """What `manage.py provision` sets for so many viewers."""
-        return capacity_for(self.population.concurrent, heartbeats=self.population.most_heartbeats)
+        return capacity_for(
+            self.population.concurrent, heartbeats=self.population.most_heartbeats
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +384,18 @@ def quotas(demand: Demand, allowed: Mapping[str, float]) -> tuple[Quota, ...]:
     reads = math.ceil(demand.read_units * 2)
     seconds = capacity.concurrency / allowed["lambda_instances_each_10_s"] * 10
     return (
-        Quota("API Gateway: requests a second", allowed["api_gateway_rate"], capacity.rate, SUPPORT),
-        Quota("Lambda: instances at once", allowed["lambda_concurrency"], capacity.concurrency, SUPPORT),
+        Quota(
+            "API Gateway: requests a second",
+            allowed["api_gateway_rate"],
+            capacity.rate,
+            SUPPORT,
+        ),
+        Quota(
+            "Lambda: instances at once",
+            allowed["lambda_concurrency"],
+            capacity.concurrency,
+            SUPPORT,
+        ),
         Quota(
             "Lambda: seconds until they are there",
             60,
@@ -279,11 +403,29 @@ def quotas(demand: Demand, allowed: Mapping[str, float]) -> tuple[Quota, ...]:
             "an hour before: traffic rises, or provisioned concurrency",
         ),
         Quota(
-            "DynamoDB: write units a second, of the table", allowed["table_write_units"], capacity.write_units, SUPPORT
+            "DynamoDB: write units a second, of the table",
+            allowed["table_write_units"],
+            capacity.write_units,
+            SUPPORT,
         ),
-        Quota("DynamoDB: read units a second, of the table", allowed["table_read_units"], reads, SUPPORT),
-        Quota("DynamoDB: warm write units a second", allowed["warm_write_units"], capacity.write_units, WARM),
-        Quota("DynamoDB: warm read units a second", allowed["warm_read_units"], reads, WARM),
+        Quota(
+            "DynamoDB: read units a second, of the table",
+            allowed["table_read_units"],
+            reads,
+            SUPPORT,
+        ),
+        Quota(
+            "DynamoDB: warm write units a second",
+            allowed["warm_write_units"],
+            capacity.write_units,
+            WARM,
+        ),
+        Quota(
+            "DynamoDB: warm read units a second",
+            allowed["warm_read_units"],
+            reads,
+            WARM,
+        ),
     )
 
 

@@ -21,13 +21,30 @@ from deploy.wheels import MACHINES, PROJECT
 
 NAME_AT_MOST = 64
 """Of a function, and of a role."""
-ROUTES = (PREFIX, "console", "docs", "healthz", "me", "openapi.json", "readyz", "static", "users")
-PAST_THE_ALIAS = ("alb_enabled", "docker_image_uri", "function_url_enabled", "slim_handler")
+ROUTES = (
+    PREFIX,
+    "console",
+    "docs",
+    "healthz",
+    "me",
+    "openapi.json",
+    "readyz",
+    "static",
+    "users",
+)
+PAST_THE_ALIAS = (
+    "alb_enabled",
+    "docker_image_uri",
+    "function_url_enabled",
+    "slim_handler",
+)
 PAST_THE_CHECKS = ("remote_env", "remote_env_bucket", "remote_env_file")
 CALLBACKS = {name: f"deploy.hooks.{name}" for name in ("settings", "zip", "post")}
 
 
-def problems(stage: Stage, environment: Environment, client: Callable[[str], Any]) -> Iterator[str]:
+def problems(
+    stage: Stage, environment: Environment, client: Callable[[str], Any]
+) -> Iterator[str]:
     """Everything that stands in the way of `zappa deploy` or `zappa update`, one line each. `client` gives a boto3
     client of a service."""
     if no_texts := list(_texts(stage)):
@@ -59,7 +76,9 @@ def _texts(stage: Stage) -> Iterator[str]:
         variables = stage.settings.get(setting, {})
         if not isinstance(variables, dict):
             yield f"{setting} is {variables!r}: set it to an object of names and texts."
-        elif others := ", ".join(name for name, value in variables.items() if not isinstance(value, str)):
+        elif others := ", ".join(
+            name for name, value in variables.items() if not isinstance(value, str)
+        ):
             yield f"{setting} holds what is no text: put the value of {others} in quotes."
 
 
@@ -68,7 +87,9 @@ def _names(stage: Stage) -> Iterator[str]:
     bucket = stage.settings.get("s3_bucket", "")
     if not stage.region:
         yield "No region: set aws_region in zappa_settings.json."
-    if not isinstance(project, str) or not re.fullmatch(r"[a-zA-Z][\w-]*", project, re.ASCII):
+    if not isinstance(project, str) or not re.fullmatch(
+        r"[a-zA-Z][\w-]*", project, re.ASCII
+    ):
         yield f"The project is named {project!r}: set project_name to a letter and more of a-z A-Z 0-9 _ -."
     for what, name in (("function", stage.function), ("role", stage.role)):
         if len(name) > NAME_AT_MOST:
@@ -76,7 +97,9 @@ def _names(stage: Stage) -> Iterator[str]:
                 f"The {what} would be named {name}, {len(name)} characters of at most {NAME_AT_MOST}: "
                 "shorten project_name or the stage's name."
             )
-    if "CHANGE-ME" in bucket or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
+    if "CHANGE-ME" in bucket or not re.fullmatch(
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket
+    ):
         yield f"The bucket {bucket!r} is not one: set s3_bucket to a name of your own (3 to 63 of a-z 0-9 . -)."
     if not re.fullmatch(r"[a-zA-Z0-9_]+", stage.name):
         yield f"API Gateway takes no stage named {stage.name!r}: a-z A-Z 0-9 _ only."
@@ -110,7 +133,9 @@ def _neighbours(stage: Stage) -> Iterator[str]:
 def _ways_in(stage: Stage) -> Iterator[str]:
     """Traffic goes to the alias that is moved after a check; these ways would go to whatever was uploaded last."""
     hosts = stage.environment.get("ALLOWED_HOSTS", "")
-    elsewhere = set(re.findall(r"execute-api\.([a-z0-9-]+)\.amazonaws\.com", hosts)) - {stage.region}
+    elsewhere = set(re.findall(r"execute-api\.([a-z0-9-]+)\.amazonaws\.com", hosts)) - {
+        stage.region
+    }
     if stage.region and elsewhere:
         yield (
             f"ALLOWED_HOSTS names API Gateway of {', '.join(sorted(elsewhere))}, but the stage is in {stage.region}: "
@@ -125,7 +150,9 @@ def _ways_in(stage: Stage) -> Iterator[str]:
         if stage.settings.get(setting):
             yield f"{setting} is read when the function starts, past every check: take it out; ssm:NAME names a secret."
     callbacks = stage.settings.get("callbacks") or {}
-    if missing := [name for name, callback in CALLBACKS.items() if callbacks.get(name) != callback]:
+    if missing := [
+        name for name, callback in CALLBACKS.items() if callbacks.get(name) != callback
+    ]:
         wanted = ", ".join(f'"{name}": "{CALLBACKS[name]}"' for name in missing)
         yield f"Without its callbacks nothing is checked: add {wanted} to the stage's."
     if stage.settings.get("api_key_required"):
@@ -154,7 +181,11 @@ def _account(stage: Stage, client: Callable[[str], Any]) -> Iterator[str]:
 
 def wrong_settings(environment: Mapping[str, str]) -> str | None:
     """What the service says when it is started with this environment and no other settings; None when it starts."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "VIRTUAL_ENV") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "VIRTUAL_ENV")
+        if name in os.environ
+    }
     started = subprocess.run(
         [sys.executable, "-c", "import streams_project.settings"],
         cwd=PROJECT,

@@ -20,11 +20,19 @@ from deploy.table import plan_table
 from deploy.web_acl import plan_web_acl
 
 
-def plan(stage: Stage, wanted: Wanted, client: Callable[[str], Any], *, only_table: bool = False) -> Iterator[Step]:
+def plan(
+    stage: Stage,
+    wanted: Wanted,
+    client: Callable[[str], Any],
+    *,
+    only_table: bool = False,
+) -> Iterator[Step]:
     """The steps that are left to do. `client` gives a boto3 client of a service. Raises `LookupError` with what stands
     in the way."""
     if not stage.table:
-        raise LookupError(f"The stage {stage.name} names no table: set DYNAMODB_TABLE in its environment_variables.")
+        raise LookupError(
+            f"The stage {stage.name} names no table: set DYNAMODB_TABLE in its environment_variables."
+        )
     yield from plan_table(stage.table, wanted, client("dynamodb"))
     if wanted.units is not None:
         yield from plan_scaling(stage.table, wanted, client("application-autoscaling"))
@@ -42,8 +50,18 @@ def plan(stage: Stage, wanted: Wanted, client: Callable[[str], Any], *, only_tab
     yield from plan_log(stage, wanted, client("logs"))
     yield from plan_throttling(stage, api_id, wanted, apigateway)
     yield from plan_answers(stage, api_id, apigateway)
-    yield from plan_consumers(wanted.consumers, stage=stage, api_id=api_id, apigateway=apigateway)
+    yield from plan_consumers(
+        wanted.consumers, stage=stage, api_id=api_id, apigateway=apigateway
+    )
     if wanted.viewer_rate is not None:
-        yield from plan_web_acl(wanted.viewer_rate, stage=stage, api_id=api_id, region=region, wafv2=client("wafv2"))
-    yield from plan_alarms(stage, wanted, region=region, cloudwatch=client("cloudwatch"))
+        yield from plan_web_acl(
+            wanted.viewer_rate,
+            stage=stage,
+            api_id=api_id,
+            region=region,
+            wafv2=client("wafv2"),
+        )
+    yield from plan_alarms(
+        stage, wanted, region=region, cloudwatch=client("cloudwatch")
+    )
     yield from plan_dashboard(stage, client("cloudwatch"))

@@ -13,7 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from streams_project.references import PREFIXES, resolved
 
 
-def resolve(environment: Mapping[str, str], client: Callable[[str], Any]) -> dict[str, str]:
+def resolve(
+    environment: Mapping[str, str], client: Callable[[str], Any]
+) -> dict[str, str]:
     """The values of those that are references. `client` gives a boto3 client of a service. Raises `ClickException`."""
     try:
         return resolved(environment, client)
@@ -21,14 +23,21 @@ def resolve(environment: Mapping[str, str], client: Callable[[str], Any]) -> dic
         raise ClickException(str(exc)) from exc
 
 
-def statements(environment: Mapping[str, str], *, region: str, account: str) -> list[dict[str, Any]]:
+def statements(
+    environment: Mapping[str, str], *, region: str, account: str
+) -> list[dict[str, Any]]:
     """What the function's role has to be allowed, to resolve them."""
-    actions = {"ssm": "ssm:GetParameter", "secretsmanager": "secretsmanager:GetSecretValue"}
+    actions = {
+        "ssm": "ssm:GetParameter",
+        "secretsmanager": "secretsmanager:GetSecretValue",
+    }
     resources: dict[str, set[str]] = {}
     for value in environment.values():
         if value.startswith(PREFIXES):
             service, _, key = value.partition(":")
-            resources.setdefault(service, set()).add(_arn(service, key, region, account))
+            resources.setdefault(service, set()).add(
+                _arn(service, key, region, account)
+            )
     return [
         {
             "Sid": f"ItsSecretsIn{service.title()}",
@@ -44,5 +53,7 @@ def _arn(service: str, key: str, region: str, account: str) -> str:
     """AWS adds a dash and six characters to a secret's name."""
     if key.startswith("arn:"):
         return key
-    resource = f"parameter/{key.lstrip('/')}" if service == "ssm" else f"secret:{key}-??????"
+    resource = (
+        f"parameter/{key.lstrip('/')}" if service == "ssm" else f"secret:{key}-??????"
+    )
     return f"arn:aws:{service}:{region}:{account}:{resource}"

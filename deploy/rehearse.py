@@ -46,11 +46,23 @@ class Rehearsal:
     api_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     def __post_init__(self) -> None:
-        self.stage_settings = {name: value for name, value in stage_of(STAGE).settings.items() if name != "extends"} | {
+        self.stage_settings = {
+            name: value
+            for name, value in stage_of(STAGE).settings.items()
+            if name != "extends"
+        } | {
             "architecture": ARCHITECTURE,
             "s3_bucket": "stream-limits-rehearsal",
             "aws_endpoint_urls": dict.fromkeys(
-                [*SERVICES, "application-autoscaling", "cognito-idp", "elbv2", "route53", "acm"], self.aws
+                [
+                    *SERVICES,
+                    "application-autoscaling",
+                    "cognito-idp",
+                    "elbv2",
+                    "route53",
+                    "acm",
+                ],
+                self.aws,
             ),
         }
         self.of_lambda(DYNAMODB_ENDPOINT=self.aws, AWS_ENDPOINT_URL=self.aws)
@@ -58,7 +70,11 @@ class Rehearsal:
         id, secret = self._deployer()
         digest = hashlib.sha256(self.api_key.encode()).hexdigest()
         self.environment = {
-            **{name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ},
+            **{
+                name: os.environ[name]
+                for name in ("HOME", "LANG")
+                if name in os.environ
+            },
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "AWS_ENDPOINT_URL": self.aws,
             "AWS_ACCESS_KEY_ID": id,
@@ -75,15 +91,23 @@ class Rehearsal:
         iam, stage = self.client("iam"), self.stage
         bucket = str(stage.settings["s3_bucket"])
         policy = deployer_policy(
-            region=REGION, account=ACCOUNT, table=str(stage.table), function=stage.function, bucket=bucket
+            region=REGION,
+            account=ACCOUNT,
+            table=str(stage.table),
+            function=stage.function,
+            bucket=bucket,
         )
-        unseen = [{"Effect": "Allow", "Action": list(OF_NO_RESOURCE_HERE), "Resource": "*"}]
+        unseen = [
+            {"Effect": "Allow", "Action": list(OF_NO_RESOURCE_HERE), "Resource": "*"}
+        ]
         iam.create_user(UserName="deployer")
         for name, document in (
             ("deployer", policy),
             ("emulator", json.dumps({"Version": "2012-10-17", "Statement": unseen})),
         ):
-            iam.put_user_policy(UserName="deployer", PolicyName=name, PolicyDocument=document)
+            iam.put_user_policy(
+                UserName="deployer", PolicyName=name, PolicyDocument=document
+            )
         key = iam.create_access_key(UserName="deployer")["AccessKey"]
         return key["AccessKeyId"], key["SecretAccessKey"]
 
@@ -125,14 +149,26 @@ class Rehearsal:
 
     def manage(self, *words: str, **more: str) -> str:
         """Run a management command on the stage."""
-        return self.run(sys.executable, "manage.py", *words, "--zappa-settings", str(self.settings), **more)
+        return self.run(
+            sys.executable,
+            "manage.py",
+            *words,
+            "--zappa-settings",
+            str(self.settings),
+            **more,
+        )
 
     def run(self, *command: str, **more: str) -> str:
         """Run a command at the emulated AWS; raise with all it said when it fails."""
         print("$", Path(command[0]).name, *command[1:4], end=" ", flush=True)  # noqa: T201
         began = time.monotonic()
         done = subprocess.run(
-            command, cwd=PROJECT, env=self.environment | more, capture_output=True, text=True, check=False
+            command,
+            cwd=PROJECT,
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         print(f"({time.monotonic() - began:.0f} s)", flush=True)  # noqa: T201
         said = done.stdout + done.stderr
@@ -163,14 +199,21 @@ class Rehearsal:
         """A client of the deployed API, through API Gateway, as a back end."""
         (api,) = self.client("apigateway").get_rest_apis()["items"]
         url = f"{self.aws}/restapis/{api['id']}/{STAGE}/_user_request_"
-        return httpx.Client(base_url=url, headers={"X-API-Key": self.api_key}, timeout=60)
+        return httpx.Client(
+            base_url=url, headers={"X-API-Key": self.api_key}, timeout=60
+        )
 
     def policies(self) -> list[dict[str, Any]]:
         """Every policy of the role the function runs as."""
         iam = self.client("iam")
         (role,) = iam.list_roles()["Roles"]
         names = iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
-        return [iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"] for name in names]
+        return [
+            iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)[
+                "PolicyDocument"
+            ]
+            for name in names
+        ]
 
 
 def _refused(command: Callable[..., str], *words: str, **more: str) -> str:
@@ -191,16 +234,25 @@ def viewers(api: Callable[[], httpx.Client]) -> Iterator[dict[str, int]]:
     is_over = threading.Event()
     user = f"/users/viewer-{secrets.token_hex(4)}/streams"
 
-    def ask(client: httpx.Client, method: str, path: str, **body: Any) -> httpx.Response:
+    def ask(
+        client: httpx.Client, method: str, path: str, **body: Any
+    ) -> httpx.Response:
         answer = client.request(method, path, **body)
-        seen[f"{method} {answer.status_code}"] = seen.get(f"{method} {answer.status_code}", 0) + 1
+        seen[f"{method} {answer.status_code}"] = (
+            seen.get(f"{method} {answer.status_code}", 0) + 1
+        )
         return answer
 
     def watch() -> None:
         with api() as client:
             stream = ask(client, "POST", user, json={"streamId": "film"}).json()
             while not is_over.wait(0.1):
-                beat = ask(client, "POST", f"{user}/{stream['id']}/heartbeat", json={"token": stream["token"]})
+                beat = ask(
+                    client,
+                    "POST",
+                    f"{user}/{stream['id']}/heartbeat",
+                    json={"token": stream["token"]},
+                )
                 stream["token"] = beat.json().get("token", stream["token"])
                 other = f"/users/viewer-{secrets.token_hex(4)}/streams/tv"  # one user may not start so often
                 ask(client, "PUT", other, json={"streamId": "film"})
@@ -221,7 +273,12 @@ def smoke_test(api: httpx.Client) -> None:
     started = [api.post(user, json={"streamId": "456"}) for _ in range(4)]
     expect([response.status_code for response in started], [201, 201, 201, 409])
     stream = started[0].json()
-    expect(api.post(f"{user}/{stream['id']}/heartbeat", json={"token": stream["token"]}).status_code, 200)
+    expect(
+        api.post(
+            f"{user}/{stream['id']}/heartbeat", json={"token": stream["token"]}
+        ).status_code,
+        200,
+    )
     expect(api.delete(f"{user}/{stream['id']}").status_code, 204)
     expect(api.get(user).json()["active"], 2)
     page = api.get(user, headers={"Accept": "text/html"})

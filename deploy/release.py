@@ -24,15 +24,24 @@ def release() -> Release:
 
 def changed() -> list[str]:
     """The tracked files that differ from the commit."""
-    return [line[3:] for line in git("status", "--porcelain", "--untracked-files=no").splitlines()]
+    return [
+        line[3:]
+        for line in git("status", "--porcelain", "--untracked-files=no").splitlines()
+    ]
 
 
 def git(*words: str) -> str:
     """What git says of this checkout. Raises `ClickException` where it is none."""
     try:
-        done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False
+        )
     except OSError as exc:
-        raise ClickException(f"What ships is what git tracks, and git is not installed: {exc}") from exc
+        raise ClickException(
+            f"What ships is what git tracks, and git is not installed: {exc}"
+        ) from exc
     if done.returncode:
-        raise ClickException(f"What ships is what git tracks, and git does not say: {done.stderr.strip()}")
+        raise ClickException(
+            f"What ships is what git tracks, and git does not say: {done.stderr.strip()}"
+        )
     return done.stdout

@@ -11,7 +11,14 @@ POLICY = Path(__file__).with_name("execution-policy.json")
 DEPLOYER = Path(__file__).with_name("deployer-policy.json")
 
 
-def policy(*, region: str, account: str, table: str, function: str, environment: Mapping[str, str]) -> str:
+def policy(
+    *,
+    region: str,
+    account: str,
+    table: str,
+    function: str,
+    environment: Mapping[str, str],
+) -> str:
     """The execution role's policy, as JSON."""
     named = {"region": region, "account": account, "table": table, "function": function}
     document = json.loads(string.Template(POLICY.read_text()).substitute(named))
@@ -19,7 +26,15 @@ def policy(*, region: str, account: str, table: str, function: str, environment:
     return json.dumps(document)
 
 
-def deployer_policy(*, region: str, account: str, table: str, function: str, bucket: str) -> str:
+def deployer_policy(
+    *, region: str, account: str, table: str, function: str, bucket: str
+) -> str:
     """The least that whoever deploys needs, as JSON."""
-    named = {"region": region, "account": account, "table": table, "function": function, "bucket": bucket}
+    named = {
+        "region": region,
+        "account": account,
+        "table": table,
+        "function": function,
+        "bucket": bucket,
+    }
     return string.Template(DEPLOYER.read_text()).substitute(named)

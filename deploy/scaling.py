@@ -17,29 +17,59 @@ def plan_scaling(table: str, wanted: Wanted, scaling: Any) -> Iterator[Step]:
     if wanted.units is None:
         return
     resource = f"table/{table}"
-    found = scaling.describe_scalable_targets(ServiceNamespace="dynamodb", ResourceIds=[resource])["ScalableTargets"]
+    found = scaling.describe_scalable_targets(
+        ServiceNamespace="dynamodb", ResourceIds=[resource]
+    )["ScalableTargets"]
     there: Mapping[str, Any] = {target["ScalableDimension"]: target for target in found}
     for kind in ("Read", "Write"):
         dimension = f"dynamodb:table:{kind}CapacityUnits"
         now = there.get(dimension, {})
-        most = wanted.most_units or now.get("MaxCapacity") or wanted.units * MOST_UNITS_TO_LEAST
+        most = (
+            wanted.most_units
+            or now.get("MaxCapacity")
+            or wanted.units * MOST_UNITS_TO_LEAST
+        )
         policies = scaling.describe_scaling_policies(
-            ServiceNamespace="dynamodb", ResourceId=resource, ScalableDimension=dimension
+            ServiceNamespace="dynamodb",
+            ResourceId=resource,
+            ScalableDimension=dimension,
         )["ScalingPolicies"]
-        if (now.get("MinCapacity"), now.get("MaxCapacity")) != (wanted.units, most) or not policies:
-            target = {"ServiceNamespace": "dynamodb", "ResourceId": resource, "ScalableDimension": dimension}
+        if (now.get("MinCapacity"), now.get("MaxCapacity")) != (
+            wanted.units,
+            most,
+        ) or not policies:
+            target = {
+                "ServiceNamespace": "dynamodb",
+                "ResourceId": resource,
+                "ScalableDimension": dimension,
+            }
             bounds = f"{now['MinCapacity']}-{now['MaxCapacity']}" if now else None
             lowers = " (LOWER)" if now and now["MaxCapacity"] > most else ""
             yield Step(
                 f"scale {kind.lower()} units of {table}{lowers}",
-                partial(_scale, scaling, target, f"{table}-{kind.lower()}", kind, wanted.units, most, not policies),
+                partial(
+                    _scale,
+                    scaling,
+                    target,
+                    f"{table}-{kind.lower()}",
+                    kind,
+                    wanted.units,
+                    most,
+                    not policies,
+                ),
                 bounds,
                 f"{wanted.units}-{most}",
             )
 
 
 def _scale(
-    scaling: Any, target: Mapping[str, str], policy: str, kind: str, least: int, most: int, has_no_policy: bool
+    scaling: Any,
+    target: Mapping[str, str],
+    policy: str,
+    kind: str,
+    least: int,
+    most: int,
+    has_no_policy: bool,
 ) -> None:
     scaling.register_scalable_target(**target, MinCapacity=least, MaxCapacity=most)
     if has_no_policy:  # one that is there stays as somebody tuned it
@@ -49,6 +79,8 @@ def _scale(
             PolicyType="TargetTrackingScaling",
             TargetTrackingScalingPolicyConfiguration={
                 "TargetValue": USED_UNITS_PERCENT,
-                "PredefinedMetricSpecification": {"PredefinedMetricType": f"DynamoDB{kind}CapacityUtilization"},
+                "PredefinedMetricSpecification": {
+                    "PredefinedMetricType": f"DynamoDB{kind}CapacityUtilization"
+                },
             },
         )

@@ -28,7 +28,9 @@ class Stage:
     @property
     def function(self) -> str:
         """The function's name, and its API's: Zappa makes a slug of it."""
-        return str(slugify.slugify(f"{self.settings.get('project_name', '')}-{self.name}"))
+        return str(
+            slugify.slugify(f"{self.settings.get('project_name', '')}-{self.name}")
+        )
 
     @property
     def region(self) -> str | None:
@@ -44,7 +46,12 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         """What Zappa's handler puts into the environment, over what Lambda has there."""
-        return {name: str(value) for name, value in (self.settings.get("environment_variables") or {}).items()}
+        return {
+            name: str(value)
+            for name, value in (
+                self.settings.get("environment_variables") or {}
+            ).items()
+        }
 
     @property
     def table(self) -> str | None:
@@ -63,8 +70,14 @@ class Stage:
 
     def owns(self, name: str) -> bool:
         """Whether something is named for this stage, and not for another whose name begins the same."""
-        longer = [other.function for other in stages(self.file) if other.function.startswith(f"{self.function}-")]
-        return name.startswith(f"{self.function}-") and not any(name.startswith(f"{other}-") for other in longer)
+        longer = [
+            other.function
+            for other in stages(self.file)
+            if other.function.startswith(f"{self.function}-")
+        ]
+        return name.startswith(f"{self.function}-") and not any(
+            name.startswith(f"{other}-") for other in longer
+        )
 
     def session(self) -> boto3.Session:
         """With the credentials that Zappa takes: the stage's profile, else the shell's."""
@@ -97,13 +110,25 @@ def _read(file: Path) -> dict[str, dict[str, Any]]:
     return settings
 
 
-def _merged(name: str, stages: Mapping[str, Any], below: tuple[str, ...] = ()) -> dict[str, Any]:
+def _merged(
+    name: str, stages: Mapping[str, Any], below: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """As Zappa does: what a stage says of a setting takes the place of what its base says."""
     if name in below:
-        raise LookupError(f"The stages {', '.join(below)} extend each other in a circle.")
+        raise LookupError(
+            f"The stages {', '.join(below)} extend each other in a circle."
+        )
     if name not in stages:
         raise LookupError(
-            f"zappa_settings.json has no stage {name!r}" + (f", which {below[-1]} extends." if below else ".")
+            f"zappa_settings.json has no stage {name!r}"
+            + (f", which {below[-1]} extends." if below else ".")
         )
     stage = stages[name]
-    return {**(_merged(stage["extends"], stages, (*below, name)) if "extends" in stage else {}), **stage}
+    return {
+        **(
+            _merged(stage["extends"], stages, (*below, name))
+            if "extends" in stage
+            else {}
+        ),
+        **stage,
+    }

@@ -66,24 +66,36 @@ class Wanted:
             self,
             rate=float(follows.rate) if self.rate is None else self.rate,
             burst=follows.burst if self.burst is None else self.burst,
-            concurrency=follows.concurrency if self.concurrency is None else self.concurrency,
-            max_write_units=units if self.max_write_units is None else self.max_write_units,
+            concurrency=follows.concurrency
+            if self.concurrency is None
+            else self.concurrency,
+            max_write_units=units
+            if self.max_write_units is None
+            else self.max_write_units,
         )
 
 
 NAMES = {field.name for field in dataclasses.fields(Wanted)}
 
 
-def wanted_of(stage: Stage, flags: Mapping[str, Any] | None = None, files: Path = FILES) -> Wanted:
+def wanted_of(
+    stage: Stage, flags: Mapping[str, Any] | None = None, files: Path = FILES
+) -> Wanted:
     """What the stage's file says, with flags before it. Raises `ValueError` with what is wrong in it."""
     path = files / f"{stage.name}.toml"
     try:
         said = tomllib.loads(path.read_text()) if path.is_file() else {}
     except ValueError as exc:
         raise ValueError(f"{path.name} cannot be read as TOML: {exc}") from exc
-    said |= {name: value for name, value in (flags or {}).items() if value not in (None, [], ())}
+    said |= {
+        name: value
+        for name, value in (flags or {}).items()
+        if value not in (None, [], ())
+    }
     if unknown := sorted(set(said) - NAMES):
-        raise ValueError(f"{path.name} names {', '.join(unknown)}, which is none of {', '.join(sorted(NAMES))}.")
+        raise ValueError(
+            f"{path.name} names {', '.join(unknown)}, which is none of {', '.join(sorted(NAMES))}."
+        )
     zappas = stage.settings.get("lambda_concurrency")
     if zappas not in (None, said.get("concurrency", zappas)):
         raise ValueError(
@@ -96,7 +108,10 @@ def wanted_of(stage: Stage, flags: Mapping[str, Any] | None = None, files: Path 
         fits, what = FITS[name]
         if not fits(value):
             raise ValueError(f"{path.name}: {name} is {value!r}. Set it to {what}.")
-    rows = [row if isinstance(row, Consumer) else Consumer(**row) for row in said.get("consumers", ())]
+    rows = [
+        row if isinstance(row, Consumer) else Consumer(**row)
+        for row in said.get("consumers", ())
+    ]
     said["consumers"] = tuple(rows)
     if len({row.name for row in rows}) < len(rows):
         raise ValueError(f"{path.name}: two consumers have one name.")
@@ -105,13 +120,26 @@ def wanted_of(stage: Stage, flags: Mapping[str, Any] | None = None, files: Path 
 
 def shortest_lease(stage: Stage) -> int:
     """In seconds, of all plans: how often players beat at the most. What is wrong with plans, preflight says."""
-    lease, file = int(stage.environment.get("LEASE_SECONDS") or 60), stage.environment.get("PLANS", "").strip()
-    plans = tomllib.loads((PROJECT / file).read_text()) if file and (PROJECT / file).is_file() else {}
-    return min([lease, *(int(plan.get("lease_seconds", lease)) for plan in plans.values())])
+    lease, file = (
+        int(stage.environment.get("LEASE_SECONDS") or 60),
+        stage.environment.get("PLANS", "").strip(),
+    )
+    plans = (
+        tomllib.loads((PROJECT / file).read_text())
+        if file and (PROJECT / file).is_file()
+        else {}
+    )
+    return min(
+        [lease, *(int(plan.get("lease_seconds", lease)) for plan in plans.values())]
+    )
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and 0 < value < math.inf
+    )
 
 
 def _is_whole(value: Any, *, least: int = 1) -> bool:
@@ -119,7 +147,9 @@ def _is_whole(value: Any, *, least: int = 1) -> bool:
 
 
 def _are_thresholds(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_number(number) or number == 0 for number in value.values())
+    return isinstance(value, dict) and all(
+        _is_number(number) or number == 0 for number in value.values()
+    )
 
 
 def _are_consumers(value: Any) -> bool:
@@ -137,12 +167,21 @@ def _is_consumer(row: Any) -> bool:
 WHOLE = ("viewers", "units", "most_units", "max_write_units", "burst", "viewer_rate")
 FITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(WHOLE, (_is_whole, "a whole number from 1")),
-    **dict.fromkeys(("on_demand", "expect_traffic"), (lambda value: isinstance(value, bool), "true or false")),
+    **dict.fromkeys(
+        ("on_demand", "expect_traffic"),
+        (lambda value: isinstance(value, bool), "true or false"),
+    ),
     "rate": (_is_number, "a number above 0"),
     "concurrency": (lambda value: _is_whole(value, least=0), "a whole number from 0"),
     "topic": (lambda value: str(value).startswith("arn:"), "the ARN of an SNS topic"),
-    "log_days": (lambda value: value in DAYS_OF_A_LOG, f"one of {', '.join(map(str, DAYS_OF_A_LOG))}"),
+    "log_days": (
+        lambda value: value in DAYS_OF_A_LOG,
+        f"one of {', '.join(map(str, DAYS_OF_A_LOG))}",
+    ),
     "thresholds": (_are_thresholds, "a table of alarms, each with a number from 0"),
-    "consumers": (_are_consumers, "tables of name (a-z A-Z 0-9 _ . -), rate (above 0) and burst (from 1)"),
+    "consumers": (
+        _are_consumers,
+        "tables of name (a-z A-Z 0-9 _ . -), rate (above 0) and burst (from 1)",
+    ),
 }
 """What each may be, and how that is said."""

@@ -14,7 +14,9 @@ class Busy(Exception):
     """Another run is at the same thing at the same time."""
 
 
-AT_ONCE = re.compile(r"AlreadyExists|Conflict|Concurrent|Duplicate|InUse|LimitExceeded|OptimisticLock|already enabled")
+AT_ONCE = re.compile(
+    r"AlreadyExists|Conflict|Concurrent|Duplicate|InUse|LimitExceeded|OptimisticLock|already enabled"
+)
 """In the code or the message with which AWS refuses what another run does, or has just done."""
 
 
@@ -30,21 +32,36 @@ class Step:
     @property
     def is_lower(self) -> bool:
         """Whether it takes something away: a number falls, or a thing goes."""
-        if isinstance(self.before, (int, float)) and isinstance(self.after, (int, float)):
+        if isinstance(self.before, (int, float)) and isinstance(
+            self.after, (int, float)
+        ):
             return self.after < self.before
         return self.before is not None and self.after is None
 
     def __str__(self) -> str:
-        change = "" if self.before is None and self.after is None else f": {_text(self.before)} -> {_text(self.after)}"
+        change = (
+            ""
+            if self.before is None and self.after is None
+            else f": {_text(self.before)} -> {_text(self.after)}"
+        )
         return f"{'LOWER ' if self.is_lower else ''}{self.what}{change}"
 
 
 def _text(value: Any) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        "none"
+        if value is None
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def carry_out(
-    plan: Callable[[], list[Step]], *, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
+    plan: Callable[[], list[Step]],
+    *,
+    say: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
     """Do what is left to do, and whether anything was. Where another run does the same at the same time, what is left
     is planned anew."""
@@ -70,7 +87,10 @@ TRIES, WAIT_SECONDS = 20, 3
 
 
 def patiently(
-    do: Callable[[], object], *, until_no: type[Exception], sleep: Callable[[float], None] = time.sleep
+    do: Callable[[], object],
+    *,
+    until_no: type[Exception],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Try again, for a minute, while it raises that exception: what was made a moment ago is not ready at once."""
     for _ in range(TRIES - 1):

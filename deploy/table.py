@@ -26,27 +26,56 @@ def plan_table(name: str, wanted: Wanted, dynamodb: Any) -> Iterator[Step]:
     else's."""
     table = _table(dynamodb, name)
     if table is None:
-        yield Step(f"create the table {name}", partial(_create, dynamodb, name, wanted), None, _mode_of(wanted))
-        yield Step(f"let {name} forget rows by {EXPIRY}", partial(_forget, dynamodb, name))
-        yield Step(f"keep {name} recoverable to any second of 35 days", partial(_recover, dynamodb, name))
+        yield Step(
+            f"create the table {name}",
+            partial(_create, dynamodb, name, wanted),
+            None,
+            _mode_of(wanted),
+        )
+        yield Step(
+            f"let {name} forget rows by {EXPIRY}", partial(_forget, dynamodb, name)
+        )
+        yield Step(
+            f"keep {name} recoverable to any second of 35 days",
+            partial(_recover, dynamodb, name),
+        )
         return
     if table["KeySchema"] != SCHEMA["KeySchema"]:
-        raise LookupError(f"The table {name} has another key: it is not this service's. Set another DYNAMODB_TABLE.")
+        raise LookupError(
+            f"The table {name} has another key: it is not this service's. Set another DYNAMODB_TABLE."
+        )
     yield from _capacity(name, wanted, table, dynamodb)
     update = partial(_update, dynamodb, name)
     if not table.get("DeletionProtectionEnabled"):
-        yield Step(f"protect {name} from deletion", partial(update, DeletionProtectionEnabled=True))
+        yield Step(
+            f"protect {name} from deletion",
+            partial(update, DeletionProtectionEnabled=True),
+        )
     if table.get("SSEDescription", {}).get("SSEType") != ENCRYPTED["SSEType"]:
         yield Step(
-            f"encrypt {name} with the account's own key for DynamoDB", partial(update, SSESpecification=ENCRYPTED)
+            f"encrypt {name} with the account's own key for DynamoDB",
+            partial(update, SSESpecification=ENCRYPTED),
         )
     if TAGS.items() - _tags(dynamodb, table["TableArn"]).items():
-        tag = partial(dynamodb.tag_resource, ResourceArn=table["TableArn"], Tags=_as_tags(TAGS))
-        yield Step(f"tag {name} with {', '.join(f'{key}={value}' for key, value in TAGS.items())}", tag)
+        tag = partial(
+            dynamodb.tag_resource, ResourceArn=table["TableArn"], Tags=_as_tags(TAGS)
+        )
+        yield Step(
+            f"tag {name} with {', '.join(f'{key}={value}' for key, value in TAGS.items())}",
+            tag,
+        )
     yield from _expiry(name, dynamodb)
-    backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
-    if backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] != "ENABLED":
-        yield Step(f"keep {name} recoverable to any second of 35 days", partial(_recover, dynamodb, name))
+    backups = dynamodb.describe_continuous_backups(TableName=name)[
+        "ContinuousBackupsDescription"
+    ]
+    if (
+        backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+        != "ENABLED"
+    ):
+        yield Step(
+            f"keep {name} recoverable to any second of 35 days",
+            partial(_recover, dynamodb, name),
+        )
 
 
 def _table(dynamodb: Any, name: str) -> Mapping[str, Any] | None:
@@ -57,7 +86,9 @@ def _table(dynamodb: Any, name: str) -> Mapping[str, Any] | None:
     return found
 
 
-def _capacity(name: str, wanted: Wanted, table: Mapping[str, Any], dynamodb: Any) -> Iterator[Step]:
+def _capacity(
+    name: str, wanted: Wanted, table: Mapping[str, Any], dynamodb: Any
+) -> Iterator[Step]:
     """Units that auto-scaling moved are no drift: only how the table is paid for is, and the highest write rate."""
     mode, is_named = _mode(table), wanted.units is not None or wanted.on_demand
     if is_named and mode != _mode_of(wanted):
@@ -85,7 +116,9 @@ def _billing(wanted: Wanted) -> dict[str, Any]:
     if wanted.units is None:
         most = wanted.max_write_units
         limits = {"MaxReadRequestUnits": most, "MaxWriteRequestUnits": most}
-        return {"BillingMode": "PAY_PER_REQUEST"} | ({"OnDemandThroughput": limits} if most else {})
+        return {"BillingMode": "PAY_PER_REQUEST"} | (
+            {"OnDemandThroughput": limits} if most else {}
+        )
     units = {"ReadCapacityUnits": wanted.units, "WriteCapacityUnits": wanted.units}
     return {"BillingMode": "PROVISIONED", "ProvisionedThroughput": units}
 
@@ -126,23 +159,33 @@ def _expiry(name: str, dynamodb: Any) -> Iterator[Step]:
         stop = {"Enabled": False, "AttributeName": attribute}
         yield Step(
             f"stop forgetting rows of {name} by another attribute (takes AWS an hour; then run this again)",
-            partial(dynamodb.update_time_to_live, TableName=name, TimeToLiveSpecification=stop),
+            partial(
+                dynamodb.update_time_to_live,
+                TableName=name,
+                TimeToLiveSpecification=stop,
+            ),
             attribute,
             EXPIRY,
         )
     elif status in ("DISABLED", "DISABLING"):
-        yield Step(f"let {name} forget rows by {EXPIRY}", partial(_forget, dynamodb, name))
+        yield Step(
+            f"let {name} forget rows by {EXPIRY}", partial(_forget, dynamodb, name)
+        )
 
 
 def _forget(dynamodb: Any, name: str) -> None:
-    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRY})
+    dynamodb.update_time_to_live(
+        TableName=name,
+        TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRY},
+    )
 
 
 def _recover(dynamodb: Any, name: str) -> None:
     """A table that was made a moment ago may not be ready for it yet."""
     patiently(
         lambda: dynamodb.update_continuous_backups(
-            TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+            TableName=name,
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
         ),
         until_no=dynamodb.exceptions.ContinuousBackupsUnavailableException,
     )

@@ -11,7 +11,16 @@ from typing import Any
 from deploy.planner import Items
 from streams import rules
 from streams.models import UserStreams
-from streams.rules import EPOCHS_A_MS, Account, Ending, Hold, Lease, Policy, Reason, StartRequest
+from streams.rules import (
+    EPOCHS_A_MS,
+    Account,
+    Ending,
+    Hold,
+    Lease,
+    Policy,
+    Reason,
+    StartRequest,
+)
 from streams.storage.items import account_item, number
 
 NOW = 1_800_000_000_000
@@ -22,7 +31,10 @@ ID = "android-7c1e2f6a7b8c"
 
 def typical() -> Items:
     """Of users with ordinary text, and as many endings as are kept."""
-    return Items(bytes_of=lambda streams: item_bytes(typical_item(streams)), forgetting_share=forgetting_share())
+    return Items(
+        bytes_of=lambda streams: item_bytes(typical_item(streams)),
+        forgetting_share=forgetting_share(),
+    )
 
 
 def forgetting_share() -> float:
@@ -32,11 +44,17 @@ def forgetting_share() -> float:
     account, stops, forgetting = rules.empty_account(NOW), 200, 0
     for now in range(NOW, NOW + stops):
         id = f"{ID}{now % 1000}"
-        request = StartRequest(id=id, stream_id="episode", epoch=now * EPOCHS_A_MS, nonce="x")
+        request = StartRequest(
+            id=id, stream_id="episode", epoch=now * EPOCHS_A_MS, nonce="x"
+        )
         account, _ = rules.start(account, request, now=now, policy=policy)
-        room = rules.room_for_endings((id, Ending(reason=Reason.STOPPED, at=now, epoch=request.epoch)))
+        room = rules.room_for_endings(
+            (id, Ending(reason=Reason.STOPPED, at=now, epoch=request.epoch))
+        )
         forgetting += len(account.ended) >= room
-        account = rules.stop(account, id, hold=Hold(epoch=request.epoch), now=now, policy=policy)
+        account = rules.stop(
+            account, id, hold=Hold(epoch=request.epoch), now=now, policy=policy
+        )
     return forgetting / stops
 
 
@@ -65,7 +83,10 @@ def typical_item(streams: int) -> dict[str, Any]:
         ended={f"{ID}-{at}": ending for at in range(kept)},
     )
     attributes = UserStreams.get_attributes()
-    item = {str(attributes[name].attr_name): dict(value) for name, value in account_item(account).items()}
+    item = {
+        str(attributes[name].attr_name): dict(value)
+        for name, value in account_item(account).items()
+    }
     return item | {"user_id": {"S": USER_ID}, "ttl": number(NOW // 1000)}
 
 
@@ -82,5 +103,7 @@ def _bytes(value: Mapping[str, Any]) -> int:
         digits = len(content.lstrip("-").replace(".", "").strip("0"))
         return (digits + 1) // 2 + 1
     if kind == "M":
-        return 3 + sum(1 + len(name.encode()) + _bytes(inner) for name, inner in content.items())
+        return 3 + sum(
+            1 + len(name.encode()) + _bytes(inner) for name, inner in content.items()
+        )
     return 1

@@ -54,28 +54,43 @@ class Versions:
             return None
         weights = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
         canary, share = next(iter(weights.items()), (None, 0.0))
-        earlier = tuple(word for word in alias.get("Description", "").split() if word.isdigit())
+        earlier = tuple(
+            word for word in alias.get("Description", "").split() if word.isdigit()
+        )
         return Live(alias["FunctionVersion"], canary, share, earlier)
 
     def published(self) -> list[dict[str, Any]]:
         """The configuration of every version, the newest first."""
-        pages = self._lambda.get_paginator("list_versions_by_function").paginate(**self._name)
-        found = [version for page in pages for version in page["Versions"] if version["Version"] != "$LATEST"]
+        pages = self._lambda.get_paginator("list_versions_by_function").paginate(
+            **self._name
+        )
+        found = [
+            version
+            for page in pages
+            for version in page["Versions"]
+            if version["Version"] != "$LATEST"
+        ]
         return sorted(found, key=lambda version: -int(version["Version"]))
 
     def publish(self) -> str:
         """A version of what is there now. AWS gives the last one again where nothing has changed since."""
         self._lambda.get_waiter("function_updated_v2").wait(**self._name)
         version = str(self._lambda.publish_version(**self._name)["Version"])
-        self._lambda.get_waiter("published_version_active").wait(**self._name, Qualifier=version)
+        self._lambda.get_waiter("published_version_active").wait(
+            **self._name, Qualifier=version
+        )
         return version
 
-    def check(self, version: str, *, paths: Sequence[str] = ("/healthz", "/readyz")) -> None:
+    def check(
+        self, version: str, *, paths: Sequence[str] = ("/healthz", "/readyz")
+    ) -> None:
         """Have a version answer, past API Gateway. Raises `NotFit`."""
         environment = self._environment(version)
         for path in paths:
             answer = self._lambda.invoke(
-                **self._name, Qualifier=version, Payload=json.dumps(event("GET", path, environment)).encode()
+                **self._name,
+                Qualifier=version,
+                Payload=json.dumps(event("GET", path, environment)).encode(),
             )
             said = answer["Payload"].read().decode()
             if answer.get("FunctionError"):
@@ -88,14 +103,18 @@ class Versions:
 
     def environment_of(self, version: str) -> dict[str, str]:
         """What a version has of its own."""
-        configuration = self._lambda.get_function_configuration(**self._name, Qualifier=version)
+        configuration = self._lambda.get_function_configuration(
+            **self._name, Qualifier=version
+        )
         return dict(configuration.get("Environment", {}).get("Variables", {}))
 
     def set_environment(self, variables: Mapping[str, str]) -> None:
         """Have the next version begin with these: Zappa keeps whatever is there. No traffic goes to it."""
         if self.environment() != variables:
             self._lambda.get_waiter("function_updated_v2").wait(**self._name)
-            self._lambda.update_function_configuration(**self._name, Environment={"Variables": dict(variables)})
+            self._lambda.update_function_configuration(
+                **self._name, Environment={"Variables": dict(variables)}
+            )
             self._lambda.get_waiter("function_updated_v2").wait(**self._name)
 
     def promote(self, version: str, *, share: float = 1.0) -> None:
@@ -105,11 +124,15 @@ class Versions:
             self._lambda.create_alias(**self._name, Name=ALIAS, FunctionVersion=version)
         elif share < 1:
             self._lambda.update_alias(
-                **self._name, Name=ALIAS, RoutingConfig={"AdditionalVersionWeights": {version: share}}
+                **self._name,
+                Name=ALIAS,
+                RoutingConfig={"AdditionalVersionWeights": {version: share}},
             )
         else:
             before = (live.version, *live.earlier)
-            earlier = [other for other in dict.fromkeys(before) if other != version][:KEPT]
+            earlier = [other for other in dict.fromkeys(before) if other != version][
+                :KEPT
+            ]
             self._lambda.update_alias(
                 **self._name,
                 Name=ALIAS,
@@ -120,7 +143,9 @@ class Versions:
 
     def take_back(self) -> None:
         """End a canary: all traffic to the version that had the most of it."""
-        self._lambda.update_alias(**self._name, Name=ALIAS, RoutingConfig={"AdditionalVersionWeights": {}})
+        self._lambda.update_alias(
+            **self._name, Name=ALIAS, RoutingConfig={"AdditionalVersionWeights": {}}
+        )
 
     def try_out(
         self,
@@ -151,7 +176,11 @@ class Versions:
         live, aliased = self.live(), self._aliased()
         earlier = live.earlier[:keep] if live else ()
         newest = [version["Version"] for version in self.published()][:1]
-        spare = {version["Version"] for version in self.published()} - aliased - {*earlier, *newest}
+        spare = (
+            {version["Version"] for version in self.published()}
+            - aliased
+            - {*earlier, *newest}
+        )
         for version in sorted(spare, key=int):
             self._lambda.delete_function(**self._name, Qualifier=version)
         return sorted(spare, key=int)
@@ -159,8 +188,13 @@ class Versions:
     def _aliased(self) -> set[str]:
         pages = self._lambda.get_paginator("list_aliases").paginate(**self._name)
         aliases = [alias for page in pages for alias in page["Aliases"]]
-        weights = [alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}) for alias in aliases]
-        return {alias["FunctionVersion"] for alias in aliases} | {version for weight in weights for version in weight}
+        weights = [
+            alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+            for alias in aliases
+        ]
+        return {alias["FunctionVersion"] for alias in aliases} | {
+            version for weight in weights for version in weight
+        }
 
     def lines(self) -> Iterator[str]:
         """Every version in a line: its number, when it was published, what it is, and what it has."""

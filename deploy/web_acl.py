@@ -30,29 +30,56 @@ def name_of(stage: Stage) -> str:
     return f"{stage.function}-viewers"
 
 
-def plan_web_acl(per_minute: int | None, *, stage: Stage, api_id: str, region: str, wafv2: Any) -> Iterator[Step]:
+def plan_web_acl(
+    per_minute: int | None, *, stage: Stage, api_id: str, region: str, wafv2: Any
+) -> Iterator[Step]:
     """What differs from what is there. `wafv2` is a boto3 client. Raises `LookupError` when the API has a web ACL of
     somebody else's already, since it takes only one."""
     if per_minute is None:
         return
     if per_minute < LEAST:
-        raise LookupError(f"AWS WAF takes no limit under {LEAST} requests a minute: viewer_rate is {per_minute}.")
-    name, resource = name_of(stage), f"arn:aws:apigateway:{region}::/restapis/{api_id}/stages/{stage.name}"
+        raise LookupError(
+            f"AWS WAF takes no limit under {LEAST} requests a minute: viewer_rate is {per_minute}."
+        )
+    name, resource = (
+        name_of(stage),
+        f"arn:aws:apigateway:{region}::/restapis/{api_id}/stages/{stage.name}",
+    )
     in_front = _in_front(wafv2, resource)
     if in_front is not None and in_front["Name"] != name:
-        raise LookupError(f"The API has the web ACL {in_front['Name']} already. Add a rate-based rule there.")
+        raise LookupError(
+            f"The API has the web ACL {in_front['Name']} already. Add a rate-based rule there."
+        )
     found = find(wafv2, name)
     what = "let a viewer send so many requests a minute, an address a hundred times as many"
     if found is None:
-        yield Step(what, partial(_create, wafv2, name, per_minute, resource), None, per_minute)
+        yield Step(
+            what, partial(_create, wafv2, name, per_minute, resource), None, per_minute
+        )
         return
     acl = wafv2.get_web_acl(Name=name, Scope="REGIONAL", Id=found["Id"])["WebACL"]
     there = {rule["Name"]: rule for rule in acl["Rules"]}
-    if any(_essence(there.get(rule["Name"], {})) != _essence(rule) for rule in _rules(per_minute)):
-        now = there.get("one-viewer", {}).get("Statement", {}).get("RateBasedStatement", {}).get("Limit")
-        yield Step(what, partial(_update, wafv2, name, per_minute, found["Id"]), now, per_minute)
+    if any(
+        _essence(there.get(rule["Name"], {})) != _essence(rule)
+        for rule in _rules(per_minute)
+    ):
+        now = (
+            there.get("one-viewer", {})
+            .get("Statement", {})
+            .get("RateBasedStatement", {})
+            .get("Limit")
+        )
+        yield Step(
+            what,
+            partial(_update, wafv2, name, per_minute, found["Id"]),
+            now,
+            per_minute,
+        )
     if in_front is None:
-        yield Step(f"put {name} in front of the API", partial(_put_in_front, wafv2, found["ARN"], resource))
+        yield Step(
+            f"put {name} in front of the API",
+            partial(_put_in_front, wafv2, found["ARN"], resource),
+        )
 
 
 def _essence(rule: dict[str, Any]) -> tuple[Any, Any]:
@@ -61,7 +88,9 @@ def _essence(rule: dict[str, Any]) -> tuple[Any, Any]:
 
 def _in_front(wafv2: Any, stage: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] | None = wafv2.get_web_acl_for_resource(ResourceArn=stage).get("WebACL")
+        found: dict[str, Any] | None = wafv2.get_web_acl_for_resource(
+            ResourceArn=stage
+        ).get("WebACL")
     except wafv2.exceptions.WAFNonexistentItemException:
         return None
     return found
@@ -101,7 +130,10 @@ def _update(wafv2: Any, name: str, per_minute: int, id: str) -> None:
         Id=id,
         LockToken=read["LockToken"],
         DefaultAction=acl["DefaultAction"],
-        Rules=[*theirs, *_rules(per_minute, taken={rule["Priority"] for rule in theirs})],
+        Rules=[
+            *theirs,
+            *_rules(per_minute, taken={rule["Priority"] for rule in theirs}),
+        ],
         VisibilityConfig=acl["VisibilityConfig"],
         CustomResponseBodies=acl.get("CustomResponseBodies", {}) | _bodies(),
     )
@@ -118,11 +150,18 @@ def _put_in_front(wafv2: Any, acl: str, stage: str) -> None:
 def _bodies() -> dict[str, Any]:
     type, status, _ = ANSWERS["THROTTLED"]
     body = {"type": type, "title": TITLES[type], "status": status}
-    return {"throttled": {"ContentType": "APPLICATION_JSON", "Content": json.dumps(body)}}
+    return {
+        "throttled": {"ContentType": "APPLICATION_JSON", "Content": json.dumps(body)}
+    }
 
 
 def _rules(per_minute: int, *, taken: set[int] | None = None) -> list[dict[str, Any]]:
-    token = {"Header": {"Name": "authorization", "TextTransformations": [{"Priority": 0, "Type": "NONE"}]}}
+    token = {
+        "Header": {
+            "Name": "authorization",
+            "TextTransformations": [{"Priority": 0, "Type": "NONE"}],
+        }
+    }
     keys: list[dict[str, Any]] = [
         {"Limit": per_minute, "AggregateKeyType": "CUSTOM_KEYS", "CustomKeys": [token]},
         {"Limit": per_minute * VIEWERS_AT_AN_ADDRESS, "AggregateKeyType": "IP"},
@@ -142,7 +181,9 @@ def _rules(per_minute: int, *, taken: set[int] | None = None) -> list[dict[str, 
         {
             "Name": name,
             "Priority": next(free),
-            "Statement": {"RateBasedStatement": key | {"EvaluationWindowSec": WINDOW_SECONDS}},
+            "Statement": {
+                "RateBasedStatement": key | {"EvaluationWindowSec": WINDOW_SECONDS}
+            },
             "Action": {"Block": {"CustomResponse": refusal}},
             "VisibilityConfig": _visible(name),
         }
@@ -152,4 +193,8 @@ def _rules(per_minute: int, *, taken: set[int] | None = None) -> list[dict[str, 
 
 def _visible(name: str) -> dict[str, Any]:
     """Counted in CloudWatch; no request is kept as a sample, since it would be kept with its token."""
-    return {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "MetricName": name}
+    return {
+        "SampledRequestsEnabled": False,
+        "CloudWatchMetricsEnabled": True,
+        "MetricName": name,
+    }

@@ -37,13 +37,26 @@ def pins(*locks: Path) -> dict[str, Pin]:
     """What the lock files pin, by name."""
     found = {}
     for lock in locks or LOCKS:
-        text = re.sub(r"^\s*(#|-r ).*\n", "", lock.read_text().replace("\\\n", " "), flags=re.MULTILINE)
-        for name, version, rest in re.findall(r"^([a-z0-9.-]+)==(\S+)(.*)$", text, flags=re.MULTILINE):
-            found[name] = Pin(name, version, frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)))
+        text = re.sub(
+            r"^\s*(#|-r ).*\n",
+            "",
+            lock.read_text().replace("\\\n", " "),
+            flags=re.MULTILINE,
+        )
+        for name, version, rest in re.findall(
+            r"^([a-z0-9.-]+)==(\S+)(.*)$", text, flags=re.MULTILINE
+        ):
+            found[name] = Pin(
+                name,
+                version,
+                frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)),
+            )
     return found
 
 
-def wheels(names: Iterable[str], *, runtime: str, architecture: str, cache: Path = CACHE) -> dict[str, Path]:
+def wheels(
+    names: Iterable[str], *, runtime: str, architecture: str, cache: Path = CACHE
+) -> dict[str, Path]:
     """The wheel of each distribution, by name. Raises `ClickException` where there is none."""
     pinned, folder = pins(), cache / f"{runtime}-{architecture}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,21 +69,46 @@ def wheels(names: Iterable[str], *, runtime: str, architecture: str, cache: Path
 
 
 def _by_hash(folder: Path) -> dict[str, Path]:
-    return {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in folder.glob("*.whl")}
+    return {
+        hashlib.sha256(path.read_bytes()).hexdigest(): path
+        for path in folder.glob("*.whl")
+    }
 
 
-def _download(missing: list[Pin], folder: Path, *, runtime: str, architecture: str) -> None:
+def _download(
+    missing: list[Pin], folder: Path, *, runtime: str, architecture: str
+) -> None:
     platforms = [f"--platform={glibc}_{MACHINES[architecture]}" for glibc in GLIBC]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         for pin in missing:
-            hashes = " ".join(f"--hash=sha256:{digest}" for digest in sorted(pin.hashes))
+            hashes = " ".join(
+                f"--hash=sha256:{digest}" for digest in sorted(pin.hashes)
+            )
             requirements.write(f"{pin.name}=={pin.version} {hashes}\n")
         requirements.flush()
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
-                *("--only-binary=:all:", "--require-hashes", f"--python-version={runtime.removeprefix('python')}"),
-                *(*platforms, "--dest", str(folder), "--requirement", requirements.name),
+                *(
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                ),
+                *(
+                    "--only-binary=:all:",
+                    "--require-hashes",
+                    f"--python-version={runtime.removeprefix('python')}",
+                ),
+                *(
+                    *platforms,
+                    "--dest",
+                    str(folder),
+                    "--requirement",
+                    requirements.name,
+                ),
             ],
             capture_output=True,
             text=True,
@@ -78,4 +116,6 @@ def _download(missing: list[Pin], folder: Path, *, runtime: str, architecture: s
         )
     if done.returncode:
         names = ", ".join(f"{pin.name} {pin.version}" for pin in missing)
-        raise ClickException(f"No wheels of {names} for {runtime} on {architecture} can be had:\n{done.stderr}")
+        raise ClickException(
+            f"No wheels of {names} for {runtime} on {architecture} can be had:\n{done.stderr}"
+        )

@@ -43,7 +43,9 @@ def _room(module: str) -> str:
 
 
 def _arrows() -> Arrows:
-    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=True, cache_dir=None)
+    graph = grimp.build_graph(
+        *PACKAGES, exclude_type_checking_imports=True, cache_dir=None
+    )
     arrows: dict[str, set[str]] = {}
     for module in graph.modules:
         for imported in graph.find_modules_directly_imported_by(module):
@@ -54,9 +56,14 @@ def _arrows() -> Arrows:
 
 def _reduced(arrows: Arrows) -> Arrows:
     def is_implied(room: str, target: str) -> bool:
-        return any(target in _reached(other, arrows) for other in arrows[room] - {target})
+        return any(
+            target in _reached(other, arrows) for other in arrows[room] - {target}
+        )
 
-    return {room: {target for target in targets if not is_implied(room, target)} for room, targets in arrows.items()}
+    return {
+        room: {target for target in targets if not is_implied(room, target)}
+        for room, targets in arrows.items()
+    }
 
 
 def _reached(room: str, arrows: Arrows) -> set[str]:
@@ -73,7 +80,9 @@ def _picture(rooms: list[str], arrows: Arrows) -> Iterator[str]:
     yield from ("```mermaid", "flowchart TD")
     yield from _boxes(rooms, package="", indent="    ")
     for room in rooms:
-        yield from (f"    {room} --> {target}" for target in sorted(arrows.get(room, ())))
+        yield from (
+            f"    {room} --> {target}" for target in sorted(arrows.get(room, ()))
+        )
     yield "```"
 
 
@@ -94,7 +103,9 @@ def _table(rooms: list[str]) -> Iterator[str]:
     for room in rooms:
         path = PROJECT / room.replace(".", "/")
         source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        first = (ast.get_docstring(ast.parse(source.read_text())) or "").partition("\n\n")[0]
+        first = (ast.get_docstring(ast.parse(source.read_text())) or "").partition(
+            "\n\n"
+        )[0]
         shown = source.parent if path.is_dir() else source
         what = re.split(r"(?<=\.)\s", " ".join(first.split()))[0]
         yield f"| [`{shown.relative_to(PROJECT)}`](../{shown.relative_to(PROJECT)}) | {what} |"

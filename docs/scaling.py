@@ -13,8 +13,12 @@ from deploy.planner import Demand, Items, Players
 PAGE = Path(__file__).with_suffix(".md")
 REGION = "eu-west-1"
 SIZES = [10**power for power in range(1, 8)]
-CHEAPEST_ON_LAMBDA = Choice(front="url", is_provisioned=True, is_traced=False, logs_platform=False)
-ON_FARGATE = Choice(front="alb", compute="fargate", is_provisioned=True, is_traced=False)
+CHEAPEST_ON_LAMBDA = Choice(
+    front="url", is_provisioned=True, is_traced=False, logs_platform=False
+)
+ON_FARGATE = Choice(
+    front="alb", compute="fargate", is_provisioned=True, is_traced=False
+)
 
 
 def page(items: Items) -> str:
@@ -22,7 +26,11 @@ def page(items: Items) -> str:
     prices = prices_of(REGION)
 
     def plan(choice: Choice | None = None, **people: int) -> CapacityPlan:
-        return CapacityPlan(Demand(Players(**{"concurrent": 10_000_000} | people), items), prices, choice or Choice())
+        return CapacityPlan(
+            Demand(Players(**{"concurrent": 10_000_000} | people), items),
+            prices,
+            choice or Choice(),
+        )
 
     tables: Mapping[str, Callable[[Callable[..., CapacityPlan]], Iterator[str]]] = {
         "sizes": _sizes,
@@ -37,7 +45,9 @@ def page(items: Items) -> str:
         lines = "\n".join(tables[found[1]](plan))
         return f"<!-- planned: {found[1]} -->\n{lines}\n<!-- end -->"
 
-    return re.sub(r"<!-- planned: (\w+) -->\n.*?<!-- end -->", table, PAGE.read_text(), flags=re.S)
+    return re.sub(
+        r"<!-- planned: (\w+) -->\n.*?<!-- end -->", table, PAGE.read_text(), flags=re.S
+    )
 
 
 def _table(headings: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
@@ -54,7 +64,10 @@ def _dollars(amount: float) -> str:
 def _sizes(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     def rows() -> Iterator[Sequence[str]]:
         for size in SIZES:
-            here, relaxed = plan(concurrent=size), plan(CHEAPEST_ON_LAMBDA, concurrent=size, relaxed_seconds=300)
+            here, relaxed = (
+                plan(concurrent=size),
+                plan(CHEAPEST_ON_LAMBDA, concurrent=size, relaxed_seconds=300),
+            )
             capacity = here.demand.to_provision
             yield (
                 f"{size:,}",
@@ -82,14 +95,23 @@ def _sizes(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
 
 def _requests(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     first = next(plan().sections())
-    yield from _table(first.headings, iter(row for row in first.rows if row[1] != "0.0"))
+    yield from _table(
+        first.headings, iter(row for row in first.rows if row[1] != "0.0")
+    )
 
 
 def _month(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     here = plan()
     parts = sorted(here.parts.items(), key=lambda part: -part[1])
-    rows = [(name, _dollars(cost), f"{cost / here.cost:.1%}") for name, cost in parts if cost > here.cost / 1000]
-    yield from _table(("part", "dollars", "share"), iter([*rows, ("together", _dollars(here.cost), "")]))
+    rows = [
+        (name, _dollars(cost), f"{cost / here.cost:.1%}")
+        for name, cost in parts
+        if cost > here.cost / 1000
+    ]
+    yield from _table(
+        ("part", "dollars", "share"),
+        iter([*rows, ("together", _dollars(here.cost), "")]),
+    )
 
 
 def _quotas(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
@@ -100,7 +122,10 @@ def _quotas(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
 def _levers(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     here = plan()
     levers = money.levers(here.demand, here.prices, here.choice)
-    rows = ((one.what, _dollars(one.cost), f"{1 - one.cost / here.cost:.0%}", one.price) for one in levers)
+    rows = (
+        (one.what, _dollars(one.cost), f"{1 - one.cost / here.cost:.0%}", one.price)
+        for one in levers
+    )
     yield from _table(("lever", "dollars a month", "saves", "for that"), rows)
 
 
@@ -114,14 +139,20 @@ def _million(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
             {"relaxed_seconds": 300},
         ),
         "load balancer, Fargate, provisioned units": (ON_FARGATE, {}),
-        "load balancer, Fargate, provisioned units, relaxed leases": (ON_FARGATE, {"relaxed_seconds": 300}),
+        "load balancer, Fargate, provisioned units, relaxed leases": (
+            ON_FARGATE,
+            {"relaxed_seconds": 300},
+        ),
     }
     sizes = (10_000, 100_000, 1_000_000, 10_000_000)
 
     def rows() -> Iterator[Sequence[str]]:
         for name, (choice, people) in ways.items():
             plans = [plan(choice, concurrent=size, **people) for size in sizes]
-            yield (name, *(_dollars(here.cost / here.mean_concurrent * 1e6) for here in plans))
+            yield (
+                name,
+                *(_dollars(here.cost / here.mean_concurrent * 1e6) for here in plans),
+            )
 
     yield from _table(("built as", *(f"of {size:,} at once" for size in sizes)), rows())
 

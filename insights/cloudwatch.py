@@ -24,12 +24,19 @@ def names(user: str, stage: Stage) -> list[str]:
     itself, which `LOG_USER_IDS` writes. One who is given as the log has it is called so."""
     if HASHED.fullmatch(user):
         return [user]
-    configuration = stage.client("lambda").get_function_configuration(FunctionName=stage.function, Qualifier=ALIAS)
-    variables = {**configuration.get("Environment", {}).get("Variables", {}), **stage.environment}
+    configuration = stage.client("lambda").get_function_configuration(
+        FunctionName=stage.function, Qualifier=ALIAS
+    )
+    variables = {
+        **configuration.get("Environment", {}).get("Variables", {}),
+        **stage.environment,
+    }
     keys = {"LEASE_TOKEN_KEYS": variables.get("LEASE_TOKEN_KEYS", "")}
     known = listed((keys | resolve(keys, stage.client))["LEASE_TOKEN_KEYS"])
     if not known:
-        raise LookupError(f"{stage.function} has no LEASE_TOKEN_KEYS: name the user as its log does, user-3f2a….")
+        raise LookupError(
+            f"{stage.function} has no LEASE_TOKEN_KEYS: name the user as its log does, user-3f2a…."
+        )
     return [*(user_in_logs(user, key) for key in known), user]
 
 
@@ -47,14 +54,26 @@ def command(stage: Stage, users: list[str], *, since: int, until: int) -> str:
 
 
 def messages_of(
-    stage: Stage, users: list[str], *, since: int, until: int, logs: Any, sleep: Callable[[float], None] = time.sleep
+    stage: Stage,
+    users: list[str],
+    *,
+    since: int,
+    until: int,
+    logs: Any,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[str]:
     """The log's lines with a user's events, by Logs Insights. `logs` is a boto3 client. Raises `LookupError` when
     CloudWatch did not carry the query out."""
     asked = logs.start_query(
-        logGroupName=group_of(stage), startTime=since // 1000, endTime=-(-until // 1000), queryString=query(users)
+        logGroupName=group_of(stage),
+        startTime=since // 1000,
+        endTime=-(-until // 1000),
+        queryString=query(users),
     )
-    while (answer := logs.get_query_results(queryId=asked["queryId"]))["status"] in ("Scheduled", "Running"):
+    while (answer := logs.get_query_results(queryId=asked["queryId"]))["status"] in (
+        "Scheduled",
+        "Running",
+    ):
         sleep(POLL_SECONDS)
     if answer["status"] != "Complete":
         raise LookupError(f"CloudWatch Logs Insights says: {answer['status']}.")
@@ -64,7 +83,10 @@ def messages_of(
 def all_messages(stage: Stage, *, since: int, until: int, logs: Any) -> Iterator[str]:
     """The log's lines with everybody's events, page by page: more than Logs Insights gives."""
     pages = logs.get_paginator("filter_log_events").paginate(
-        logGroupName=group_of(stage), startTime=since, endTime=until, filterPattern="{ $.v = 1 }"
+        logGroupName=group_of(stage),
+        startTime=since,
+        endTime=until,
+        filterPattern="{ $.v = 1 }",
     )
     for page in pages:
         yield from (event["message"] for event in page["events"])

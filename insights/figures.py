@@ -47,7 +47,11 @@ class Population:
 
     def told(self, *kinds: str) -> Iterator[EventOfUser]:
         """The events of the period, of these kinds."""
-        return (event for event in self.events if event["at"] >= self.since and event["kind"] in kinds)
+        return (
+            event
+            for event in self.events
+            if event["at"] >= self.since and event["kind"] in kinds
+        )
 
     @property
     def all_bars(self) -> Iterator[Bar]:
@@ -73,7 +77,13 @@ def figure(title: str, *columns: str) -> Callable[[Count], Made]:
         @wraps(count)
         def made(population: Population) -> Figure:
             rows = tuple(count(population))
-            return Figure(count.__name__, title, " ".join((count.__doc__ or "").split()), columns, rows)
+            return Figure(
+                count.__name__,
+                title,
+                " ".join((count.__doc__ or "").split()),
+                columns,
+                rows,
+            )
 
         FIGURES.append(made)
         return made
@@ -83,7 +93,10 @@ def figure(title: str, *columns: str) -> Callable[[Count], Made]:
 
 def report(events: Iterable[EventOfUser], *, since: int, until: int) -> list[Figure]:
     """All figures that have rows."""
-    ordered = sorted((event for event in events if event["at"] < until), key=lambda event: int(event["at"]))
+    ordered = sorted(
+        (event for event in events if event["at"] < until),
+        key=lambda event: int(event["at"]),
+    )
     of_users: dict[str, list[EventOfUser]] = defaultdict(list)
     for event in ordered:
         if "user" in event:
@@ -105,7 +118,10 @@ def starts(population: Population) -> Rows:
     """Starts in the period: admitted took a slot, took-over went on in the slot of their own id, denied were
     refused. The share is of all three."""
     counts = Counter(event["kind"] for event in population.told(*STARTS, "denied"))
-    yield from ((kind, counts[kind], _percent(counts[kind], counts.total())) for kind in (*STARTS, "denied"))
+    yield from (
+        (kind, counts[kind], _percent(counts[kind], counts.total()))
+        for kind in (*STARTS, "denied")
+    )
 
 
 @figure("Starts by plan", "plan", "admitted", "took-over", "denied", "denied in %")
@@ -114,7 +130,14 @@ def starts_by_plan(population: Population) -> Rows:
     return _by(population, "plan")
 
 
-@figure("Starts by device type", "device type", "admitted", "took-over", "denied", "denied in %")
+@figure(
+    "Starts by device type",
+    "device type",
+    "admitted",
+    "took-over",
+    "denied",
+    "denied in %",
+)
 def starts_by_device_type(population: Population) -> Rows:
     """Starts in the period by the device type that the player named. Denied in % is of all starts of the row."""
     return _by(population, "deviceType")
@@ -123,7 +146,9 @@ def starts_by_device_type(population: Population) -> Rows:
 @figure("Denials by rule", "rule", "denied")
 def denials_by_rule(population: Population) -> Rows:
     """Denials in the period by the rule of the plan that refused; (none) is the plan's own limit."""
-    counts = Counter(str(event.get("rule", UNNAMED)) for event in population.told("denied"))
+    counts = Counter(
+        str(event.get("rule", UNNAMED)) for event in population.told("denied")
+    )
     return counts.most_common()
 
 
@@ -131,9 +156,20 @@ def denials_by_rule(population: Population) -> Rows:
 def durations(population: Population) -> Rows:
     """Playbacks that began in the period and were over by its end, by the time from start to end.
     One that nobody stopped ended with its lease."""
-    ended = [bar for bar in population.all_bars if population.is_in(bar.started_at) and bar.ended_at is not None]
-    counts = Counter(bisect_right(LENGTHS, (bar.ended_at or 0) - (bar.started_at or 0)) for bar in ended)
-    return [(name, counts[place]) for place, name in enumerate(LENGTHS_SAID)] if ended else []
+    ended = [
+        bar
+        for bar in population.all_bars
+        if population.is_in(bar.started_at) and bar.ended_at is not None
+    ]
+    counts = Counter(
+        bisect_right(LENGTHS, (bar.ended_at or 0) - (bar.started_at or 0))
+        for bar in ended
+    )
+    return (
+        [(name, counts[place]) for place, name in enumerate(LENGTHS_SAID)]
+        if ended
+        else []
+    )
 
 
 @figure("Streams at once, by time", "streams at once", "hours")
@@ -143,14 +179,18 @@ def concurrency(population: Population) -> Rows:
     at_level: Counter[int] = Counter()
     for bars in population.bars.values():
         at_level.update(_time_at_levels(bars, population))
-    return [(str(level), round(at_level[level] / HOUR, 3)) for level in sorted(at_level)]
+    return [
+        (str(level), round(at_level[level] / HOUR, 3)) for level in sorted(at_level)
+    ]
 
 
 @figure("Streams at once, by user", "most at once", "users")
 def peaks(population: Population) -> Rows:
     """Users by the most slots that they held at once in the period."""
     peaks = Counter(
-        max(levels) for bars in population.bars.values() if (levels := _time_at_levels(bars, population).keys())
+        max(levels)
+        for bars in population.bars.values()
+        if (levels := _time_at_levels(bars, population).keys())
     )
     return [(str(level), peaks[level]) for level in sorted(peaks)]
 
@@ -161,7 +201,9 @@ def other_limits(population: Population) -> Rows:
     without playing it again: those that found so many other streams of the user live, whether they were then admitted
     or denied. The share is of all starts but those that took over their own slot. Every other decision is taken as it
     was, so that for a lower limit than the real one it is an upper bound, and for a higher one a lower bound."""
-    found = Counter(_level_at_denial(event, population) for event in population.told("denied"))
+    found = Counter(
+        _level_at_denial(event, population) for event in population.told("denied")
+    )
     for bars in population.bars.values():
         found.update(_levels_at_starts(bars, population))
     if found:
@@ -174,15 +216,24 @@ def other_limits(population: Population) -> Rows:
 def endings(population: Population) -> Rows:
     """Playbacks that were over in the period, by the reason. Those that expired are ghosts: their lease ended and
     nobody had stopped them, as when an app crashes, a network is gone or a player forgets to stop."""
-    over = [bar for bar in population.all_bars if bar.ended_at is not None and population.is_in(bar.ended_at)]
+    over = [
+        bar
+        for bar in population.all_bars
+        if bar.ended_at is not None and population.is_in(bar.ended_at)
+    ]
     counts = Counter(str(bar.reason) for bar in over)
-    return [(reason, number, _percent(number, len(over))) for reason, number in counts.most_common()]
+    return [
+        (reason, number, _percent(number, len(over)))
+        for reason, number in counts.most_common()
+    ]
 
 
 @figure("What the shadow plans would have decided", "decision", "starts")
 def shadow(population: Population) -> Rows:
     """Starts in the period that the shadow plans would have decided in another way, by what they would have said."""
-    differences = (event for event in population.events if str(event["kind"]).startswith("shadow-"))
+    differences = (
+        event for event in population.events if str(event["kind"]).startswith("shadow-")
+    )
     counts = Counter(
         f"{event['kind'].removeprefix('shadow-')}, plan {event.get('plan', UNNAMED)}"
         for event in differences
@@ -196,15 +247,32 @@ def others(population: Population) -> Rows:
     """All other events of the period: what operators did, requests that were given up, credentials that were
     refused."""
     known = (*STARTS, *RENEWALS, "denied", "stopped", "ended")
-    rest = (str(event["kind"]) for event in population.events if event["at"] >= population.since)
-    return Counter(kind for kind in rest if kind not in known and not kind.startswith("shadow-")).most_common()
+    rest = (
+        str(event["kind"])
+        for event in population.events
+        if event["at"] >= population.since
+    )
+    return Counter(
+        kind for kind in rest if kind not in known and not kind.startswith("shadow-")
+    ).most_common()
 
 
 def _by(population: Population, member: str) -> Rows:
-    counts = Counter((str(event.get(member, UNNAMED)), event["kind"]) for event in population.told(*STARTS, "denied"))
+    counts = Counter(
+        (str(event.get(member, UNNAMED)), event["kind"])
+        for event in population.told(*STARTS, "denied")
+    )
     for name in sorted({name for name, _ in counts}):
-        admitted, took_over, denied = (counts[name, kind] for kind in (*STARTS, "denied"))
-        yield name, admitted, took_over, denied, _percent(denied, admitted + took_over + denied)
+        admitted, took_over, denied = (
+            counts[name, kind] for kind in (*STARTS, "denied")
+        )
+        yield (
+            name,
+            admitted,
+            took_over,
+            denied,
+            _percent(denied, admitted + took_over + denied),
+        )
 
 
 def _percent(part: int, whole: int) -> float:
@@ -231,12 +299,24 @@ def _levels_at_starts(bars: Sequence[Bar], population: Population) -> Iterator[i
     """For each start that took a slot: how many other streams were live, those that it evicted among them. Bars are in
     the order of their starts."""
     for place, bar in enumerate(bars):
-        if bar.started_at is None or bar.took_over or bar.is_grace or not population.is_in(bar.started_at):
+        if (
+            bar.started_at is None
+            or bar.took_over
+            or bar.is_grace
+            or not population.is_in(bar.started_at)
+        ):
             continue
         at, by = bar.started_at, f"stream {bar.id}"
         yield sum(
             other.id != bar.id
-            and (other.is_live(at) or (other.ended_at == at and other.reason == "evicted" and other.by == by))
+            and (
+                other.is_live(at)
+                or (
+                    other.ended_at == at
+                    and other.reason == "evicted"
+                    and other.by == by
+                )
+            )
             for other in bars[:place]
         )
 
@@ -247,12 +327,19 @@ def _level_at_denial(event: EventOfUser, population: Population) -> int:
     if "rule" not in event or "user" not in event:
         return held
     bars = population.bars[event["user"]]
-    return max(held, sum(bar.id != event.get("id") and bar.is_live(event["at"]) for bar in bars))
+    return max(
+        held,
+        sum(bar.id != event.get("id") and bar.is_live(event["at"]) for bar in bars),
+    )
 
 
 def as_json(figures: Iterable[Figure]) -> dict[str, Any]:
     """By name, for programs."""
     return {
-        figure.name: {"definition": figure.definition, "columns": list(figure.columns), "rows": list(figure.rows)}
+        figure.name: {
+            "definition": figure.definition,
+            "columns": list(figure.columns),
+            "rows": list(figure.rows),
+        }
         for figure in figures
     }

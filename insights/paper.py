@@ -44,7 +44,15 @@ def as_csv(figures: Iterable[Figure]) -> str:
     return out.getvalue()
 
 
-def html(figures: Iterable[Figure], *, since: int, until: int, source: str, sample: int, zone: tzinfo = UTC) -> str:
+def html(
+    figures: Iterable[Figure],
+    *,
+    since: int,
+    until: int,
+    source: str,
+    sample: int,
+    zone: tzinfo = UTC,
+) -> str:
     """One page: a plot, the numbers and the definition of each figure."""
     shown = [
         {
@@ -78,9 +86,14 @@ def _table(figure: Figure) -> Iterator[str]:
     lines = [figure.columns, *(tuple(map(_said, row)) for row in figure.rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for first, *rest in lines:
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]
+        cells = [
+            first.ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)),
+        ]
         yield ("  " + "  ".join(cells)).rstrip()
-    yield from textwrap.wrap(figure.definition, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    yield from textwrap.wrap(
+        figure.definition, WIDTH, initial_indent="  ", subsequent_indent="  "
+    )
 
 
 def _plotted(figure: Figure) -> int:
@@ -92,7 +105,9 @@ def _plot(figure: Figure) -> Iterator[Plotted]:
     column = _plotted(figure)
     most = max(_number(row, column) for row in figure.rows) or 1
     for place, row in enumerate(figure.rows):
-        name = row[0] if len(row[0]) <= NAME_AT_MOST else row[0][: NAME_AT_MOST - 1] + "…"
+        name = (
+            row[0] if len(row[0]) <= NAME_AT_MOST else row[0][: NAME_AT_MOST - 1] + "…"
+        )
         number = _number(row, column)
         yield Plotted(place * ROW, name, round(number / most * BAR, 1), _said(number))
 

@@ -29,40 +29,71 @@ class InsightsCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Extended by both commands."""
         source = parser.add_mutually_exclusive_group()
-        source.add_argument("--stage", help="On this stage of zappa_settings.json: out of its function's log.")
+        source.add_argument(
+            "--stage",
+            help="On this stage of zappa_settings.json: out of its function's log.",
+        )
         source.add_argument(
             "--events",
             metavar="FILE",
             help="Of a file of lines as EVENTS=log writes them, or of what aws logs answers; - is standard input.",
         )
-        parser.add_argument("--zone", type=zone, default="UTC", help="Of the times given and said: Europe/Madrid.")
+        parser.add_argument(
+            "--zone",
+            type=zone,
+            default="UTC",
+            help="Of the times given and said: Europe/Madrid.",
+        )
 
-    def found(self, options: dict[str, Any], *, since: int, until: int, user: str | None = None) -> list[KeptEvent]:
+    def found(
+        self,
+        options: dict[str, Any],
+        *,
+        since: int,
+        until: int,
+        user: str | None = None,
+    ) -> list[KeptEvent]:
         """The events of a user, or of all. Raises `CommandError`."""
         with in_sentences():
             if options["stage"]:
-                return self._of_stage(stage_of(options["stage"]), since=since, until=until, user=user)
+                return self._of_stage(
+                    stage_of(options["stage"]), since=since, until=until, user=user
+                )
             if options["events"] is None:
                 return kept_here(since=since, until=until, user=user)
             lines = list(cloudwatch.lines_in(_text(options["events"])))
             return [
-                event for name in _names(user) for event in store.read_lines(lines, since=since, until=until, user=name)
+                event
+                for name in _names(user)
+                for event in store.read_lines(
+                    lines, since=since, until=until, user=name
+                )
             ]
 
-    def _of_stage(self, stage: Stage, *, since: int, until: int, user: str | None) -> list[KeptEvent]:
+    def _of_stage(
+        self, stage: Stage, *, since: int, until: int, user: str | None
+    ) -> list[KeptEvent]:
         logs = stage.client("logs")
         if user is None:
             lines = cloudwatch.all_messages(stage, since=since, until=until, logs=logs)
         else:
             names = cloudwatch.names(user, stage)
-            self.stderr.write(cloudwatch.command(stage, names, since=since, until=until))
-            lines = cloudwatch.messages_of(stage, names, since=since, until=until, logs=logs)
+            self.stderr.write(
+                cloudwatch.command(stage, names, since=since, until=until)
+            )
+            lines = cloudwatch.messages_of(
+                stage, names, since=since, until=until, logs=logs
+            )
         return store.read_lines(lines, since=since, until=until)
 
 
 def kept_here(*, since: int, until: int, user: str | None) -> list[KeptEvent]:
     """The events of this machine, of a user or of all."""
-    return [event for name in _names(user) for event in store.read(since=since, until=until, user=name)]
+    return [
+        event
+        for name in _names(user)
+        for event in store.read(since=since, until=until, user=name)
+    ]
 
 
 def _names(user: str | None) -> list[str] | list[None]:
@@ -80,13 +111,17 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as exc:
-        raise ArgumentTypeError(f"{name} is no time zone: it is UTC, or like Europe/Madrid.") from exc
+        raise ArgumentTypeError(
+            f"{name} is no time zone: it is UTC, or like Europe/Madrid."
+        ) from exc
 
 
 def length(text: str) -> int:
     """`90s`, `30min`, `2h`, `7d` as milliseconds. Raises `ArgumentTypeError`."""
     if not (said := LENGTH.fullmatch(text.strip())):
-        raise ArgumentTypeError(f"{text!r} is no length of time: say 90s, 30min, 2h or 7d.")
+        raise ArgumentTypeError(
+            f"{text!r} is no length of time: say 90s, 30min, 2h or 7d."
+        )
     return int(said[1]) * SECONDS[said[2]] * 1000
 
 
@@ -101,7 +136,9 @@ def instant(text: str, *, zone: tzinfo, now: int) -> int:
             return _ms(at if at <= here else at - timedelta(days=1))
         at = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise CommandError(f"{text!r} is no time: say 20:03, 2026-11-28 or 2026-11-28T20:03:11+01:00.") from exc
+        raise CommandError(
+            f"{text!r} is no time: say 20:03, 2026-11-28 or 2026-11-28T20:03:11+01:00."
+        ) from exc
     return _ms(at if at.tzinfo else at.replace(tzinfo=zone))
 
 

@@ -38,12 +38,17 @@ def append(kind: str, now: int, facts: EventFacts) -> None:
     said = event(kind, now, facts)
     try:
         with _lock, _connection() as connection:
-            connection.execute("insert into events values (?, ?, ?)", (now, said.get("user"), json.dumps(said)))
+            connection.execute(
+                "insert into events values (?, ?, ?)",
+                (now, said.get("user"), json.dumps(said)),
+            )
     except (OSError, sqlite3.Error) as exc:
         log.warning("the event %s was not kept: %s", kind, exc)
 
 
-def read(*, since: int, until: int, user: str | None = None, file: Path = FILE) -> list[KeptEvent]:
+def read(
+    *, since: int, until: int, user: str | None = None, file: Path = FILE
+) -> list[KeptEvent]:
     """The events from `since` to before `until` (ms), oldest first; of one user, or of all. None where nothing was
     kept yet."""
     if not file.is_file():
@@ -53,14 +58,22 @@ def read(*, since: int, until: int, user: str | None = None, file: Path = FILE) 
         if user is None:
             rows = connection.execute(f"{query} order by at, rowid", bounds)
         else:
-            rows = connection.execute(f"{query} and user = ? order by at, rowid", [*bounds, user])
+            rows = connection.execute(
+                f"{query} and user = ? order by at, rowid", [*bounds, user]
+            )
         return [json.loads(body) for (body,) in rows]
 
 
-def read_lines(lines: Iterable[str], *, since: int, until: int, user: str | None = None) -> list[KeptEvent]:
+def read_lines(
+    lines: Iterable[str], *, since: int, until: int, user: str | None = None
+) -> list[KeptEvent]:
     """The events among these lines, oldest first. Other lines, which a log has too, are skipped."""
     found = [event for event in _events_in(lines) if since <= event["at"] < until]
-    mine = found if user is None else [event for event in found if event.get("user") == user]
+    mine = (
+        found
+        if user is None
+        else [event for event in found if event.get("user") == user]
+    )
     return sorted(mine, key=lambda event: int(event["at"]))
 
 
@@ -70,7 +83,11 @@ def _events_in(lines: Iterable[str]) -> Iterator[KeptEvent]:
             found = json.loads(line)
         except ValueError:
             continue
-        if isinstance(found, dict) and found.get("v") == VERSION and {"kind", "at"} <= found.keys():
+        if (
+            isinstance(found, dict)
+            and found.get("v") == VERSION
+            and {"kind", "at"} <= found.keys()
+        ):
             yield found
 
 
@@ -79,8 +96,13 @@ def _connection() -> sqlite3.Connection:
     FILE.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(FILE, timeout=1, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma synchronous = off")  # what a power cut loses is a second of a demonstration
+    connection.execute(
+        "pragma synchronous = off"
+    )  # what a power cut loses is a second of a demonstration
     connection.executescript(SCHEMA)
     with connection:
-        connection.execute("delete from events where at < ?", (time.time_ns() // 1_000_000 - DAYS_KEPT * 86_400_000,))
+        connection.execute(
+            "delete from events where at < ?",
+            (time.time_ns() // 1_000_000 - DAYS_KEPT * 86_400_000,),
+        )
     return connection

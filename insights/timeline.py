@@ -42,7 +42,10 @@ class Bar:
     def spans(self, until: int) -> list[tuple[int, int]]:
         """From when to when it held a slot, `until` where it still does then."""
         firsts = [self.started_at or 0, *(revived for _, revived in self.gaps)]
-        lasts = [*(expired for expired, _ in self.gaps), until if self.ended_at is None else self.ended_at]
+        lasts = [
+            *(expired for expired, _ in self.gaps),
+            until if self.ended_at is None else self.ended_at,
+        ]
         return list(zip(firsts, lasts, strict=True))
 
     def is_live(self, at: int) -> bool:
@@ -86,12 +89,25 @@ class Timeline:
 
 def timeline(events: Iterable[EventOfUser], *, since: int, until: int) -> Timeline:
     """The time-line of one user, of all that is known of them, in the order in which it was decided."""
-    ordered = sorted((event for event in events if since <= event["at"] < until), key=lambda event: int(event["at"]))
+    ordered = sorted(
+        (event for event in events if since <= event["at"] < until),
+        key=lambda event: int(event["at"]),
+    )
     bars = playbacks(ordered, until=until)
-    denials = [_refusal(event, bars, until=until) for event in ordered if event["kind"] == "denied"]
+    denials = [
+        _refusal(event, bars, until=until)
+        for event in ordered
+        if event["kind"] == "denied"
+    ]
     drawn = (*STARTS, *RENEWALS, *ENDS, "denied")
     others = tuple(event for event in ordered if event["kind"] not in drawn)
-    return Timeline(since=since, until=until, bars=tuple(bars), refusals=tuple(denials), others=others)
+    return Timeline(
+        since=since,
+        until=until,
+        bars=tuple(bars),
+        refusals=tuple(denials),
+        others=others,
+    )
 
 
 def playbacks(events: Iterable[EventOfUser], *, until: int) -> list[Bar]:
@@ -103,7 +119,12 @@ def playbacks(events: Iterable[EventOfUser], *, until: int) -> list[Bar]:
     def seen(id: str, event: EventOfUser, expires_at: int) -> None:
         """A stream that is live now, until `expires_at`: a pause, or its end, may have brought that nearer."""
         if id not in current:
-            bar = Bar(id=id, device_type=event.get("deviceType"), started_at=None, expires_at=expires_at)
+            bar = Bar(
+                id=id,
+                device_type=event.get("deviceType"),
+                started_at=None,
+                expires_at=expires_at,
+            )
             current[id] = bar
             bars.append(bar)
         current[id].expires_at = expires_at
@@ -116,7 +137,12 @@ def playbacks(events: Iterable[EventOfUser], *, until: int) -> list[Bar]:
                     _end(before, at, "taken-over", by=f"stream {id}")
                 else:
                     _end(before, min(at, before.expires_at), "expired")
-            bar = Bar(id=id, device_type=event.get("deviceType"), started_at=at, expires_at=event["expiresAt"])
+            bar = Bar(
+                id=id,
+                device_type=event.get("deviceType"),
+                started_at=at,
+                expires_at=event["expiresAt"],
+            )
             bar.took_over, bar.is_grace = kind == "took-over", kind == WITHOUT_THE_STORE
             current[id] = bar
             bars.append(bar)
@@ -152,7 +178,11 @@ def _refusal(event: EventOfUser, bars: list[Bar], *, until: int) -> Refusal:
     limit, at = event.get("limit"), int(event["at"])
     holders = tuple(event.get("holders", ()))
     held = int(event.get("held", len(holders)))
-    possible_at, freed = _room(bars, at=at, limit=limit, until=until) if "rule" not in event else (None, None)
+    possible_at, freed = (
+        _room(bars, at=at, limit=limit, until=until)
+        if "rule" not in event
+        else (None, None)
+    )
     return Refusal(
         at=at,
         id=event.get("id", "?"),
@@ -168,12 +198,21 @@ def _refusal(event: EventOfUser, bars: list[Bar], *, until: int) -> Refusal:
     )
 
 
-def _room(bars: list[Bar], *, at: int, limit: int | None, until: int) -> tuple[int | None, Bar | None]:
+def _room(
+    bars: list[Bar], *, at: int, limit: int | None, until: int
+) -> tuple[int | None, Bar | None]:
     """The first instant from `at` on at which fewer streams than the limit held a slot, and the one that had just
     ended."""
     if not limit:
         return None, None
-    ends = sorted((bar for bar in bars if bar.ended_at is not None and at < bar.ended_at <= until), key=_ended_at)
+    ends = sorted(
+        (
+            bar
+            for bar in bars
+            if bar.ended_at is not None and at < bar.ended_at <= until
+        ),
+        key=_ended_at,
+    )
     for bar in ends:
         if sum(other.is_live(_ended_at(bar)) for other in bars) < limit:
             return bar.ended_at, bar

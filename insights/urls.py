@@ -4,4 +4,6 @@ from django.urls import path
 
 from insights.views import WhyView
 
-urlpatterns = [path(f"console/why{slash}", WhyView.as_view(), name="why") for slash in ("/", "")]
+urlpatterns = [
+    path(f"console/why{slash}", WhyView.as_view(), name="why") for slash in ("/", "")
+]

@@ -45,12 +45,21 @@ def told(line: Timeline, *, zone: tzinfo = UTC) -> Iterator[str]:
     happened: list[tuple[int, list[str]]] = []
     for bar in line.bars:
         if bar.started_at is not None and not bar.is_grace:
-            until = f"lease until {said(bar.expires_at)}" if bar.ended_at is None else f"until {said(bar.ended_at)}"
+            until = (
+                f"lease until {said(bar.expires_at)}"
+                if bar.ended_at is None
+                else f"until {said(bar.ended_at)}"
+            )
             happened.append((bar.started_at, [f"{named(bar)} started, {until}"]))
-        happened += [(at, [f"{named(bar)} was back after its lease had ended"]) for _, at in bar.gaps]
+        happened += [
+            (at, [f"{named(bar)} was back after its lease had ended"])
+            for _, at in bar.gaps
+        ]
         if bar.ended_at is not None:
             happened.append((bar.ended_at, [f"{named(bar)} was over: {why(bar)}"]))
-    happened += [(refusal.at, refused(refusal, line, zone=zone)) for refusal in line.refusals]
+    happened += [
+        (refusal.at, refused(refusal, line, zone=zone)) for refusal in line.refusals
+    ]
     happened += [(int(event["at"]), [other(event)]) for event in line.others]
     for at, lines in sorted(happened, key=lambda entry: entry[0]):
         first, *more = lines
@@ -58,7 +67,9 @@ def told(line: Timeline, *, zone: tzinfo = UTC) -> Iterator[str]:
         yield from (f"{'':8}  {text}" for text in more)
 
 
-def refused(refusal: Refusal, line: Timeline, *, zone: tzinfo = UTC, is_dated: bool = False) -> list[str]:
+def refused(
+    refusal: Refusal, line: Timeline, *, zone: tzinfo = UTC, is_dated: bool = False
+) -> list[str]:
     """A denial: when, if that is not said elsewhere, by what, who held the slots, and when it would have been
     possible."""
     said = clock(zone)
@@ -67,11 +78,18 @@ def refused(refusal: Refusal, line: Timeline, *, zone: tzinfo = UTC, is_dated: b
     lines = [f"At {said(refusal.at)} {what}" if is_dated else what]
     if refusal.rule or refusal.plan:
         by = [f"rule {refusal.rule}"] if refusal.rule else []
-        lines.append("by " + ", ".join([*by, *([f"plan {refusal.plan}"] if refusal.plan else [])]))
+        lines.append(
+            "by "
+            + ", ".join([*by, *([f"plan {refusal.plan}"] if refusal.plan else [])])
+        )
     live = {bar.id: bar for bar in line.holders(refusal.at)}
     for holder in refusal.holders:
         bar = live.get(holder["id"])
-        since = f", since {said(bar.started_at)}" if bar and bar.started_at is not None else ""
+        since = (
+            f", since {said(bar.started_at)}"
+            if bar and bar.started_at is not None
+            else ""
+        )
         name = _name(holder["id"], holder.get("deviceType"))
         lines.append(f"- {name}{since}, lease until {said(holder['expiresAt'])}")
     if refusal.held > len(refusal.holders):
@@ -80,7 +98,9 @@ def refused(refusal: Refusal, line: Timeline, *, zone: tzinfo = UTC, is_dated: b
         lines.append("no wait would have helped: the limit was 0")
     elif refusal.possible_at is not None and refusal.freed is not None:
         when = f"possible from {said(refusal.possible_at)} on"
-        lines.append(f"{when}, when {named(refusal.freed)} was over: {why(refusal.freed)}")
+        lines.append(
+            f"{when}, when {named(refusal.freed)} was over: {why(refusal.freed)}"
+        )
     elif not refusal.rule:
         lines.append("no slot was free again by the end of this time-line")
     if refusal.request:
@@ -96,7 +116,11 @@ def situation(line: Timeline, at: int, *, zone: tzinfo = UTC) -> str:
 
 def drawn(line: Timeline, *, zone: tzinfo = UTC, width: int = WIDTH) -> Iterator[str]:
     """A row for each stream's id: its playbacks as bars, its denials as crosses."""
-    ids = list(dict.fromkeys([*(bar.id for bar in line.bars), *(refusal.id for refusal in line.refusals)]))
+    ids = list(
+        dict.fromkeys(
+            [*(bar.id for bar in line.bars), *(refusal.id for refusal in line.refusals)]
+        )
+    )
     if not ids:
         return
     margin = min(NAME_AT_MOST, max(map(len, ids)))
@@ -127,7 +151,10 @@ class Scale:
     def hours(self, zone: tzinfo) -> str:
         """What time it is along the way, at four places."""
         said, step = clock(zone), self.width // 4
-        marks = [said(self.since + (self.until - self.since) * place // 4) for place in range(4)]
+        marks = [
+            said(self.since + (self.until - self.since) * place // 4)
+            for place in range(4)
+        ]
         return "".join(f"{mark:{step}}" for mark in marks).rstrip()
 
 
@@ -145,7 +172,9 @@ def why(bar: Bar) -> str:
 def other(event: EventOfUser) -> str:
     """An event that is neither a playback's nor a denial."""
     kind = str(event["kind"])
-    what = KINDS.get(kind, kind).format(limit=event.get("limit", "?"), id=event.get("id", "?"))
+    what = KINDS.get(kind, kind).format(
+        limit=event.get("limit", "?"), id=event.get("id", "?")
+    )
     return what + (f" by {event['by']}" if event.get("by") else "")
 
 

@@ -41,7 +41,13 @@ from streams.serializers import (
 
 EVERYWHERE = ("invalid-request", "not-acceptable", "throttled")
 BY_TOKEN = (*EVERYWHERE, "store-unavailable")
-FOR_USERS = (*EVERYWHERE, "unauthenticated", "forbidden", "store-unavailable", "issuer-unavailable")
+FOR_USERS = (
+    *EVERYWHERE,
+    "unauthenticated",
+    "forbidden",
+    "store-unavailable",
+    "issuer-unavailable",
+)
 WITH_BODY = ("payload-too-large", "unsupported-media-type")
 BODIES: dict[type[PlayerSerializer], tuple[str, dict[str, Any]]] = {
     StartSerializer: ("A start", START),
@@ -51,11 +57,18 @@ BODIES: dict[type[PlayerSerializer], tuple[str, dict[str, Any]]] = {
 }
 
 
-def header(name: str, what: str, *statuses: int, required: bool = True, schema: Any = str) -> OpenApiParameter:
+def header(
+    name: str, what: str, *statuses: int, required: bool = True, schema: Any = str
+) -> OpenApiParameter:
     """A header of the answers with these statuses."""
     answers = list(statuses)
     return OpenApiParameter(
-        name, schema, OpenApiParameter.HEADER, required=required, description=what, response=answers
+        name,
+        schema,
+        OpenApiParameter.HEADER,
+        required=required,
+        description=what,
+        response=answers,
     )
 
 
@@ -67,13 +80,26 @@ def in_path(name: str, what: str, schema: Any = IDENTIFIER) -> OpenApiParameter:
 SECONDS = {"type": "integer", "minimum": 1}
 EXPIRES = header("Expires", "When the lease ends.", 200, 201)
 RETRY_AFTER = [
-    header("Retry-After", "Seconds until the first slot frees.", 409, required=False, schema=SECONDS),
+    header(
+        "Retry-After",
+        "Seconds until the first slot frees.",
+        409,
+        required=False,
+        schema=SECONDS,
+    ),
     header("Retry-After", "Seconds.", 429, 503, schema=SECONDS),
 ]
 OF_A_USER = [
     in_path("userId", "The account whose limit is enforced.", USER_IDENTIFIER),
     header("Date", "The service's clock, which decides.", 200, 201, 204),
-    header("Cache-Control", "Who holds a slot changes at any moment.", 200, 201, 204, schema={"const": "no-store"}),
+    header(
+        "Cache-Control",
+        "Who holds a slot changes at any moment.",
+        200,
+        201,
+        204,
+        schema={"const": "no-store"},
+    ),
     header("WWW-Authenticate", "How to authenticate.", 401),
     *RETRY_AFTER,
 ]
@@ -97,7 +123,9 @@ EPOCH = OpenApiParameter(
     {"type": "integer", "minimum": 0, "maximum": 10**16 - 1},
     description="End only the playback that has this epoch.",
 )
-DRY_RUN = OpenApiParameter("dryRun", bool, description="Say whether it would be admitted, and take nothing.")
+DRY_RUN = OpenApiParameter(
+    "dryRun", bool, description="Say whether it would be admitted, and take nothing."
+)
 EXCEPT = OpenApiParameter("except", IDENTIFIER, description="The stream that goes on.")
 
 
@@ -112,9 +140,12 @@ def operation(
 ) -> Any:
     """An operation as it is described."""
     problems = (*everywhere, *(WITH_BODY if body else ()), *refused)
-    shapes = body if isinstance(body, dict) else {"application/json": body} if body else {}
+    shapes = (
+        body if isinstance(body, dict) else {"application/json": body} if body else {}
+    )
     examples = [
-        OpenApiExample(*BODIES[shape], request_only=True, media_type=media_type) for media_type, shape in shapes.items()
+        OpenApiExample(*BODIES[shape], request_only=True, media_type=media_type)
+        for media_type, shape in shapes.items()
     ]
     return extend_schema(
         operation_id=id,
@@ -131,19 +162,37 @@ def started(id: str, parameters: list[OpenApiParameter]) -> Any:
     answers = {
         201: answer(PlayerStream, "Admitted."),
         200: OpenApiResponse(
-            PolymorphicProxySerializer("StartAnswer", [PlayerStream, DryRun], resource_type_field_name=None),
+            PolymorphicProxySerializer(
+                "StartAnswer", [PlayerStream, DryRun], resource_type_field_name=None
+            ),
             "Admitted: the id held a slot already, and keeps that one. Or it would be admitted: a dry run.",
-            [OpenApiExample("a playback", EXAMPLES[PlayerStream]), OpenApiExample("a dry run", EXAMPLES[DryRun])],
+            [
+                OpenApiExample("a playback", EXAMPLES[PlayerStream]),
+                OpenApiExample("a dry run", EXAMPLES[DryRun]),
+            ],
         ),
     }
     refused = ("stream-limit-reached", "too-many-starts", "store-contended")
-    return operation(id, answers, *refused, body=StartSerializer, parameters=[*parameters, DRY_RUN, *STARTED])
+    return operation(
+        id,
+        answers,
+        *refused,
+        body=StartSerializer,
+        parameters=[*parameters, DRY_RUN, *STARTED],
+    )
 
 
 def health(id: str, *refused: str) -> Any:
     """A health check."""
     answers = {200: answer(Health, "Yes.")}
-    return operation(id, answers, *refused, tag="Health", parameters=RETRY_AFTER, everywhere=EVERYWHERE)
+    return operation(
+        id,
+        answers,
+        *refused,
+        tag="Health",
+        parameters=RETRY_AFTER,
+        everywhere=EVERYWHERE,
+    )
 
 
 def described(view: Any, **operations: Any) -> Any:
@@ -160,7 +209,12 @@ class Streams(OpenApiViewExtension):
 
     def view_replacement(self) -> Any:
         ended = ("stream-not-found", "stream-ended")
-        first_expiry = header("Expires", "When the first lease ends, if there is one.", 200, required=False)
+        first_expiry = header(
+            "Expires",
+            "When the first lease ends, if there is one.",
+            200,
+            required=False,
+        )
         stream = [*OF_A_STREAM, EXPIRES]
         return described(
             self.target_class,
@@ -170,7 +224,12 @@ class Streams(OpenApiViewExtension):
                 parameters=[*OF_A_USER, first_expiry],
             ),
             create=started("startStream", [*OF_A_USER, IDEMPOTENCY_KEY]),
-            retrieve=operation("readStream", {200: answer(Stream, "The stream.")}, *ended, parameters=stream),
+            retrieve=operation(
+                "readStream",
+                {200: answer(Stream, "The stream.")},
+                *ended,
+                parameters=stream,
+            ),
             update=started("startStreamAs", OF_A_STREAM),
             destroy=operation(
                 "endStream",
@@ -196,7 +255,10 @@ class Streams(OpenApiViewExtension):
                 "stopStream",
                 {204: OpenApiResponse(description="It is over.")},
                 *(*ended, "store-contended"),
-                body={"application/json": TokenSerializer, "text/plain": TokenSerializer},
+                body={
+                    "application/json": TokenSerializer,
+                    "text/plain": TokenSerializer,
+                },
                 parameters=OF_A_STREAM,
                 everywhere=BY_TOKEN,
             ),
@@ -211,7 +273,11 @@ class UserAccount(OpenApiViewExtension):
     def view_replacement(self) -> Any:
         return described(
             self.target_class,
-            delete=operation("forgetUser", {204: OpenApiResponse(description="Nothing is kept.")}, tag="Limit"),
+            delete=operation(
+                "forgetUser",
+                {204: OpenApiResponse(description="Nothing is kept.")},
+                tag="Limit",
+            ),
         )
 
 
@@ -254,7 +320,10 @@ class Plans(OpenApiViewExtension):
                 "listPlans",
                 {200: answer(PlanList, "The plans.")},
                 tag="Limit",
-                parameters=[header("WWW-Authenticate", "How to authenticate.", 401), *RETRY_AFTER],
+                parameters=[
+                    header("WWW-Authenticate", "How to authenticate.", 401),
+                    *RETRY_AFTER,
+                ],
                 everywhere=refused,
             ),
         )
@@ -266,12 +335,28 @@ class PublicKeys(OpenApiViewExtension):
     target_class = "streams.views.EdgeKeysView"
 
     def view_replacement(self) -> Any:
-        cached = header("Cache-Control", "How long the keys may be kept.", 200, schema={"const": "public, max-age=300"})
-        keys = {200: answer(EdgeKeys, "The keys; none where no edge tokens are signed with published keys.")}
+        cached = header(
+            "Cache-Control",
+            "How long the keys may be kept.",
+            200,
+            schema={"const": "public, max-age=300"},
+        )
+        keys = {
+            200: answer(
+                EdgeKeys,
+                "The keys; none where no edge tokens are signed with published keys.",
+            )
+        }
         parameters = [cached, *RETRY_AFTER]
         return described(
             self.target_class,
-            get=operation("readEdgeKeys", keys, tag="Edge", parameters=parameters, everywhere=EVERYWHERE),
+            get=operation(
+                "readEdgeKeys",
+                keys,
+                tag="Edge",
+                parameters=parameters,
+                everywhere=EVERYWHERE,
+            ),
         )
 
 
@@ -293,7 +378,9 @@ class Readyz(OpenApiViewExtension):
         return described(self.target_class, get=health("readyz", "store-unavailable"))
 
 
-def endpoints(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+def endpoints(
+    endpoints: list[tuple[str, str, str, Any]],
+) -> list[tuple[str, str, str, Any]]:
     """drf-spectacular's hook: the paths as the README has them, in an order that stays."""
     methods = ["GET", "POST", "PUT", "DELETE"]
     named = {

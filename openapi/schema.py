@@ -16,18 +16,32 @@ from streams.serializers import ID, USER_ID
 
 PLAIN_TEXT = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
 """No control characters."""
-USER_IDENTIFIER = {"type": "string", "pattern": f"^{USER_ID.pattern}$", "minLength": 1, "maxLength": 255}
-IDENTIFIER = {"type": "string", "pattern": f"^{ID.pattern}$", "minLength": 1, "maxLength": 128}
+USER_IDENTIFIER = {
+    "type": "string",
+    "pattern": f"^{USER_ID.pattern}$",
+    "minLength": 1,
+    "maxLength": 255,
+}
+IDENTIFIER = {
+    "type": "string",
+    "pattern": f"^{ID.pattern}$",
+    "minLength": 1,
+    "maxLength": 128,
+}
 
 
 class Schema(AutoSchema):
     """A docstring's first paragraph is the summary, the rest the description."""
 
     def get_summary(self) -> str:
-        return " ".join(super().get_description().partition("\n\n")[0].split()).removesuffix(".")
+        return " ".join(
+            super().get_description().partition("\n\n")[0].split()
+        ).removesuffix(".")
 
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
-        return re.sub(r"(?<!\n)\n(?!\n)", " ", super().get_description().partition("\n\n")[2])
+        return re.sub(
+            r"(?<!\n)\n(?!\n)", " ", super().get_description().partition("\n\n")[2]
+        )
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False  # the list of streams is an object with the list in it
@@ -40,7 +54,9 @@ class Closed(OpenApiSerializerExtension):
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema: dict[str, Any] = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
         return schema | {"additionalProperties": False}
 
 
@@ -50,8 +66,14 @@ class Text(OpenApiSerializerFieldExtension):
     target_class = "streams.serializers.TextField"
     match_subclasses = True
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        most = {} if self.target.at_most_bytes is None else {"maxLength": self.target.at_most_bytes}
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: str
+    ) -> dict[str, Any]:
+        most = (
+            {}
+            if self.target.at_most_bytes is None
+            else {"maxLength": self.target.at_most_bytes}
+        )
         return {"type": "string", "pattern": PLAIN_TEXT} | most
 
 
@@ -61,7 +83,9 @@ class Id(OpenApiSerializerFieldExtension):
     target_class = "streams.serializers.IdField"
     priority = 1
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: str
+    ) -> dict[str, Any]:
         return dict(IDENTIFIER)
 
 
@@ -70,8 +94,12 @@ class Cosmetic(OpenApiSerializerFieldExtension):
 
     target_class = "streams.serializers.CosmeticField"
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        return {"description": f"Text, cut to {self.target.at_most_bytes} bytes of UTF-8."}
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: str
+    ) -> dict[str, Any]:
+        return {
+            "description": f"Text, cut to {self.target.at_most_bytes} bytes of UTF-8."
+        }
 
 
 class MetadataSchema(OpenApiSerializerFieldExtension):
@@ -79,10 +107,17 @@ class MetadataSchema(OpenApiSerializerFieldExtension):
 
     target_class = "streams.serializers.MetadataField"
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: str
+    ) -> dict[str, Any]:
         if direction == "request":
-            return {"description": "An object of text, numbers and truth values: up to 8 names, 256 bytes in all."}
-        return {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+            return {
+                "description": "An object of text, numbers and truth values: up to 8 names, 256 bytes in all."
+            }
+        return {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        }
 
 
 class WhereSchema(OpenApiSerializerFieldExtension):
@@ -90,7 +125,9 @@ class WhereSchema(OpenApiSerializerFieldExtension):
 
     target_class = "openapi.shapes.Where"
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: str
+    ) -> dict[str, Any]:
         values = {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
         return {"type": "object", "additionalProperties": values}
 
@@ -100,10 +137,16 @@ class Replace(OpenApiSerializerFieldExtension):
 
     target_class = "streams.serializers.ReplaceField"
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: str
+    ) -> dict[str, Any]:
         fields = {"id": IDENTIFIER, "epoch": {"type": ["integer", "null"]}}
         playback = {"type": "object", "properties": fields, "required": ["id"]}
-        return {"type": "array", "items": {"oneOf": [IDENTIFIER, playback]}, "maxItems": settings.HIGHEST_LIMIT}
+        return {
+            "type": "array",
+            "items": {"oneOf": [IDENTIFIER, playback]},
+            "maxItems": settings.HIGHEST_LIMIT,
+        }
 
 
 class BearerScheme(OpenApiAuthenticationExtension):
@@ -114,7 +157,12 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
         what = "A viewer's token of the identity provider: `sub` is the user, `scope` what else it may do."
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": what}
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": what,
+        }
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):
@@ -124,7 +172,12 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        return {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A back end's key."}
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "A back end's key.",
+        }
 
 
 ITS_IDS = {"userId": "$response.body#/userId", "id": "$response.body#/id"}
@@ -150,8 +203,15 @@ EACH_USER = "/users/{userId}"
 def _own(operation: dict[str, Any]) -> dict[str, Any]:
     """The same operation for the user of the bearer token."""
     id = operation["operationId"]
-    parameters = [parameter for parameter in operation["parameters"] if parameter["name"] != "userId"]
-    return operation | {"operationId": f"my{id[0].upper()}{id[1:]}", "parameters": parameters}
+    parameters = [
+        parameter
+        for parameter in operation["parameters"]
+        if parameter["name"] != "userId"
+    ]
+    return operation | {
+        "operationId": f"my{id[0].upper()}{id[1:]}",
+        "parameters": parameters,
+    }
 
 
 def tidied(result: dict[str, Any], **context: Any) -> dict[str, Any]:
@@ -166,7 +226,9 @@ def tidied(result: dict[str, Any], **context: Any) -> dict[str, Any]:
                     name = content["schema"]["$ref"].rpartition("/")[2]
                     if media_type == MEDIA_TYPE:
                         refusals[name] = response
-                        operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+                        operation["responses"][status] = {
+                            "$ref": f"#/components/responses/{name}"
+                        }
                     elif name in ("PlayerStream", "StartAnswer"):
                         response["links"] = NEXT
     for path, item in [*result["paths"].items()]:

@@ -20,7 +20,10 @@ SPECTACULAR_SETTINGS = {
     "SERVERS": [{"url": "."}],  # beside the document, wherever the service is mounted
     "TAGS": [
         {"name": "Streams", "description": "For players: start, keep alive, stop."},
-        {"name": "Limit", "description": "How many streams a user may hold. For operators."},
+        {
+            "name": "Limit",
+            "description": "How many streams a user may hold. For operators.",
+        },
         {"name": "Edge", "description": "For CDNs, origins and licence servers."},
         {"name": "Health", "description": "For what watches the service."},
     ],

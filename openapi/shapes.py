@@ -4,12 +4,23 @@ from typing import Any
 
 from django.conf import settings
 from django.core.validators import MinLengthValidator
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+)
 from rest_framework import serializers
 
 from streams.problems import MEDIA_TYPE, PROBLEMS, Problem, body_of
 from streams.rules import Reason, WhenFull
-from streams.serializers import STATES, IdField, MetadataField, OperatorSerializer, TextField, WholeField
+from streams.serializers import (
+    STATES,
+    IdField,
+    MetadataField,
+    OperatorSerializer,
+    TextField,
+    WholeField,
+)
 
 
 class Stream(OperatorSerializer):
@@ -25,8 +36,12 @@ class Stream(OperatorSerializer):
     metadata = MetadataField(help_text="The operator's own facts.")
     startedAt = serializers.DateTimeField()
     expiresAt = serializers.DateTimeField()
-    leaseSeconds = serializers.FloatField(min_value=0, help_text="What is left of the lease.")
-    heartbeatSeconds = serializers.FloatField(help_text="When to send the next heartbeat.")
+    leaseSeconds = serializers.FloatField(
+        min_value=0, help_text="What is left of the lease."
+    )
+    heartbeatSeconds = serializers.FloatField(
+        help_text="When to send the next heartbeat."
+    )
     state = serializers.ChoiceField(choices=STATES)
     pausedAt = serializers.DateTimeField(allow_null=True)
     epoch = WholeField(help_text="Grows each time the slot changes hands.")
@@ -36,8 +51,13 @@ class PlayerStream(Stream):
     """A stream as its own player sees it: with the token."""
 
     token = TextField(help_text="For the next heartbeat, or the stop.")
-    isGrace = serializers.BooleanField(help_text="Whether it plays by grace, while the store is down.")
-    edgeToken = TextField(required=False, help_text="For whoever serves what plays: a JWT, where these are turned on.")
+    isGrace = serializers.BooleanField(
+        help_text="Whether it plays by grace, while the store is down."
+    )
+    edgeToken = TextField(
+        required=False,
+        help_text="For whoever serves what plays: a JWT, where these are turned on.",
+    )
 
 
 class EndedStream(OperatorSerializer):
@@ -46,7 +66,9 @@ class EndedStream(OperatorSerializer):
     id = IdField()
     reason = serializers.ChoiceField(choices=[reason.value for reason in Reason])
     endedAt = serializers.DateTimeField()
-    endedBy = IdField(allow_null=True, help_text="The id of the stream whose start ended it.")
+    endedBy = IdField(
+        allow_null=True, help_text="The id of the stream whose start ended it."
+    )
 
 
 class StreamList(OperatorSerializer):
@@ -58,7 +80,9 @@ class StreamList(OperatorSerializer):
     active = WholeField(min_value=0)
     available = WholeField(min_value=0, help_text="How many more may start.")
     streams = Stream(many=True)
-    ended = EndedStream(many=True, help_text="The last streams that are over, newest first.")
+    ended = EndedStream(
+        many=True, help_text="The last streams that are over, newest first."
+    )
 
 
 class DryRun(OperatorSerializer):
@@ -67,7 +91,9 @@ class DryRun(OperatorSerializer):
     isAdmitted = serializers.ChoiceField(choices=[True])
     plan = serializers.CharField(help_text="That it would be admitted under.")
     limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
-    ended = serializers.ListField(child=IdField(), help_text="The streams that would end for it.")
+    ended = serializers.ListField(
+        child=IdField(), help_text="The streams that would end for it."
+    )
 
 
 class Where(serializers.Field[Any, Any, Any, Any]):
@@ -80,8 +106,12 @@ class PlanRule(OperatorSerializer):
     name = serializers.CharField()
     limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
     where = Where(help_text="An attribute of a stream, to the values that are counted.")
-    per = serializers.CharField(allow_null=True, help_text="The attribute by whose value streams are counted.")
-    distinct = serializers.CharField(allow_null=True, help_text="The attribute whose values are counted.")
+    per = serializers.CharField(
+        allow_null=True, help_text="The attribute by whose value streams are counted."
+    )
+    distinct = serializers.CharField(
+        allow_null=True, help_text="The attribute whose values are counted."
+    )
     message = serializers.CharField(allow_null=True, help_text="For the viewer.")
 
 
@@ -111,13 +141,19 @@ class UserLimit(OperatorSerializer):
     plan = serializers.CharField()
     limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
     whenFull = serializers.ChoiceField(choices=[choice.value for choice in WhenFull])
-    isDefault = serializers.BooleanField(help_text="Whether no limit of the user's own is set.")
+    isDefault = serializers.BooleanField(
+        help_text="Whether no limit of the user's own is set."
+    )
 
 
 class UserLimitSet(UserLimit):
     """The limit that holds for a user from now on."""
 
-    ended = serializers.ListField(child=IdField(), required=False, help_text="With `endSurplus`: what ended for it.")
+    ended = serializers.ListField(
+        child=IdField(),
+        required=False,
+        help_text="With `endSurplus`: what ended for it.",
+    )
 
 
 class PlanRuleThatRefused(OperatorSerializer):
@@ -136,7 +172,9 @@ class Ended(OperatorSerializer):
 class EdgeKeys(OperatorSerializer):
     """A JWK Set (RFC 7517)."""
 
-    keys = serializers.ListField(child=serializers.DictField(child=serializers.CharField()), help_text="JWKs.")
+    keys = serializers.ListField(
+        child=serializers.DictField(child=serializers.CharField()), help_text="JWKs."
+    )
 
 
 class Health(OperatorSerializer):
@@ -146,19 +184,35 @@ class Health(OperatorSerializer):
 
 
 MORE_FIELDS: dict[str, dict[str, "serializers.Field[Any, Any, Any, Any]"]] = {
-    "invalid-request": {"errors": serializers.DictField(validators=[MinLengthValidator(1)], help_text="By field.")},
+    "invalid-request": {
+        "errors": serializers.DictField(
+            validators=[MinLengthValidator(1)], help_text="By field."
+        )
+    },
     "stream-limit-reached": {
         "limit": WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT),
         "plan": serializers.CharField(),
-        "rule": PlanRuleThatRefused(required=False, help_text="The plan's rule that refused, if it was not the limit."),
-        "streams": Stream(many=True, help_text="Who holds the slots that count, for a viewer to choose from."),
+        "rule": PlanRuleThatRefused(
+            required=False,
+            help_text="The plan's rule that refused, if it was not the limit.",
+        ),
+        "streams": Stream(
+            many=True,
+            help_text="Who holds the slots that count, for a viewer to choose from.",
+        ),
     },
     "stream-ended": {
         "reason": serializers.ChoiceField(choices=[reason.value for reason in Reason]),
         "endedAt": serializers.DateTimeField(),
-        "endedBy": IdField(allow_null=True, help_text="The id of the stream that took its place."),
-        "endedByName": TextField(allow_null=True, help_text="That stream's device, while it lives."),
-        "endedByTitle": TextField(allow_null=True, help_text="What that stream plays, while it lives."),
+        "endedBy": IdField(
+            allow_null=True, help_text="The id of the stream that took its place."
+        ),
+        "endedByName": TextField(
+            allow_null=True, help_text="That stream's device, while it lives."
+        ),
+        "endedByTitle": TextField(
+            allow_null=True, help_text="What that stream plays, while it lives."
+        ),
     },
 }
 """What a problem has beside `type`, `title`, `status` and `detail`."""
@@ -181,8 +235,23 @@ STREAM = {
     "pausedAt": None,
     "epoch": 1,
 }
-ENDED = {"id": "phone", "reason": "expired", "endedAt": "2026-11-24T11:58:00.000Z", "endedBy": None}
-START = {name: STREAM[name] for name in ("streamId", "deviceId", "deviceName", "deviceType", "title", "metadata")}
+ENDED = {
+    "id": "phone",
+    "reason": "expired",
+    "endedAt": "2026-11-24T11:58:00.000Z",
+    "endedBy": None,
+}
+START = {
+    name: STREAM[name]
+    for name in (
+        "streamId",
+        "deviceId",
+        "deviceName",
+        "deviceType",
+        "title",
+        "metadata",
+    )
+}
 LIMIT = {"limit": 5, "whenFull": "deny"}
 USER_LIMIT = {"userId": "user2", "plan": "default", **LIMIT, "isDefault": False}
 PLAN = {
@@ -240,7 +309,12 @@ MORE_MEMBERS: dict[str, dict[str, Any]] = {
     "invalid-request": {"errors": {"streamId": ["This field is required."]}},
     "unauthenticated": {"detail": "The bearer token has expired."},
     "stream-limit-reached": {"limit": 1, "plan": "default", "streams": [STREAM]},
-    "stream-ended": {"reason": "taken-over", "endedAt": "2026-11-24T12:00:30.000Z", "endedBy": "tv"} | WHO,
+    "stream-ended": {
+        "reason": "taken-over",
+        "endedAt": "2026-11-24T12:00:30.000Z",
+        "endedBy": "tv",
+    }
+    | WHO,
 }
 
 
@@ -254,16 +328,26 @@ def refusals(types: tuple[str, ...]) -> dict[tuple[int, str], OpenApiResponse]:
     by_status: dict[int, list[str]] = {}
     for type_ in types:
         by_status.setdefault(TABLE[type_].status, []).append(type_)
-    return {(status, MEDIA_TYPE): _refusal(alike) for status, alike in sorted(by_status.items())}
+    return {
+        (status, MEDIA_TYPE): _refusal(alike)
+        for status, alike in sorted(by_status.items())
+    }
 
 
 def _refusal(types: list[str]) -> OpenApiResponse:
     shape: Any = SHAPES[types[0]]
     if len(types) > 1:
         shapes: dict[str, Any] = {type_: SHAPES[type_] for type_ in types}
-        shape = PolymorphicProxySerializer("-or-".join(types), shapes, resource_type_field_name="type")
-    titles = dict.fromkeys(problem.title for problem in PROBLEMS.values() if problem.type in types)
-    examples = [OpenApiExample(type_, body_of(TABLE[type_], **MORE_MEMBERS.get(type_, {}))) for type_ in types]
+        shape = PolymorphicProxySerializer(
+            "-or-".join(types), shapes, resource_type_field_name="type"
+        )
+    titles = dict.fromkeys(
+        problem.title for problem in PROBLEMS.values() if problem.type in types
+    )
+    examples = [
+        OpenApiExample(type_, body_of(TABLE[type_], **MORE_MEMBERS.get(type_, {})))
+        for type_ in types
+    ]
     return OpenApiResponse(shape, ". Or: ".join(titles) + ".", examples)
 
 
@@ -275,7 +359,9 @@ def _shape(problem: Problem) -> type[OperatorSerializer]:
         "status": serializers.ChoiceField(choices=[problem.status]),
         "detail": serializers.CharField(required=False),
     }
-    return type(problem.type, (OperatorSerializer,), fields | MORE_FIELDS.get(problem.type, {}))
+    return type(
+        problem.type, (OperatorSerializer,), fields | MORE_FIELDS.get(problem.type, {})
+    )
 
 
 TABLE = {problem.type: problem for problem in PROBLEMS.values()}

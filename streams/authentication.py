@@ -65,7 +65,11 @@ class Caller:
         """The caller's name in the audit; None for a viewer, who reaches nothing but their own."""
         if self.scopes.isdisjoint((OPERATE, ADMIN)):
             return None
-        return f"key {self.key_name}" if self.user_id is None else f"subject {self.user_id}"
+        return (
+            f"key {self.key_name}"
+            if self.user_id is None
+            else f"subject {self.user_id}"
+        )
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -81,15 +85,25 @@ class BearerAuthentication(BaseAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION", "")
         if header.partition(" ")[0].lower() != "bearer":
             return None
-        found = CREDENTIALS.fullmatch(header) if len(header) <= TOKEN_AT_MOST_CHARACTERS else None
+        found = (
+            CREDENTIALS.fullmatch(header)
+            if len(header) <= TOKEN_AT_MOST_CHARACTERS
+            else None
+        )
         if not found:
-            raise AuthenticationFailed("Send one token: Authorization: Bearer <JWT>.", code="malformed")
+            raise AuthenticationFailed(
+                "Send one token: Authorization: Bearer <JWT>.", code="malformed"
+            )
         try:
             return _caller(_claims(found[1])), None
         except jwt.PyJWTError as exc:
-            kind = next((KINDS[base] for base in type(exc).__mro__ if base in KINDS), "malformed")
+            kind = next(
+                (KINDS[base] for base in type(exc).__mro__ if base in KINDS),
+                "malformed",
+            )
             raise AuthenticationFailed(
-                "The bearer token is not valid: expired, or not for this service.", code=kind
+                "The bearer token is not valid: expired, or not for this service.",
+                code=kind,
             ) from exc
 
     @override
@@ -119,17 +133,30 @@ class ApiKeyAuthentication(BaseAuthentication):
 def _caller(claims: Mapping[str, Any]) -> Caller:
     """The caller that checked claims stand for, or `jwt.PyJWTError`."""
     user_id, expires_at = claims["sub"], claims["exp"]
-    if not user_id or user_id.encode(errors="ignore").decode() != user_id:  # JSON can hold half a character
+    if (
+        not user_id or user_id.encode(errors="ignore").decode() != user_id
+    ):  # JSON can hold half a character
         raise jwt.InvalidTokenError("sub is not text")
-    if not isinstance(expires_at, int | float) or expires_at > time.time() + TOKEN_AT_MOST_SECONDS:
+    if (
+        not isinstance(expires_at, int | float)
+        or expires_at > time.time() + TOKEN_AT_MOST_SECONDS
+    ):
         raise jwt.InvalidTokenError("exp is not within a year")
     limit = claims.get("stream_limit") if settings.AUTH_TRUST_STREAM_LIMIT else None
-    if limit is not None and (type(limit) is not int or not 0 <= limit <= settings.HIGHEST_LIMIT):
+    if limit is not None and (
+        type(limit) is not int or not 0 <= limit <= settings.HIGHEST_LIMIT
+    ):
         raise jwt.InvalidTokenError("stream_limit is not a limit")
     plan = claims.get("stream_plan") if settings.AUTH_TRUST_STREAM_PLAN else None
-    if plan is not None and not (isinstance(plan, str) and 0 < len(plan) <= PLAN_AT_MOST_CHARACTERS and plan.isascii()):
+    if plan is not None and not (
+        isinstance(plan, str)
+        and 0 < len(plan) <= PLAN_AT_MOST_CHARACTERS
+        and plan.isascii()
+    ):
         raise jwt.InvalidTokenError("stream_plan is not a plan")
-    scopes = frozenset(word for name in settings.AUTH_SCOPE_CLAIMS for word in _words(claims.get(name)))
+    scopes = frozenset(
+        word for name in settings.AUTH_SCOPE_CLAIMS for word in _words(claims.get(name))
+    )
     return Caller(user_id=user_id, scopes=scopes, entitlement=Entitlement(limit, plan))
 
 

@@ -29,10 +29,22 @@ class StreamLimitReached(StreamsError):
     them count; `retry_at` (ms) is when one may free, None when no wait helps; `before` is the account as it was."""
 
     def __init__(
-        self, *, limit: int, plan: str, rule: Rule | None, holders: list[Lease], retry_at: int | None, before: Account
+        self,
+        *,
+        limit: int,
+        plan: str,
+        rule: Rule | None,
+        holders: list[Lease],
+        retry_at: int | None,
+        before: Account,
     ) -> None:
         super().__init__(limit, holders, retry_at)
-        self.limit, self.plan, self.rule, self.rule_name = limit, plan, rule, rule.name if rule else None
+        self.limit, self.plan, self.rule, self.rule_name = (
+            limit,
+            plan,
+            rule,
+            rule.name if rule else None,
+        )
         self.holders, self.retry_at, self.before = holders, retry_at, before
 
 

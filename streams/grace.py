@@ -23,8 +23,14 @@ _counting = Lock()
 def may_start(user_id: str, lease: Lease, *, now: int) -> bool:
     """Whether the user gets this lease beside the others, whose number the viewer's own bearer token may limit too."""
     at_most = settings.GRACE_STREAMS_AT_MOST
-    at_most = at_most if lease.entitlement.limit is None else min(at_most, lease.entitlement.limit)
-    return settings.WHEN_STORE_IS_DOWN == "open" and _count(user_id, lease, at_most=at_most, now=now)
+    at_most = (
+        at_most
+        if lease.entitlement.limit is None
+        else min(at_most, lease.entitlement.limit)
+    )
+    return settings.WHEN_STORE_IS_DOWN == "open" and _count(
+        user_id, lease, at_most=at_most, now=now
+    )
 
 
 def may_go_on(user_id: str, lease: Lease, *, now: int) -> bool:
@@ -35,10 +41,14 @@ def may_go_on(user_id: str, lease: Lease, *, now: int) -> bool:
 
 def _count(user_id: str, lease: Lease, *, at_most: int, now: int) -> bool:
     with _counting:
-        for user in [user for user in islice(_ends, 2) if max(_ends[user].values()) <= now]:
+        for user in [
+            user for user in islice(_ends, 2) if max(_ends[user].values()) <= now
+        ]:
             del _ends[user]
         live = {id: end for id, end in _ends.pop(user_id, {}).items() if end > now}
-        has_room = lease.id in live or (len(live) < at_most and len(_ends) < USERS_AT_MOST)
+        has_room = lease.id in live or (
+            len(live) < at_most and len(_ends) < USERS_AT_MOST
+        )
         if live := live | ({lease.id: lease.expires_at} if has_room else {}):
             _ends[user_id] = live
         return has_room

@@ -18,7 +18,9 @@ def bounded_path(get_response: Next) -> Next:
     def middleware(request: HttpRequest) -> HttpResponse:
         if len(request.path_info) > settings.PATH_AT_MOST_CHARACTERS:
             return plain_response(
-                InvalidRequest(path=f"Must be at most {settings.PATH_AT_MOST_CHARACTERS} characters.")
+                InvalidRequest(
+                    path=f"Must be at most {settings.PATH_AT_MOST_CHARACTERS} characters."
+                )
             )
         return get_response(request)
 
@@ -34,7 +36,11 @@ def only_allowed_hosts(get_response: Next) -> Next:
             if request.path_info not in ("/healthz", "/healthz/"):
                 request.get_host()
         except DisallowedHost:
-            return plain_response(InvalidRequest(Host="Not a host of this service. Add it to ALLOWED_HOSTS if it is."))
+            return plain_response(
+                InvalidRequest(
+                    Host="Not a host of this service. Add it to ALLOWED_HOSTS if it is."
+                )
+            )
         return get_response(request)
 
     return middleware

@@ -7,7 +7,12 @@ from importlib import import_module
 from typing import Any, override
 
 from django.conf import settings
-from pynamodb.attributes import MapAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
+from pynamodb.attributes import (
+    MapAttribute,
+    NumberAttribute,
+    TTLAttribute,
+    UnicodeAttribute,
+)
 from pynamodb.connection import TableConnection
 from pynamodb.models import Model
 
@@ -38,7 +43,9 @@ class UserStreams(Model):
         read_timeout_seconds = settings.DYNAMODB_CALL_SECONDS
         max_retry_attempts = 0  # `calls.make` tries again
         if settings.AWS_KEYS:
-            aws_access_key_id, aws_secret_access_key, aws_session_token = settings.AWS_KEYS
+            aws_access_key_id, aws_secret_access_key, aws_session_token = (
+                settings.AWS_KEYS
+            )
         billing_mode = "PAY_PER_REQUEST"
 
     user_id = UnicodeAttribute(hash_key=True)
@@ -60,7 +67,9 @@ class UserStreams(Model):
         connection = cls._get_connection().connection
         send: calls.Send = connection.dispatch
         if settings.DYNAMODB_TRANSPORT == "botocore":
-            assert connection.client  # it takes long to make, which is no fault of DynamoDB's
+            assert (
+                connection.client
+            )  # it takes long to make, which is no fault of DynamoDB's
             send = calls.cut(send)
         return calls.make(send, operation, arguments)
 
@@ -76,7 +85,9 @@ class UserStreams(Model):
     def _get_connection(cls) -> TableConnection:
         """PynamoDB's connection to the table, over libcurl unless `DYNAMODB_TRANSPORT` says otherwise."""
         table = super()._get_connection()
-        if settings.DYNAMODB_TRANSPORT == "curl" and not isinstance(table.connection, CurlConnection):
+        if settings.DYNAMODB_TRANSPORT == "curl" and not isinstance(
+            table.connection, CurlConnection
+        ):
             meta_table = table.get_meta_table()
             table.connection = CurlConnection(
                 region=cls.Meta.region,
@@ -102,7 +113,9 @@ def _begin_anew() -> None:
     calls.forget_failures()
 
 
-os.register_at_fork(before=_begin_anew, after_in_child=_begin_anew)  # a thread may have opened one in between
+os.register_at_fork(
+    before=_begin_anew, after_in_child=_begin_anew
+)  # a thread may have opened one in between
 with suppress(ImportError):
     # On Lambda, before a snapshot that many instances resume from.
     # Source: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html

@@ -28,12 +28,19 @@ class JSONOrPage(DefaultContentNegotiation):
 
     @override
     def select_renderer(
-        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+        self,
+        request: Request,
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
         json, *others = renderers
         pages = [renderer for renderer in others if renderer.media_type == PAGE]
         accept = request.META.get("HTTP_ACCEPT", "")
-        ranges = _ranges(accept) if len(accept) <= ACCEPT_AT_MOST_CHARACTERS else (("*/*", 1.0),)
+        ranges = (
+            _ranges(accept)
+            if len(accept) <= ACCEPT_AT_MOST_CHARACTERS
+            else (("*/*", 1.0),)
+        )
         is_json_named = any(JSON.fullmatch(name) for name, _ in ranges)
         wanted: BaseRenderer | None = None
         most = 0.0
@@ -41,7 +48,9 @@ class JSONOrPage(DefaultContentNegotiation):
             if quality > most:
                 if name == PAGE and pages:
                     wanted, most = pages[0], quality
-                elif JSON.fullmatch(name) or not (is_json_named or TYPE.fullmatch(name)):
+                elif JSON.fullmatch(name) or not (
+                    is_json_named or TYPE.fullmatch(name)
+                ):
                     wanted, most = json, quality
         if wanted is None:
             raise NotAcceptable(available_renderers=[json, *pages])

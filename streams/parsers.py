@@ -26,7 +26,10 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(
-        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """The value in the body, or `ParseError` or `PayloadTooLarge`."""
         body = stream.read(BODY_AT_MOST_BYTES + 1)

@@ -16,7 +16,9 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from streams.authentication import ADMIN, OPERATE, Caller
 
-if TYPE_CHECKING:  # rest_framework.views imports this module, by its name in the settings
+if (
+    TYPE_CHECKING
+):  # rest_framework.views imports this module, by its name in the settings
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
@@ -29,7 +31,9 @@ class MayUseStreams(BasePermission):
         caller = request.user
         if not isinstance(caller, Caller):
             return bool(settings.OPEN_ACCESS)
-        return OPERATE in caller.scopes or (caller.user_id is not None and caller.user_id == view.user_id)  # type: ignore[attr-defined]  # a UserView
+        return OPERATE in caller.scopes or (
+            caller.user_id is not None and caller.user_id == view.user_id
+        )  # type: ignore[attr-defined]  # a UserView
 
 
 class IsAdministrator(BasePermission):
@@ -38,7 +42,11 @@ class IsAdministrator(BasePermission):
     @override
     def has_permission(self, request: Request, view: APIView) -> bool:
         caller = request.user
-        return ADMIN in caller.scopes if isinstance(caller, Caller) else bool(settings.OPEN_ACCESS)
+        return (
+            ADMIN in caller.scopes
+            if isinstance(caller, Caller)
+            else bool(settings.OPEN_ACCESS)
+        )
 
 
 class MaySetLimits(MayUseStreams):
@@ -46,5 +54,7 @@ class MaySetLimits(MayUseStreams):
 
     @override
     def has_permission(self, request: Request, view: APIView) -> bool:
-        may_read = request.method in SAFE_METHODS and super().has_permission(request, view)
+        may_read = request.method in SAFE_METHODS and super().has_permission(
+            request, view
+        )
         return may_read or IsAdministrator().has_permission(request, view)

@@ -65,7 +65,12 @@ def _field_errors(error: InvalidRequest | drf.ValidationError, call: Answered) -
     errors: Any = error.errors if isinstance(error, InvalidRequest) else error.detail
     if not isinstance(errors, dict):
         errors = {"body": errors}
-    return {"errors": {"body" if field == "non_field_errors" else field: why for field, why in errors.items()}}, {}
+    return {
+        "errors": {
+            "body" if field == "non_field_errors" else field: why
+            for field, why in errors.items()
+        }
+    }, {}
 
 
 def _body_error(error: drf.ParseError, call: Answered) -> Facts:
@@ -77,11 +82,19 @@ def _query_error(error: TooManyFieldsSent, call: Answered) -> Facts:
 
 
 def _not_its_token(error: InvalidToken, call: Answered) -> Facts:
-    return {"errors": {"token": ["Not a token of this stream, or an old one. Send the last one that was given."]}}, {}
+    return {
+        "errors": {
+            "token": [
+                "Not a token of this stream, or an old one. Send the last one that was given."
+            ]
+        }
+    }, {}
 
 
 def _only_json(error: drf.UnsupportedMediaType, call: Answered) -> Facts:
-    return {"detail": "Send application/json, in UTF-8 and without a Content-Encoding."}, {}
+    return {
+        "detail": "Send application/json, in UTF-8 and without a Content-Encoding."
+    }, {}
 
 
 def _challenge(error: drf.APIException, call: Answered) -> Facts:
@@ -89,11 +102,26 @@ def _challenge(error: drf.APIException, call: Answered) -> Facts:
 
 
 def _holders(error: StreamLimitReached, call: Answered) -> Facts:
-    streams = [stream_body(call.user_id, lease, now=call.now) for lease in error.holders]
+    streams = [
+        stream_body(call.user_id, lease, now=call.now) for lease in error.holders
+    ]
     # Without a holder (a limit of 0) no wait helps, so none is named.
-    headers = {} if error.retry_at is None else _retry_after((error.retry_at - call.now) / 1000)
-    rule = {"rule": {"name": error.rule.name, "message": error.rule.message}} if error.rule else {}
-    return {"limit": error.limit, "plan": error.plan, **rule, "streams": streams}, headers
+    headers = (
+        {}
+        if error.retry_at is None
+        else _retry_after((error.retry_at - call.now) / 1000)
+    )
+    rule = (
+        {"rule": {"name": error.rule.name, "message": error.rule.message}}
+        if error.rule
+        else {}
+    )
+    return {
+        "limit": error.limit,
+        "plan": error.plan,
+        **rule,
+        "streams": streams,
+    }, headers
 
 
 def _ending(error: StreamEnded, call: Answered) -> Facts:
@@ -124,40 +152,95 @@ NOT_FOUND = Problem("not-found", 404, "There is nothing at this URL")
 INTERNAL = Problem("internal-error", 500, "The service failed; the failure is logged")
 
 PROBLEMS: Mapping[type[Exception], Problem] = {
-    InvalidRequest: Problem("invalid-request", 400, "The request is malformed", _field_errors),
-    drf.ValidationError: Problem("invalid-request", 400, "The request is malformed", _field_errors),
-    drf.ParseError: Problem("invalid-request", 400, "The request is malformed", _body_error),
-    TooManyFieldsSent: Problem("invalid-request", 400, "The request is malformed", _query_error),
-    InvalidToken: Problem("invalid-request", 400, "The request is malformed", _not_its_token),
-    drf.NotAuthenticated: Problem("unauthenticated", 401, "Credentials are missing", _challenge),
-    drf.AuthenticationFailed: Problem("unauthenticated", 401, "The credentials are not valid", _challenge),
+    InvalidRequest: Problem(
+        "invalid-request", 400, "The request is malformed", _field_errors
+    ),
+    drf.ValidationError: Problem(
+        "invalid-request", 400, "The request is malformed", _field_errors
+    ),
+    drf.ParseError: Problem(
+        "invalid-request", 400, "The request is malformed", _body_error
+    ),
+    TooManyFieldsSent: Problem(
+        "invalid-request", 400, "The request is malformed", _query_error
+    ),
+    InvalidToken: Problem(
+        "invalid-request", 400, "The request is malformed", _not_its_token
+    ),
+    drf.NotAuthenticated: Problem(
+        "unauthenticated", 401, "Credentials are missing", _challenge
+    ),
+    drf.AuthenticationFailed: Problem(
+        "unauthenticated", 401, "The credentials are not valid", _challenge
+    ),
     drf.PermissionDenied: Problem("forbidden", 403, "This caller may not do this"),
     Http404: NOT_FOUND,
-    StreamNotFound: Problem("stream-not-found", 404, "The user has no such stream, or it is forgotten"),
-    drf.MethodNotAllowed: Problem("method-not-allowed", 405, "This URL does not take this method"),
-    drf.NotAcceptable: Problem("not-acceptable", 406, "The service answers in JSON, and in HTML for a browser"),
-    StreamLimitReached: Problem("stream-limit-reached", 409, "Every stream the user may watch is in use", _holders),
+    StreamNotFound: Problem(
+        "stream-not-found", 404, "The user has no such stream, or it is forgotten"
+    ),
+    drf.MethodNotAllowed: Problem(
+        "method-not-allowed", 405, "This URL does not take this method"
+    ),
+    drf.NotAcceptable: Problem(
+        "not-acceptable", 406, "The service answers in JSON, and in HTML for a browser"
+    ),
+    StreamLimitReached: Problem(
+        "stream-limit-reached",
+        409,
+        "Every stream the user may watch is in use",
+        _holders,
+    ),
     StreamEnded: Problem("stream-ended", 410, "The stream is over", _ending),
     PayloadTooLarge: Problem("payload-too-large", 413, "The body is too large"),
-    drf.UnsupportedMediaType: Problem("unsupported-media-type", 415, "The body must be application/json", _only_json),
-    TooManyStarts: Problem("too-many-starts", 429, "The user's streams start too fast one after another", _next_start),
+    drf.UnsupportedMediaType: Problem(
+        "unsupported-media-type", 415, "The body must be application/json", _only_json
+    ),
+    TooManyStarts: Problem(
+        "too-many-starts",
+        429,
+        "The user's streams start too fast one after another",
+        _next_start,
+    ),
     drf.Throttled: Problem("throttled", 429, "Too many requests", _wait),
-    IssuerUnavailable: Problem("issuer-unavailable", 503, "The issuer's keys cannot be read; nothing is known", _soon),
-    StoreUnavailable: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),
-    StoreDown: Problem("store-unavailable", 503, "The store does not answer; nothing is known", _soon),
-    StoreThrottled: Problem("store-unavailable", 503, "The store is overloaded; nothing is known", _later),
-    StoreContended: Problem("store-contended", 503, "Too many writers on this user at once; nothing changed", _soon),
+    IssuerUnavailable: Problem(
+        "issuer-unavailable",
+        503,
+        "The issuer's keys cannot be read; nothing is known",
+        _soon,
+    ),
+    StoreUnavailable: Problem(
+        "store-unavailable", 503, "The store does not answer; nothing is known", _soon
+    ),
+    StoreDown: Problem(
+        "store-unavailable", 503, "The store does not answer; nothing is known", _soon
+    ),
+    StoreThrottled: Problem(
+        "store-unavailable", 503, "The store is overloaded; nothing is known", _later
+    ),
+    StoreContended: Problem(
+        "store-contended",
+        503,
+        "Too many writers on this user at once; nothing changed",
+        _soon,
+    ),
 }
 
 
 def problem_of(error: Exception) -> Problem:
     """The row of an error's class, or of the nearest class it derives from."""
-    return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
+    return next(
+        (PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL
+    )
 
 
 def body_of(problem: Problem, **more: Any) -> dict[str, Any]:
     """The JSON body of a problem."""
-    return {"type": problem.type, "title": problem.title, "status": problem.status, **more}
+    return {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        **more,
+    }
 
 
 def plain_response(error: Exception) -> JsonResponse:
@@ -165,7 +248,9 @@ def plain_response(error: Exception) -> JsonResponse:
     problem = problem_of(error)
     members, headers = problem.facts(error, Answered(user_id="", now=0))
     body = body_of(problem, **members)
-    return JsonResponse(body, status=problem.status, headers=dict(headers), content_type=MEDIA_TYPE)
+    return JsonResponse(
+        body, status=problem.status, headers=dict(headers), content_type=MEDIA_TYPE
+    )
 
 
 def respond(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -175,7 +260,10 @@ def respond(error: Exception, context: Mapping[str, Any]) -> Response:
         log.error("unexpected error", exc_info=error)
     elif problem.status == 503:
         log.warning("%s: %s", problem.type, error)
-    call = Answered(user_id=context["kwargs"].get("user_id", ""), now=getattr(context["view"], "now", 0))
+    call = Answered(
+        user_id=context["kwargs"].get("user_id", ""),
+        now=getattr(context["view"], "now", 0),
+    )
     if isinstance(error, drf.NotAuthenticated):
         events.record("credentials-missing", now=call.now)
     elif isinstance(error, drf.AuthenticationFailed):
@@ -183,7 +271,10 @@ def respond(error: Exception, context: Mapping[str, Any]) -> Response:
     members, headers = problem.facts(error, call)
     if isinstance(error, drf.APIException) and isinstance(error.detail, str):
         members = {"detail": error.detail, **members}
-    is_page = getattr(request, "accepted_renderer", None) and request.accepted_renderer.format == "api"
+    is_page = (
+        getattr(request, "accepted_renderer", None)
+        and request.accepted_renderer.format == "api"
+    )
     return Response(
         body_of(problem, **members),
         status=problem.status,

@@ -55,7 +55,10 @@ def is_key(user_id: str) -> bool:
 
 def legible(text: str, *, at_most: int) -> str:
     """Text with a blank for each character that nobody can read, cut to so many bytes of UTF-8 between characters."""
-    read = "".join(" " if unicodedata.category(character) in NO_TEXT else character for character in text[:at_most])
+    read = "".join(
+        " " if unicodedata.category(character) in NO_TEXT else character
+        for character in text[:at_most]
+    )
     return read.encode()[:at_most].decode(errors="ignore")
 
 
@@ -116,7 +119,9 @@ class CosmeticField(serializers.Field[str | None, Any, str | None, Any]):
 
     @override
     def to_internal_value(self, data: Any) -> str | None:
-        text = legible(data, at_most=self.at_most_bytes) if isinstance(data, str) else ""
+        text = (
+            legible(data, at_most=self.at_most_bytes) if isinstance(data, str) else ""
+        )
         return text if text.strip() else None
 
 
@@ -128,8 +133,12 @@ class MetadataField(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> dict[str, str | int | float | bool]:
         kept: dict[str, str | int | float | bool] = {}
         left = METADATA_BYTES
-        for name, value in list(data.items())[:METADATA_KEYS] if isinstance(data, dict) else ():
-            if not METADATA_KEY.fullmatch(name) or not isinstance(value, str | int | float):
+        for name, value in (
+            list(data.items())[:METADATA_KEYS] if isinstance(data, dict) else ()
+        ):
+            if not METADATA_KEY.fullmatch(name) or not isinstance(
+                value, str | int | float
+            ):
                 continue
             if isinstance(value, str):
                 value = legible(value, at_most=max(0, left - len(name)))
@@ -161,7 +170,11 @@ class ReplaceField(serializers.Field[Any, Any, Any, Any]):
         named: dict[str, int | None] = {}
         errors: Any = {}
         for index, entry in enumerate(data):
-            id, epoch = (entry.get("id"), entry.get("epoch")) if isinstance(entry, dict) else (entry, None)
+            id, epoch = (
+                (entry.get("id"), entry.get("epoch"))
+                if isinstance(entry, dict)
+                else (entry, None)
+            )
             if not isinstance(id, str) or type(epoch) not in (int, type(None)):
                 errors[index] = [str(self.error_messages["entry"])]
             elif not ID.fullmatch(id):
@@ -195,8 +208,12 @@ class OperatorSerializer(PlayerSerializer):
         errors: dict[str, Any] = {}
         if isinstance(data, dict):
             known = ", ".join(self.fields)
-            unknown = [name for name in data if name not in self.fields][:ERRORS_AT_MOST]
-            errors = {name: [f"Not a field. The fields are: {known}."] for name in unknown}
+            unknown = [name for name in data if name not in self.fields][
+                :ERRORS_AT_MOST
+            ]
+            errors = {
+                name: [f"Not a field. The fields are: {known}."] for name in unknown
+            }
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as exc:
@@ -210,15 +227,30 @@ class OperatorSerializer(PlayerSerializer):
 class StartSerializer(PlayerSerializer):
     """A start: what is watched, by which device, and which streams to end for it."""
 
-    streamId = TextField(source="stream_id", at_most_bytes=STREAM_ID_AT_MOST_BYTES, help_text="What is being watched.")
-    deviceId = IdField(
-        source="device_id", required=False, allow_null=True, help_text="The same device starting again keeps its slot."
+    streamId = TextField(
+        source="stream_id",
+        at_most_bytes=STREAM_ID_AT_MOST_BYTES,
+        help_text="What is being watched.",
     )
-    deviceName = CosmeticField(source="device_name", at_most_bytes=64, help_text="As the viewer knows it.")
-    deviceType = CosmeticField(source="device_type", at_most_bytes=32, help_text="tv, phone, web, …")
+    deviceId = IdField(
+        source="device_id",
+        required=False,
+        allow_null=True,
+        help_text="The same device starting again keeps its slot.",
+    )
+    deviceName = CosmeticField(
+        source="device_name", at_most_bytes=64, help_text="As the viewer knows it."
+    )
+    deviceType = CosmeticField(
+        source="device_type", at_most_bytes=32, help_text="tv, phone, web, …"
+    )
     title = CosmeticField(at_most_bytes=128, help_text="Of what is being watched.")
-    metadata = MetadataField(required=False, help_text="Facts of your own, 256 bytes in all.")
-    replace = ReplaceField(required=False, allow_null=True, help_text="Streams to end for this one.")
+    metadata = MetadataField(
+        required=False, help_text="Facts of your own, 256 bytes in all."
+    )
+    replace = ReplaceField(
+        required=False, allow_null=True, help_text="Streams to end for this one."
+    )
 
 
 class TokenSerializer(PlayerSerializer):
@@ -231,14 +263,18 @@ class HeartbeatSerializer(TokenSerializer):
     """A heartbeat, and whether the player plays."""
 
     state = serializers.ChoiceField(
-        choices=STATES, required=False, error_messages={"invalid_choice": f"Must be one of {', '.join(STATES)}."}
+        choices=STATES,
+        required=False,
+        error_messages={"invalid_choice": f"Must be one of {', '.join(STATES)}."},
     )
 
 
 class LimitSerializer(OperatorSerializer):
     """A user's own plan or limit."""
 
-    limit = WholeField(required=False, allow_null=True, min_value=0, max_value=settings.HIGHEST_LIMIT)
+    limit = WholeField(
+        required=False, allow_null=True, min_value=0, max_value=settings.HIGHEST_LIMIT
+    )
     plan = TextField(required=False, allow_null=True, help_text="The name of a plan.")
     whenFull = serializers.ChoiceField(
         source="when_full",
@@ -247,28 +283,49 @@ class LimitSerializer(OperatorSerializer):
         allow_null=True,
         error_messages={"invalid_choice": f"Must be one of {', '.join(WhenFull)}."},
     )
-    endSurplus = serializers.BooleanField(source="end_surplus", required=False, help_text="End what is above it.")
+    endSurplus = serializers.BooleanField(
+        source="end_surplus", required=False, help_text="End what is above it."
+    )
 
     @override
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         known = [plan.name for plan in settings.PLANS.all]
         if attrs.get("plan", settings.PLANS.name) not in known:
-            raise serializers.ValidationError({"plan": [f"Not a plan. The plans are: {', '.join(known)}."]})
+            raise serializers.ValidationError(
+                {"plan": [f"Not a plan. The plans are: {', '.join(known)}."]}
+            )
         if not attrs.keys() & {"limit", "plan"}:
-            raise serializers.ValidationError({"limit": ["Give a limit, or a plan, or both."]})
+            raise serializers.ValidationError(
+                {"limit": ["Give a limit, or a plan, or both."]}
+            )
         when_full = attrs.get("when_full", None if "plan" in attrs else WhenFull.DENY)
-        return {"limit": None, "plan": None, **attrs, "when_full": when_full and WhenFull(when_full)}
+        return {
+            "limit": None,
+            "plan": None,
+            **attrs,
+            "when_full": when_full and WhenFull(when_full),
+        }
 
 
 def iso(instant: int) -> str:
     """RFC 3339 with milliseconds, UTC."""
-    return datetime.fromtimestamp(instant / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(instant / 1000, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
     """A stream as everyone may see it. `leaseSeconds` is what is left of the lease."""
     left = max(0, lease.expires_at - now)
-    due = max(SHORTEST_LEASE_MS, left if lease.paused_at else min(left, settings.LONGEST_LEASE_MS)) / 3
+    due = (
+        max(
+            SHORTEST_LEASE_MS,
+            left if lease.paused_at else min(left, settings.LONGEST_LEASE_MS),
+        )
+        / 3
+    )
     return {
         "id": lease.id,
         "userId": user_id,
@@ -307,7 +364,12 @@ def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
         "available": max(0, limit - active),
         "streams": [stream_body(user_id, lease, now=now) for lease in listing.streams],
         "ended": [
-            {"id": id, "reason": ending.reason.value, "endedAt": iso(ending.at), "endedBy": ending.by}
+            {
+                "id": id,
+                "reason": ending.reason.value,
+                "endedAt": iso(ending.at),
+                "endedBy": ending.by,
+            }
             for id, ending in listing.ended
         ],
     }
@@ -321,13 +383,22 @@ def limit_body(user_id: str, listing: Listing) -> Mapping[str, Any]:
         "limit": listing.policy.limit,
         "whenFull": listing.policy.when_full.value,
         "isDefault": listing.is_default,
-        **({} if listing.surplus is None else {"ended": [lease.id for lease in listing.surplus]}),
+        **(
+            {}
+            if listing.surplus is None
+            else {"ended": [lease.id for lease in listing.surplus]}
+        ),
     }
 
 
 def dry_run_body(policy: Policy, ended: list[Lease]) -> dict[str, Any]:
     """What a start would be admitted under, and which streams would end for it."""
-    return {"isAdmitted": True, "plan": policy.name, "limit": policy.limit, "ended": [lease.id for lease in ended]}
+    return {
+        "isAdmitted": True,
+        "plan": policy.name,
+        "limit": policy.limit,
+        "ended": [lease.id for lease in ended],
+    }
 
 
 def plan_body(plan: Policy) -> dict[str, Any]:

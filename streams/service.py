@@ -37,7 +37,9 @@ from streams.rules import (
 )
 from streams.storage.store import StreamStore
 
-store = StreamStore(policy=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None)
+store = StreamStore(
+    policy=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None
+)
 
 ASKED = [one.name for one in fields(Asked)]
 REFUSALS: Mapping[type[StreamsError], str] = {
@@ -95,16 +97,27 @@ def start(context: Context, asked: Asked) -> Playing:
     try:
         return _start(context, request)
     except StoreDown:
-        plan = rules.empty_account(context.now).policy(store.policy, request.entitlement)
+        plan = rules.empty_account(context.now).policy(
+            store.policy, request.entitlement
+        )
         lease = request.lease(now=context.now, policy=plan)
         if not grace.may_start(context.user_id, lease, now=context.now):
             raise
         _record("grace-started", context.user_id, lease, now=context.now)
-        return _playing(context.user_id, lease, now=context.now, network=context.network, grace=request, is_grace=True)
+        return _playing(
+            context.user_id,
+            lease,
+            now=context.now,
+            network=context.network,
+            grace=request,
+            is_grace=True,
+        )
 
 
 def _start(context: Context, request: StartRequest) -> Playing:
-    with _recording_refusals(context.now, user=context.user_id, id=request.id, deviceType=request.device_type):
+    with _recording_refusals(
+        context.now, user=context.user_id, id=request.id, deviceType=request.device_type
+    ):
         try:
             admission = store.start(context.user_id, request, now=context.now)
         except StreamLimitReached as refusal:
@@ -112,8 +125,13 @@ def _start(context: Context, request: StartRequest) -> Playing:
             raise
     _tell_of_plans(context, request, admission.before, is_admitted=True)
     lease = admission.lease
-    plan = store.policy.plans.get(request.entitlement.plan or admission.plan or "", store.policy).name
-    kind, metadata = "took-over" if lease.took_over else "admitted", dict(lease.metadata) or None
+    plan = store.policy.plans.get(
+        request.entitlement.plan or admission.plan or "", store.policy
+    ).name
+    kind, metadata = (
+        "took-over" if lease.took_over else "admitted",
+        dict(lease.metadata) or None,
+    )
     _record(kind, context.user_id, lease, now=context.now, plan=plan, metadata=metadata)
     for id, ending in admission.ended.items():
         by = ending.by and f"stream {ending.by}"
@@ -126,12 +144,20 @@ def dry_run(context: Context, asked: Asked) -> tuple[Policy, list[Lease]]:
     would end for it, or raise `StreamLimitReached`."""
     account, request = _account(context), _request(context, asked)
     after, _ = rules.start(account, request, now=context.now, policy=store.policy)
-    ended = [lease for lease in account.live(context.now) if lease.id not in after.leases]
+    ended = [
+        lease for lease in account.live(context.now) if lease.id not in after.leases
+    ]
     return account.policy(store.policy, context.entitlement), ended
 
 
 def renew(
-    token: str, *, user_id: str | None, id: str, now: int, is_paused: bool = False, network: str | None = None
+    token: str,
+    *,
+    user_id: str | None,
+    id: str,
+    now: int,
+    is_paused: bool = False,
+    network: str | None = None,
 ) -> Playing:
     """Keep a stream alive by its player's token, playing or paused, or raise `InvalidToken`, `StreamEnded` or
     `StreamNotFound`. While the store is down, perhaps by the token alone."""
@@ -141,27 +167,44 @@ def renew(
         if request.is_grace and now < play.expires_at:
             return _admit(play, now=now, network=network)
         with _recording_refusals(now, user=play.user_id, id=id):
-            lease = store.renew(play.user_id, id, hold=play.hold, now=now, is_paused=is_paused)
+            lease = store.renew(
+                play.user_id, id, hold=play.hold, now=now, is_paused=is_paused
+            )
     except StoreDown:
         began = request.lease(now=request.epoch // EPOCHS_A_MS, policy=store.policy)
-        lease = replace(began, expires_at=max(play.expires_at, now + store.policy.lease_ms), pace=play.pace)
+        lease = replace(
+            began,
+            expires_at=max(play.expires_at, now + store.policy.lease_ms),
+            pace=play.pace,
+        )
         if play.expires_at <= now or not grace.may_go_on(play.user_id, lease, now=now):
             raise
         _record("grace-renewed", play.user_id, lease, now=now)
         start = request if request.is_grace else None
-        return _playing(play.user_id, lease, now=now, network=network, grace=start, is_grace=True)
+        return _playing(
+            play.user_id, lease, now=now, network=network, grace=start, is_grace=True
+        )
     except StreamNotFound as exc:
-        if request.is_grace:  # nor did a heartbeat have it admitted whose answer was lost
+        if (
+            request.is_grace
+        ):  # nor did a heartbeat have it admitted whose answer was lost
             raise _over(play, Reason.EXPIRED, at=play.expires_at, now=now) from exc
         raise
-    _record("revived" if lease.revived_to == lease.expires_at else "renewed", play.user_id, lease, now=now)
+    _record(
+        "revived" if lease.revived_to == lease.expires_at else "renewed",
+        play.user_id,
+        lease,
+        now=now,
+    )
     return _playing(play.user_id, lease, now=now, network=network)
 
 
 def _admit(play: tokens.Play, *, now: int, network: str | None) -> Playing:
     """Judge a grace lease like a start of its own id, now that the store answers. Raise `StreamEnded`."""
     try:
-        playing = _start(Context(user_id=play.user_id, now=now, network=network), play.request)
+        playing = _start(
+            Context(user_id=play.user_id, now=now, network=network), play.request
+        )
     except StreamLimitReached as exc:
         raise _over(play, Reason.OVER_LIMIT, at=now, now=now) from exc
     _record("grace-admitted", play.user_id, playing.lease, now=now)
@@ -169,7 +212,9 @@ def _admit(play: tokens.Play, *, now: int, network: str | None) -> Playing:
 
 
 def _over(play: tokens.Play, reason: Reason, *, at: int, now: int) -> StreamEnded:
-    events.record("grace-refused", now=now, user=play.user_id, id=play.request.id, reason=reason)
+    events.record(
+        "grace-refused", now=now, user=play.user_id, id=play.request.id, reason=reason
+    )
     return StreamEnded(Ending(reason=reason, at=at, epoch=play.request.epoch))
 
 
@@ -183,9 +228,20 @@ def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
 def end(context: Context, id: str, *, epoch: int | None = None) -> None:
     """End a stream, whoever holds its slot, or only the playback with this epoch. Raise `StreamEnded` (the slot changed
     hands) or `StreamNotFound`."""
-    reason = _stop(context, id, hold=None if epoch is None else Hold(epoch=epoch), by=context.operator or "viewer")
+    reason = _stop(
+        context,
+        id,
+        hold=None if epoch is None else Hold(epoch=epoch),
+        by=context.operator or "viewer",
+    )
     if context.operator:
-        _audit(context, "stream.stop", before="live" if reason is Reason.STOPPED else "over", after="over", id=id)
+        _audit(
+            context,
+            "stream.stop",
+            before="live" if reason is Reason.STOPPED else "over",
+            after="over",
+            id=id,
+        )
 
 
 def end_all(context: Context, *, keep: str | None = None) -> list[str]:
@@ -203,7 +259,9 @@ def forget(context: Context) -> None:
     """Drop everything kept of the user: streams, endings, limit."""
     with _recording_refusals(context.now, user=context.user_id):
         store.forget(context.user_id, now=context.now)
-    events.record("forgotten", now=context.now, user=context.user_id, by=context.operator)
+    events.record(
+        "forgotten", now=context.now, user=context.user_id, by=context.operator
+    )
     _audit(context, "user.forget", before="known", after="forgotten")
 
 
@@ -219,7 +277,9 @@ def listing(context: Context) -> Listing:
         streams=account.live(context.now),
         ended=account.endings(context.now),
         policy=account.policy(store.policy, context.entitlement),
-        is_default=account.limit is None and account.plan is None and context.entitlement == NOTHING_GRANTED,
+        is_default=account.limit is None
+        and account.plan is None
+        and context.entitlement == NOTHING_GRANTED,
     )
 
 
@@ -227,24 +287,46 @@ def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> L
     """Override the plan, limit and `when_full` of one user, from the next start on; what is not given is the plan's.
     Live streams stay, unless the surplus is to end: the listing has it."""
     with _recording_refusals(context.now, user=context.user_id):
-        before, after = store.set_limit(context.user_id, **given, end_surplus=end_surplus, now=context.now)
+        before, after = store.set_limit(
+            context.user_id, **given, end_surplus=end_surplus, now=context.now
+        )
     policy = after.policy(store.policy)
     kind, plan = "limit-set" if policy.limit else "suspended", given.get("plan")
-    events.record(kind, now=context.now, user=context.user_id, limit=policy.limit, plan=plan, by=context.operator)
-    ended = [lease for lease in before.live(context.now) if lease.id not in after.leases]
+    events.record(
+        kind,
+        now=context.now,
+        user=context.user_id,
+        limit=policy.limit,
+        plan=plan,
+        by=context.operator,
+    )
+    ended = [
+        lease for lease in before.live(context.now) if lease.id not in after.leases
+    ]
     for lease in ended:
-        _record_end(context, lease.id, after.ended[lease.id].reason, by=context.operator)
+        _record_end(
+            context, lease.id, after.ended[lease.id].reason, by=context.operator
+        )
     surplus = ended if end_surplus else None
     what = {"ended": [lease.id for lease in ended]} if end_surplus else {}
-    _audit(context, "limit.set", before=_override(before), after=_override(after), **what)
-    return Listing(streams=after.live(context.now), surplus=surplus, policy=policy, is_default=False)
+    _audit(
+        context, "limit.set", before=_override(before), after=_override(after), **what
+    )
+    return Listing(
+        streams=after.live(context.now),
+        surplus=surplus,
+        policy=policy,
+        is_default=False,
+    )
 
 
 def clear_limit(context: Context) -> None:
     """Go back to the default limit; harmless when there was no override."""
     with _recording_refusals(context.now, user=context.user_id):
         before = store.clear_limit(context.user_id, now=context.now)
-    events.record("limit-cleared", now=context.now, user=context.user_id, by=context.operator)
+    events.record(
+        "limit-cleared", now=context.now, user=context.user_id, by=context.operator
+    )
     _audit(context, "limit.clear", before=_override(before), after=None)
 
 
@@ -269,7 +351,9 @@ def _playing(
     is_grace: bool = False,
 ) -> Playing:
     edge_token = edge_tokens.issue(user_id, lease, now=now, network=network)
-    return Playing(user_id, lease, tokens.issue(user_id, lease, grace=grace), edge_token, is_grace)
+    return Playing(
+        user_id, lease, tokens.issue(user_id, lease, grace=grace), edge_token, is_grace
+    )
 
 
 def _stop(context: Context, id: str, *, hold: Hold | None, by: str) -> Reason | None:
@@ -280,25 +364,54 @@ def _stop(context: Context, id: str, *, hold: Hold | None, by: str) -> Reason | 
     return reason
 
 
-def _record(kind: str, user_id: str, lease: Lease, *, now: int, **facts: Unpack[events.EventFacts]) -> None:
-    facts |= {"user": user_id, "id": lease.id, "deviceType": lease.device_type, "expiresAt": lease.expires_at}
+def _record(
+    kind: str,
+    user_id: str,
+    lease: Lease,
+    *,
+    now: int,
+    **facts: Unpack[events.EventFacts],
+) -> None:
+    facts |= {
+        "user": user_id,
+        "id": lease.id,
+        "deviceType": lease.device_type,
+        "expiresAt": lease.expires_at,
+    }
     events.record(kind, now=now, **facts)
 
 
-def _record_end(context: Context, id: str, reason: Reason, *, by: str | None, at: int | None = None) -> None:
-    kind, user, now = "stopped" if by == "player" else "ended", context.user_id, context.now
+def _record_end(
+    context: Context, id: str, reason: Reason, *, by: str | None, at: int | None = None
+) -> None:
+    kind, user, now = (
+        "stopped" if by == "player" else "ended",
+        context.user_id,
+        context.now,
+    )
     events.record(kind, now=now, user=user, id=id, reason=reason, by=by, expiresAt=at)
 
 
-def _audit(context: Context, action: str, *, before: Any, after: Any, **what: Any) -> None:
-    audit.record(action, by=context.operator, user_id=context.user_id, before=before, after=after, **what)
+def _audit(
+    context: Context, action: str, *, before: Any, after: Any, **what: Any
+) -> None:
+    audit.record(
+        action,
+        by=context.operator,
+        user_id=context.user_id,
+        before=before,
+        after=after,
+        **what,
+    )
 
 
 def _override(account: Account | None) -> dict[str, Any] | None:
     """What an operator had set."""
     if account is None or (account.limit is None and account.plan is None):
         return None
-    return {"limit": account.limit, "whenFull": account.when_full} | ({"plan": account.plan} if account.plan else {})
+    return {"limit": account.limit, "whenFull": account.when_full} | (
+        {"plan": account.plan} if account.plan else {}
+    )
 
 
 def _account(context: Context) -> Account:
@@ -315,11 +428,20 @@ def _request(context: Context, asked: Asked) -> StartRequest:
     )
 
 
-def _tell_of_plans(context: Context, request: StartRequest, account: Account | None, *, is_admitted: bool) -> None:
+def _tell_of_plans(
+    context: Context,
+    request: StartRequest,
+    account: Account | None,
+    *,
+    is_admitted: bool,
+) -> None:
     """Record a plan that is not known, and where the shadow plans would have decided otherwise about the account that
     the start found: no call is made for it."""
     tell = partial(events.record, now=context.now, user=context.user_id, id=request.id)
-    plan, shadow = request.entitlement.plan or (account.plan if account else None), settings.SHADOW_PLANS
+    plan, shadow = (
+        request.entitlement.plan or (account.plan if account else None),
+        settings.SHADOW_PLANS,
+    )
     if not store.policy.knows(plan):
         tell("unknown-plan", plan=plan)
     if shadow and account:
@@ -327,10 +449,18 @@ def _tell_of_plans(context: Context, request: StartRequest, account: Account | N
             rules.start(account, request, now=context.now, policy=shadow)
         except StreamLimitReached as refusal:
             if is_admitted:
-                tell("shadow-denied", plan=refusal.plan, rule=refusal.rule_name, limit=refusal.limit)
+                tell(
+                    "shadow-denied",
+                    plan=refusal.plan,
+                    rule=refusal.rule_name,
+                    limit=refusal.limit,
+                )
         else:
             if not is_admitted:
-                tell("shadow-admitted", plan=account.policy(shadow, request.entitlement).name)
+                tell(
+                    "shadow-admitted",
+                    plan=account.policy(shadow, request.entitlement).name,
+                )
 
 
 @contextmanager
@@ -339,7 +469,11 @@ def _recording_refusals(now: int, **facts: Unpack[events.EventFacts]) -> Iterato
         yield
     except StreamsError as refusal:
         if isinstance(refusal, StreamLimitReached):
-            said: events.EventFacts = {"plan": refusal.plan, "rule": refusal.rule_name, "holders": refusal.holders}
+            said: events.EventFacts = {
+                "plan": refusal.plan,
+                "rule": refusal.rule_name,
+                "holders": refusal.holders,
+            }
             facts |= {"limit": refusal.limit, **said}
         if outcome := REFUSALS.get(type(refusal)):
             events.record(outcome, now=now, **facts)

@@ -28,14 +28,27 @@ class Play(NamedTuple):
     def hold(self) -> Hold:
         """As the rule has it."""
         is_grace = self.request.is_grace
-        return Hold(epoch=self.request.epoch, expires_at=self.expires_at, pace=self.pace, is_grace=is_grace)
+        return Hold(
+            epoch=self.request.epoch,
+            expires_at=self.expires_at,
+            pace=self.pace,
+            is_grace=is_grace,
+        )
 
 
 def issue(user_id: str, lease: Lease, *, grace: StartRequest | None = None) -> str:
     """The token of a lease, and of the pace that it was given; of a grace lease, with all of its start but for the
     streams that it was to replace."""
     start = [] if grace is None else [asdict(replace(grace, replace={}, is_grace=True))]
-    signed = [user_id, lease.id, lease.epoch, lease.expires_at, lease.stream_id, lease.pace, *start]
+    signed = [
+        user_id,
+        lease.id,
+        lease.epoch,
+        lease.expires_at,
+        lease.stream_id,
+        lease.pace,
+        *start,
+    ]
     return _signer().sign_object(signed, compress=grace is not None)
 
 
@@ -50,14 +63,23 @@ def verify(token: str, *, user_id: str | None, id: str) -> Play:
     except BadSignature as exc:
         raise InvalidToken from exc
     of_user, of_id, epoch, expires_at, *more = signed
-    stream_id, pace, *grace = more or ("", None)  # a release before this one knew no more
+    stream_id, pace, *grace = more or (
+        "",
+        None,
+    )  # a release before this one knew no more
     if of_id != id or user_id not in (None, of_user):
         raise InvalidToken
     request = StartRequest(id=id, stream_id=stream_id, epoch=epoch, nonce="")
     if grace:
-        request = StartRequest(**grace[0] | {"entitlement": Entitlement(*grace[0]["entitlement"])})
+        request = StartRequest(
+            **grace[0] | {"entitlement": Entitlement(*grace[0]["entitlement"])}
+        )
     return Play(of_user, request, expires_at, Pace(*pace) if pace else None)
 
 
 def _signer() -> Signer:
-    return Signer(key=settings.LEASE_TOKEN_KEYS[0], fallback_keys=[*settings.LEASE_TOKEN_KEYS[1:]], salt=SALT)
+    return Signer(
+        key=settings.LEASE_TOKEN_KEYS[0],
+        fallback_keys=[*settings.LEASE_TOKEN_KEYS[1:]],
+        salt=SALT,
+    )

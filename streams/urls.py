@@ -8,22 +8,42 @@ from django.urls import URLPattern, path
 from rest_framework.permissions import AllowAny
 
 from streams.parsers import PlainTextJSONParser, StrictJSONParser
-from streams.views import AccountView, EdgeKeysView, HealthView, LimitView, PlansView, ReadyView, StreamViewSet
+from streams.views import (
+    AccountView,
+    EdgeKeysView,
+    HealthView,
+    LimitView,
+    PlansView,
+    ReadyView,
+    StreamViewSet,
+)
 
 OPEN: dict[str, Any] = {"authentication_classes": (), "permission_classes": (AllowAny,)}
 """No credential is looked at, so that none that has expired is in the way. A player's is the token in the body."""
 
 of_a_user = {
     "": ("account", AccountView.as_view()),
-    "/streams": ("stream-list", StreamViewSet.as_view({"get": "list", "post": "create", "delete": "clear"})),
+    "/streams": (
+        "stream-list",
+        StreamViewSet.as_view({"get": "list", "post": "create", "delete": "clear"}),
+    ),
     "/streams/<str:id>": (
         "stream-detail",
-        StreamViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        StreamViewSet.as_view(
+            {"get": "retrieve", "put": "update", "delete": "destroy"}
+        ),
     ),
-    "/streams/<str:id>/heartbeat": ("stream-heartbeat", StreamViewSet.as_view({"post": "heartbeat"}, **OPEN)),
+    "/streams/<str:id>/heartbeat": (
+        "stream-heartbeat",
+        StreamViewSet.as_view({"post": "heartbeat"}, **OPEN),
+    ),
     "/streams/<str:id>/stop": (
         "stream-stop",
-        StreamViewSet.as_view({"post": "stop"}, **OPEN, parser_classes=(StrictJSONParser, PlainTextJSONParser)),
+        StreamViewSet.as_view(
+            {"post": "stop"},
+            **OPEN,
+            parser_classes=(StrictJSONParser, PlainTextJSONParser),
+        ),
     ),
     "/limit": ("limit", LimitView.as_view()),
 }
@@ -35,7 +55,11 @@ def _routes() -> Iterator[URLPattern]:
             yield path(f"users/<str:user_id>{place}{slash}", view, name=name)
             yield path(f"me{place}{slash}", view, name=f"my-{name}")
         yield path(f"plans{slash}", PlansView.as_view(), name="plans")
-        yield path(f".well-known/jwks.json{slash}", EdgeKeysView.as_view(**OPEN), name="edge-keys")
+        yield path(
+            f".well-known/jwks.json{slash}",
+            EdgeKeysView.as_view(**OPEN),
+            name="edge-keys",
+        )
         yield path(f"healthz{slash}", HealthView.as_view(**OPEN), name="healthz")
         yield path(f"readyz{slash}", ReadyView.as_view(**OPEN), name="readyz")
 
@@ -50,7 +74,11 @@ if settings.BROWSABLE_API:
     docs = TemplateView.as_view(template_name="streams/docs.html")
     urlpatterns += [
         path(
-            "", RedirectView.as_view(pattern_name="console", http_method_names=["get", "head", "options"]), name="home"
+            "",
+            RedirectView.as_view(
+                pattern_name="console", http_method_names=["get", "head", "options"]
+            ),
+            name="home",
         ),
         path("openapi.json", OpenAPIView.as_view(), name="openapi"),
         *(path(f"docs{slash}", docs, name="docs") for slash in ("/", "")),

@@ -60,15 +60,25 @@ class UserView(APIView):
             errors["userId"] = USER_ID_IS
         if id is not None and not ID.fullmatch(id):
             errors["id"] = ID_IS
-        if request.method == "DELETE" and hasattr(self, "delete") and _announces_a_body(request):
-            errors["body"] = "DELETE takes no body. A player stops its own stream with POST …/stop and its token."
+        if (
+            request.method == "DELETE"
+            and hasattr(self, "delete")
+            and _announces_a_body(request)
+        ):
+            errors["body"] = (
+                "DELETE takes no body. A player stops its own stream with POST …/stop and its token."
+            )
         if errors:
             raise InvalidRequest(**errors)
 
     @override
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
-        response["Cache-Control"] = "no-store"  # who holds a slot changes from one moment to the next
+        response["Cache-Control"] = (
+            "no-store"  # who holds a slot changes from one moment to the next
+        )
         response["Date"] = _http_date(self.now)
         return response
 
@@ -85,15 +95,27 @@ class UserView(APIView):
         """What the service has to know of this call."""
         user_id, caller = self.user_id, self.request.user
         if user_id is None:
-            raise NotAuthenticated("/me is the user of a viewer's bearer token: send one, or call /users/{userId}.")
+            raise NotAuthenticated(
+                "/me is the user of a viewer's bearer token: send one, or call /users/{userId}."
+            )
         if not is_key(user_id):
-            raise InvalidRequest(userId=f"The token's sub must be text of 1 to {KEY_AT_MOST_BYTES} bytes of UTF-8.")
+            raise InvalidRequest(
+                userId=f"The token's sub must be text of 1 to {KEY_AT_MOST_BYTES} bytes of UTF-8."
+            )
         entitlement = (
-            caller.entitlement if isinstance(caller, Caller) and caller.user_id == user_id else NOTHING_GRANTED
+            caller.entitlement
+            if isinstance(caller, Caller) and caller.user_id == user_id
+            else NOTHING_GRANTED
         )
         operator = caller.operator if isinstance(caller, Caller) else None
         network = self.request.META.get("streams.edge_network")
-        return Context(user_id=user_id, now=self.now, entitlement=entitlement, operator=operator, network=network)
+        return Context(
+            user_id=user_id,
+            now=self.now,
+            entitlement=entitlement,
+            operator=operator,
+            network=network,
+        )
 
     def parse(self, shape: type[PlayerSerializer]) -> dict[str, Any]:
         """The body, checked. Its serializer is made once for each shape, since making one copies every field, a tenth
@@ -118,9 +140,13 @@ class StreamViewSet(ViewSetMixin, UserView):
         """
         context = self.context
         listing = service.listing(context)
-        first_expiry = min((lease.expires_at for lease in listing.streams), default=None)
+        first_expiry = min(
+            (lease.expires_at for lease in listing.streams), default=None
+        )
         headers = {} if first_expiry is None else {"Expires": _http_date(first_expiry)}
-        return Response(listing_body(context.user_id, listing, now=self.now), headers=headers)
+        return Response(
+            listing_body(context.user_id, listing, now=self.now), headers=headers
+        )
 
     def create(self, request: Request, user_id: str | None = None) -> Response:
         """Start a stream.
@@ -136,7 +162,9 @@ class StreamViewSet(ViewSetMixin, UserView):
         if key is not None and not ID.fullmatch(key):
             raise InvalidRequest(**{"Idempotency-Key": ID_IS})
         body = self.parse(StartSerializer)
-        return self._start(body.get("device_id") or key or secrets.token_urlsafe(12), body)
+        return self._start(
+            body.get("device_id") or key or secrets.token_urlsafe(12), body
+        )
 
     def update(self, request: Request, id: str, user_id: str | None = None) -> Response:
         """Start a stream under an id of the caller's choice.
@@ -148,7 +176,9 @@ class StreamViewSet(ViewSetMixin, UserView):
 
     def _start(self, id: str, body: dict[str, Any]) -> Response:
         asked = Asked(id=id, network=self.request.META.get("streams.network"), **body)
-        if "dryRun" in self.request.META["QUERY_STRING"]:  # a long one is not taken apart without need
+        if (
+            "dryRun" in self.request.META["QUERY_STRING"]
+        ):  # a long one is not taken apart without need
             is_dry = self.request.query_params.get("dryRun")
             if is_dry not in ("true", "false"):
                 raise InvalidRequest(dryRun="Must be true or false.")
@@ -161,16 +191,22 @@ class StreamViewSet(ViewSetMixin, UserView):
             headers={"Location": self.place(id), **_expires(playing.lease)},
         )
 
-    def retrieve(self, request: Request, id: str, user_id: str | None = None) -> Response:
+    def retrieve(
+        self, request: Request, id: str, user_id: str | None = None
+    ) -> Response:
         """One stream.
 
         Without its token, which only its own player is given.
         """
         context = self.context
         lease = service.read(context, id)
-        return Response(stream_body(context.user_id, lease, now=self.now), headers=_expires(lease))
+        return Response(
+            stream_body(context.user_id, lease, now=self.now), headers=_expires(lease)
+        )
 
-    def heartbeat(self, request: Request, id: str, user_id: str | None = None) -> Response:
+    def heartbeat(
+        self, request: Request, id: str, user_id: str | None = None
+    ) -> Response:
         """Keep a stream alive.
 
         Send it every `heartbeatSeconds` with the token of the last start or heartbeat, which is all the credential it
@@ -178,11 +214,21 @@ class StreamViewSet(ViewSetMixin, UserView):
         stream keeps its slot for as long as the plan lets it be paused; `playing`, or none, goes on.
         """
         body = self.parse(HeartbeatSerializer)
-        is_paused, network = body.get("state") == "paused", self.request.META.get("streams.edge_network")
-        playing = service.renew(
-            body["token"], user_id=user_id, id=id, now=self.now, is_paused=is_paused, network=network
+        is_paused, network = (
+            body.get("state") == "paused",
+            self.request.META.get("streams.edge_network"),
         )
-        return Response(player_body(playing, now=self.now), headers=_expires(playing.lease))
+        playing = service.renew(
+            body["token"],
+            user_id=user_id,
+            id=id,
+            now=self.now,
+            is_paused=is_paused,
+            network=network,
+        )
+        return Response(
+            player_body(playing, now=self.now), headers=_expires(playing.lease)
+        )
 
     def stop(self, request: Request, id: str, user_id: str | None = None) -> Response:
         """Stop a stream, as its player does.
@@ -191,10 +237,14 @@ class StreamViewSet(ViewSetMixin, UserView):
         It stops that playback only, and not a later one in its slot; stopping again changes nothing. The body may also
         be sent as `text/plain`, as `navigator.sendBeacon` does.
         """
-        service.stop(self.parse(TokenSerializer)["token"], user_id=user_id, id=id, now=self.now)
+        service.stop(
+            self.parse(TokenSerializer)["token"], user_id=user_id, id=id, now=self.now
+        )
         return Response(status=204)
 
-    def destroy(self, request: Request, id: str, user_id: str | None = None) -> Response:
+    def destroy(
+        self, request: Request, id: str, user_id: str | None = None
+    ) -> Response:
         """End a stream.
 
         Its slot is free at once, whoever holds it. With `epoch`, only the playback that has it ends, and not a later
@@ -202,7 +252,9 @@ class StreamViewSet(ViewSetMixin, UserView):
         `POST …/stop`.
         """
         epoch = request.query_params.get("epoch")
-        if epoch is not None and not (epoch.isascii() and epoch.isdigit() and len(epoch) <= 16):
+        if epoch is not None and not (
+            epoch.isascii() and epoch.isdigit() and len(epoch) <= 16
+        ):
             raise InvalidRequest(epoch="Must be the epoch of a stream, a whole number.")
         service.end(self.context, id, epoch=None if epoch is None else int(epoch))
         return Response(status=204)
@@ -256,7 +308,12 @@ class LimitView(UserView):
         limit of 0 suspends the user at once.
         """
         context = self.context
-        return Response(limit_body(context.user_id, service.set_limit(context, **self.parse(LimitSerializer))))
+        return Response(
+            limit_body(
+                context.user_id,
+                service.set_limit(context, **self.parse(LimitSerializer)),
+            )
+        )
 
     def delete(self, request: Request, user_id: str | None = None) -> Response:
         """Back to the default.
@@ -278,7 +335,13 @@ class PlansView(APIView):
         The default one first; and as `shadowPlans` those that decide nothing.
         """
         plans = {"plans": settings.PLANS, "shadowPlans": settings.SHADOW_PLANS}
-        return Response({name: [plan_body(plan) for plan in policy.all] for name, policy in plans.items() if policy})
+        return Response(
+            {
+                name: [plan_body(plan) for plan in policy.all]
+                for name, policy in plans.items()
+                if policy
+            }
+        )
 
 
 class HealthView(APIView):
@@ -300,7 +363,10 @@ class EdgeKeysView(APIView):
 
         A JWK Set (RFC 7517): who checks a token takes the key whose `kid` it names. Secrets are not among them.
         """
-        return Response({"keys": service.edge_keys()}, headers={"Cache-Control": "public, max-age=300"})
+        return Response(
+            {"keys": service.edge_keys()},
+            headers={"Cache-Control": "public, max-age=300"},
+        )
 
 
 class ReadyView(APIView):
@@ -312,7 +378,9 @@ class ReadyView(APIView):
         return Response({"status": "ok"})
 
 
-def unknown_url(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def unknown_url(
+    request: HttpRequest, exception: Exception | None = None
+) -> HttpResponse:
     """A problem for every URL that is not the API's; Django gives the exception where it is no path (`*`)."""
     return plain_response(Http404())
 
@@ -324,7 +392,10 @@ def serializer_of(shape: type[PlayerSerializer]) -> PlayerSerializer:
 
 
 def _announces_a_body(request: Request) -> bool:
-    return request.META.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in request.META
+    return (
+        request.META.get("CONTENT_LENGTH") not in (None, "", "0")
+        or "HTTP_TRANSFER_ENCODING" in request.META
+    )
 
 
 def _expires(lease: Lease) -> dict[str, str]:

@@ -13,11 +13,15 @@ API_KEYS_ARE = (
     "API_KEYS must be name:sha256:scopes, comma-separated, such as "
     "'billing:<64 hex digits>:streams:operate streams:admin'"
 )
-MAKE_ONE = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'."
+MAKE_ONE = (
+    "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'."
+)
 SECRET_AT_LEAST_CHARACTERS = 32
 SECRET_AT_LEAST_STEPS = 16
 """Random text of 32 hexadecimal digits has about 30 different pairs of steps, a word four times over half as many."""
-PUBLIC_KEY = re.compile(r'-----BEGIN |(ssh|ecdsa|sk)-\S+ |MII[\w+/]{150}|MFkwEwYHKoZIzj0|MCowBQYDK2V|.*"kty"')
+PUBLIC_KEY = re.compile(
+    r'-----BEGIN |(ssh|ecdsa|sk)-\S+ |MII[\w+/]{150}|MFkwEwYHKoZIzj0|MCowBQYDK2V|.*"kty"'
+)
 """PEM, SSH, base64 of DER (RSA, elliptic curves), a JWK."""
 
 
@@ -32,9 +36,14 @@ class ApiKey(NamedTuple):
 def api_keys(texts: Iterable[str]) -> list[ApiKey]:
     """The keys of `API_KEYS`."""
     keys = [_api_key(number, text) for number, text in enumerate(texts, start=1)]
-    for what, values in {"name": [key.name for key in keys], "key": [key.sha256 for key in keys]}.items():
+    for what, values in {
+        "name": [key.name for key in keys],
+        "key": [key.sha256 for key in keys],
+    }.items():
         if len(set(values)) < len(values):
-            raise ImproperlyConfigured(f"API_KEYS lists one {what} twice. Give each key a name and a value of its own.")
+            raise ImproperlyConfigured(
+                f"API_KEYS lists one {what} twice. Give each key a name and a value of its own."
+            )
     return keys
 
 
@@ -72,7 +81,9 @@ def check_secrets(variable: str, secrets: Iterable[str], *, first: int = 1) -> N
         )
 
 
-def check_purposes(secrets: Mapping[str, Iterable[str]], keys: Iterable[ApiKey]) -> None:
+def check_purposes(
+    secrets: Mapping[str, Iterable[str]], keys: Iterable[ApiKey]
+) -> None:
     """Refuse one secret for two purposes: who is trusted with the one would hold the other."""
     purposes: dict[str, str] = {key.sha256: "API_KEYS" for key in keys}
     for variable, values in secrets.items():

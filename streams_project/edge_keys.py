@@ -16,7 +16,11 @@ from streams_project.credentials import check_secrets
 
 IN_A_FILE = "file:"
 PEM = "-----BEGIN "
-THUMBPRINT_OF = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "oct": ("k", "kty")}
+THUMBPRINT_OF = {
+    "EC": ("crv", "kty", "x", "y"),
+    "OKP": ("crv", "kty", "x"),
+    "oct": ("k", "kty"),
+}
 """The members of a JWK that its thumbprint is of (RFC 7638)."""
 
 
@@ -58,7 +62,10 @@ def _key(number: int, text: str) -> EdgeKey:
             "EDGE_TOKEN_KEYS with a PEM key needs the package cryptography: install requirements-jwks.txt too."
         )
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ec import (
+        SECP256R1,
+        EllipticCurvePrivateKey,
+    )
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -71,17 +78,25 @@ def _key(number: int, text: str) -> EdgeKey:
     elif isinstance(key, Ed25519PrivateKey):
         algorithm = "EdDSA"
     else:
-        raise _refused(number, "is neither of the curve P-256 (ES256) nor Ed25519 (EdDSA)")
+        raise _refused(
+            number, "is neither of the curve P-256 (ES256) nor Ed25519 (EdDSA)"
+        )
     public = jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True)
     kid = _thumbprint(public)
-    return EdgeKey(kid, algorithm, key, {**public, "kid": kid, "alg": algorithm, "use": "sig"})
+    return EdgeKey(
+        kid, algorithm, key, {**public, "kid": kid, "alg": algorithm, "use": "sig"}
+    )
 
 
 def _thumbprint(jwk: Mapping[str, str]) -> str:
     members = {name: jwk[name] for name in THUMBPRINT_OF[jwk["kty"]]}
-    digest = hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest()
+    digest = hashlib.sha256(
+        json.dumps(members, separators=(",", ":"), sort_keys=True).encode()
+    ).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _refused(number: int, fault: str) -> ImproperlyConfigured:
-    return ImproperlyConfigured(f"EDGE_TOKEN_KEYS: number {number} {fault}. Make one with: manage.py keys new es256")
+    return ImproperlyConfigured(
+        f"EDGE_TOKEN_KEYS: number {number} {fault}. Make one with: manage.py keys new es256"
+    )

@@ -23,7 +23,11 @@ VERSION: Final = 1
 NAMESPACE: Final = "StreamLimits"
 HOLDERS_BYTES, HOLDER_BYTES, NAMES_CHARACTERS = 320, 36, 64
 """Of an event, which has to stay under 1 KB. A holder has so many beside its id and its device type."""
-ALSO: Final = {"took-over": "admitted", "revived": "renewed", "throttled": "unavailable"}
+ALSO: Final = {
+    "took-over": "admitted",
+    "revived": "renewed",
+    "throttled": "unavailable",
+}
 """Kinds that are counted as another one too: these say more of the same."""
 
 _one_of = SystemRandom().randrange
@@ -52,7 +56,10 @@ def event(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str, 
         if name in said:
             said[name] = said[name][:NAMES_CHARACTERS]
     if "holders" in facts:
-        said |= {"holders": list(_holders(facts["holders"])), "held": len(facts["holders"])}
+        said |= {
+            "holders": list(_holders(facts["holders"])),
+            "held": len(facts["holders"]),
+        }
     if sample > 1:
         said["sample"] = sample
     said |= requests.spent()
@@ -64,7 +71,11 @@ def metrics(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str
     counts = dict.fromkeys(outcomes(kind, facts), sample)
     named = [{"Name": outcome, "Unit": "Count"} for outcome in counts]
     directive = {"Namespace": NAMESPACE, "Dimensions": [["Table"]], "Metrics": named}
-    return {"_aws": {"Timestamp": now, "CloudWatchMetrics": [directive]}, "Table": settings.DYNAMODB_TABLE, **counts}
+    return {
+        "_aws": {"Timestamp": now, "CloudWatchMetrics": [directive]},
+        "Table": settings.DYNAMODB_TABLE,
+        **counts,
+    }
 
 
 def outcomes(kind: str, facts: EventFacts) -> list[str]:

@@ -50,12 +50,21 @@ def _unambiguous_headers(event: Event) -> Event:
 def _mounted(application: Application) -> Application:
     """Says where in the request's path the service is mounted, who sent it, and everything in WSGI's own encoding."""
 
-    def mounted(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        event, context = environ["apig_wsgi.full_event"], environ.get("apig_wsgi.request_context") or {}
-        environ["SCRIPT_NAME"], environ["PATH_INFO"] = _place(event, context, environ.get("HTTP_HOST", ""))
+    def mounted(
+        environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        event, context = (
+            environ["apig_wsgi.full_event"],
+            environ.get("apig_wsgi.request_context") or {},
+        )
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = _place(
+            event, context, environ.get("HTTP_HOST", "")
+        )
         environ["lambda.context"] = environ.get("apig_wsgi.context")
         if "elb" in context:
-            environ["REMOTE_ADDR"] = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+            environ["REMOTE_ADDR"] = (
+                environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+            )
         elif identity := context.get("identity"):
             environ["REMOTE_ADDR"] = identity.get("sourceIp", "")
         for name, value in environ.items():
@@ -79,26 +88,35 @@ def _place(event: Event, context: Event, host: str) -> tuple[str, str]:
     path = unquote(event.get("rawPath") or event["path"])
     mount, path = _mount(event, context, host, path)
     # API Gateway's own routes of back ends with a key (deploy/consumers.py): the same as everyone's, one folder deeper.
-    if event.get("resource") == f"{BACK_ENDS}/{{proxy+}}" and _is_under(BACK_ENDS, path):
+    if event.get("resource") == f"{BACK_ENDS}/{{proxy+}}" and _is_under(
+        BACK_ENDS, path
+    ):
         return mount + BACK_ENDS, path.removeprefix(BACK_ENDS)
     return mount, path
 
 
 def _mount(event: Event, context: Event, host: str, path: str) -> tuple[str, str]:
-    base, stage = ZAPPA.settings.BASE_PATH, context.get("stage", ZAPPA.settings.API_STAGE)
+    base, stage = (
+        ZAPPA.settings.BASE_PATH,
+        context.get("stage", ZAPPA.settings.API_STAGE),
+    )
     if base and _is_under(f"/{base}", path):
         return f"/{base}", path.removeprefix(f"/{base}")
     if stage == "$default" or ".execute-api." not in host:
         return "", path
     of_http_api = "version" in event
-    return f"/{stage}", path.removeprefix(f"/{stage}") if of_http_api and _is_under(f"/{stage}", path) else path
+    return f"/{stage}", path.removeprefix(f"/{stage}") if of_http_api and _is_under(
+        f"/{stage}", path
+    ) else path
 
 
 def _is_under(prefix: str, path: str) -> bool:
     return path == prefix or path.startswith(f"{prefix}/")
 
 
-_http = make_lambda_handler(_mounted(application), binary_support=settings.BROWSABLE_API)  # the pages' images
+_http = make_lambda_handler(
+    _mounted(application), binary_support=settings.BROWSABLE_API
+)  # the pages' images
 
 
 def _unreached(operation: str, arguments: object) -> NoReturn:
@@ -113,7 +131,10 @@ def _warm_up() -> None:
         headers = {"Host": host, "Accept": accept, "Content-Type": "application/json"}
         request = {"headers": headers, "requestContext": {}, "isBase64Encoded": False}
         _http(request | {"httpMethod": "GET", "path": "/healthz"}, None)
-        heartbeat = {"path": "/users/warm-up/streams/warm-up/heartbeat", "body": '{"token": "not:one"}'}
+        heartbeat = {
+            "path": "/users/warm-up/streams/warm-up/heartbeat",
+            "body": '{"token": "not:one"}',
+        }
         _http(request | {"httpMethod": "POST", **heartbeat}, None)
     _ = UserStreams._get_connection().connection.client
     serializer_of(StartSerializer).run_validation({"streamId": "warm-up"})

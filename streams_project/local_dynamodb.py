@@ -37,7 +37,10 @@ CONFIGURED_BY = (
 """With any of these in the environment there is a DynamoDB already, or the way to Amazon's."""
 BRIEF = ("streams", "limit")
 """Commands that are done in a moment: an engine that one of them started stops with it."""
-FILES_OF_CREDENTIALS = ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), ("AWS_CONFIG_FILE", "~/.aws/config")
+FILES_OF_CREDENTIALS = (
+    ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    ("AWS_CONFIG_FILE", "~/.aws/config"),
+)
 """Where profiles are kept, those of single sign-on too. Who has them, and runs an operator's command, means AWS."""
 
 
@@ -56,7 +59,10 @@ def _is_configured(command: str) -> bool:
     """Whether there is a DynamoDB, or the way to Amazon's. `runserver` is for development, whoever has an account."""
     if any(os.environ.get(name) for name in CONFIGURED_BY):
         return True
-    files = (Path(os.environ.get(name) or default).expanduser() for name, default in FILES_OF_CREDENTIALS)
+    files = (
+        Path(os.environ.get(name) or default).expanduser()
+        for name, default in FILES_OF_CREDENTIALS
+    )
     return command in BRIEF and any(path.is_file() for path in files)
 
 
@@ -119,15 +125,18 @@ def engine(
     if port is None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-    environment = os.environ | {
-        "SERVICES": ",".join(services),
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "PERSIST_STATE": "1" if keep else "0",
-        "STATE_DIR": str(state),
-        "LOG_LEVEL": "WARNING",
-        "IOT_MTLS_ENABLED": "0",  # else it listens on 0.0.0.0:8883, whatever services are asked for
-    }
+    environment = (
+        os.environ
+        | {
+            "SERVICES": ",".join(services),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "PERSIST_STATE": "1" if keep else "0",
+            "STATE_DIR": str(state),
+            "LOG_LEVEL": "WARNING",
+            "IOT_MTLS_ENABLED": "0",  # else it listens on 0.0.0.0:8883, whatever services are asked for
+        }
+    )
     with (state / "engine.log").open("w") as log:
         process = subprocess.Popen(  # noqa: S603  # `module` is this project's own
             [sys.executable, "-m", module],
@@ -148,7 +157,9 @@ def engine(
         process.wait()
 
 
-def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, *, log: Path) -> None:
+def _wait_until_it_listens(
+    process: subprocess.Popen[bytes], port: int, *, log: Path
+) -> None:
     deadline = time.monotonic() + START_WITHIN_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -22,7 +22,9 @@ class JSONFormatter(logging.Formatter):
     @override
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(
+                timespec="milliseconds"
+            ),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -63,7 +65,10 @@ class AccessLine(logging.Filter):
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         line = unquote(QUERY.sub("", record.getMessage()))
-        record.msg, record.args = USER_IN_PATH.sub(lambda found: user_in_logs(found[0]), line), ()
+        record.msg, record.args = (
+            USER_IN_PATH.sub(lambda found: user_in_logs(found[0]), line),
+            (),
+        )
         return True
 
 
@@ -79,7 +84,11 @@ class FailuresOnly(logging.Filter):
 
 def _facts(record: logging.LogRecord) -> dict[str, Any]:
     """What was said beside the message."""
-    return {name: facts for name in ("audit", "http") if (facts := getattr(record, name, None))}
+    return {
+        name: facts
+        for name in ("audit", "http")
+        if (facts := getattr(record, name, None))
+    }
 
 
 def _printable(text: str) -> str:

@@ -14,7 +14,9 @@ def network_of(environ: Mapping[str, Any]) -> str | None:
     network, key = _network(environ), settings.LEASE_TOKEN_KEYS[0]
     if network is None:
         return None
-    return salted_hmac("streams.network", str(network), secret=key, algorithm="sha256").hexdigest()[:12]
+    return salted_hmac(
+        "streams.network", str(network), secret=key, algorithm="sha256"
+    ).hexdigest()[:12]
 
 
 def as_edges_know_it(environ: Mapping[str, Any]) -> str | None:
@@ -25,17 +27,30 @@ def as_edges_know_it(environ: Mapping[str, Any]) -> str | None:
         return None
     if network.version == 4:
         return str(network)
-    return ":".join(f"{int(group, 16):x}" for group in network.exploded.split(":")[:4]) + "::/64"
+    return (
+        ":".join(f"{int(group, 16):x}" for group in network.exploded.split(":")[:4])
+        + "::/64"
+    )
 
 
-def _network(environ: Mapping[str, Any]) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    forwarded = [part for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+def _network(
+    environ: Mapping[str, Any],
+) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    forwarded = [
+        part
+        for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if part.strip()
+    ]
     is_proxied = 0 < settings.TRUSTED_PROXIES <= len(forwarded)
     try:
         address = ipaddress.ip_address(
-            forwarded[-settings.TRUSTED_PROXIES].strip() if is_proxied else environ.get("REMOTE_ADDR", "")
+            forwarded[-settings.TRUSTED_PROXIES].strip()
+            if is_proxied
+            else environ.get("REMOTE_ADDR", "")
         )
     except ValueError:
         return None
     address = getattr(address, "ipv4_mapped", None) or address
-    return ipaddress.ip_network((int(address), 24 if address.version == 4 else 64), strict=False)
+    return ipaddress.ip_network(
+        (int(address), 24 if address.version == 4 else 64), strict=False
+    )

@@ -21,7 +21,14 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME_IS = "1 to 64 characters of A-Z a-z 0-9 _ and -"
 METADATA = re.compile(r"metadata\.[A-Za-z0-9_.-]{1,32}")
 ATTRIBUTES_ARE = f"{', '.join(FACTS)}, or metadata. and a key"
-PLAN_KEYS = ("limit", "when_full", "lease_seconds", "relaxed_lease_seconds", "paused_seconds", "rules")
+PLAN_KEYS = (
+    "limit",
+    "when_full",
+    "lease_seconds",
+    "relaxed_lease_seconds",
+    "paused_seconds",
+    "rules",
+)
 RULE_KEYS = ("name", "where", "per", "distinct", "limit", "message")
 
 
@@ -32,12 +39,18 @@ def read_plans(setting: str, path: Path, *, default: Policy) -> Policy:
         text = path.read_text()
         tables = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as exc:
-        raise ImproperlyConfigured(f"{setting}: {path} cannot be read ({exc}). Name a TOML file of plans.") from exc
+        raise ImproperlyConfigured(
+            f"{setting}: {path} cannot be read ({exc}). Name a TOML file of plans."
+        ) from exc
     except tomllib.TOMLDecodeError as exc:
-        raise ImproperlyConfigured(f"{setting}: {path} is not TOML: {exc}. Correct that line.") from exc
+        raise ImproperlyConfigured(
+            f"{setting}: {path} is not TOML: {exc}. Correct that line."
+        ) from exc
     file = _File(setting, path, text)
     if not tables or len(tables) > PLANS_AT_MOST:
-        file.refuse(f"there are {len(tables)} plans. Write 1 to {PLANS_AT_MOST}, each a table like [family].")
+        file.refuse(
+            f"there are {len(tables)} plans. Write 1 to {PLANS_AT_MOST}, each a table like [family]."
+        )
     plans = {name: file.plan(name, table, default) for name, table in tables.items()}
     first = plans.pop("default", default)
     return replace(first, plans=plans)
@@ -45,7 +58,9 @@ def read_plans(setting: str, path: Path, *, default: Policy) -> Policy:
 
 def look_at(plans: Policy | None, attribute: str) -> bool:
     """Whether a rule of any of these plans does."""
-    return plans is not None and any(attribute in rule.looked_at for plan in plans.all for rule in plan.rules)
+    return plans is not None and any(
+        attribute in rule.looked_at for plan in plans.all for rule in plan.rules
+    )
 
 
 class _File:
@@ -57,27 +72,44 @@ class _File:
     def plan(self, name: str, table: Any, default: Policy) -> Policy:
         place = _Place(self, plan=name)
         if not isinstance(table, dict):
-            self.refuse(f"{name} is no plan. Write [{name}] on a line, its keys below it.", key=name)
+            self.refuse(
+                f"{name} is no plan. Write [{name}] on a line, its keys below it.",
+                key=name,
+            )
         if not NAME.fullmatch(name):
             place.refuse(f"the plan's name must be {NAME_IS}. Write another.")
         place.only(table, PLAN_KEYS)
         lease = place.whole(table, "lease_seconds", 5, 3600, default.lease_ms // 1000)
         relaxed = place.whole(table, "relaxed_lease_seconds", lease, 3600, None)
-        paused = place.whole(table, "paused_seconds", max(lease, relaxed or 0), 86_400, None)
+        paused = place.whole(
+            table, "paused_seconds", max(lease, relaxed or 0), 86_400, None
+        )
         when_full = table.get("when_full", default.when_full)
         if when_full not in list(WhenFull):
             place.refuse(
-                f"when_full is {when_full!r}. Write {' or '.join(f'"{one}"' for one in WhenFull)}.", "when_full"
+                f"when_full is {when_full!r}. Write {' or '.join(f'"{one}"' for one in WhenFull)}.",
+                "when_full",
             )
         rules = table.get("rules", [])
         if not isinstance(rules, list) or len(rules) > RULES_AT_MOST:
-            place.refuse(f"rules must be at most {RULES_AT_MOST} tables. Write [[{name}.rules]] above each.", "rules")
-        made = tuple(self.rule(_Place(self, name, index), rule) for index, rule in enumerate(rules))
+            place.refuse(
+                f"rules must be at most {RULES_AT_MOST} tables. Write [[{name}.rules]] above each.",
+                "rules",
+            )
+        made = tuple(
+            self.rule(_Place(self, name, index), rule)
+            for index, rule in enumerate(rules)
+        )
         for index, rule in enumerate(made):
             if rule.name in [other.name for other in made[:index]]:
-                _Place(self, name, index).refuse(f"there are two rules {rule.name!r}. Write another name.", "name")
+                _Place(self, name, index).refuse(
+                    f"there are two rules {rule.name!r}. Write another name.", "name"
+                )
         if sum(len(rule.looked_at) for rule in made) > ATTRIBUTES_AT_MOST:
-            place.refuse(f"the rules name over {ATTRIBUTES_AT_MOST} attributes together. Write fewer.", "rules")
+            place.refuse(
+                f"the rules name over {ATTRIBUTES_AT_MOST} attributes together. Write fewer.",
+                "rules",
+            )
         return Policy(
             name=name,
             limit=place.whole(table, "limit", 0, HIGHEST_LIMIT),
@@ -98,18 +130,36 @@ class _File:
         place.only(table, RULE_KEYS)
         by = {key: table[key] for key in ("per", "distinct") if key in table}
         if len(by) == 2:
-            place.refuse("per and distinct are two kinds of rule. Write one of them.", "distinct")
+            place.refuse(
+                "per and distinct are two kinds of rule. Write one of them.", "distinct"
+            )
         for key, attribute in by.items():
             place.attribute(attribute, key)
         if message is not None and not (
-            isinstance(message, str) and message.isprintable() and 0 < len(message.encode()) <= MESSAGE_BYTES
+            isinstance(message, str)
+            and message.isprintable()
+            and 0 < len(message.encode()) <= MESSAGE_BYTES
         ):
-            place.refuse(f"message must be text of at most {MESSAGE_BYTES} bytes on one line. Write it so.", "message")
+            place.refuse(
+                f"message must be text of at most {MESSAGE_BYTES} bytes on one line. Write it so.",
+                "message",
+            )
         limit = place.whole(table, "limit", 0, HIGHEST_LIMIT)
-        return Rule(name=name, where=place.where(table.get("where", {})), limit=limit, message=message, **by)
+        return Rule(
+            name=name,
+            where=place.where(table.get("where", {})),
+            limit=limit,
+            message=message,
+            **by,
+        )
 
     def refuse(
-        self, what: str, *, plan: str | None = None, rule: int | None = None, key: str | None = None
+        self,
+        what: str,
+        *,
+        plan: str | None = None,
+        rule: int | None = None,
+        key: str | None = None,
     ) -> NoReturn:
         line = _line(self.lines, plan, rule, key)
         raise ImproperlyConfigured(f"{self.setting}: {self.path}, line {line}: {what}")
@@ -131,13 +181,22 @@ class _Place:
             if key not in known:
                 self.refuse(f"{key} is no key. Write one of {', '.join(known)}.", key)
 
-    def whole(self, table: Mapping[str, Any], key: str, low: int, high: int, *default: int | None) -> Any:
+    def whole(
+        self,
+        table: Mapping[str, Any],
+        key: str,
+        low: int,
+        high: int,
+        *default: int | None,
+    ) -> Any:
         if key not in table and default:
             return default[0]
         number = table.get(key)
         if type(number) is not int or not low <= number <= high:
             found = repr(number) if key in table else "missing"
-            self.refuse(f"{key} is {found}. Write a whole number from {low} to {high}.", key)
+            self.refuse(
+                f"{key} is {found}. Write a whole number from {low} to {high}.", key
+            )
         return number
 
     def attribute(self, name: Any, key: str) -> None:
@@ -146,7 +205,10 @@ class _Place:
 
     def where(self, table: Any) -> dict[str, tuple[Any, ...]]:
         if not isinstance(table, dict):
-            self.refuse('where must be a table of lists. Write { deviceType = ["tv"] }.', "where")
+            self.refuse(
+                'where must be a table of lists. Write { deviceType = ["tv"] }.',
+                "where",
+            )
         nested = table.get("metadata")
         if isinstance(nested, dict):  # metadata.kids without quotes
             table = {key: value for key, value in table.items() if key != "metadata"}
@@ -154,11 +216,17 @@ class _Place:
         for name, values in table.items():
             self.attribute(name, "where")
             if name == "network":
-                self.refuse("where cannot name networks: only hashes are known. Write per or distinct.", "where")
+                self.refuse(
+                    "where cannot name networks: only hashes are known. Write per or distinct.",
+                    "where",
+                )
             is_list = isinstance(values, list) and 0 < len(values) <= VALUES_AT_MOST
             kinds = (str, int, float) if name.startswith("metadata.") else str
             if not is_list or not all(isinstance(value, kinds) for value in values):
-                self.refuse(f'{name} must be a list of 1 to {VALUES_AT_MOST} values. Write {name} = ["…"].', "where")
+                self.refuse(
+                    f'{name} must be a list of 1 to {VALUES_AT_MOST} values. Write {name} = ["…"].',
+                    "where",
+                )
         return {name: tuple(values) for name, values in table.items()}
 
 
@@ -174,6 +242,10 @@ def _line(lines: list[str], plan: str | None, rule: int | None, key: str | None)
             at = (header[1], seen - 1 if of_rules else None)
             if at == (plan, rule):
                 found = number
-        elif at == (plan, rule) and key and re.match(rf'\s*"?{re.escape(key)}"?\s*[.=]', line):
+        elif (
+            at == (plan, rule)
+            and key
+            and re.match(rf'\s*"?{re.escape(key)}"?\s*[.=]', line)
+        ):
             return number
     return found

@@ -7,7 +7,14 @@ Prometheus sends as `http_headers` of a job. Where access is open (local develop
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import path
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -16,7 +23,11 @@ from streams.events import EventFacts
 from streams_project import requests
 from streams_project.events import outcomes
 
-DECISIONS = Counter("stream_limits_decisions", "Decisions, by what they count as: see docs/events.md.", ["outcome"])
+DECISIONS = Counter(
+    "stream_limits_decisions",
+    "Decisions, by what they count as: see docs/events.md.",
+    ["outcome"],
+)
 SECONDS = Histogram(
     "stream_limits_decision_seconds",
     "From the beginning of a request to its decision.",

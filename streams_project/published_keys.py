@@ -64,17 +64,26 @@ class KeysAtUrl:
         return key
 
     def _known(self, id: str) -> jwt.PyJWK | None:
-        return self._keys.get(id) if self._clock() - self._read_at < GOOD_FOR_SECONDS else None
+        return (
+            self._keys.get(id)
+            if self._clock() - self._read_at < GOOD_FOR_SECONDS
+            else None
+        )
 
     def _is_due(self, key: jwt.PyJWK | None) -> bool:
-        return self._clock() - self._tried_at >= (PAUSE_SECONDS if key is None else REREAD_AFTER_SECONDS)
+        return self._clock() - self._tried_at >= (
+            PAUSE_SECONDS if key is None else REREAD_AFTER_SECONDS
+        )
 
     def _read(self) -> None:
         try:
             self._keys = _keys_in(_fetch(self._url))
         except NoKeys as exc:
             self._is_answering = False
-            log.warning("the issuer's keys cannot be read, those that are known stay good: %s", exc)
+            log.warning(
+                "the issuer's keys cannot be read, those that are known stay good: %s",
+                exc,
+            )
         else:
             self._is_answering, self._read_at = True, self._clock()
         self._tried_at = self._clock()
@@ -98,10 +107,15 @@ class KeysInFile:
                 self._seen = seen
                 self._keys = _keys_in(content)
         except NoKeys as exc:
-            log.warning("AUTH_JWKS has changed and cannot be used, keys that are known stay good: %s", exc)
+            log.warning(
+                "AUTH_JWKS has changed and cannot be used, keys that are known stay good: %s",
+                exc,
+            )
         except OSError as exc:
             if self._seen:  # once, and not at each request
-                log.warning("AUTH_JWKS cannot be read, keys that are known stay good: %s", exc)
+                log.warning(
+                    "AUTH_JWKS cannot be read, keys that are known stay good: %s", exc
+                )
             self._seen = ()
         if not self._keys:
             raise IssuerUnavailable("AUTH_JWKS holds no keys")
@@ -127,16 +141,26 @@ def _keys_in(content: bytes) -> Keys:
 
 def _key(entry: Any) -> jwt.PyJWK | None:
     """A public key to check signatures with, None for any other: one that encrypts, is too short or is not public."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or "d" in entry:
+    if (
+        not isinstance(entry, dict)
+        or not isinstance(entry.get("kid"), str)
+        or "d" in entry
+    ):
         return None
-    if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]):
+    if entry.get("use", "sig") != "sig" or "verify" not in entry.get(
+        "key_ops", ["verify"]
+    ):
         return None
     try:
         key = jwt.PyJWK(entry)
         is_long_enough = key.Algorithm.check_key_length(key.key) is None
     except Exception:  # whatever is wrong with one entry, the others count
         return None
-    return key if key.algorithm_name in settings.AUTH_ALGORITHMS and is_long_enough else None
+    return (
+        key
+        if key.algorithm_name in settings.AUTH_ALGORITHMS and is_long_enough
+        else None
+    )
 
 
 def _fetch(url: str) -> bytes:
@@ -149,7 +173,10 @@ def _fetch(url: str) -> bytes:
         curl.setopt(pycurl.TIMEOUT_MS, FETCH_SECONDS * 1000)
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        curl.setopt(pycurl.CAINFO, ssl.get_default_verify_paths().cafile or _botocores_certificates())
+        curl.setopt(
+            pycurl.CAINFO,
+            ssl.get_default_verify_paths().cafile or _botocores_certificates(),
+        )
         curl.setopt(pycurl.MAXFILESIZE, SET_AT_MOST_BYTES)
         curl.setopt(pycurl.USERAGENT, "stream-limits")
         curl.setopt(pycurl.WRITEFUNCTION, body.write)

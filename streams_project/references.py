@@ -11,11 +11,18 @@ from django.core.exceptions import ImproperlyConfigured
 PREFIXES = ("ssm:", "secretsmanager:")
 
 
-def resolved(environment: Mapping[str, str], client: Callable[[str], Any] | None = None) -> dict[str, str]:
+def resolved(
+    environment: Mapping[str, str], client: Callable[[str], Any] | None = None
+) -> dict[str, str]:
     """The values of the variables that are references; AWS is asked for nothing where none is. `client` gives a client
     of a service. Raises `ImproperlyConfigured`."""
-    references = {name: value for name, value in environment.items() if value.startswith(PREFIXES)}
-    return {name: _value(name, reference, client or _client) for name, reference in references.items()}
+    references = {
+        name: value for name, value in environment.items() if value.startswith(PREFIXES)
+    }
+    return {
+        name: _value(name, reference, client or _client)
+        for name, reference in references.items()
+    }
 
 
 def _client(service: str) -> Any:
@@ -30,7 +37,11 @@ def _value(name: str, reference: str, client: Callable[[str], Any]) -> str:
     service, _, key = reference.partition(":")
     try:
         if service == "ssm":
-            return str(client(service).get_parameter(Name=key, WithDecryption=True)["Parameter"]["Value"])
+            return str(
+                client(service).get_parameter(Name=key, WithDecryption=True)[
+                    "Parameter"
+                ]["Value"]
+            )
         return str(client(service).get_secret_value(SecretId=key)["SecretString"])
     except (BotoCoreError, ClientError, KeyError) as exc:
         raise ImproperlyConfigured(

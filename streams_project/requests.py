@@ -43,7 +43,9 @@ def request_id() -> str | None:
     else the one that whoever sent it gave it (`X-Request-Id`), else Lambda's. None outside of a request, and where
     nobody gave it one."""
     environ = _environ.get({})
-    return next((id for id in _ids(environ) if isinstance(id, str) and ID.fullmatch(id)), None)
+    return next(
+        (id for id in _ids(environ) if isinstance(id, str) and ID.fullmatch(id)), None
+    )
 
 
 def spent() -> dict[str, Any]:
@@ -51,20 +53,37 @@ def spent() -> dict[str, Any]:
     outside of a request."""
     if (began := _began.get()) is None:
         return {}
-    spent: dict[str, Any] = {"calls": calls.sent.get(), "ms": round((time.perf_counter() - began) * 1000, 1)}
+    spent: dict[str, Any] = {
+        "calls": calls.sent.get(),
+        "ms": round((time.perf_counter() - began) * 1000, 1),
+    }
     if (id := request_id()) is not None:
         spent["request"] = id
     return spent
 
 
-def logged(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def logged(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
     """Middleware that writes a line for each answer: the route, which names no user, and never the path."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         route = request.resolver_match.route if request.resolver_match else ""
-        facts = {"method": request.method, "route": f"/{route}", "status": response.status_code, **spent()}
-        log.info("answered", extra={"http": {name: value for name, value in facts.items() if name != "request"}})
+        facts = {
+            "method": request.method,
+            "route": f"/{route}",
+            "status": response.status_code,
+            **spent(),
+        }
+        log.info(
+            "answered",
+            extra={
+                "http": {
+                    name: value for name, value in facts.items() if name != "request"
+                }
+            },
+        )
         return response
 
     return middleware

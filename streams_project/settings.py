@@ -18,7 +18,12 @@ from django.utils.csp import CSP
 
 from streams.rules import Policy, WhenFull
 from streams_project import edge_keys
-from streams_project.credentials import MAKE_ONE, api_keys, check_purposes, check_secrets
+from streams_project.credentials import (
+    MAKE_ONE,
+    api_keys,
+    check_purposes,
+    check_secrets,
+)
 from streams_project.plans import HIGHEST_LIMIT, look_at, read_plans
 from streams_project.references import resolved
 
@@ -30,23 +35,39 @@ if (BASE_DIR / "release.json").is_file():
     RELEASE = json.loads((BASE_DIR / "release.json").read_text())
 
 
-def _read[Value](name: str, default: Value, convert: Callable[[str], Value], what: str) -> Value:
+def _read[Value](
+    name: str, default: Value, convert: Callable[[str], Value], what: str
+) -> Value:
     text = os.environ.get(name, "").strip()
     if not text:
         return default
     try:
         return convert(text)
     except (ValueError, KeyError) as exc:
-        raise ImproperlyConfigured(f"{name} is {text!r}. Set it to {what}, or leave it out for {default!r}.") from exc
+        raise ImproperlyConfigured(
+            f"{name} is {text!r}. Set it to {what}, or leave it out for {default!r}."
+        ) from exc
 
 
 def _flag(name: str, default: bool = False) -> bool:
-    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "0": False,
+        "false": False,
+        "no": False,
+    }
     return _read(name, default, lambda text: words[text.lower()], "1 or 0")
 
 
 def _between[Number: (int, float)](
-    name: str, default: Number, low: int, high: int, kind: Callable[[str], Number], what: str
+    name: str,
+    default: Number,
+    low: int,
+    high: int,
+    kind: Callable[[str], Number],
+    what: str,
 ) -> Number:
     def convert(text: str) -> Number:
         number = kind(text)
@@ -66,11 +87,18 @@ def _seconds(name: str, default: float, low: int, high: int) -> float:
 
 
 def _choice(name: str, *choices: str) -> str:
-    return _read(name, choices[0], dict(zip(choices, choices, strict=True)).__getitem__, f"one of {', '.join(choices)}")
+    return _read(
+        name,
+        choices[0],
+        dict(zip(choices, choices, strict=True)).__getitem__,
+        f"one of {', '.join(choices)}",
+    )
 
 
 def _list(name: str) -> list[str]:
-    return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+    return [
+        part.strip() for part in os.environ.get(name, "").split(",") if part.strip()
+    ]
 
 
 # --- where it runs ---------------------------------------------------------------------------------------------------
@@ -78,25 +106,35 @@ def _list(name: str) -> list[str]:
 DEBUG = _flag("DEBUG")
 """Local development: keys made up on the spot, and open access."""
 if DEBUG and os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
-    raise ImproperlyConfigured("DEBUG=1 is for local development. Leave DEBUG out on AWS Lambda.")
-ALLOWED_HOSTS = _list("ALLOWED_HOSTS") or (["localhost", "127.0.0.1", "[::1]", ".localhost"] if DEBUG else [])
+    raise ImproperlyConfigured(
+        "DEBUG=1 is for local development. Leave DEBUG out on AWS Lambda."
+    )
+ALLOWED_HOSTS = _list("ALLOWED_HOSTS") or (
+    ["localhost", "127.0.0.1", "[::1]", ".localhost"] if DEBUG else []
+)
 if not ALLOWED_HOSTS:
     raise ImproperlyConfigured(
         "ALLOWED_HOSTS must hold the host names the service is called by, comma-separated "
         "(.execute-api.eu-west-1.amazonaws.com, streams.example.com). For local development set DEBUG=1 instead."
     )
 if "*" in ALLOWED_HOSTS and not DEBUG:
-    raise ImproperlyConfigured("ALLOWED_HOSTS=* would serve under any name. Name the hosts the service is called by.")
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS=* would serve under any name. Name the hosts the service is called by."
+    )
 BROWSABLE_API = _flag("BROWSABLE_API", DEBUG)
 """Pages for people beside the JSON."""
 CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
 """Web players' origins (https://watch.example.com), as browsers send them."""
 ORIGIN = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?P<port>[1-9]\d{0,4}))?", re.ASCII
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?P<port>[1-9]\d{0,4}))?",
+    re.ASCII,
 )
 for _number, _origin in enumerate(CORS_ALLOWED_ORIGINS, start=1):
     _found = ORIGIN.fullmatch(_origin)
-    if not _found or (_found["scheme"], _found["port"]) in (("https", "443"), ("http", "80")):
+    if not _found or (_found["scheme"], _found["port"]) in (
+        ("https", "443"),
+        ("http", "80"),
+    ):
         raise ImproperlyConfigured(
             f"CORS_ALLOWED_ORIGINS: number {_number} is no origin as a browser sends it. Set scheme://host or "
             "scheme://host:port, in lower case: no path, no slash at the end, no wildcard, no null, no default port."
@@ -111,7 +149,9 @@ WHEN_STORE_IS_DOWN = _choice("WHEN_STORE_IS_DOWN", "closed", "open")
 """Whether starts are refused while DynamoDB does not answer, or given grace leases."""
 GRACE_STREAMS_AT_MOST = _whole("GRACE_STREAMS_AT_MOST", STREAM_LIMIT, 0, HIGHEST_LIMIT)
 """How many of those a user gets of one process."""
-PLANS = Policy(limit=STREAM_LIMIT, lease_ms=LEASE_SECONDS * 1000, when_full=WhenFull(WHEN_FULL))
+PLANS = Policy(
+    limit=STREAM_LIMIT, lease_ms=LEASE_SECONDS * 1000, when_full=WhenFull(WHEN_FULL)
+)
 """The default plan, which knows the others. A relative file is beside `manage.py`."""
 SHADOW_PLANS: Policy | None = None
 """Plans that decide nothing: what they would have decided is recorded."""
@@ -125,14 +165,19 @@ TRUSTED_PROXIES = _whole("TRUSTED_PROXIES", 0, 0, 10)
 
 EDGE_TOKEN_GRACE_SECONDS = _whole("EDGE_TOKEN_GRACE_SECONDS", 20, 0, 20)
 """How long after the next heartbeat is due an edge token is good: for how long a heartbeat may be late."""
-LONGEST_LEASE_MS = max(max(plan.lease_ms, plan.relaxed_lease_ms or 0) for plan in PLANS.all)
+LONGEST_LEASE_MS = max(
+    max(plan.lease_ms, plan.relaxed_lease_ms or 0) for plan in PLANS.all
+)
 """Of a stream that plays. One that was paused may have more left; its next heartbeat is due no later for that."""
 EDGE_TOKEN_MS = LONGEST_LEASE_MS // 3 + EDGE_TOKEN_GRACE_SECONDS * 1000
 """The life of an edge token, at the longest."""
 MINT_BURST = _whole("MINT_BURST", 6, 1, 1000)
 """So many streams of a user may start at once, one after the other;"""
 MINT_INTERVAL_MS = round(
-    1000 * _seconds("MINT_INTERVAL_SECONDS", min(5.0, math.ceil(EDGE_TOKEN_MS / 11) / 1000), 0, 3600)
+    1000
+    * _seconds(
+        "MINT_INTERVAL_SECONDS", min(5.0, math.ceil(EDGE_TOKEN_MS / 11) / 1000), 0, 3600
+    )
 )
 """then one every so often, or as often as they like at 0. Whoever watches meets neither."""
 PLANS = replace(PLANS, mint_burst=MINT_BURST, mint_interval_ms=MINT_INTERVAL_MS)
@@ -158,7 +203,9 @@ AUTH_TRUST_STREAM_PLAN = _flag("AUTH_TRUST_STREAM_PLAN")
 """Whether its claim `stream_plan` names a plan that goes before a stored one."""
 
 if AUTH_JWT_SECRETS and AUTH_JWKS:
-    raise ImproperlyConfigured("AUTH_JWT_SECRETS and AUTH_JWKS are both set. Keep the one the identity provider uses.")
+    raise ImproperlyConfigured(
+        "AUTH_JWT_SECRETS and AUTH_JWKS are both set. Keep the one the identity provider uses."
+    )
 check_secrets("AUTH_JWT_SECRETS", AUTH_JWT_SECRETS)
 if (AUTH_JWT_SECRETS or AUTH_JWKS) and not (AUTH_ISSUER and AUTH_AUDIENCE):
     raise ImproperlyConfigured(
@@ -168,11 +215,17 @@ if AUTH_JWKS:
     if "://" in AUTH_JWKS and not (AUTH_JWKS.startswith("https://") or DEBUG):
         raise ImproperlyConfigured("AUTH_JWKS must be an https:// URL, or a file.")
     if "://" not in AUTH_JWKS and not Path(AUTH_JWKS).is_file():
-        raise ImproperlyConfigured("AUTH_JWKS names a file that is not there. Set it to an https:// URL, or a file.")
+        raise ImproperlyConfigured(
+            "AUTH_JWKS names a file that is not there. Set it to an https:// URL, or a file."
+        )
     if find_spec("cryptography") is None:
-        raise ImproperlyConfigured("AUTH_JWKS needs the package cryptography: install requirements-jwks.txt too.")
+        raise ImproperlyConfigured(
+            "AUTH_JWKS needs the package cryptography: install requirements-jwks.txt too."
+        )
     if "://" in AUTH_JWKS and find_spec("pycurl") is None:
-        raise ImproperlyConfigured("AUTH_JWKS at a URL needs the package pycurl: pip install pycurl, or set a file.")
+        raise ImproperlyConfigured(
+            "AUTH_JWKS at a URL needs the package pycurl: pip install pycurl, or set a file."
+        )
 IS_AUTHENTICATED = bool(API_KEYS or AUTH_JWT_SECRETS or AUTH_JWKS)
 OPEN_ACCESS = DEBUG and not IS_AUTHENTICATED
 """Whether everyone may call everything: local development only, until an authentication is configured."""
@@ -195,7 +248,9 @@ if not LEASE_TOKEN_KEYS:
     )
 check_secrets("LEASE_TOKEN_KEYS", LEASE_TOKEN_KEYS)
 if not DEBUG and LOCAL_TOKEN_KEY in LEASE_TOKEN_KEYS + AUTH_JWT_SECRETS:
-    raise ImproperlyConfigured("The local development's token key is public. Make LEASE_TOKEN_KEYS anew.")
+    raise ImproperlyConfigured(
+        "The local development's token key is public. Make LEASE_TOKEN_KEYS anew."
+    )
 
 # --- edge tokens -----------------------------------------------------------------------------------------------------
 
@@ -212,7 +267,11 @@ if EDGE_TOKEN_KEYS and not (EDGE_TOKEN_ISSUER and EDGE_TOKEN_AUDIENCE):
         "(the CDN's host name)."
     )
 check_purposes(
-    {"LEASE_TOKEN_KEYS": LEASE_TOKEN_KEYS, "AUTH_JWT_SECRETS": AUTH_JWT_SECRETS, "EDGE_TOKEN_KEYS": _edge_keys},
+    {
+        "LEASE_TOKEN_KEYS": LEASE_TOKEN_KEYS,
+        "AUTH_JWT_SECRETS": AUTH_JWT_SECRETS,
+        "EDGE_TOKEN_KEYS": _edge_keys,
+    },
     API_KEYS,
 )
 _published = Path(AUTH_JWKS).read_text() if AUTH_JWKS and "://" not in AUTH_JWKS else ""
@@ -232,7 +291,9 @@ DYNAMODB_ENDPOINT = (
     or None
 )
 """Another DynamoDB than Amazon's: a local engine."""
-AWS_REGION = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "eu-west-1"
+AWS_REGION = (
+    os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "eu-west-1"
+)
 AWS_CA_BUNDLE = os.environ.get("AWS_CA_BUNDLE") or None
 DYNAMODB_TRANSPORT = _choice("DYNAMODB_TRANSPORT", "curl", "botocore")
 """What sends the calls: libcurl, or PynamoDB's own client."""
@@ -247,11 +308,18 @@ if DYNAMODB_TRANSPORT == "curl" and find_spec("pycurl") is None:
 
 
 def _aws_keys() -> tuple[str, str, str | None] | None:
-    id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    id, secret = (
+        os.environ.get("AWS_ACCESS_KEY_ID"),
+        os.environ.get("AWS_SECRET_ACCESS_KEY"),
+    )
     if id and secret:
         return id, secret, os.environ.get("AWS_SESSION_TOKEN")
     # A local engine takes any, so none need be configured for it.
-    return ("local", "local", None) if DYNAMODB_ENDPOINT and not os.environ.get("AWS_PROFILE") else None
+    return (
+        ("local", "local", None)
+        if DYNAMODB_ENDPOINT and not os.environ.get("AWS_PROFILE")
+        else None
+    )
 
 
 AWS_KEYS = _aws_keys()
@@ -264,12 +332,18 @@ SECRET_KEY = secrets.token_urlsafe(48)
 
 INSTALLED_APPS = [
     "streams",
-    *(["streams.browsable", "drf_spectacular_sidecar"] if BROWSABLE_API else []),  # the sidecar is Swagger UI's files
+    *(
+        ["streams.browsable", "drf_spectacular_sidecar"] if BROWSABLE_API else []
+    ),  # the sidecar is Swagger UI's files
     "rest_framework",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
     # What never ships: the commands of whoever deploys, of whoever looks back, and of local development.
     *(app for app in ("deploy", "insights") if (BASE_DIR / app).is_dir()),
-    *(["streams_project"] if (BASE_DIR / "streams_project" / "management").is_dir() else []),
+    *(
+        ["streams_project"]
+        if (BASE_DIR / "streams_project" / "management").is_dir()
+        else []
+    ),
     "django.contrib.staticfiles",
 ]
 LOG_REQUESTS = _flag("LOG_REQUESTS")
@@ -292,7 +366,14 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 32
 CORS_ALLOW_HEADERS = [
     *("accept", "authorization", "content-type", "idempotency-key"),
     # What tracing adds to every request of a page; without leave for them the browser would not send the request.
-    *("baggage", "sentry-trace", "traceparent", "tracestate", "x-amzn-trace-id", "x-request-id"),
+    *(
+        "baggage",
+        "sentry-trace",
+        "traceparent",
+        "tracestate",
+        "x-amzn-trace-id",
+        "x-request-id",
+    ),
     *_list("CORS_ALLOW_HEADERS"),
 ]
 CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
@@ -325,11 +406,15 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        "OPTIONS": {
+            "context_processors": ["django.template.context_processors.request"]
+        },
     }
 ]
 STATIC_URL = "static/"
-STORAGES = {"staticfiles": {"BACKEND": "streams_project.storage.PrefixedStaticFilesStorage"}}
+STORAGES = {
+    "staticfiles": {"BACKEND": "streams_project.storage.PrefixedStaticFilesStorage"}
+}
 STATICFILES_DIRS = [("client", BASE_DIR / "clients" / "web")]
 WHITENOISE_USE_FINDERS = True
 
@@ -340,7 +425,11 @@ REST_FRAMEWORK = {
         *(["streams.browsable.renderers.PageRenderer"] if BROWSABLE_API else []),
     ],
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        *(["streams.authentication.BearerAuthentication"] if AUTH_JWT_SECRETS or AUTH_JWKS else []),
+        *(
+            ["streams.authentication.BearerAuthentication"]
+            if AUTH_JWT_SECRETS or AUTH_JWKS
+            else []
+        ),
         *(["streams.authentication.ApiKeyAuthentication"] if API_KEYS else []),
     ],
     "DEFAULT_PERMISSION_CLASSES": ["streams.permissions.MayUseStreams"],
@@ -395,15 +484,33 @@ LOGGING = {
         "access": {"()": "streams_project.logs.AccessLine"},
         "failures": {"()": "streams_project.logs.FailuresOnly"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": _choice("LOG_FORMAT", "text", "json")}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": _choice("LOG_FORMAT", "text", "json"),
+        }
+    },
     "loggers": {
         "botocore": {"level": "WARNING"},  # not where it found its credentials
         "pynamodb": {"level": "WARNING"},
-        "django.request": {"level": "ERROR", "filters": ["failures"]},  # a refusal is an answer; only a failure is news
-        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False, "filters": ["access"]},
+        "django.request": {
+            "level": "ERROR",
+            "filters": ["failures"],
+        },  # a refusal is an answer; only a failure is news
+        "django.server": {
+            "handlers": ["console"],
+            "level": "INFO",
+            "propagate": False,
+            "filters": ["access"],
+        },
         "streams.audit": {"level": "INFO"},  # whatever LOG_LEVEL says
         "zappa.handler": {"level": "WARNING"},
-        "zappa.wsgi": {"level": "WARNING"},  # an access log with paths, addresses and query strings
+        "zappa.wsgi": {
+            "level": "WARNING"
+        },  # an access log with paths, addresses and query strings
     },
-    "root": {"handlers": ["console"], "level": _choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")},
+    "root": {
+        "handlers": ["console"],
+        "level": _choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
+    },
 }

@@ -11,7 +11,9 @@ class PrefixedStaticFilesStorage(StaticFilesStorage):
     @property
     def base_url(self) -> str:
         """The URL static files start with."""
-        return get_script_prefix() + "static/"  # settings.STATIC_URL keeps the prefix it was first asked under
+        return (
+            get_script_prefix() + "static/"
+        )  # settings.STATIC_URL keeps the prefix it was first asked under
 
     @base_url.setter
     def base_url(self, value: str | None) -> None:

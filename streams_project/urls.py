@@ -12,7 +12,11 @@ from streams.views import unknown_url
 urlpatterns = [
     *api,
     *([path("", include("insights.urls"))] if settings.WHY_PAGE else []),
-    *([path("metrics", include("streams_project.prometheus"))] if settings.METRICS == "prometheus" else []),
+    *(
+        [path("metrics", include("streams_project.prometheus"))]
+        if settings.METRICS == "prometheus"
+        else []
+    ),
     re_path("", unknown_url),
 ]
 handler404 = unknown_url
@@ -20,7 +24,9 @@ handler404 = unknown_url
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django itself refuses, as a problem."""
-    return plain_response(InvalidRequest(request="It is not one that this service can read."))
+    return plain_response(
+        InvalidRequest(request="It is not one that this service can read.")
+    )
 
 
 def handler500(request: HttpRequest) -> HttpResponse:

@@ -34,7 +34,9 @@ def bounded(application: Application) -> Application:
     in it, which no route or id takes, becomes `?`: decoding would take time that grows with the square of its length.
     """
 
-    def checked(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def checked(
+        environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         environ["CONTENT_TYPE"] = _type_of_body(environ)
         path: str = environ.get("PATH_INFO", "")[: settings.PATH_AT_MOST_CHARACTERS + 1]
         environ["PATH_INFO"] = path.encode("ascii", "replace").decode()
@@ -49,7 +51,11 @@ def within_deadline(application: Application) -> Application:
 
     def timed(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         context = environ.get("lambda.context")
-        seconds = context.get_remaining_time_in_millis() / 1000 - TO_ANSWER_SECONDS if context else None
+        seconds = (
+            context.get_remaining_time_in_millis() / 1000 - TO_ANSWER_SECONDS
+            if context
+            else None
+        )
         with deadline.of_request(seconds=seconds), requests.AtHand(environ):
             return application(environ, start_response)
 
@@ -73,7 +79,10 @@ def _type_of_body(environ: Environ) -> str:
     is_plain = (
         len(content_type) <= CONTENT_TYPE_AT_MOST_CHARACTERS
         and environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() in ("", "identity")
-        and all(charset.strip(" \t\"'").lower() in ("utf-8", "utf8") for charset in CHARSET.findall(content_type))
+        and all(
+            charset.strip(" \t\"'").lower() in ("utf-8", "utf8")
+            for charset in CHARSET.findall(content_type)
+        )
     )
     return content_type.partition(";")[0].strip() if is_plain else TAKEN_BY_NO_VIEW
 

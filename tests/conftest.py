@@ -19,7 +19,15 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
 from streams import rules, service
 from streams.models import UserStreams
-from streams.rules import EPOCHS_A_MS, Entitlement, Hold, Lease, Policy, StartRequest, WhenFull
+from streams.rules import (
+    EPOCHS_A_MS,
+    Entitlement,
+    Hold,
+    Lease,
+    Policy,
+    StartRequest,
+    WhenFull,
+)
 from streams.storage.store import Call, StreamStore, create_table
 from streams.storage.transport import CurlClient
 from streams_project.local_dynamodb import engine
@@ -43,7 +51,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     """Start the engine and make the table, before any test and once for all processes, unless only unit tests run."""
     asked = [Path(argument.partition("::")[0]).absolute() for argument in config.args]
-    if hasattr(config, "workerinput") or all(path.is_relative_to(UNIT) for path in asked):
+    if hasattr(config, "workerinput") or all(
+        path.is_relative_to(UNIT) for path in asked
+    ):
         return
     if ENGINE_PORT:
         running = ExitStack()
@@ -65,7 +75,9 @@ class Calls:
 
     made: list[tuple[str, float | None]] = field(default_factory=list)
 
-    def __call__(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    def __call__(
+        self, operation: str, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         self.made.append((operation, None))
         answer = UserStreams.call(operation, arguments)
         self.made[-1] = (operation, answer["ConsumedCapacity"]["CapacityUnits"])
@@ -88,7 +100,11 @@ def calls() -> Calls:
 @pytest.fixture
 def streams(calls: Calls) -> StreamStore:
     """The store under a policy of three streams and a minute, that never waits and whose calls are counted."""
-    return StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS), call=calls, sleep=lambda seconds: None)
+    return StreamStore(
+        policy=Policy(limit=3, lease_ms=LEASE_MS),
+        call=calls,
+        sleep=lambda seconds: None,
+    )
 
 
 def unreachable() -> Call:
@@ -138,11 +154,17 @@ def held(lease: Lease) -> Hold:
     return Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
 
 
-def fill(store: StreamStore, user_id: str, *ids: str, now: int = NOW) -> dict[str, Hold]:
+def fill(
+    store: StreamStore, user_id: str, *ids: str, now: int = NOW
+) -> dict[str, Hold]:
     """Start streams a millisecond apart; what their tokens say, by id."""
     holds = {}
     for at, id in enumerate(ids, start=now):
-        holds[id] = held(store.start(user_id, asking(id, now=at, nonce=f"{id} at {at}"), now=at).lease)
+        holds[id] = held(
+            store.start(
+                user_id, asking(id, now=at, nonce=f"{id} at {at}"), now=at
+            ).lease
+        )
     return holds
 
 
@@ -162,7 +184,9 @@ def serving(application: Any) -> Iterator[str]:
     """A WSGI application behind a threaded HTTP server on a free port, by its URL."""
     server = _ServiceServer(("127.0.0.1", 0), _QuietHandler)
     server.set_app(application)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}
+    )
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -229,7 +253,9 @@ class Viewer:
 
     def end(self, id: str, epoch: int | None = None) -> httpx.Response:
         """Whoever holds the slot."""
-        return self.api.delete(f"{self.url}/{id}", params={} if epoch is None else {"epoch": epoch})
+        return self.api.delete(
+            f"{self.url}/{id}", params={} if epoch is None else {"epoch": epoch}
+        )
 
     def read(self, id: str) -> httpx.Response:
         return self.api.get(f"{self.url}/{id}")
@@ -241,7 +267,9 @@ class Viewer:
         return body
 
     def limit(self, limit: int, when_full: WhenFull = WhenFull.DENY) -> None:
-        response = self.api.put(f"/users/{self.user_id}/limit", json={"limit": limit, "whenFull": when_full})
+        response = self.api.put(
+            f"/users/{self.user_id}/limit", json={"limit": limit, "whenFull": when_full}
+        )
         assert response.status_code == 200, response.text
 
     def crashed(self, id: str) -> rules.Lease:

@@ -16,7 +16,9 @@ UNDESCRIBED = {"not-found", "method-not-allowed"}
 
 def hold_to_the_document(response: httpx.Response) -> None:
     """An httpx hook: fail the test that got an answer which the document does not describe."""
-    if not response.headers.get("Content-Type", "").startswith(("application/json", MEDIA_TYPE)):
+    if not response.headers.get("Content-Type", "").startswith(
+        ("application/json", MEDIA_TYPE)
+    ):
         return
     response.read()
     body = response.json()
@@ -24,22 +26,41 @@ def hold_to_the_document(response: httpx.Response) -> None:
         return
     operation = operation_of(response.request)
     if operation is None:  # an id with a slash in it, or none, makes another URL
-        assert (response.status_code, body["type"]) == (400, "invalid-request"), response.text
+        assert (response.status_code, body["type"]) == (400, "invalid-request"), (
+            response.text
+        )
         return
     answer = operation["responses"].get(str(response.status_code))
-    assert answer, f"{response.request.method} {response.request.url}: {response.status_code} is not described"
+    assert answer, (
+        f"{response.request.method} {response.request.url}: {response.status_code} is not described"
+    )
     if "$ref" in answer:
-        answer = document()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        answer = document()["components"]["responses"][
+            answer["$ref"].rpartition("/")[2]
+        ]
     media_type = response.headers["Content-Type"].partition(";")[0]
-    schema = answer["content"][media_type]["schema"] | {"components": document()["components"]}
+    schema = answer["content"][media_type]["schema"] | {
+        "components": document()["components"]
+    }
     errors = list(Draft202012Validator(schema).iter_errors(body))
-    assert not errors, f"{response.request.method} {response.request.url}: {errors[0].message} in {json.dumps(body)}"
+    assert not errors, (
+        f"{response.request.method} {response.request.url}: {errors[0].message} in {json.dumps(body)}"
+    )
     for name, header in answer.get("headers", {}).items():
-        is_there, is_a_number = name in response.headers, header["schema"].get("type") == "integer"
-        assert is_there or not header.get("required"), f"{response.request.method} {response.request.url}: no {name}"
+        is_there, is_a_number = (
+            name in response.headers,
+            header["schema"].get("type") == "integer",
+        )
+        assert is_there or not header.get("required"), (
+            f"{response.request.method} {response.request.url}: no {name}"
+        )
         if is_there:
-            value = int(response.headers[name]) if is_a_number else response.headers[name]
-            assert Draft202012Validator(header["schema"]).is_valid(value), f"{name}: {value}"
+            value = (
+                int(response.headers[name]) if is_a_number else response.headers[name]
+            )
+            assert Draft202012Validator(header["schema"]).is_valid(value), (
+                f"{name}: {value}"
+            )
 
 
 def operation_of(request: httpx.Request) -> dict[str, Any] | None:
@@ -47,6 +68,8 @@ def operation_of(request: httpx.Request) -> dict[str, Any] | None:
     path = request.url.path.rstrip("/")
     for template, item in document()["paths"].items():
         if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path):
-            found: dict[str, Any] | None = item.get(request.method.lower().replace("head", "get"))
+            found: dict[str, Any] | None = item.get(
+                request.method.lower().replace("head", "get")
+            )
             return found
     return None

@@ -42,26 +42,39 @@ def claims(**changes: Any) -> dict[str, Any]:
     return good | changes
 
 
-def token(key: EdgeKey, *, typ: str = "lease+jwt", kid: str | None = None, **changes: Any) -> str:
+def token(
+    key: EdgeKey, *, typ: str = "lease+jwt", kid: str | None = None, **changes: Any
+) -> str:
     headers = {"kid": kid or key.kid, "typ": typ}
-    return jwt.encode(claims(**changes), key.private, algorithm=key.algorithm, headers=headers)
+    return jwt.encode(
+        claims(**changes), key.private, algorithm=key.algorithm, headers=headers
+    )
 
 
 def encoded(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def made_by_hand(header: Mapping[str, Any], secret: bytes | None = None, payload: bytes | None = None) -> str:
+def made_by_hand(
+    header: Mapping[str, Any], secret: bytes | None = None, payload: bytes | None = None
+) -> str:
     """A token that no library makes: signed by HMAC with whatever text, or not at all."""
     content = json.dumps(claims()).encode() if payload is None else payload
     signed = f"{encoded(json.dumps(header).encode())}.{encoded(content)}"
-    mac = b"" if secret is None else hmac.digest(secret, signed.encode(), hashlib.sha256)
+    mac = (
+        b"" if secret is None else hmac.digest(secret, signed.encode(), hashlib.sha256)
+    )
     return f"{signed}.{encoded(mac)}"
 
 
 def signed_text(key: EdgeKey, text: bytes) -> str:
     """A token whose signature is good and whose claims are this text."""
-    return jwt.PyJWS().encode(text, key.private, algorithm=key.algorithm, headers={"kid": key.kid, "typ": "lease+jwt"})
+    return jwt.PyJWS().encode(
+        text,
+        key.private,
+        algorithm=key.algorithm,
+        headers={"kid": key.kid, "typ": "lease+jwt"},
+    )
 
 
 def vectors(key: EdgeKey) -> list[Vector]:
@@ -72,10 +85,18 @@ def vectors(key: EdgeKey) -> list[Vector]:
     signature = good.rpartition(".")[2]
     none, guessed = {"alg": "none"}, b"x" * 64
     another = "wrong-algorithm" if key.public else "bad-signature"
-    altered = ("A" if signature[9] != "A" else "B").join((signature[:9], signature[10:]))
+    altered = ("A" if signature[9] != "A" else "B").join(
+        (signature[:9], signature[10:])
+    )
     beside, encoded_path = "/film-1/seg-1.ts", "/Fu%C3%9Fball%201/a.ts"
 
-    def by_header(name: str, refused: str | None, text: str, url: str = beside, asked: str = beside) -> Vector:
+    def by_header(
+        name: str,
+        refused: str | None,
+        text: str,
+        url: str = beside,
+        asked: str = beside,
+    ) -> Vector:
         return Vector(name, refused, url, [(HEADER, text)], asked)
 
     return [

@@ -7,8 +7,15 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qsl
 
-STAGE, API, OWN = "test", "a1b2c3.execute-api.eu-west-1.amazonaws.com", "streams.example.com"
-FUNCTION, BALANCER = "f00.lambda-url.eu-west-1.on.aws", "lb-1.eu-west-1.elb.amazonaws.com"
+STAGE, API, OWN = (
+    "test",
+    "a1b2c3.execute-api.eu-west-1.amazonaws.com",
+    "streams.example.com",
+)
+FUNCTION, BALANCER = (
+    "f00.lambda-url.eu-west-1.on.aws",
+    "lb-1.eu-west-1.elb.amazonaws.com",
+)
 HOSTS = [API, OWN, FUNCTION, BALANCER]
 
 type Make = Callable[[str, str, str, Mapping[str, str], str], Event]
@@ -37,8 +44,19 @@ from streams_project.lambda_entry import Event, lambda_handler  # noqa: E402
 __all__ = ["Event", "lambda_handler"]
 
 
-def version_1(path: str, context: Event, host: str, method: str, query: str, headers: Mapping[str, str]) -> Event:
-    sent = {"Host": host, "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"} | dict(headers)
+def version_1(
+    path: str,
+    context: Event,
+    host: str,
+    method: str,
+    query: str,
+    headers: Mapping[str, str],
+) -> Event:
+    sent = {
+        "Host": host,
+        "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Proto": "https",
+    } | dict(headers)
     parameters = parse_qsl(query, keep_blank_values=True)
     return {
         "resource": "/{proxy+}",
@@ -47,36 +65,59 @@ def version_1(path: str, context: Event, host: str, method: str, query: str, hea
         "headers": sent,
         "multiValueHeaders": {name: [value] for name, value in sent.items()},
         "queryStringParameters": dict(parameters) or None,
-        "multiValueQueryStringParameters": {name: [value] for name, value in parameters} or None,
-        "requestContext": {"stage": STAGE, "identity": {"sourceIp": "203.0.113.7"}} | context,
+        "multiValueQueryStringParameters": {name: [value] for name, value in parameters}
+        or None,
+        "requestContext": {"stage": STAGE, "identity": {"sourceIp": "203.0.113.7"}}
+        | context,
         "isBase64Encoded": False,
     }
 
 
-def version_2(stage: str, host: str, method: str, path: str, query: str, headers: Mapping[str, str]) -> Event:
+def version_2(
+    stage: str,
+    host: str,
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+) -> Event:
     return {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": {"host": host, "x-forwarded-proto": "https"} | {name.lower(): headers[name] for name in headers},
+        "headers": {"host": host, "x-forwarded-proto": "https"}
+        | {name.lower(): headers[name] for name in headers},
         "requestContext": {
             "stage": stage,
             "domainName": host,
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "203.0.113.7",
+            },
         },
         "isBase64Encoded": False,
     }
 
 
-def rest_api(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
+def rest_api(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: str
+) -> Event:
     """It takes the stage off the path by itself."""
-    event = version_1(path.removeprefix(f"/{STAGE}"), {"path": path}, API, method, query, headers)
+    event = version_1(
+        path.removeprefix(f"/{STAGE}"), {"path": path}, API, method, query, headers
+    )
     return event | {"body": body or None}
 
 
-def rest_api_on_a_domain(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
-    return version_1(path, {"path": path}, OWN, method, query, headers) | {"body": body or None}
+def rest_api_on_a_domain(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: str
+) -> Event:
+    return version_1(path, {"path": path}, OWN, method, query, headers) | {
+        "body": body or None
+    }
 
 
 def for_back_ends(make: Make) -> Make:
@@ -88,44 +129,78 @@ def for_back_ends(make: Make) -> Make:
     return made
 
 
-def http_api(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
+def http_api(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: str
+) -> Event:
     return version_2(STAGE, API, method, path, query, headers) | {"body": body}
 
 
-def http_api_by_default(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
+def http_api_by_default(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: str
+) -> Event:
     return version_2("$default", API, method, path, query, headers) | {"body": body}
 
 
-def http_api_on_a_domain(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
+def http_api_on_a_domain(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: str
+) -> Event:
     return version_2(STAGE, OWN, method, path, query, headers) | {"body": body}
 
 
-def http_api_in_version_1(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
-    return version_1(path, {"path": path}, API, method, query, headers) | {"version": "1.0", "body": body}
+def http_api_in_version_1(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: str
+) -> Event:
+    return version_1(path, {"path": path}, API, method, query, headers) | {
+        "version": "1.0",
+        "body": body,
+    }
 
 
-def function_url(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
-    return version_2("$default", FUNCTION, method, path, query, headers) | {"body": body}
+def function_url(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: str
+) -> Event:
+    return version_2("$default", FUNCTION, method, path, query, headers) | {
+        "body": body
+    }
 
 
-def balancer(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
-    sent = {"host": BALANCER, "x-forwarded-for": "198.51.100.1, 203.0.113.7"} | {n.lower(): headers[n] for n in headers}
+def balancer(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: str
+) -> Event:
+    sent = {"host": BALANCER, "x-forwarded-for": "198.51.100.1, 203.0.113.7"} | {
+        n.lower(): headers[n] for n in headers
+    }
     return {
-        "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/t/1"}},
+        "requestContext": {
+            "elb": {
+                "targetGroupArn": "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/t/1"
+            }
+        },
         "httpMethod": method,
         "path": path,
-        "queryStringParameters": dict(part.partition("=")[::2] for part in query.split("&")) if query else {},
+        "queryStringParameters": dict(
+            part.partition("=")[::2] for part in query.split("&")
+        )
+        if query
+        else {},
         "headers": sent,
         "body": body,
         "isBase64Encoded": False,
     }
 
 
-def balancer_with_many_values(method: str, path: str, query: str, headers: Mapping[str, str], body: str) -> Event:
+def balancer_with_many_values(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: str
+) -> Event:
     event = balancer(method, path, query, headers, body)
     many = {name: [value] for name, value in event.pop("headers").items()}
-    values = {name: [value] for name, value in event.pop("queryStringParameters").items()}
-    return event | {"multiValueHeaders": many, "multiValueQueryStringParameters": values}
+    values = {
+        name: [value] for name, value in event.pop("queryStringParameters").items()
+    }
+    return event | {
+        "multiValueHeaders": many,
+        "multiValueQueryStringParameters": values,
+    }
 
 
 WAYS: dict[str, tuple[Make, str, str | None]] = {
@@ -133,7 +208,11 @@ WAYS: dict[str, tuple[Make, str, str | None]] = {
     "REST API, own domain": (rest_api_on_a_domain, "", None),
     "REST API, base path": (rest_api_on_a_domain, "/v1", "v1"),
     "REST API, back ends": (for_back_ends(rest_api), f"/{STAGE}/back-end", None),
-    "REST API, back ends, base path": (for_back_ends(rest_api_on_a_domain), "/v1/back-end", "v1"),
+    "REST API, back ends, base path": (
+        for_back_ends(rest_api_on_a_domain),
+        "/v1/back-end",
+        "v1",
+    ),
     "HTTP API": (http_api, f"/{STAGE}", None),
     "HTTP API, default stage": (http_api_by_default, "", None),
     "HTTP API, own domain": (http_api_on_a_domain, "", None),
@@ -149,7 +228,10 @@ WAYS: dict[str, tuple[Make, str, str | None]] = {
 def header(answer: Event, name: str) -> str | None:
     """A header of an answer, whichever form it has."""
     single = {key.lower(): value for key, value in answer.get("headers", {}).items()}
-    many = {key.lower(): values[-1] for key, values in answer.get("multiValueHeaders", {}).items()}
+    many = {
+        key.lower(): values[-1]
+        for key, values in answer.get("multiValueHeaders", {}).items()
+    }
     value: str | None = (single | many).get(name.lower())
     return value
 

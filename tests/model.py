@@ -18,19 +18,29 @@ class ModelStore:
         return self.accounts.get(user_id) or rules.empty_account(now)
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
-        account, admission = rules.start(self.read(user_id, now=now), request, now=now, policy=self.policy)
+        account, admission = rules.start(
+            self.read(user_id, now=now), request, now=now, policy=self.policy
+        )
         self.accounts[user_id] = account
         return admission
 
-    def renew(self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False) -> Lease:
+    def renew(
+        self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False
+    ) -> Lease:
         before = self.read(user_id, now=now)
-        account = rules.renew(before, id, hold=hold, now=now, policy=self.policy, is_paused=is_paused)
+        account = rules.renew(
+            before, id, hold=hold, now=now, policy=self.policy, is_paused=is_paused
+        )
         self.accounts[user_id] = account
         return rules.paced(account, account.leases[id], now=now, policy=self.policy)
 
-    def stop(self, user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:
+    def stop(
+        self, user_id: str, id: str, *, hold: Hold | None, now: int
+    ) -> Reason | None:
         before = self.read(user_id, now=now)
-        after = self.accounts[user_id] = rules.stop(before, id, hold=hold, now=now, policy=self.policy)
+        after = self.accounts[user_id] = rules.stop(
+            before, id, hold=hold, now=now, policy=self.policy
+        )
         if after is before:
             return None
         return Reason.STOPPED if before.leases[id].is_live(now) else Reason.EXPIRED
@@ -44,14 +54,22 @@ class ModelStore:
     def forget(self, user_id: str, *, now: int) -> None:
         self.accounts.pop(user_id, None)
 
-    def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> tuple[Account, Account]:
+    def set_limit(
+        self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any
+    ) -> tuple[Account, Account]:
         before = self.read(user_id, now=now)
         override = {"limit": None, "plan": None, "when_full": None} | given
-        after = rules.override(before, **override, end_surplus=end_surplus, now=now, policy=self.policy)
+        after = rules.override(
+            before, **override, end_surplus=end_surplus, now=now, policy=self.policy
+        )
         if after is not before:
             self.accounts[user_id] = after
         return before, after
 
     def clear_limit(self, user_id: str, *, now: int) -> Account | None:
         before, _ = self.set_limit(user_id, now=now)
-        return before if (before.limit, before.plan, before.when_full) != (None, None, None) else None
+        return (
+            before
+            if (before.limit, before.plan, before.when_full) != (None, None, None)
+            else None
+        )

@@ -15,14 +15,21 @@ from tempfile import TemporaryDirectory
 from tests.servers import PROJECT
 
 RULES, STORE = "tests/unit/rules", "tests/engine/test_store.py"
-AGREES, REPEATS, RACES = (f"tests/engine/test_{name}.py" for name in ("store_agrees_with_rule", "repeats", "races"))
+AGREES, REPEATS, RACES = (
+    f"tests/engine/test_{name}.py"
+    for name in ("store_agrees_with_rule", "repeats", "races")
+)
 CALLS, DEADLINE, GRACE = (
     "tests/unit/storage/test_calls.py",
     "tests/unit/storage/test_deadline.py",
     "tests/unit/test_grace.py",
 )
 PLANS = "tests/engine/test_plans.py"
-OUTAGE, TOKENS, CLOCKS = "tests/faults/test_outage.py", "tests/unit/test_tokens.py", "tests/engine/test_clocks.py"
+OUTAGE, TOKENS, CLOCKS = (
+    "tests/faults/test_outage.py",
+    "tests/unit/test_tokens.py",
+    "tests/engine/test_clocks.py",
+)
 ALL = ("tests/unit", "tests/engine", "tests/faults")
 
 
@@ -38,7 +45,11 @@ class Mutant:
 
 
 DECISIONS, STATEMENTS = "streams/rules/decisions.py", "streams/storage/statements.py"
-STORE_FILE, CALLS_FILE, SERVICE = "streams/storage/store.py", "streams/storage/calls.py", "streams/service.py"
+STORE_FILE, CALLS_FILE, SERVICE = (
+    "streams/storage/store.py",
+    "streams/storage/calls.py",
+    "streams/service.py",
+)
 MUTANTS = (
     # The conditions.
     Mutant(
@@ -63,7 +74,11 @@ MUTANTS = (
         (STORE, AGREES),
     ),
     Mutant(
-        "a start does not ask whether its epoch is newer", STATEMENTS, "    may_start &= IS_NEWER\n", "", (REPEATS,)
+        "a start does not ask whether its epoch is newer",
+        STATEMENTS,
+        "    may_start &= IS_NEWER\n",
+        "",
+        (REPEATS,),
     ),
     Mutant(
         "a start does not look at the epoch of an ending",
@@ -178,7 +193,13 @@ MUTANTS = (
         "if False:",
         (RULES, AGREES),
     ),
-    Mutant("a lost slot renews", DECISIONS, "    if hold.epoch != lease.epoch:\n", "    if False:\n", (RULES,)),
+    Mutant(
+        "a lost slot renews",
+        DECISIONS,
+        "    if hold.epoch != lease.epoch:\n",
+        "    if False:\n",
+        (RULES,),
+    ),
     Mutant(
         "an operator's end of a lease that had run out is a take-over",
         DECISIONS,
@@ -307,7 +328,13 @@ MUTANTS = (
         "if False:",
         (REPEATS,),
     ),
-    Mutant("a lost race is not judged again", STORE_FILE, "ATTEMPTS = 30", "ATTEMPTS = 2", (RACES,)),
+    Mutant(
+        "a lost race is not judged again",
+        STORE_FILE,
+        "ATTEMPTS = 30",
+        "ATTEMPTS = 2",
+        (RACES,),
+    ),
     Mutant(
         "an answer without what was asked for is believed",
         STORE_FILE,
@@ -316,7 +343,13 @@ MUTANTS = (
         ("tests/unit/storage/test_transport.py", "tests/faults/test_matrix.py"),
     ),
     # What sends the calls.
-    Mutant("a request has no end", CALLS_FILE, "or pause >= deadline.seconds_left()", "", (DEADLINE, CALLS)),
+    Mutant(
+        "a request has no end",
+        CALLS_FILE,
+        "or pause >= deadline.seconds_left()",
+        "",
+        (DEADLINE, CALLS),
+    ),
     Mutant(
         "a throttled table is left alone",
         CALLS_FILE,
@@ -353,7 +386,13 @@ MUTANTS = (
         "raise exc",
         (OUTAGE,),
     ),
-    Mutant("a process gives grace leases without end", "streams/grace.py", "len(live) < at_most and", "", (GRACE,)),
+    Mutant(
+        "a process gives grace leases without end",
+        "streams/grace.py",
+        "len(live) < at_most and",
+        "",
+        (GRACE,),
+    ),
     Mutant(
         "a grace lease is not judged afterwards",
         DECISIONS,
@@ -382,7 +421,9 @@ def applied(mutant: Mutant, folder: Path = PROJECT) -> str:
     """The file with the bug in it."""
     text = (folder / mutant.file).read_text()
     if text.count(mutant.old) != 1:
-        raise LookupError(f"{mutant.name}: {mutant.old!r} is {text.count(mutant.old)} times in {mutant.file}")
+        raise LookupError(
+            f"{mutant.name}: {mutant.old!r} is {text.count(mutant.old)} times in {mutant.file}"
+        )
     return text.replace(mutant.old, mutant.new)
 
 
@@ -393,12 +434,27 @@ def is_found(mutant: Mutant, folder: Path) -> bool:
     path.write_text(applied(mutant, folder))
     try:
         for tests in (mutant.killers, ALL):
-            command = [sys.executable, "-m", "pytest", *tests, "-x", "-n", "2", "-q", "-p", "no:cacheprovider"]
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                *tests,
+                "-x",
+                "-n",
+                "2",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+            ]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-            if done.returncode in (1, 2) and "\nFAILED " in done.stdout:  # 2: stopped after the first
+            if (
+                done.returncode in (1, 2) and "\nFAILED " in done.stdout
+            ):  # 2: stopped after the first
                 return True
             if done.returncode:
-                raise RuntimeError(f"{mutant.name}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+                raise RuntimeError(
+                    f"{mutant.name}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+                )
         return False
     finally:
         path.write_text(whole)
@@ -409,14 +465,18 @@ def main(word: str = "") -> int:
     survivors = 0
     with TemporaryDirectory(prefix="mutants-") as temporary:
         folder = Path(temporary) / "project"
-        kept = shutil.ignore_patterns(".venv", ".git", ".cache", ".local", ".hypothesis", "__pycache__", "*_cache")
+        kept = shutil.ignore_patterns(
+            ".venv", ".git", ".cache", ".local", ".hypothesis", "__pycache__", "*_cache"
+        )
         shutil.copytree(PROJECT, folder, ignore=kept)
         for mutant in [mutant for mutant in MUTANTS if word in mutant.name]:
             began = time.monotonic()
             found = is_found(mutant, folder)
             survivors += not found
             word_of = "found" if found else "SURVIVES"
-            sys.stdout.write(f"{word_of:8} {time.monotonic() - began:4.0f} s  {mutant.name}\n")
+            sys.stdout.write(
+                f"{word_of:8} {time.monotonic() - began:4.0f} s  {mutant.name}\n"
+            )
             sys.stdout.flush()
     sys.stdout.write(f"{survivors} survive\n")
     return survivors

@@ -10,7 +10,9 @@ from typing import Any
 class PytestRunner:
     """A Django test runner that hands over: `manage.py test [paths] [-k EXPRESSION] [-m MARKER] [--pytest OPTIONS]`."""
 
-    def __init__(self, *, verbosity: int = 1, failfast: bool = False, **options: Any) -> None:
+    def __init__(
+        self, *, verbosity: int = 1, failfast: bool = False, **options: Any
+    ) -> None:
         self.arguments = ["-v"] * (verbosity > 1) + ["-x"] * failfast
         for option in ("k", "m"):
             if options.get(option):
@@ -25,4 +27,6 @@ class PytestRunner:
 
     def run_tests(self, test_labels: list[str]) -> int:
         """pytest's exit status: 0 when every test passed."""
-        return subprocess.call([sys.executable, "-m", "pytest", *self.arguments, *test_labels])
+        return subprocess.call(
+            [sys.executable, "-m", "pytest", *self.arguments, *test_labels]
+        )

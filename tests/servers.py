@@ -25,7 +25,9 @@ def free_port() -> int:
 
 def is_open(url: str) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=1).close()
+        socket.create_connection(
+            ("127.0.0.1", int(url.rpartition(":")[2])), timeout=1
+        ).close()
     except OSError:
         return False
     return True
@@ -84,7 +86,9 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]
 @contextmanager
 def brief_server() -> Iterator[Server]:
     """A server whose leases last five seconds, the shortest there are."""
-    with running(runserver(), os.environ | {"LEASE_SECONDS": "5", "PYTHONUNBUFFERED": "1"}) as server:
+    with running(
+        runserver(), os.environ | {"LEASE_SECONDS": "5", "PYTHONUNBUFFERED": "1"}
+    ) as server:
         yield server
 
 

@@ -12,6 +12,8 @@ os.environ.setdefault("DEBUG", "1")
 os.environ.setdefault("MINT_BURST", "1000")
 """Room for tests that start many streams of a user in a moment; the bucket's own tests set the service's defaults."""
 os.environ.setdefault("EVENTS", "off")
-os.environ["DJANGO_SETTINGS_MODULE"] = "streams_project.settings"  # of the servers and commands that tests start
+os.environ["DJANGO_SETTINGS_MODULE"] = (
+    "streams_project.settings"  # of the servers and commands that tests start
+)
 
 from streams_project.settings import *  # noqa: E402, F403

@@ -16,7 +16,11 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 type Reply = tuple[int, bytes | dict[str, Any]] | bytes | Callable[[Any], None]
 """A status and a body; or all the bytes that are said before the server hangs up; or what is done with the handler."""
@@ -45,7 +49,9 @@ class _WireServer(ThreadingHTTPServer):
             return link, address
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.certificate)
-        return context.wrap_socket(link, server_side=True, do_handshake_on_connect=False), address
+        return context.wrap_socket(
+            link, server_side=True, do_handshake_on_connect=False
+        ), address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass  # a client that hangs up, or does not trust it
@@ -121,9 +127,16 @@ class Wire:
         now = datetime.now(UTC)
         address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
         made = x509.CertificateBuilder(
-            name, name, key.public_key(), x509.random_serial_number(), now - timedelta(hours=1), now + timedelta(days=1)
+            name,
+            name,
+            key.public_key(),
+            x509.random_serial_number(),
+            now - timedelta(hours=1),
+            now + timedelta(days=1),
         )
-        certificate = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+        certificate = made.add_extension(address, critical=False).sign(
+            key, hashes.SHA256()
+        )
         trusted, both = folder / "trusted.pem", folder / "both.pem"
         trusted.write_bytes(certificate.public_bytes(Encoding.PEM))
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -141,7 +154,9 @@ class Wire:
 @contextmanager
 def listening() -> Iterator[Wire]:
     wire = Wire()
-    thread = threading.Thread(target=wire.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(
+        target=wire.server.serve_forever, kwargs={"poll_interval": 0.01}
+    )
     thread.start()
     try:
         yield wire
@@ -154,7 +169,11 @@ def listening() -> Iterator[Wire]:
 
 def refused(type_: str, **more: Any) -> Reply:
     """A refusal of DynamoDB's."""
-    return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{type_}", "message": "said why", **more}
+    return 400, {
+        "__type": f"com.amazonaws.dynamodb.v20120810#{type_}",
+        "message": "said why",
+        **more,
+    }
 
 
 def hanging(handler: Any) -> None:

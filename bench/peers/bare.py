@@ -48,7 +48,10 @@ def start(user_id: str, stream_id: str) -> tuple[int, dict[str, Any]]:
             UpdateExpression="SET l.#id = :lease",
             ConditionExpression="size(l) < :limit",
             ExpressionAttributeNames={"#id": id},
-            ExpressionAttributeValues={":lease": {"M": lease}, ":limit": {"N": str(LIMIT)}},
+            ExpressionAttributeValues={
+                ":lease": {"M": lease},
+                ":limit": {"N": str(LIMIT)},
+            },
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
         return 409, {"message": "Too many streams"}
@@ -65,7 +68,10 @@ def renew(user_id: str, id: str) -> tuple[int, dict[str, Any]]:
             UpdateExpression="SET l.#id.e = :end",
             ConditionExpression="l.#id.e > :now",
             ExpressionAttributeNames={"#id": id},
-            ExpressionAttributeValues={":now": {"N": str(now)}, ":end": {"N": str(now + LEASE_MS)}},
+            ExpressionAttributeValues={
+                ":now": {"N": str(now)},
+                ":end": {"N": str(now + LEASE_MS)},
+            },
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
         return 410, {"message": "Ended"}

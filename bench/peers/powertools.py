@@ -13,7 +13,9 @@ def answered(found: tuple[int, dict[str, Any]]) -> Response[Any]:
     """A status and a body."""
     import json
 
-    return Response(status_code=found[0], content_type="application/json", body=json.dumps(found[1]))
+    return Response(
+        status_code=found[0], content_type="application/json", body=json.dumps(found[1])
+    )
 
 
 @app.post("/users/<user_id>/streams")

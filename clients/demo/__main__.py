@@ -25,7 +25,10 @@ from deploy.management.commands.keys import new_key
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 SAMPLE, MADE = HERE / "media", PROJECT / ".local" / "demo" / "media"
-SERVICE_PORT, PORT = int(os.environ.get("PORT", "8000")), int(os.environ.get("DEMO_PORT", "8001"))
+SERVICE_PORT, PORT = (
+    int(os.environ.get("PORT", "8000")),
+    int(os.environ.get("DEMO_PORT", "8001")),
+)
 SERVICE, DEMO = f"http://127.0.0.1:{SERVICE_PORT}", f"http://127.0.0.1:{PORT}"
 AUDIENCE = "cdn.demo"
 SETTINGS = {
@@ -48,8 +51,31 @@ STREAM = "/media/film/"
 IN_THE_PLAYLIST = 5
 PICTURE = "testsrc2=size=640x360:rate=25:duration=30"
 FFMPEG = [
-    *("-v", "error", "-y", "-f", "lavfi", "-i", PICTURE, "-c:v", "libx264", "-profile:v", "baseline"),
-    *("-pix_fmt", "yuv420p", "-preset", "veryfast", "-g", "25", "-keyint_min", "25", "-sc_threshold", "0"),
+    *(
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "lavfi",
+        "-i",
+        PICTURE,
+        "-c:v",
+        "libx264",
+        "-profile:v",
+        "baseline",
+    ),
+    *(
+        "-pix_fmt",
+        "yuv420p",
+        "-preset",
+        "veryfast",
+        "-g",
+        "25",
+        "-keyint_min",
+        "25",
+        "-sc_threshold",
+        "0",
+    ),
     *("-f", "hls", "-hls_time", "1", "-hls_list_size", "0"),
 ]
 
@@ -63,7 +89,12 @@ def media() -> Path:
         return SAMPLE
     if not (MADE / "0.mpegts").is_file():
         MADE.mkdir(parents=True, exist_ok=True)
-        made = [*FFMPEG, "-hls_segment_filename", str(MADE / "%d.mpegts"), str(MADE / "made.m3u8")]
+        made = [
+            *FFMPEG,
+            "-hls_segment_filename",
+            str(MADE / "%d.mpegts"),
+            str(MADE / "made.m3u8"),
+        ]
         subprocess.run([ffmpeg, *made], check=True)  # noqa: S603  # nothing of it is anybody's
     return MADE
 
@@ -87,9 +118,14 @@ def playlist(second: int, segments: int) -> str:
 
 def origin(folder: Path) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
     """The live stream, for whoever is let through."""
-    began, segments = int(time.time()) - IN_THE_PLAYLIST - 1, len(list(folder.glob("*.mpegts")))
+    began, segments = (
+        int(time.time()) - IN_THE_PLAYLIST - 1,
+        len(list(folder.glob("*.mpegts"))),
+    )
 
-    def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def application(
+        environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
         name = environ["PATH_INFO"].removeprefix(STREAM)
         if name == "live.m3u8":
             text = playlist(int(time.time()) - began, segments)
@@ -104,21 +140,33 @@ def origin(folder: Path) -> Callable[[dict[str, Any], StartResponse], Iterable[b
 def demo(folder: Path) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
     """Pages for everyone, the stream for edge tokens."""
     keys = keys_at(f"{SERVICE}/.well-known/jwks.json")
-    tokens = EdgeTokens(keys, issuer=SERVICE, audience=AUDIENCE, stream_id=r"/media/([^/]+)/")
+    tokens = EdgeTokens(
+        keys, issuer=SERVICE, audience=AUDIENCE, stream_id=r"/media/([^/]+)/"
+    )
     guarded = EdgeTokensWSGI(origin(folder), tokens)
 
-    def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def application(
+        environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
         page = PAGES.get(environ["PATH_INFO"])
         if page is None:
             return guarded(environ, start_response)
         content = page.read_bytes().replace(b"{{ service }}", SERVICE.encode())
-        return _send(start_response, content, mimetypes.guess_type(page)[0] or "text/plain")
+        return _send(
+            start_response, content, mimetypes.guess_type(page)[0] or "text/plain"
+        )
 
     return application
 
 
-def _send(start_response: StartResponse, content: bytes, kind: str, status: str = "200 OK") -> Iterable[bytes]:
-    headers = [("Content-Type", kind), ("Content-Length", str(len(content))), ("Cache-Control", "no-store")]
+def _send(
+    start_response: StartResponse, content: bytes, kind: str, status: str = "200 OK"
+) -> Iterable[bytes]:
+    headers = [
+        ("Content-Type", kind),
+        ("Content-Length", str(len(content))),
+        ("Cache-Control", "no-store"),
+    ]
     start_response(status, headers)
     return [content]
 
@@ -137,7 +185,9 @@ def main() -> None:
     environment = {**SETTINGS, "EDGE_TOKEN_KEYS": new_key("es256"), **os.environ}
     server = make_server("127.0.0.1", PORT, demo(media()), _Server, _Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    sys.stdout.write(f"The player: {DEMO}/ Open it twice, as two devices: the second takes the first one's place.\n")
+    sys.stdout.write(
+        f"The player: {DEMO}/ Open it twice, as two devices: the second takes the first one's place.\n"
+    )
     sys.stdout.write(f"The console: {SERVICE}/console?user=ana\n")
     sys.stdout.flush()
     command = [
@@ -149,7 +199,11 @@ def main() -> None:
         f"127.0.0.1:{SERVICE_PORT}",
     ]
     with suppress(KeyboardInterrupt):
-        sys.exit(subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode)  # noqa: S603
+        sys.exit(
+            subprocess.run(
+                command, cwd=PROJECT, env=environment, check=False
+            ).returncode
+        )  # noqa: S603
 
 
 if __name__ == "__main__":

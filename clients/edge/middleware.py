@@ -10,7 +10,14 @@ token's claims in `environ["edge.claims"]` or `scope["edge.claims"]`, and the pa
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -53,7 +60,10 @@ class Passed(NamedTuple):
 
 def keys_in(jwks: Mapping[str, Any]) -> Keys:
     """The keys of a JWK Set: what the service publishes, or `oct` keys for HMAC secrets."""
-    keys = {key["kid"]: jwt.PyJWK({"alg": "HS256", **key} if key["kty"] == "oct" else key) for key in jwks["keys"]}
+    keys = {
+        key["kid"]: jwt.PyJWK({"alg": "HS256", **key} if key["kty"] == "oct" else key)
+        for key in jwks["keys"]
+    }
     return lambda: keys
 
 
@@ -67,7 +77,9 @@ def keys_at(url: str, *, kept_seconds: float = KEPT_SECONDS) -> Keys:
     def keys() -> Mapping[str, jwt.PyJWK]:
         nonlocal known, due
         if time.monotonic() >= due:
-            due = time.monotonic() + min(kept_seconds, RETRY_SECONDS)  # who does not answer is not asked each time
+            due = time.monotonic() + min(
+                kept_seconds, RETRY_SECONDS
+            )  # who does not answer is not asked each time
             with suppress(jwt.PyJWKClientError):
                 known = {str(key.key_id): key for key in client.get_signing_keys()}
                 due = time.monotonic() + kept_seconds
@@ -86,10 +98,14 @@ class EdgeTokens:
     skew_seconds: int = 0
     stream_id: str = r"/([^/]+)/"
 
-    def check(self, *, path: str, query: str, headers: Sequence[str], address: str) -> Passed:
+    def check(
+        self, *, path: str, query: str, headers: Sequence[str], address: str
+    ) -> Passed:
         """Let a request through, or raise `Refused`. `path` is decoded; `headers` are all values of the token's."""
         tokens, pairs = [*headers], query.split("&")
-        tokens += [pair.removeprefix(IN_QUERY) for pair in pairs if pair.startswith(IN_QUERY)]
+        tokens += [
+            pair.removeprefix(IN_QUERY) for pair in pairs if pair.startswith(IN_QUERY)
+        ]
         if found := IN_PATH.fullmatch(path):
             tokens.append(found[1])
             path = found[2]
@@ -103,7 +119,11 @@ class EdgeTokens:
             raise Refused("wrong-stream")
         if "network" in claims and claims["network"] != network_of(address):
             raise Refused("wrong-network")
-        return Passed(path, "&".join(pair for pair in pairs if not pair.startswith(IN_QUERY)), claims)
+        return Passed(
+            path,
+            "&".join(pair for pair in pairs if not pair.startswith(IN_QUERY)),
+            claims,
+        )
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         try:
@@ -121,7 +141,12 @@ class EdgeTokens:
                 options={"require": ["exp", "iss", "aud"]},
             )
         except jwt.PyJWTError as exc:
-            raise Refused(next((REASONS[base] for base in type(exc).__mro__ if base in REASONS), "malformed")) from exc
+            raise Refused(
+                next(
+                    (REASONS[base] for base in type(exc).__mro__ if base in REASONS),
+                    "malformed",
+                )
+            ) from exc
         if header.get("typ") != "lease+jwt":
             raise Refused("wrong-type")
         return claims
@@ -137,29 +162,42 @@ def network_of(address: str) -> str:
         ip = ip.ipv4_mapped
     if ip.version == 4:
         return f"{str(ip).rpartition('.')[0]}.0/24"
-    return ":".join(f"{int(group, 16):x}" for group in ip.exploded.split(":")[:4]) + "::/64"
+    return (
+        ":".join(f"{int(group, 16):x}" for group in ip.exploded.split(":")[:4])
+        + "::/64"
+    )
 
 
 class EdgeTokensWSGI:
     """In front of a WSGI application."""
 
-    def __init__(self, application: Callable[..., Iterable[bytes]], tokens: EdgeTokens) -> None:
+    def __init__(
+        self, application: Callable[..., Iterable[bytes]], tokens: EdgeTokens
+    ) -> None:
         self.application, self.tokens = application, tokens
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         """Answer 403, or have the application answer."""
-        if environ["REQUEST_METHOD"] == "OPTIONS":  # a browser asks for leave before it sends the token
+        if (
+            environ["REQUEST_METHOD"] == "OPTIONS"
+        ):  # a browser asks for leave before it sends the token
             return self.application(environ, start_response)
         header = environ.pop("HTTP_X_EDGE_TOKEN", None)
         try:
             passed = self.tokens.check(
                 path=environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace"),
                 query=environ.get("QUERY_STRING", ""),
-                headers=[] if header is None else header.split(","),  # WSGI joins headers of one name
+                headers=[]
+                if header is None
+                else header.split(","),  # WSGI joins headers of one name
                 address=environ["REMOTE_ADDR"],
             )
         except Refused as refused:
-            start_response("403 Forbidden", [(name, value) for name, value in _headers(refused)])
+            start_response(
+                "403 Forbidden", [(name, value) for name, value in _headers(refused)]
+            )
             return [b""]
         environ |= {
             "PATH_INFO": passed.path.encode().decode("latin-1"),
@@ -170,7 +208,10 @@ class EdgeTokensWSGI:
 
 
 type Scope = MutableMapping[str, Any]
-type ASGI = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+type ASGI = Callable[
+    [Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]],
+    Awaitable[None],
+]
 
 
 class EdgeTokensASGI:
@@ -188,23 +229,42 @@ class EdgeTokensASGI:
             passed = self.tokens.check(
                 path=scope["path"],
                 query=scope["query_string"].decode("latin-1"),
-                headers=[value.decode("latin-1") for name, value in scope["headers"] if name.decode() == IN_HEADER],
+                headers=[
+                    value.decode("latin-1")
+                    for name, value in scope["headers"]
+                    if name.decode() == IN_HEADER
+                ],
                 address=scope["client"][0],
             )
         except Refused as refused:
-            headers = [(name.lower().encode(), value.encode()) for name, value in _headers(refused)]
-            await send({"type": "http.response.start", "status": 403, "headers": headers})
+            headers = [
+                (name.lower().encode(), value.encode())
+                for name, value in _headers(refused)
+            ]
+            await send(
+                {"type": "http.response.start", "status": 403, "headers": headers}
+            )
             await send({"type": "http.response.body", "body": b""})
             return
-        rest = [(name, value) for name, value in scope["headers"] if name.decode() != IN_HEADER]
+        rest = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name.decode() != IN_HEADER
+        ]
         changed = {
             "path": passed.path,
             "raw_path": quote(passed.path).encode(),
             "query_string": passed.query.encode("latin-1"),
             "headers": rest,
         }
-        await self.application({**scope, **changed, "edge.claims": passed.claims}, receive, send)
+        await self.application(
+            {**scope, **changed, "edge.claims": passed.claims}, receive, send
+        )
 
 
 def _headers(refused: Refused) -> list[tuple[str, str]]:
-    return [("X-Edge-Token-Refused", refused.reason), ("Cache-Control", "no-store"), ("Content-Length", "0")]
+    return [
+        ("X-Edge-Token-Refused", refused.reason),
+        ("Cache-Control", "no-store"),
+        ("Content-Length", "0"),
+    ]

@@ -48,7 +48,9 @@ class Refused(Exception):
     """A start that was not admitted. `problem` says why."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.get("detail") or problem.get("title") or problem.get("type"))
+        super().__init__(
+            problem.get("detail") or problem.get("title") or problem.get("type")
+        )
         self.problem = problem
 
 
@@ -75,7 +77,12 @@ class Superseded(Refused):
     """The player was stopped, or started anew, before this start was admitted. It holds nothing."""
 
     def __init__(self) -> None:
-        super().__init__({"type": "superseded", "detail": "The player was stopped or started anew meanwhile."})
+        super().__init__(
+            {
+                "type": "superseded",
+                "detail": "The player was stopped or started anew meanwhile.",
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,9 @@ class StreamClient:
         user_id: str | None = None,
         *,
         headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
-        on_ended: Callable[[str, Problem | None], object] = lambda reason, problem: None,
+        on_ended: Callable[[str, Problem | None], object] = lambda reason, problem: (
+            None
+        ),
         on_offline: Callable[[Problem], object] = lambda problem: None,
         on_online: Callable[[], object] = lambda: None,
         on_grace: Callable[[bool], object] = lambda is_grace: None,
@@ -118,17 +127,27 @@ class StreamClient:
         user = "me" if user_id is None else f"users/{quote(user_id, safe='')}"
         self._url = f"{url.rstrip('/')}/{user}/streams"
         self._headers = headers if callable(headers) else lambda: headers or {}
-        self._on_ended, self._on_offline, self._on_online = on_ended, on_offline, on_online
+        self._on_ended, self._on_offline, self._on_online = (
+            on_ended,
+            on_offline,
+            on_online,
+        )
         self._on_grace = on_grace
         self._patience_seconds, self._beats = patience_seconds, beats
         self._http = http or httpx.Client(timeout=TIMEOUT_SECONDS)
-        self._key = secrets.token_urlsafe(12)  # the slot's identity when there is no deviceId
+        self._key = secrets.token_urlsafe(
+            12
+        )  # the slot's identity when there is no deviceId
         self._request: Mapping[str, Any] = {}  # the start that `stream` came of
         self._lost_at = -math.inf  # when a start was given up that may be on its way still, to take the slot over
         self._failures = 0
         self._is_paused = False
-        self._calling = threading.RLock()  # a call is sent when the one before is answered, so that the last one counts
-        self._over = threading.Event()  # set when this playback, or the start of it, is not wanted any more
+        self._calling = (
+            threading.RLock()
+        )  # a call is sent when the one before is answered, so that the last one counts
+        self._over = (
+            threading.Event()
+        )  # set when this playback, or the start of it, is not wanted any more
 
     def start(self, stream_id: str, **fields: Any) -> Stream:
         """The stream, admitted; with `deviceId`, `deviceName`, `deviceType`, `title`, `metadata`, `replace` as fields.
@@ -145,7 +164,11 @@ class StreamClient:
                     raise Superseded
                 answer = self._send("", request)
                 if answer.is_stream:
-                    left = self.stream if self.stream and self.stream["id"] != answer.body["id"] else None
+                    left = (
+                        self.stream
+                        if self.stream and self.stream["id"] != answer.body["id"]
+                        else None
+                    )
                     self._admit(answer.body, request)
                 elif answer.is_refusal:
                     left, self.stream = self.stream, None
@@ -153,14 +176,22 @@ class StreamClient:
                     self._lost_at = time.monotonic()
             if left:
                 self._release(left)
-            if over.is_set():  # what this start took is the next start's, or freed by the stop
+            if (
+                over.is_set()
+            ):  # what this start took is the next start's, or freed by the stop
                 raise Superseded
             if answer.is_stream:
                 if self._beats:
-                    threading.Thread(target=self._keep_alive, args=(over, _due(answer.body)), daemon=True).start()
+                    threading.Thread(
+                        target=self._keep_alive,
+                        args=(over, _due(answer.body)),
+                        daemon=True,
+                    ).start()
                 return answer.body
             if answer.is_refusal:
-                is_denial = answer.status == 409 and isinstance(answer.body.get("streams"), list)
+                is_denial = answer.status == 409 and isinstance(
+                    answer.body.get("streams"), list
+                )
                 raise (Denied if is_denial else Refused)(answer.body)
             wait = answer.wait_seconds + _backoff(failures)
             if time.monotonic() + wait > until:
@@ -175,9 +206,17 @@ class StreamClient:
             if stream is None:
                 return None
             state = {"state": "paused"} if self._is_paused else {}
-            answer = self._send(f"/{quote(stream['id'], safe='')}/heartbeat", {"token": stream["token"], **state})
-            if answer.body.get("reason") == "taken-over" and time.monotonic() - self._lost_at < UNSURE_SECONDS:
-                answer = self._send("", self._request)  # from an earlier start of this player, as likely as not
+            answer = self._send(
+                f"/{quote(stream['id'], safe='')}/heartbeat",
+                {"token": stream["token"], **state},
+            )
+            if (
+                answer.body.get("reason") == "taken-over"
+                and time.monotonic() - self._lost_at < UNSURE_SECONDS
+            ):
+                answer = self._send(
+                    "", self._request
+                )  # from an earlier start of this player, as likely as not
             is_over = answer.is_refusal and answer.status != 401
             if answer.is_stream:
                 self._admit(answer.body, self._request)
@@ -186,15 +225,25 @@ class StreamClient:
             else:
                 self._failures += 1
         if is_over:
-            self._tell(self._on_ended, answer.body.get("reason", answer.body["type"]), answer.body)
+            self._tell(
+                self._on_ended,
+                answer.body.get("reason", answer.body["type"]),
+                answer.body,
+            )
             return None
         if answer.is_stream and failures:
             self._tell(self._on_online)
         elif not answer.is_stream and not failures:
             self._tell(self._on_offline, answer.body)
-        if answer.is_stream and (is_grace := bool(answer.body.get("isGrace"))) != bool(stream.get("isGrace")):
+        if answer.is_stream and (is_grace := bool(answer.body.get("isGrace"))) != bool(
+            stream.get("isGrace")
+        ):
             self._tell(self._on_grace, is_grace)
-        return _due(answer.body) if answer.is_stream else answer.wait_seconds + _backoff(failures)
+        return (
+            _due(answer.body)
+            if answer.is_stream
+            else answer.wait_seconds + _backoff(failures)
+        )
 
     def pause(self) -> None:
         """Tell that the viewer has paused: the slot is kept for as long as the plan lets it."""
@@ -232,14 +281,20 @@ class StreamClient:
     def _admit(self, stream: Stream, request: Mapping[str, Any]) -> None:
         self.stream, self._failures = stream, 0
         # What it replaced is done. Whoever starts there from now on stays.
-        self._request = {name: value for name, value in request.items() if name != "replace"}
+        self._request = {
+            name: value for name, value in request.items() if name != "replace"
+        }
 
     def _release(self, stream: Stream) -> None:
         for failures in range(STOP_TRIES):
-            answer = self._send(f"/{quote(stream['id'], safe='')}/stop", {"token": stream["token"]})
+            answer = self._send(
+                f"/{quote(stream['id'], safe='')}/stop", {"token": stream["token"]}
+            )
             if answer.status == 204 or answer.is_refusal:
                 return
-            time.sleep(min(BACKOFF_AT_MOST_SECONDS, answer.wait_seconds + _backoff(failures)))
+            time.sleep(
+                min(BACKOFF_AT_MOST_SECONDS, answer.wait_seconds + _backoff(failures))
+            )
 
     def _keep_alive(self, over: threading.Event, due: float | None) -> None:
         while due is not None and not over.wait(due):
@@ -248,10 +303,15 @@ class StreamClient:
     def _send(self, path: str, body: Mapping[str, Any]) -> _Answer:
         try:
             headers = {"Idempotency-Key": self._key, **self._headers()}
-            response = self._http.post(self._url + path, json=body, headers=headers, follow_redirects=False)
+            response = self._http.post(
+                self._url + path, json=body, headers=headers, follow_redirects=False
+            )
             return _read(response)
         except Exception as error:  # whatever it is, and from `headers` too: the next heartbeat is tried all the same
-            return _Answer(0, {"type": "network-error", "detail": str(error) or type(error).__name__})
+            return _Answer(
+                0,
+                {"type": "network-error", "detail": str(error) or type(error).__name__},
+            )
 
     def _tell(self, listener: Callable[..., object], *facts: Any) -> None:
         try:
@@ -289,7 +349,11 @@ def _wait_seconds(headers: httpx.Headers) -> float:
     if after.isdecimal():
         return min(WAIT_AT_MOST_SECONDS, float(after))
     until, now = _instant(after), _instant(headers.get("Date", "")) or datetime.now(UTC)
-    return min(WAIT_AT_MOST_SECONDS, max(0.0, (until - now).total_seconds())) if until else 0.0
+    return (
+        min(WAIT_AT_MOST_SECONDS, max(0.0, (until - now).total_seconds()))
+        if until
+        else 0.0
+    )
 
 
 def _instant(date: str) -> datetime | None:

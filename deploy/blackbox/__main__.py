@@ -17,7 +17,14 @@ LOCAL = "http://127.0.0.1:8000"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `manage.py verify` takes too."""
-    parser.add_argument("url", nargs="?", default=LOCAL, type=url, metavar="URL", help=f"{LOCAL} unless given")
+    parser.add_argument(
+        "url",
+        nargs="?",
+        default=LOCAL,
+        type=url,
+        metavar="URL",
+        help=f"{LOCAL} unless given",
+    )
     parser.add_argument(
         "--api-key",
         default=os.environ.get("VERIFY_API_KEY"),
@@ -28,22 +35,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("VERIFY_TOKEN"),
         help="bearer token of a viewer who plays nothing; or VERIFY_TOKEN",
     )
-    parser.add_argument("--origin", type=url, help="an origin of web players, which has to be allowed")
-    parser.add_argument("--patience", type=float, default=15, help="seconds that a lease may take to end (15)")
-    at_once: dict[str, Any] = {"choices": range(2, 101), "metavar": "N", "help": "starts that race (16)"}
+    parser.add_argument(
+        "--origin", type=url, help="an origin of web players, which has to be allowed"
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=15,
+        help="seconds that a lease may take to end (15)",
+    )
+    at_once: dict[str, Any] = {
+        "choices": range(2, 101),
+        "metavar": "N",
+        "help": "starts that race (16)",
+    }
     parser.add_argument("--at-once", type=int, default=16, **at_once)
-    parser.add_argument("--slow-ms", type=float, default=1000, help="how slow 95 of 100 heartbeats may be (1000)")
-    parser.add_argument("--json", action="store_true", dest="is_json", help="one JSON object instead of a table")
+    parser.add_argument(
+        "--slow-ms",
+        type=float,
+        default=1000,
+        help="how slow 95 of 100 heartbeats may be (1000)",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        dest="is_json",
+        help="one JSON object instead of a table",
+    )
 
 
 def url(text: str) -> str:
     """An http(s) URL without its last slash. Raises `argparse.ArgumentTypeError`."""
     if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
-        raise argparse.ArgumentTypeError(f"{text} is no URL such as https://streams.example.com")
+        raise argparse.ArgumentTypeError(
+            f"{text} is no URL such as https://streams.example.com"
+        )
     return text.rstrip("/")
 
 
-def verify(write: Callable[[str], object], *, url: str, is_json: bool, patience: float, **options: Any) -> bool:
+def verify(
+    write: Callable[[str], object],
+    *,
+    url: str,
+    is_json: bool,
+    patience: float,
+    **options: Any,
+) -> bool:
     """Try a deployment; whether everything holds."""
     deployment = DeployedService(url=url, patience_seconds=patience, **options)
     with deployment.client:
@@ -57,7 +94,9 @@ def verify(write: Callable[[str], object], *, url: str, is_json: bool, patience:
 
 def main(words: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.blackbox", description="Tries a deployment from outside.")
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.blackbox", description="Tries a deployment from outside."
+    )
     add_arguments(parser)
 
     def write(text: str) -> None:

@@ -56,8 +56,12 @@ class DeployedService:
     users: list["User"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        limits = httpx.Limits(max_connections=self.at_once, max_keepalive_connections=self.at_once)
-        self.client = httpx.Client(base_url=self.url, timeout=ANSWERED_WITHIN_SECONDS, limits=limits)
+        limits = httpx.Limits(
+            max_connections=self.at_once, max_keepalive_connections=self.at_once
+        )
+        self.client = httpx.Client(
+            base_url=self.url, timeout=ANSWERED_WITHIN_SECONDS, limits=limits
+        )
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -80,7 +84,9 @@ class DeployedService:
     def may_be_open(self) -> bool:
         """Whether it is a local one, which is open to its machine until an authentication is configured."""
         host = urlsplit(self.url).hostname or ""
-        is_loopback = host == "localhost" or (host[:1].isdigit() and ipaddress.ip_address(host).is_loopback)
+        is_loopback = host == "localhost" or (
+            host[:1].isdigit() and ipaddress.ip_address(host).is_loopback
+        )
         return is_loopback and not self.credentials
 
     def ask(
@@ -94,19 +100,28 @@ class DeployedService:
         **body: Any,
     ) -> httpx.Response:
         """One request and its answer, timed as `verb`. A rate limit is waited for. Raises `httpx.HTTPError`."""
-        sent = {**(self.credentials if credentials is None else credentials), **(headers or {})}
+        sent = {
+            **(self.credentials if credentials is None else credentials),
+            **(headers or {}),
+        }
         for _ in range(TRIES):
             began = time.monotonic()
             answer = self.client.request(method, path, headers=sent, **body)
-            self.latencies.setdefault(verb, []).append((time.monotonic() - began) * 1000)
+            self.latencies.setdefault(verb, []).append(
+                (time.monotonic() - began) * 1000
+            )
             if answer.status_code >= 500:
                 self.failures.append(f"{method} {path}: {in_short(answer)}")
             if answer.status_code != 429:
                 break
-            self.sleep(min(WAITS_AT_MOST_SECONDS, float(answer.headers.get("Retry-After", 1))))
+            self.sleep(
+                min(WAITS_AT_MOST_SECONDS, float(answer.headers.get("Retry-After", 1)))
+            )
         return answer
 
-    def together(self, acts: list[Callable[[], httpx.Response]]) -> list[httpx.Response]:
+    def together(
+        self, acts: list[Callable[[], httpx.Response]]
+    ) -> list[httpx.Response]:
         """All of them at once; their answers in the same order."""
         barrier = threading.Barrier(len(acts))
 
@@ -119,7 +134,9 @@ class DeployedService:
 
     def user(self) -> "User":
         """A user who plays nothing."""
-        user = User(self, "/me" if self.is_viewer else f"/users/verify-{secrets.token_hex(8)}")
+        user = User(
+            self, "/me" if self.is_viewer else f"/users/verify-{secrets.token_hex(8)}"
+        )
         self.users.append(user)
         if self.is_viewer:
             user.clear()
@@ -130,7 +147,9 @@ class DeployedService:
     def leave(self) -> Iterator[str]:
         """Drop everything that was made; yields what stays, by user."""
         for user in {user.path: user for user in self.users}.values():
-            forgotten = None if self.is_viewer else self.ask("forget", "DELETE", user.path)
+            forgotten = (
+                None if self.is_viewer else self.ask("forget", "DELETE", user.path)
+            )
             if forgotten is None or forgotten.status_code == 403:
                 user.clear()
             active = user.listing()["active"]
@@ -162,19 +181,30 @@ class User:
         expect(answer.status_code == 200, f"reading the limit: {in_short(answer)}")
         limit, when_full = int(answer.json()["limit"]), answer.json()["whenFull"]
         if not 1 <= limit <= HIGHEST_LIMIT or when_full != "deny":
-            raise Skipped(f"the limit is {limit}, {when_full}; with streams:admin it would set one of {LIMIT}")
+            raise Skipped(
+                f"the limit is {limit}, {when_full}; with streams:admin it would set one of {LIMIT}"
+            )
         return limit
 
     def start(self, device: str | None, **more: Any) -> httpx.Response:
         """Start a stream on a device."""
         headers = more.pop("headers", {})
-        body = {"streamId": "verify", **({} if device is None else {"deviceId": device}), **more}
-        return self.deployment.ask("start", "POST", self.streams, headers=headers, json=body)
+        body = {
+            "streamId": "verify",
+            **({} if device is None else {"deviceId": device}),
+            **more,
+        }
+        return self.deployment.ask(
+            "start", "POST", self.streams, headers=headers, json=body
+        )
 
     def started(self, device: str, **more: Any) -> dict[str, Any]:
         """A start that has to be admitted: its stream."""
         answer = self.start(device, **more)
-        expect(answer.status_code in (200, 201), f"a start that there is room for: {in_short(answer)}")
+        expect(
+            answer.status_code in (200, 201),
+            f"a start that there is room for: {in_short(answer)}",
+        )
         return dict(answer.json())
 
     def fill(self) -> list[dict[str, Any]]:
@@ -189,10 +219,19 @@ class User:
         """Its player's own stop."""
         return self._as_player("stop", stream, "stop")
 
-    def _as_player(self, verb: str, stream: Mapping[str, Any], action: str) -> httpx.Response:
-        path, body = f"{self.path}/streams/{stream['id']}/{action}", {"token": stream["token"]}
-        credentials: dict[str, str] | None = None if self.path == "/me" else {}  # /me is whoever calls
-        return self.deployment.ask(verb, "POST", path, credentials=credentials, json=body)
+    def _as_player(
+        self, verb: str, stream: Mapping[str, Any], action: str
+    ) -> httpx.Response:
+        path, body = (
+            f"{self.path}/streams/{stream['id']}/{action}",
+            {"token": stream["token"]},
+        )
+        credentials: dict[str, str] | None = (
+            None if self.path == "/me" else {}
+        )  # /me is whoever calls
+        return self.deployment.ask(
+            verb, "POST", path, credentials=credentials, json=body
+        )
 
     def end(self, id: str) -> httpx.Response:
         """Somebody else's stop."""

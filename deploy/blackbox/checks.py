@@ -41,10 +41,14 @@ class Outcome:
 CHECKS: list[Check] = []
 
 
-def promise(what: str, advice: str) -> Callable[[Callable[[DeployedService], str]], Callable[[DeployedService], str]]:
+def promise(
+    what: str, advice: str
+) -> Callable[[Callable[[DeployedService], str]], Callable[[DeployedService], str]]:
     """Enter a function into `CHECKS`, by its own name."""
 
-    def enter(run: Callable[[DeployedService], str]) -> Callable[[DeployedService], str]:
+    def enter(
+        run: Callable[[DeployedService], str],
+    ) -> Callable[[DeployedService], str]:
         CHECKS.append(Check(run.__name__.replace("_", "-"), what, advice, run))
         return run
 
@@ -59,7 +63,9 @@ def outcomes(deployment: DeployedService) -> Iterator[Outcome]:
             yield Outcome(check, "skipped", "nothing answers")
             continue
         found = _outcome(check, deployment)
-        is_reachable = is_reachable and not (check.name == "reachable" and found.outcome == "failed")
+        is_reachable = is_reachable and not (
+            check.name == "reachable" and found.outcome == "failed"
+        )
         yield found
 
 
@@ -77,13 +83,21 @@ def _outcome(check: Check, deployment: DeployedService) -> Outcome:
 
 
 def _is_problem(answer: httpx.Response, status: int, type: str) -> None:
-    expect(answer.status_code == status, f"{in_short(answer)} instead of {status} {type}")
+    expect(
+        answer.status_code == status, f"{in_short(answer)} instead of {status} {type}"
+    )
     media_type = answer.headers.get("Content-Type", "")
-    expect(media_type.startswith(PROBLEM), f"{status} comes as {media_type or 'nothing'} instead of {PROBLEM}")
+    expect(
+        media_type.startswith(PROBLEM),
+        f"{status} comes as {media_type or 'nothing'} instead of {PROBLEM}",
+    )
     expect(answer.json()["type"] == type, f"{in_short(answer)} instead of {type}")
 
 
-@promise("it answers, and so does its store", "the address; the function's log; /readyz asks DynamoDB: table, role")
+@promise(
+    "it answers, and so does its store",
+    "the address; the function's log; /readyz asks DynamoDB: table, role",
+)
 def reachable(deployment: DeployedService) -> str:
     """`/healthz` and `/readyz`, and whether the account that is lent plays anything."""
     for path in ("/healthz", "/readyz"):
@@ -93,24 +107,43 @@ def reachable(deployment: DeployedService) -> str:
         mine = deployment.ask("list", "GET", "/me/streams")
         expect(mine.status_code == 200, f"the token: {in_short(mine)}")
         active = mine.json()["active"]
-        expect(active == 0, f"this viewer plays on {active} devices: lend an account that plays nothing")
+        expect(
+            active == 0,
+            f"this viewer plays on {active} devices: lend an account that plays nothing",
+        )
     return "/healthz, /readyz"
 
 
-@promise("a call without credentials, or with bad ones, is refused", "AUTH_…, API_KEYS, DEBUG (it has to be 0)")
+@promise(
+    "a call without credentials, or with bad ones, is refused",
+    "AUTH_…, API_KEYS, DEBUG (it has to be 0)",
+)
 def unauthorised(deployment: DeployedService) -> str:
     """401 for each."""
     if deployment.may_be_open:
         raise Skipped("local development is open to its own machine")
-    bad: tuple[dict[str, str], ...] = ({}, {"Authorization": "Bearer e30.e30.e30"}, {"X-API-Key": "not-a-key"})
+    bad: tuple[dict[str, str], ...] = (
+        {},
+        {"Authorization": "Bearer e30.e30.e30"},
+        {"X-API-Key": "not-a-key"},
+    )
     for credentials in bad:
         for method, body in (("GET", {}), ("POST", {"json": {"streamId": "verify"}})):
-            answer = deployment.ask("refused", method, "/users/verify-nobody/streams", credentials=credentials, **body)
+            answer = deployment.ask(
+                "refused",
+                method,
+                "/users/verify-nobody/streams",
+                credentials=credentials,
+                **body,
+            )
             _is_problem(answer, 401, "unauthenticated")
     return "401 each time"
 
 
-@promise("a viewer reaches no other user, and sets no limit", "streams:operate and streams:admin in viewers' tokens")
+@promise(
+    "a viewer reaches no other user, and sets no limit",
+    "streams:operate and streams:admin in viewers' tokens",
+)
 def forbidden(deployment: DeployedService) -> str:
     """403 for each."""
     if deployment.token is None:
@@ -120,57 +153,87 @@ def forbidden(deployment: DeployedService) -> str:
         ("POST", "/users/verify-nobody/streams", {"json": {"streamId": "verify"}}),
         ("PUT", "/me/limit", {"json": {"limit": 100}}),
     ):
-        answer = deployment.ask("refused", method, path, credentials=deployment.as_viewer, **body)
+        answer = deployment.ask(
+            "refused", method, path, credentials=deployment.as_viewer, **body
+        )
         _is_problem(answer, 403, "forbidden")
     return "403 each time"
 
 
-@promise("of many starts at once exactly as many as the limit are admitted", "the condition of the write")
+@promise(
+    "of many starts at once exactly as many as the limit are admitted",
+    "the condition of the write",
+)
 def limit_under_a_race(deployment: DeployedService) -> str:
     """Each on a device of its own."""
     user = deployment.user()
     limit = user.limit()
     number = max(deployment.at_once, limit + 1)
-    answers = deployment.together([lambda at=at: user.start(f"racer-{at}") for at in range(number)])  # type: ignore[misc]
+    answers = deployment.together(
+        [lambda at=at: user.start(f"racer-{at}") for at in range(number)]
+    )  # type: ignore[misc]
     seen = sorted(answer.status_code for answer in answers)
-    expect(seen == [201] * limit + [409] * (number - limit), f"{number} starts, limit {limit}: {_counted(seen)}")
+    expect(
+        seen == [201] * limit + [409] * (number - limit),
+        f"{number} starts, limit {limit}: {_counted(seen)}",
+    )
     active = user.listing()["active"]
     expect(active == limit, f"{limit} were admitted, and {active} hold a slot")
     return f"{number} at once: {_counted(seen)}"
 
 
-@promise("one device is one slot, however often it starts", "deviceId and Idempotency-Key on their way to the service")
+@promise(
+    "one device is one slot, however often it starts",
+    "deviceId and Idempotency-Key on their way to the service",
+)
 def idempotent_start(deployment: DeployedService) -> str:
     """The same `deviceId` at once, the same `Idempotency-Key` twice."""
     user = deployment.user()
     user.limit()
     answers = deployment.together([lambda: user.start("tv")] * SAME_DEVICE_AT_ONCE)
     seen = sorted(answer.status_code for answer in answers)
-    expect(seen == [200] * (SAME_DEVICE_AT_ONCE - 1) + [201], f"the same device at once: {_counted(seen)}")
+    expect(
+        seen == [200] * (SAME_DEVICE_AT_ONCE - 1) + [201],
+        f"the same device at once: {_counted(seen)}",
+    )
     user = deployment.user()
-    keyed = [user.start(None, headers={"Idempotency-Key": "verify-once"}).status_code for _ in range(2)]
+    keyed = [
+        user.start(None, headers={"Idempotency-Key": "verify-once"}).status_code
+        for _ in range(2)
+    ]
     expect(keyed == [201, 200], f"the same Idempotency-Key twice: {keyed}")
     held = [stream["id"] for stream in user.listing()["streams"]]
     expect(held == ["verify-once"], f"the slots after it are held by {held}")
     return f"{SAME_DEVICE_AT_ONCE} at once: {_counted(seen)}"
 
 
-@promise("a slot that was taken over stays lost to the player before", "epochs: is an older release still serving?")
+@promise(
+    "a slot that was taken over stays lost to the player before",
+    "epochs: is an older release still serving?",
+)
 def fenced(deployment: DeployedService) -> str:
     """The token of before neither renews nor stops."""
     user = deployment.user()
     before, after = user.started("tv"), user.started("tv")
-    expect(after["epoch"] > before["epoch"], f"epochs {before['epoch']}, then {after['epoch']}")
+    expect(
+        after["epoch"] > before["epoch"],
+        f"epochs {before['epoch']}, then {after['epoch']}",
+    )
     for act in (user.renew, user.stop):
         answer = act(before)
         _is_problem(answer, 410, "stream-ended")
-        expect(answer.json()["reason"] == "taken-over", f"reason {answer.json()['reason']}")
+        expect(
+            answer.json()["reason"] == "taken-over", f"reason {answer.json()['reason']}"
+        )
     answer = user.renew(after)
     expect(answer.status_code == 200, f"the new player's heartbeat: {in_short(answer)}")
     return "410 taken-over"
 
 
-@promise("a denial lists who holds the slots, and says when to try again", "a proxy that rewrites 4xx answers")
+@promise(
+    "a denial lists who holds the slots, and says when to try again",
+    "a proxy that rewrites 4xx answers",
+)
 def denial(deployment: DeployedService) -> str:
     """409 with `limit`, every holder, and `Retry-After`."""
     user = deployment.user()
@@ -178,27 +241,41 @@ def denial(deployment: DeployedService) -> str:
     answer = user.start("one-too-many")
     _is_problem(answer, 409, "stream-limit-reached")
     listed = sorted(stream["id"] for stream in answer.json()["streams"])
-    expect(listed == sorted(stream["id"] for stream in holders), f"it lists {listed or 'nobody'}")
+    expect(
+        listed == sorted(stream["id"] for stream in holders),
+        f"it lists {listed or 'nobody'}",
+    )
     expect(answer.json()["limit"] == len(holders), f"limit {answer.json()['limit']}")
     wait = answer.headers.get("Retry-After", "")
     longest = max(stream["leaseSeconds"] for stream in holders) + 1
-    expect(wait.isdigit() and 1 <= int(wait) <= longest, f"Retry-After: {wait or 'none'}")
+    expect(
+        wait.isdigit() and 1 <= int(wait) <= longest, f"Retry-After: {wait or 'none'}"
+    )
     return f"{len(listed)} holders, Retry-After {wait}"
 
 
-@promise("who holds a slot renews at the limit", "the heartbeat's way: throttling, a web ACL, old tokens' keys")
+@promise(
+    "who holds a slot renews at the limit",
+    "the heartbeat's way: throttling, a web ACL, old tokens' keys",
+)
 def holders_renew(deployment: DeployedService) -> str:
     """Each gets a new token, which renews again."""
     user = deployment.user()
     for stream in user.fill():
         for _ in range(2):
             answer = user.renew(stream)
-            expect(answer.status_code == 200, f"a heartbeat at the limit: {in_short(answer)}")
+            expect(
+                answer.status_code == 200,
+                f"a heartbeat at the limit: {in_short(answer)}",
+            )
             stream |= answer.json()
     return "200 each time"
 
 
-@promise("a device that crashed starts again at once, in its own slot", "ids: does the player send a deviceId?")
+@promise(
+    "a device that crashed starts again at once, in its own slot",
+    "ids: does the player send a deviceId?",
+)
 def own_slot(deployment: DeployedService) -> str:
     """At the limit."""
     user = deployment.user()
@@ -208,13 +285,18 @@ def own_slot(deployment: DeployedService) -> str:
     return "200 at the limit"
 
 
-@promise("a crashed player's slot is free when its lease has ended", "clocks of the instances; a cache in front")
+@promise(
+    "a crashed player's slot is free when its lease has ended",
+    "clocks of the instances; a cache in front",
+)
 def ghosts(deployment: DeployedService) -> str:
     """Fill the slots, wait for the leases to end, start on another device."""
     user = deployment.user()
     lease = max(stream["leaseSeconds"] for stream in user.fill())
     if lease > deployment.patience_seconds:
-        raise Skipped(f"leases last {lease:g} s: --patience {lease + 1:g} would wait for their end")
+        raise Skipped(
+            f"leases last {lease:g} s: --patience {lease + 1:g} would wait for their end"
+        )
     deployment.sleep(lease + 1)
     answer = user.start("newcomer")
     expect(answer.status_code == 201, f"{lease + 1:g} s later: {in_short(answer)}")
@@ -223,7 +305,10 @@ def ghosts(deployment: DeployedService) -> str:
     return f"after {lease:g} s"
 
 
-@promise("a player's stop frees its slot at once, and can be repeated", "POST …/stop on its way to the service")
+@promise(
+    "a player's stop frees its slot at once, and can be repeated",
+    "POST …/stop on its way to the service",
+)
 def stop(deployment: DeployedService) -> str:
     """204, twice; then there is room."""
     user = deployment.user()
@@ -235,7 +320,9 @@ def stop(deployment: DeployedService) -> str:
     return "204, 204, then a 201"
 
 
-@promise("a player whose stream is over is told why", "a proxy that rewrites 4xx answers")
+@promise(
+    "a player whose stream is over is told why", "a proxy that rewrites 4xx answers"
+)
 def ended_says_why(deployment: DeployedService) -> str:
     """Stopped by somebody else, and replaced by another device of the viewer's."""
     user = deployment.user()
@@ -264,69 +351,134 @@ def clock(deployment: DeployedService) -> str:
     stream = answer.json()
     started = datetime.fromisoformat(stream["startedAt"]).timestamp()
     ahead = started - after if started > after else min(0.0, started - before)
-    expect(abs(ahead) <= CLOCKS_MAY_DIFFER_SECONDS, f"the service is {ahead:+.1f} s ahead of this machine")
+    expect(
+        abs(ahead) <= CLOCKS_MAY_DIFFER_SECONDS,
+        f"the service is {ahead:+.1f} s ahead of this machine",
+    )
     dated = parsedate_to_datetime(answer.headers["Date"]).timestamp()
-    expect(abs(dated - started) <= CLOCKS_MAY_DIFFER_SECONDS, f"Date and startedAt are {dated - started:+.1f} s apart")
+    expect(
+        abs(dated - started) <= CLOCKS_MAY_DIFFER_SECONDS,
+        f"Date and startedAt are {dated - started:+.1f} s apart",
+    )
     lasts = datetime.fromisoformat(stream["expiresAt"]).timestamp() - started
-    expect(abs(lasts - stream["leaseSeconds"]) < 0.01, f"expiresAt is after {lasts:g} s, leaseSeconds says otherwise")
+    expect(
+        abs(lasts - stream["leaseSeconds"]) < 0.01,
+        f"expiresAt is after {lasts:g} s, leaseSeconds says otherwise",
+    )
     return f"{ahead:+.1f} s beyond the round trip of {(after - before) * 1000:.0f} ms"
 
 
-@promise("web players of the own origins may call, others may not", "CORS_ALLOWED_ORIGINS; OPTIONS on its way")
+@promise(
+    "web players of the own origins may call, others may not",
+    "CORS_ALLOWED_ORIGINS; OPTIONS on its way",
+)
 def cors(deployment: DeployedService) -> str:
     """A preflight and a call of each."""
     path = "/users/verify-nobody/streams"
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": PLAYERS_SEND}
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": PLAYERS_SEND,
+    }
     for method, headers in (("OPTIONS", asked), ("GET", {})):
         sent = {"Origin": FOREIGN_ORIGIN, **headers}
-        allowed = deployment.ask("cors", method, path, headers=sent).headers.get("Access-Control-Allow-Origin")
+        allowed = deployment.ask("cors", method, path, headers=sent).headers.get(
+            "Access-Control-Allow-Origin"
+        )
         expect(allowed is None, f"{method} of {FOREIGN_ORIGIN} is allowed: {allowed}")
     if deployment.origin is None:
         return "no foreign origin; --origin would try your players'"
-    preflight = deployment.ask("cors", "OPTIONS", path, credentials={}, headers={"Origin": deployment.origin, **asked})
+    preflight = deployment.ask(
+        "cors",
+        "OPTIONS",
+        path,
+        credentials={},
+        headers={"Origin": deployment.origin, **asked},
+    )
     said = preflight.headers
-    expect(said.get("Access-Control-Allow-Origin") == deployment.origin, f"the preflight says {in_short(preflight)}")
-    expect("POST" in said.get("Access-Control-Allow-Methods", ""), "the preflight does not allow POST")
-    missing = _words(PLAYERS_SEND) - _words(said.get("Access-Control-Allow-Headers", ""))
+    expect(
+        said.get("Access-Control-Allow-Origin") == deployment.origin,
+        f"the preflight says {in_short(preflight)}",
+    )
+    expect(
+        "POST" in said.get("Access-Control-Allow-Methods", ""),
+        "the preflight does not allow POST",
+    )
+    missing = _words(PLAYERS_SEND) - _words(
+        said.get("Access-Control-Allow-Headers", "")
+    )
     expect(not missing, f"the preflight does not allow {', '.join(sorted(missing))}")
     answer = deployment.ask("cors", "GET", path, headers={"Origin": deployment.origin})
-    expect(answer.headers.get("Access-Control-Allow-Origin") == deployment.origin, "a call's answer cannot be read")
-    hidden = PLAYERS_READ - _words(answer.headers.get("Access-Control-Expose-Headers", ""))
+    expect(
+        answer.headers.get("Access-Control-Allow-Origin") == deployment.origin,
+        "a call's answer cannot be read",
+    )
+    hidden = PLAYERS_READ - _words(
+        answer.headers.get("Access-Control-Expose-Headers", "")
+    )
     expect(not hidden, f"players cannot read {', '.join(sorted(hidden))}")
     return f"{deployment.origin}, and no foreign one"
 
 
-@promise("answers carry the headers they need", "a proxy or CDN that drops or adds headers")
+@promise(
+    "answers carry the headers they need", "a proxy or CDN that drops or adds headers"
+)
 def headers(deployment: DeployedService) -> str:
     """No cache keeps them, no browser guesses; a start says where and until when."""
     started = deployment.user().start("tv")
     said = started.headers
-    expect(said.get("Cache-Control") == "no-store", f"Cache-Control: {said.get('Cache-Control')}")
-    expect(said.get("X-Content-Type-Options") == "nosniff", "X-Content-Type-Options is not nosniff")
-    expect(said.get("Location", "").endswith("/streams/tv"), f"Location: {said.get('Location')}")
+    expect(
+        said.get("Cache-Control") == "no-store",
+        f"Cache-Control: {said.get('Cache-Control')}",
+    )
+    expect(
+        said.get("X-Content-Type-Options") == "nosniff",
+        "X-Content-Type-Options is not nosniff",
+    )
+    expect(
+        said.get("Location", "").endswith("/streams/tv"),
+        f"Location: {said.get('Location')}",
+    )
     until = parsedate_to_datetime(said["Expires"]).timestamp()
     expires = datetime.fromisoformat(started.json()["expiresAt"]).timestamp()
-    expect(abs(until - expires) <= 1, f"Expires is {until - expires:+.0f} s from expiresAt")
+    expect(
+        abs(until - expires) <= 1, f"Expires is {until - expires:+.0f} s from expiresAt"
+    )
     if deployment.url.startswith("https:"):
-        expect("Strict-Transport-Security" in said, "Strict-Transport-Security is missing")
+        expect(
+            "Strict-Transport-Security" in said, "Strict-Transport-Security is missing"
+        )
     return "Cache-Control, Location, Expires, nosniff"
 
 
-@promise("what cannot be is refused as a problem, never as a 500", "what answers in the service's place")
+@promise(
+    "what cannot be is refused as a problem, never as a 500",
+    "what answers in the service's place",
+)
 def problems(deployment: DeployedService) -> str:
     """An unknown URL, a malformed body, another media type."""
     user = deployment.user()
     _is_problem(deployment.ask("refused", "GET", "/no-such-thing"), 404, "not-found")
-    _is_problem(deployment.ask("refused", "POST", user.streams, json={}), 400, "invalid-request")
+    _is_problem(
+        deployment.ask("refused", "POST", user.streams, json={}), 400, "invalid-request"
+    )
     xml = {"Content-Type": "application/xml"}
     _is_problem(
-        deployment.ask("refused", "POST", user.streams, content="<a/>", headers=xml), 415, "unsupported-media-type"
+        deployment.ask("refused", "POST", user.streams, content="<a/>", headers=xml),
+        415,
+        "unsupported-media-type",
     )
-    _is_problem(deployment.ask("refused", "GET", f"{user.streams}/never-there"), 404, "stream-not-found")
+    _is_problem(
+        deployment.ask("refused", "GET", f"{user.streams}/never-there"),
+        404,
+        "stream-not-found",
+    )
     return "404, 400, 415"
 
 
-@promise("it answers in time", "cold starts, the region, instances that are missing (docs/runbook.md)")
+@promise(
+    "it answers in time",
+    "cold starts, the region, instances that are missing (docs/runbook.md)",
+)
 def latency(deployment: DeployedService) -> str:
     """Heartbeats one after the other; then 95 of 100 of all requests within `slow_ms`, and no 5xx among them."""
     user = deployment.user()
@@ -334,14 +486,20 @@ def latency(deployment: DeployedService) -> str:
     for _ in range(HEARTBEATS):
         stream |= user.renew(stream).json()
     expect(
-        not deployment.failures, f"{len(deployment.failures)} answers were 5xx: {'; '.join(deployment.failures[:3])}"
+        not deployment.failures,
+        f"{len(deployment.failures)} answers were 5xx: {'; '.join(deployment.failures[:3])}",
     )
     worst = percentile(deployment.latencies["renew"], 95)
-    expect(worst <= deployment.slow_ms, f"95 of 100 heartbeats take up to {worst:.0f} ms")
+    expect(
+        worst <= deployment.slow_ms, f"95 of 100 heartbeats take up to {worst:.0f} ms"
+    )
     return f"95 of 100 heartbeats within {worst:.0f} ms"
 
 
-@promise("nothing is left behind", "the users /users/verify-…: DELETE /users/{userId}/streams")
+@promise(
+    "nothing is left behind",
+    "the users /users/verify-…: DELETE /users/{userId}/streams",
+)
 def left_nothing(deployment: DeployedService) -> str:
     """Users forgotten, or where that is not allowed their streams ended."""
     left = list(deployment.leave())
@@ -356,7 +514,9 @@ def percentile(found: list[float], percent: float) -> float:
 
 
 def _counted(statuses: list[int]) -> str:
-    return ", ".join(f"{statuses.count(status)} × {status}" for status in dict.fromkeys(statuses))
+    return ", ".join(
+        f"{statuses.count(status)} × {status}" for status in dict.fromkeys(statuses)
+    )
 
 
 def _words(header: str) -> set[str]:

@@ -22,7 +22,12 @@ class StageCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Extended by commands that take more."""
         parser.add_argument("stage", help="a stage of zappa_settings.json")
-        parser.add_argument("--zappa-settings", type=Path, default=SETTINGS, help="another zappa_settings.json")
+        parser.add_argument(
+            "--zappa-settings",
+            type=Path,
+            default=SETTINGS,
+            help="another zappa_settings.json",
+        )
 
     def stage(self, options: dict[str, Any]) -> Stage:
         """The stage that is meant. Raises `CommandError`."""

@@ -66,20 +66,39 @@ class PageRenderer(BrowsableAPIRenderer):
 
     @override
     def get_context(
-        self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
+        self,
+        data: Any,
+        accepted_media_type: str | None,
+        renderer_context: Mapping[str, Any],
     ) -> dict[str, Any]:
-        view, request, response = (renderer_context[name] for name in ("view", "request", "response"))
-        route, content = request.resolver_match.url_name, data if isinstance(data, dict) else {}
+        view, request, response = (
+            renderer_context[name] for name in ("view", "request", "response")
+        )
+        route, content = (
+            request.resolver_match.url_name,
+            data if isinstance(data, dict) else {},
+        )
         is_problem = response.status_code >= 400
-        id = content["id"] if "token" in content else view.kwargs.get("id")  # a start's page is the new stream's
+        id = (
+            content["id"] if "token" in content else view.kwargs.get("id")
+        )  # a start's page is the new stream's
         ids = {"userId": view.kwargs.get("user_id"), "id": id}
-        ids = {name: id for name, id in ids.items() if id is not None and ID.fullmatch(id)}
+        ids = {
+            name: id for name, id in ids.items() if id is not None and ID.fullmatch(id)
+        }
         about = "stream-detail" if "id" in ids else route
-        offered = [PATHS[about], *([PATHS["stream-heartbeat"]] if about == "stream-detail" else [])]
+        offered = [
+            PATHS[about],
+            *([PATHS["stream-heartbeat"]] if about == "stream-detail" else []),
+        ]
         return {
             "request": request,
             "response": response,
-            "headers": {name: value for name, value in sorted(response.items()) if name != "Content-Type"},
+            "headers": {
+                name: value
+                for name, value in sorted(response.items())
+                if name != "Content-Type"
+            },
             "retry_after": response.get("Retry-After"),
             "user_id": ids.get("userId"),
             "id": ids.get("id"),
@@ -91,9 +110,16 @@ class PageRenderer(BrowsableAPIRenderer):
             "problem": content if is_problem else None,
             "facts": list(_facts(content)) if is_problem else [],
             "content": content,
-            "body": self.get_content(JSONRenderer(), data, accepted_media_type, dict(renderer_context)),
+            "body": self.get_content(
+                JSONRenderer(), data, accepted_media_type, dict(renderer_context)
+            ),
             "streams": [
-                stream | {"url": _url("stream-detail", userId=stream["userId"], id=stream["id"])}
+                stream
+                | {
+                    "url": _url(
+                        "stream-detail", userId=stream["userId"], id=stream["id"]
+                    )
+                }
                 for stream in content.get("streams", ())
             ],
             "calls": [call for path in offered for call in _calls(path, ids)],
@@ -102,7 +128,11 @@ class PageRenderer(BrowsableAPIRenderer):
 
 def _title(route: str, userId: str | None = None, id: str | None = None) -> str:  # noqa: N803
     """What a page of a user is about."""
-    what = {"stream-list": "Streams", "stream-detail": f"Stream {id}", "limit": "Limit"}.get(route)
+    what = {
+        "stream-list": "Streams",
+        "stream-detail": f"Stream {id}",
+        "limit": "Limit",
+    }.get(route)
     return f"{what} of {userId}" if what and userId else ""
 
 
@@ -113,7 +143,9 @@ def _url(route: str, **ids: str) -> str | None:
 
 def _filled(path: str, ids: Mapping[str, str]) -> str | None:
     try:
-        return get_script_prefix() + path[1:].format(**{name: quote(id, safe="") for name, id in ids.items()})
+        return get_script_prefix() + path[1:].format(
+            **{name: quote(id, safe="") for name, id in ids.items()}
+        )
     except KeyError:
         return None
 
@@ -121,13 +153,19 @@ def _filled(path: str, ids: Mapping[str, str]) -> str | None:
 def _meaning(route: str, method: str, status: int) -> str:
     """What the document says about an answer."""
     operation = document()["paths"][PATHS[route]].get(method.lower(), {"responses": {}})
-    return str(_response(operation["responses"].get(str(status), {})).get("description", ""))
+    return str(
+        _response(operation["responses"].get(str(status), {})).get("description", "")
+    )
 
 
 def _response(response: Mapping[str, Any]) -> Mapping[str, Any]:
     """A response, or the one it refers to."""
     refusals: Mapping[str, Mapping[str, Any]] = document()["components"]["responses"]
-    return refusals[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+    return (
+        refusals[response["$ref"].rpartition("/")[2]]
+        if "$ref" in response
+        else response
+    )
 
 
 def _calls(path: str, ids: Mapping[str, str]) -> Iterator[OfferedOperation]:
@@ -163,7 +201,10 @@ def _calls(path: str, ids: Mapping[str, str]) -> Iterator[OfferedOperation]:
 
 def _prose(text: str) -> SafeString:
     """A docstring's text, with what stands between backticks as code."""
-    parts = [("code" if place % 2 else "span", part) for place, part in enumerate(text.split("`"))]
+    parts = [
+        ("code" if place % 2 else "span", part)
+        for place, part in enumerate(text.split("`"))
+    ]
     return format_html_join("", "<{0}>{1}</{0}>", parts)
 
 
@@ -172,9 +213,18 @@ def _facts(problem: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for field, why in problem.get("errors", {}).items():
         lines = why.items() if isinstance(why, dict) else [(None, why)]
         for place, messages in lines:
-            yield field if place is None else f"{field}, number {place + 1}", " ".join(map(str, messages))
+            yield (
+                field if place is None else f"{field}, number {place + 1}",
+                " ".join(map(str, messages)),
+            )
     if rule := problem.get("rule"):
         yield "Rule", rule["message"] or rule["name"]
-    for member, what in {"reason": "Why", "endedAt": "When", "endedBy": "By", "limit": "Limit", "plan": "Plan"}.items():
+    for member, what in {
+        "reason": "Why",
+        "endedAt": "When",
+        "endedBy": "By",
+        "limit": "Limit",
+        "plan": "Plan",
+    }.items():
         if problem.get(member) is not None:
             yield what, str(problem[member])

@@ -38,21 +38,39 @@ class OperatorCommand(BaseCommand):
 
     requires_system_checks = ()
 
-    def add_action(self, actions: Any, name: str, act: Callable[..., Answer], help: str) -> CommandParser:
+    def add_action(
+        self, actions: Any, name: str, act: Callable[..., Answer], help: str
+    ) -> CommandParser:
         """Offer `name USER`. `act` is called with the context and the options by name."""
         parser: CommandParser = actions.add_parser(name, help=help, description=help)
         parser.set_defaults(act=act)
         parser.add_argument("user_id", metavar="USER")
-        parser.add_argument("--json", action="store_true", dest="is_json", help="Print what the HTTP API answers.")
         parser.add_argument(
-            "--stage", help="On this stage of zappa_settings.json (manage.py takes its table and region)."
+            "--json",
+            action="store_true",
+            dest="is_json",
+            help="Print what the HTTP API answers.",
+        )
+        parser.add_argument(
+            "--stage",
+            help="On this stage of zappa_settings.json (manage.py takes its table and region).",
         )
         return parser
 
-    def handle(self, *args: Any, act: Callable[..., Answer], is_json: bool, **options: Any) -> None:
-        context = Context(user_id=options["user_id"], now=time.time_ns() // 1_000_000, operator=f"command {_account()}")
+    def handle(
+        self, *args: Any, act: Callable[..., Answer], is_json: bool, **options: Any
+    ) -> None:
+        context = Context(
+            user_id=options["user_id"],
+            now=time.time_ns() // 1_000_000,
+            operator=f"command {_account()}",
+        )
         try:
-            bad = {} if is_key(context.user_id) else {"userId": f"Must be 1 to {KEY_AT_MOST_BYTES} bytes of text."}
+            bad = (
+                {}
+                if is_key(context.user_id)
+                else {"userId": f"Must be 1 to {KEY_AT_MOST_BYTES} bytes of text."}
+            )
             if not ID.fullmatch(options.get("id", "-")):
                 bad["id"] = ID_IS
             if bad:
@@ -63,13 +81,20 @@ class OperatorCommand(BaseCommand):
                 answer = act(context, **options)
         except tuple(PROBLEMS) as error:
             problem = problem_of(error)
-            members, _ = problem.facts(error, Answered(user_id=context.user_id, now=context.now))
+            members, _ = problem.facts(
+                error, Answered(user_id=context.user_id, now=context.now)
+            )
             if is_json:
                 self.stdout.write(json.dumps(body_of(problem, **members)))
-            errors = [f"{field}: {' '.join(why)}" for field, why in members.get("errors", {}).items()]
+            errors = [
+                f"{field}: {' '.join(why)}"
+                for field, why in members.get("errors", {}).items()
+            ]
             causes = [str(error)] if problem.status == 503 else []
             advice = WHAT_TO_DO.get(problem.type, "").format_map(options)
-            raise CommandError("\n".join([f"{problem.title}.", *errors, *causes, advice]).rstrip()) from error
+            raise CommandError(
+                "\n".join([f"{problem.title}.", *errors, *causes, advice]).rstrip()
+            ) from error
         if not is_json:
             self.stdout.write(answer.text)
         elif answer.body is not None:
@@ -89,5 +114,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [headings, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
     )

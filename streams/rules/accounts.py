@@ -109,7 +109,9 @@ class Account:
 
     def live(self, now: int) -> list[Lease]:
         """The streams that hold a slot, oldest first."""
-        return sorted((lease for lease in self.leases.values() if lease.is_live(now)), key=age)
+        return sorted(
+            (lease for lease in self.leases.values() if lease.is_live(now)), key=age
+        )
 
     def endings(self, now: int) -> list[tuple[str, Ending]]:
         """The last streams that are over, newest first; one whose lease ran out is."""
@@ -117,7 +119,9 @@ class Account:
         ended = {**self.ended, **{lease.id: lease.expiry for lease in ghosts}}
         return sorted(ended.items(), key=lambda item: (-item[1].at, item[0]))
 
-    def policy(self, default: Policy, entitlement: Entitlement = NOTHING_GRANTED) -> Policy:
+    def policy(
+        self, default: Policy, entitlement: Entitlement = NOTHING_GRANTED
+    ) -> Policy:
         """The policy that holds for this user: the plan that the entitlement names, else the stored one, else the
         default, which stands in for one that is not known; and its limit by the entitlement, else the stored one."""
         plan = default.plans.get(entitlement.plan or self.plan or "", default)
@@ -147,7 +151,14 @@ class StartRequest(Asked):
     entitlement: Entitlement = NOTHING_GRANTED
     is_grace: bool = False
 
-    def lease(self, *, now: int, policy: Policy, epoch: int | None = None, prior_expires_at: int = 0) -> Lease:
+    def lease(
+        self,
+        *,
+        now: int,
+        policy: Policy,
+        epoch: int | None = None,
+        prior_expires_at: int = 0,
+    ) -> Lease:
         """The lease that this request gets when it is admitted."""
         return Lease(
             **{name: getattr(self, name) for name in Playback.__slots__},

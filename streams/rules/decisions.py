@@ -10,9 +10,33 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts
-from streams.rules.accounts import Account, Admission, Ending, Hold, Lease, Reason, StartRequest, age, last_epoch_of
-from streams.rules.plans import FREE_TO_RELAX, NO_MATTER_HOW_MANY, Pace, Policy, Rule, WhenFull, fact
+from streams.errors import (
+    InvalidToken,
+    StreamEnded,
+    StreamLimitReached,
+    StreamNotFound,
+    TooManyStarts,
+)
+from streams.rules.accounts import (
+    Account,
+    Admission,
+    Ending,
+    Hold,
+    Lease,
+    Reason,
+    StartRequest,
+    age,
+    last_epoch_of,
+)
+from streams.rules.plans import (
+    FREE_TO_RELAX,
+    NO_MATTER_HOW_MANY,
+    Pace,
+    Policy,
+    Rule,
+    WhenFull,
+    fact,
+)
 
 ENDINGS_BYTES = 320
 """About how much of a user's item endings may take. Over that the oldest are dropped, down to two thirds: dropping them
@@ -27,7 +51,9 @@ def empty_account(now: int) -> Account:
     return Account(version=now)
 
 
-def start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> tuple[Account, Admission]:
+def start(
+    account: Account, request: StartRequest, *, now: int, policy: Policy
+) -> tuple[Account, Admission]:
     """Admit a start (the account after it, and the admission), or raise `StreamLimitReached`, or `TooManyStarts` where
     there would be room.
 
@@ -61,13 +87,20 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
             continue  # a live own slot stays its own, even above a lowered limit
         places = rule.against(lease, others.values())
         surplus = max(0, len(places) + 1 - rule.limit)
-        ghosts = sorted((place for place in places if _end(place)[0] <= now), key=_end)[:surplus]
-        held = sorted((place for place in places if _end(place)[0] > now), key=lambda place: min(map(age, place)))
+        ghosts = sorted((place for place in places if _end(place)[0] <= now), key=_end)[
+            :surplus
+        ]
+        held = sorted(
+            (place for place in places if _end(place)[0] > now),
+            key=lambda place: min(map(age, place)),
+        )
         surplus -= len(ghosts)
         if surplus and (plan.when_full is WhenFull.DENY or surplus > len(held)):
             raise _limit_reached(account, lease, rule, plan=plan, now=now)
         for going in chain(*ghosts, *held[:surplus]):
-            endings[going.id] = _ending(others.pop(going.id), Reason.EVICTED, now=now, by=request.id)
+            endings[going.id] = _ending(
+                others.pop(going.id), Reason.EVICTED, now=now, by=request.id
+            )
 
     after = replace(
         account,
@@ -77,11 +110,16 @@ def start(account: Account, request: StartRequest, *, now: int, policy: Policy) 
         ended=_remembered(account.ended, endings),
     )
     return after, Admission(
-        lease=paced(after, lease, now=now, policy=policy), ended=endings, plan=account.plan, before=account
+        lease=paced(after, lease, now=now, policy=policy),
+        ended=endings,
+        plan=account.plan,
+        before=account,
     )
 
 
-def is_plain_start(account: Account, request: StartRequest, *, now: int, policy: Policy) -> bool:
+def is_plain_start(
+    account: Account, request: StartRequest, *, now: int, policy: Policy
+) -> bool:
     """Whether a start needs nothing of the other streams: its slot is its own and live, and what rules look at is as it
     was, or there is room under each rule that counts it, were every stream and ghost counted; it replaces none; its
     epoch is above every earlier one of its slot; and every start before is paid for. What a condition on the stored
@@ -90,9 +128,14 @@ def is_plain_start(account: Account, request: StartRequest, *, now: int, policy:
     plan = account.policy(policy, request.entitlement)
     looked_at, lowest = plan.counting(lease)
     has_room = len(account.leases) < min(plan.limit, lowest)
-    is_as_before = own is not None and all(fact(own, name) == fact(lease, name) for name in looked_at)
+    is_as_before = own is not None and all(
+        fact(own, name) == fact(lease, name) for name in looked_at
+    )
     return (
-        any(plan.name == one.name for one in policy.blind(request.entitlement, replaced=len(request.replace)))
+        any(
+            plan.name == one.name
+            for one in policy.blind(request.entitlement, replaced=len(request.replace))
+        )
         and (request.entitlement.plan is not None or policy.knows(account.plan))
         and ((own is not None and own.is_live(now) and is_as_before) or has_room)
         and not (request.replace.keys() - {request.id}) & account.leases.keys()
@@ -107,21 +150,39 @@ def paced(account: Account, lease: Lease, *, now: int, policy: Policy) -> Lease:
     plan = account.policy(policy, lease.entitlement)
     if plan.relaxed_lease_ms and plan.limit - len(account.live(now)) >= FREE_TO_RELAX:
         return replace(lease, pace=Pace(plan.relaxed_lease_ms, len(account.leases)))
-    return lease if plan.lease_ms == policy.lease_ms else replace(lease, pace=Pace(plan.lease_ms, NO_MATTER_HOW_MANY))
+    return (
+        lease
+        if plan.lease_ms == policy.lease_ms
+        else replace(lease, pace=Pace(plan.lease_ms, NO_MATTER_HOW_MANY))
+    )
 
 
-def admitted(account: Account, request: StartRequest, *, now: int, policy: Policy) -> Admission | None:
+def admitted(
+    account: Account, request: StartRequest, *, now: int, policy: Policy
+) -> Admission | None:
     """The admission of this very start, when the account holds its lease: its write was repeated, or came late."""
     lease = account.leases.get(request.id)
     if lease is None or lease.nonce != request.nonce:
         return None
     ended = account.ended.items()
-    mine = {id: ending for id, ending in ended if ending.by == request.id and ending.at == lease.started_at}
+    mine = {
+        id: ending
+        for id, ending in ended
+        if ending.by == request.id and ending.at == lease.started_at
+    }
     lease = paced(account, lease, now=now, policy=policy)
     return Admission(lease=lease, ended=mine, plan=account.plan)
 
 
-def renew(account: Account, id: str, *, hold: Hold, now: int, policy: Policy, is_paused: bool = False) -> Account:
+def renew(
+    account: Account,
+    id: str,
+    *,
+    hold: Hold,
+    now: int,
+    policy: Policy,
+    is_paused: bool = False,
+) -> Account:
     """Extend a lease to `now` plus the lease time, or raise `StreamEnded`, `StreamNotFound` or `InvalidToken`. The same
     account when the lease lasts that long already: another server's clock is ahead, and an end never moves back.
 
@@ -138,17 +199,27 @@ def renew(account: Account, id: str, *, hold: Hold, now: int, policy: Policy, is
     expires_at = now + (pace.lease_ms if pace else policy.lease_ms)
     if is_paused and plan.paused_ms:
         expires_at = paused_at + plan.paused_ms
-    if not lease.is_live(now) and (expires_at <= now or refusing(plan, lease, account.live(now))):
+    if not lease.is_live(now) and (
+        expires_at <= now or refusing(plan, lease, account.live(now))
+    ):
         raise _over(account, id, lease.expiry)
     if lease.expires_at >= expires_at and lease.paused_at == paused_at:
         return account
-    renewed = replace(lease, expires_at=max(lease.expires_at, expires_at), paused_at=paused_at)
+    renewed = replace(
+        lease, expires_at=max(lease.expires_at, expires_at), paused_at=paused_at
+    )
     if not lease.is_live(now):
-        renewed = replace(renewed, revived_from=lease.expires_at, revived_to=renewed.expires_at)
-    return replace(account, version=account.version + 1, leases={**account.leases, id: renewed})
+        renewed = replace(
+            renewed, revived_from=lease.expires_at, revived_to=renewed.expires_at
+        )
+    return replace(
+        account, version=account.version + 1, leases={**account.leases, id: renewed}
+    )
 
 
-def stop(account: Account, id: str, *, hold: Hold | None, now: int, policy: Policy) -> Account:
+def stop(
+    account: Account, id: str, *, hold: Hold | None, now: int, policy: Policy
+) -> Account:
     """Free a slot; the same account when the stream was over already. Raise `StreamEnded` (taken over) for a hold with
     another epoch than the holder's, `InvalidToken` for one of an old token, `StreamNotFound` for an id that is not
     known.
@@ -159,27 +230,39 @@ def stop(account: Account, id: str, *, hold: Hold | None, now: int, policy: Poli
     lease = account.leases.get(id)
     if hold is not None and hold.is_grace and _last_epoch(account, id) < hold.epoch:
         # What its start would have taken over ends, and the grace lease may not be admitted any more.
-        ended = _remembered(account.ended, {id: Ending(reason=Reason.STOPPED, at=now, epoch=hold.epoch)})
+        ended = _remembered(
+            account.ended, {id: Ending(reason=Reason.STOPPED, at=now, epoch=hold.epoch)}
+        )
         leases = {other: kept for other, kept in account.leases.items() if other != id}
         return replace(account, version=account.version + 1, leases=leases, ended=ended)
     if lease is None and id in account.ended:
         return account
     lease = _held(account, id, hold=hold, policy=policy)
-    if hold is None and lease.started_at > now and (lease.took_over or id in account.ended):
+    if (
+        hold is None
+        and lease.started_at > now
+        and (lease.took_over or id in account.ended)
+    ):
         return account
     return _without(account, [lease], now=now, is_fenced=hold is not None)
 
 
-def end_all(account: Account, *, keep: str | None, now: int) -> tuple[Account, list[str]]:
+def end_all(
+    account: Account, *, keep: str | None, now: int
+) -> tuple[Account, list[str]]:
     """Free every slot but that of `keep`: the account after it (the same when there was none to free), and the ids of
     the live streams that ended."""
     going = [lease for lease in account.leases.values() if lease.id != keep]
     if not going:
         return account, []
-    return _without(account, going, now=now), [lease.id for lease in sorted(going, key=age) if lease.is_live(now)]
+    return _without(account, going, now=now), [
+        lease.id for lease in sorted(going, key=age) if lease.is_live(now)
+    ]
 
 
-def override(account: Account, *, end_surplus: bool, now: int, policy: Policy, **given: Any) -> Account:
+def override(
+    account: Account, *, end_surplus: bool, now: int, policy: Policy, **given: Any
+) -> Account:
     """Put an operator's `limit`, `plan` and `when_full` in the place of an earlier override; the same account when they
     are the same. The surplus, if that is to end, is what would not be playing had it held from the start, for all
     viewers alike: under `deny` the newest go, under `evict-oldest` the oldest."""
@@ -191,14 +274,21 @@ def override(account: Account, *, end_surplus: bool, now: int, policy: Policy, *
             kept.append(lease)
     surplus = [lease for lease in live if lease not in kept]
     if surplus:
-        return _without(after, surplus, now=now, reason=Reason.STOPPED if plan.limit else Reason.SUSPENDED)
+        return _without(
+            after,
+            surplus,
+            now=now,
+            reason=Reason.STOPPED if plan.limit else Reason.SUSPENDED,
+        )
     return account if after == account else replace(after, version=account.version + 1)
 
 
 def refusing(plan: Policy, lease: Lease, others: Collection[Lease]) -> Rule | None:
     """The first rule (without a name: the limit) that has no place for a stream beside others."""
     ways = (rule for rule in plan.ways_to_refuse if rule.group(lease) is not None)
-    return next((rule for rule in ways if len(rule.against(lease, others)) >= rule.limit), None)
+    return next(
+        (rule for rule in ways if len(rule.against(lease, others)) >= rule.limit), None
+    )
 
 
 def read(account: Account, id: str, *, now: int) -> Lease:
@@ -211,13 +301,23 @@ def read(account: Account, id: str, *, now: int) -> Lease:
 
 def _replaced(account: Account, request: StartRequest) -> list[Lease]:
     """The leases that a start names to be ended, its own slot apart."""
-    named = (account.leases[id] for id in request.replace.keys() & account.leases.keys() if id != request.id)
-    return [lease for lease in named if request.replace[lease.id] in (None, lease.epoch)]
+    named = (
+        account.leases[id]
+        for id in request.replace.keys() & account.leases.keys()
+        if id != request.id
+    )
+    return [
+        lease for lease in named if request.replace[lease.id] in (None, lease.epoch)
+    ]
 
 
-def _limit_reached(account: Account, lease: Lease, rule: Rule, *, plan: Policy, now: int) -> StreamLimitReached:
+def _limit_reached(
+    account: Account, lease: Lease, rule: Rule, *, plan: Policy, now: int
+) -> StreamLimitReached:
     """A denial with every live stream that counts. So many have to expire that a start fits beside the others."""
-    places = rule.against(lease, (other for other in account.live(now) if other.id != lease.id))
+    places = rule.against(
+        lease, (other for other in account.live(now) if other.id != lease.id)
+    )
     ends = sorted(max(other.expires_at for other in place) for place in places)
     return StreamLimitReached(
         limit=plan.limit,
@@ -253,18 +353,34 @@ def _known(account: Account, id: str) -> Lease:
 def _held(account: Account, id: str, *, hold: Hold | None, policy: Policy) -> Lease:
     """The lease of `id` when the hold, if there is one, is still its holder's, by a token that is not long replaced."""
     over = None if id in account.leases else account.ended.get(id)
-    if hold and over and hold.epoch < over.epoch and not _bars_late_starts(over):  # a later playback's
-        raise _over(account, id, Ending(reason=Reason.TAKEN_OVER, at=over.at, epoch=hold.epoch, by=id))
+    if (
+        hold and over and hold.epoch < over.epoch and not _bars_late_starts(over)
+    ):  # a later playback's
+        raise _over(
+            account,
+            id,
+            Ending(reason=Reason.TAKEN_OVER, at=over.at, epoch=hold.epoch, by=id),
+        )
     lease = _known(account, id)
     if hold is None:
         return lease
     if hold.epoch > lease.epoch:  # a grace lease that was never admitted
         raise StreamNotFound(id)
     if hold.epoch != lease.epoch:
-        raise _over(account, id, Ending(reason=Reason.TAKEN_OVER, at=lease.started_at, epoch=hold.epoch, by=id))
+        raise _over(
+            account,
+            id,
+            Ending(
+                reason=Reason.TAKEN_OVER, at=lease.started_at, epoch=hold.epoch, by=id
+            ),
+        )
     if hold.expires_at is not None:
         # The answer to a late heartbeat may be lost: then its token is all that the player has.
-        end = lease.revived_to if hold.expires_at == lease.revived_from else hold.expires_at
+        end = (
+            lease.revived_to
+            if hold.expires_at == lease.revived_from
+            else hold.expires_at
+        )
         if lease.expires_at > end + policy.longest_ms:
             raise InvalidToken
     return lease
@@ -274,7 +390,9 @@ def _bars_late_starts(ending: Ending) -> bool:
     """Whether the epoch of an ending is of the moment when an operator ended the stream, and not its playback's: of a
     lease that had run out by then, the end is before that moment."""
     last = last_epoch_of(ending.at)
-    return ending.epoch == last or (ending.epoch > last and ending.reason is Reason.EXPIRED)
+    return ending.epoch == last or (
+        ending.epoch > last and ending.reason is Reason.EXPIRED
+    )
 
 
 def _over(account: Account, id: str, ending: Ending) -> StreamEnded:
@@ -283,13 +401,21 @@ def _over(account: Account, id: str, ending: Ending) -> StreamEnded:
 
 
 def _without(
-    account: Account, going: list[Lease], *, now: int, is_fenced: bool = False, reason: Reason = Reason.STOPPED
+    account: Account,
+    going: list[Lease],
+    *,
+    now: int,
+    is_fenced: bool = False,
+    reason: Reason = Reason.STOPPED,
 ) -> Account:
     """The account after these streams were stopped. Unless it was by their own epoch, no start from before this moment
     that comes late may take their slots again."""
     endings = {lease.id: _ending(lease, reason, now=now) for lease in going}
     if not is_fenced:
-        endings = {id: replace(end, epoch=max(end.epoch, last_epoch_of(now))) for id, end in endings.items()}
+        endings = {
+            id: replace(end, epoch=max(end.epoch, last_epoch_of(now)))
+            for id, end in endings.items()
+        }
     return replace(
         account,
         version=account.version + 1,
@@ -298,13 +424,17 @@ def _without(
     )
 
 
-def _remembered(kept: Mapping[str, Ending], added: Mapping[str, Ending]) -> Mapping[str, Ending]:
+def _remembered(
+    kept: Mapping[str, Ending], added: Mapping[str, Ending]
+) -> Mapping[str, Ending]:
     """The endings worth their bytes: the newest, and in any case those that were added. All are kept while so many of
     the longest that was added would fit."""
     ended = {**kept, **added}
     if not added or len(ended) <= max(len(kept), room_for_endings(*added.items())):
         return ended
-    newest_first = sorted(ended.items(), key=lambda item: (item[0] not in added, -item[1].at, item[0]))
+    newest_first = sorted(
+        ended.items(), key=lambda item: (item[0] not in added, -item[1].at, item[0])
+    )
     size, remembered = 0, {}
     for id, ending in newest_first:
         size += _bytes(id, ending)
@@ -330,7 +460,11 @@ def _last_epoch(account: Account, id: str) -> int:
 
 def _ending(lease: Lease, reason: Reason, *, now: int, by: str | None = None) -> Ending:
     """How a lease ends now, unless it had run out before."""
-    return Ending(reason=reason, at=now, epoch=lease.epoch, by=by) if lease.is_live(now) else lease.expiry
+    return (
+        Ending(reason=reason, at=now, epoch=lease.epoch, by=by)
+        if lease.is_live(now)
+        else lease.expiry
+    )
 
 
 def _end(place: list[Lease]) -> tuple[int, str]:

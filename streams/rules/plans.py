@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 FREE_TO_RELAX = 2  # slots, for a relaxed lease
 BLIND_AT_MOST = 60  # comparisons of some 35 bytes, beside those of a plan: DynamoDB takes a condition of 4 KB
-FACTS = {"streamId": "stream_id", "deviceId": "device_id", "deviceType": "device_type", "network": "network"}
+FACTS = {
+    "streamId": "stream_id",
+    "deviceId": "device_id",
+    "deviceType": "device_type",
+    "network": "network",
+}
 """What rules may look at, by its field of a lease; and `metadata.` with a name in it."""
 
 
@@ -53,7 +58,9 @@ class Rule:
 
     name: str
     limit: int
-    where: Mapping[str, tuple[str | int | float | bool, ...]] = field(default_factory=dict)
+    where: Mapping[str, tuple[str | int | float | bool, ...]] = field(
+        default_factory=dict
+    )
     per: str | None = None
     distinct: str | None = None
     message: str | None = None
@@ -65,7 +72,10 @@ class Rule:
 
     def group(self, lease: Lease) -> Any:
         """What the rule counts a stream with or as; None when it does not count it."""
-        if any(fact(lease, name) not in map(_exact, values) for name, values in self.where.items()):
+        if any(
+            fact(lease, name) not in map(_exact, values)
+            for name, values in self.where.items()
+        ):
             return None
         by = self.per or self.distinct
         return fact(lease, by) if by else True
@@ -78,11 +88,15 @@ class Rule:
         for other in others:
             group = self.group(other)
             if group is not None and (group == own) is not bool(self.distinct):
-                places.setdefault(group if self.distinct else other.id, []).append(other)
+                places.setdefault(group if self.distinct else other.id, []).append(
+                    other
+                )
         return list(places.values())
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots, so that what follows from it is worked out once
+@dataclass(
+    frozen=True, kw_only=True
+)  # without slots, so that what follows from it is worked out once
 class Policy:
     """A plan. A paused stream keeps its slot for `paused_ms`, or for as long as it sends heartbeats. The default one
     knows the others, by name, and how fast streams may start one after the other: `mint_burst` at once, then one every
@@ -102,7 +116,10 @@ class Policy:
     @cached_property
     def longest_ms(self) -> int:
         """The longest that a lease may last, under any plan."""
-        return max(max(plan.lease_ms, plan.relaxed_lease_ms or 0, plan.paused_ms or 0) for plan in self.all)
+        return max(
+            max(plan.lease_ms, plan.relaxed_lease_ms or 0, plan.paused_ms or 0)
+            for plan in self.all
+        )
 
     @cached_property
     def all(self) -> tuple[Policy, ...]:
@@ -112,7 +129,9 @@ class Policy:
     @cached_property
     def is_paced(self) -> bool:
         """Whether a heartbeat may ask for another lease than the default plan's."""
-        return any(plan.relaxed_lease_ms or plan.lease_ms != self.lease_ms for plan in self.all)
+        return any(
+            plan.relaxed_lease_ms or plan.lease_ms != self.lease_ms for plan in self.all
+        )
 
     @cached_property
     def ways_to_refuse(self) -> tuple[Rule, ...]:
@@ -123,15 +142,33 @@ class Policy:
         """What the rules that count a stream look at, and the lowest limit of theirs."""
         rules = [rule for rule in self.rules if rule.group(lease) is not None]
         names = {name for rule in rules for name in rule.looked_at}
-        return sorted(names), min((rule.limit for rule in rules), default=NO_MATTER_HOW_MANY)
+        return sorted(names), min(
+            (rule.limit for rule in rules), default=NO_MATTER_HOW_MANY
+        )
 
     def blind(self, entitlement: Entitlement, *, replaced: int) -> list[Policy]:
         """The plans that a start may be written under without knowing which of them is the user's: the first is the one
         that holds unless another is stored, all give a lease as long, and they fit, beside what is replaced."""
         first = self.plans.get(entitlement.plan or "", self)
-        others = () if entitlement.plan else [plan for plan in self.plans.values() if plan.lease_ms == first.lease_ms]
-        sizes = accumulate((3 + sum(len(rule.looked_at) for rule in plan.rules) for plan in others), initial=replaced)
-        return [first, *(plan for plan, size in zip(others, sizes, strict=False) if size <= BLIND_AT_MOST)]
+        others = (
+            ()
+            if entitlement.plan
+            else [
+                plan for plan in self.plans.values() if plan.lease_ms == first.lease_ms
+            ]
+        )
+        sizes = accumulate(
+            (3 + sum(len(rule.looked_at) for rule in plan.rules) for plan in others),
+            initial=replaced,
+        )
+        return [
+            first,
+            *(
+                plan
+                for plan, size in zip(others, sizes, strict=False)
+                if size <= BLIND_AT_MOST
+            ),
+        ]
 
     def knows(self, plan: str | None) -> bool:
         """Whether there is a plan of that name; no name is that of the default."""
@@ -141,7 +178,9 @@ class Policy:
 def fact(lease: Lease, attribute: str) -> Any:
     """What a stream has for an attribute, to be compared; None where it has none."""
     of, _, name = attribute.partition(".")
-    return _exact(lease.metadata.get(name) if of == "metadata" else getattr(lease, FACTS[of]))
+    return _exact(
+        lease.metadata.get(name) if of == "metadata" else getattr(lease, FACTS[of])
+    )
 
 
 def _exact(value: str | float | None) -> Any:

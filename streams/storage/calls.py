@@ -34,11 +34,17 @@ type Send = Callable[[str, dict[str, Any]], dict[str, Any]]
 TRIES, TRIES_WHILE_THROTTLED = 3, 6
 BACKOFF_SECONDS, BACKOFF_AT_MOST_SECONDS = 0.025, 1.0
 FAILURES_IN_A_ROW, OPEN_SECONDS = 5, 2.0
-THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+}
 
 sent: ContextVar[int] = ContextVar("sent", default=0)
 """How many calls were sent, repeats included, since the request at hand set it to 0."""
-_random = SystemRandom().random  # a seeded one would be the same in every process that resumes from one snapshot
+_random = (
+    SystemRandom().random
+)  # a seeded one would be the same in every process that resumes from one snapshot
 
 
 def make(send: Send, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,15 +55,23 @@ def make(send: Send, operation: str, arguments: Mapping[str, Any]) -> dict[str, 
     return _circuit.call(_tried, send, operation, arguments)
 
 
-def _tried(send: Send, operation: str, arguments: Mapping[str, Any], is_probe: bool) -> dict[str, Any]:
-    refused: Exception | None = None  # too many calls; a try that the deadline cuts short says no better
+def _tried(
+    send: Send, operation: str, arguments: Mapping[str, Any], is_probe: bool
+) -> dict[str, Any]:
+    refused: Exception | None = (
+        None  # too many calls; a try that the deadline cuts short says no better
+    )
     for attempt in count(1):
         sent.set(sent.get() + 1)
         try:
             return send(operation, dict(arguments))
         except Exception as exc:
-            tries = 1 if is_probe else TRIES_WHILE_THROTTLED if is_throttled(exc) else TRIES
-            pause = _random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt)
+            tries = (
+                1 if is_probe else TRIES_WHILE_THROTTLED if is_throttled(exc) else TRIES
+            )
+            pause = _random() * min(
+                BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt
+            )
             may_pass = is_throttled(exc) or not is_answer(exc)
             refused = exc if is_throttled(exc) else refused
             if attempt >= tries or not may_pass or pause >= deadline.seconds_left():
@@ -109,7 +123,10 @@ class _Circuit:
 
     def __init__(self) -> None:
         self._breaker = CircuitBreaker(
-            fail_max=FAILURES_IN_A_ROW, reset_timeout=OPEN_SECONDS, exclude=[is_answer], throw_new_error_on_trip=False
+            fail_max=FAILURES_IN_A_ROW,
+            reset_timeout=OPEN_SECONDS,
+            exclude=[is_answer],
+            throw_new_error_on_trip=False,
         )
         self._probing = Lock()
 
@@ -119,7 +136,9 @@ class _Circuit:
         if self._breaker.current_state == STATE_CLOSED:
             return self._breaker.state.call(make, *arguments, False)
         if not self._probing.acquire(blocking=False):
-            raise CircuitBreakerError("another call is finding out whether the store answers again")
+            raise CircuitBreakerError(
+                "another call is finding out whether the store answers again"
+            )
         try:
             with self._breaker.calling():
                 return make(*arguments, True)

@@ -23,7 +23,11 @@ _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 @contextmanager
 def of_request(*, seconds: float | None = None) -> Iterator[None]:
     """The deadline of what happens within: `DEADLINE_SECONDS` from now, or `seconds` where those are fewer."""
-    given = settings.DEADLINE_SECONDS if seconds is None else min(seconds, settings.DEADLINE_SECONDS)
+    given = (
+        settings.DEADLINE_SECONDS
+        if seconds is None
+        else min(seconds, settings.DEADLINE_SECONDS)
+    )
     before = _ends_at.set(time.monotonic() + given)
     try:
         yield
@@ -34,7 +38,11 @@ def of_request(*, seconds: float | None = None) -> Iterator[None]:
 def seconds_left() -> float:
     """How long the request may still take; zero or less when its time is over."""
     ends_at = _ends_at.get()
-    return float(settings.DEADLINE_SECONDS) if ends_at is None else ends_at - time.monotonic()
+    return (
+        float(settings.DEADLINE_SECONDS)
+        if ends_at is None
+        else ends_at - time.monotonic()
+    )
 
 
 def is_over() -> bool:

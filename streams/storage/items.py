@@ -43,8 +43,12 @@ REASON = {
     Reason.SUSPENDED: "v",
 }
 """A suspension is kept as an eviction by nobody, since earlier releases know no other reason for it."""
-LEASE_OF, ENDING_OF = ({short: name for name, short in names.items()} for names in (LEASE, ENDING))
-REASON_OF = {short: reason for reason, short in REASON.items() if reason is not Reason.SUSPENDED}
+LEASE_OF, ENDING_OF = (
+    {short: name for name, short in names.items()} for names in (LEASE, ENDING)
+)
+REASON_OF = {
+    short: reason for reason, short in REASON.items() if reason is not Reason.SUSPENDED
+}
 
 
 def number(value: float) -> Item:
@@ -65,9 +69,13 @@ def lease_item(lease: Lease) -> Item:
         if (text := getattr(lease, name)) is not None:
             fields[LEASE[name]] = {"S": text}
     if lease.device_id is not None:
-        fields[LEASE["device_id"]] = {"BOOL": True} if lease.device_id == lease.id else {"S": lease.device_id}
+        fields[LEASE["device_id"]] = (
+            {"BOOL": True} if lease.device_id == lease.id else {"S": lease.device_id}
+        )
     if lease.metadata:
-        fields[LEASE["metadata"]] = {"M": {name: _value(value) for name, value in lease.metadata.items()}}
+        fields[LEASE["metadata"]] = {
+            "M": {name: _value(value) for name, value in lease.metadata.items()}
+        }
     if lease.entitlement.limit is not None:
         fields[LEASE["entitlement"]] = number(lease.entitlement.limit)
     if lease.entitlement.plan is not None:
@@ -87,7 +95,9 @@ def ending_item(ending: Ending) -> Item:
         ENDING["at"]: number(ending.at),
         ENDING["epoch"]: number(ending.epoch),
     }
-    return {"M": fields if ending.by is None else fields | {ENDING["by"]: {"S": ending.by}}}
+    return {
+        "M": fields if ending.by is None else fields | {ENDING["by"]: {"S": ending.by}}
+    }
 
 
 def account_item(account: Account) -> dict[str, Item]:
@@ -98,7 +108,9 @@ def account_item(account: Account) -> dict[str, Item]:
         "mints": number(account.mints),
         "leases": {"M": {id: lease_item(lease) for id, lease in leases}},
         "priors": {"M": {id: number(lease.prior_expires_at) for id, lease in leases}},
-        "ended": {"M": {id: ending_item(ending) for id, ending in account.ended.items()}},
+        "ended": {
+            "M": {id: ending_item(ending) for id, ending in account.ended.items()}
+        },
     }
 
 
@@ -118,16 +130,28 @@ def place_of(attribute: str) -> tuple[str, ...]:
 def lease_of(item: Item, id: str) -> Lease | None:
     """The lease of one stream, without a look at the others."""
     stored = item["l"]["M"].get(id)
-    return lease(id, stored, prior_expires_at=plain(item["p"]["M"].get(id, number(0)))) if stored else None
+    return (
+        lease(id, stored, prior_expires_at=plain(item["p"]["M"].get(id, number(0))))
+        if stored
+        else None
+    )
 
 
 def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
     """A stored lease."""
-    fields = {LEASE_OF[short]: plain(value) for short, value in item["M"].items() if short in LEASE_OF}
+    fields = {
+        LEASE_OF[short]: plain(value)
+        for short, value in item["M"].items()
+        if short in LEASE_OF
+    }
     if fields.get("device_id") is True:
         fields["device_id"] = id
-    entitlement = Entitlement(fields.pop("entitlement", None), fields.pop("entitled_plan", None))
-    return Lease(id=id, prior_expires_at=prior_expires_at, entitlement=entitlement, **fields)
+    entitlement = Entitlement(
+        fields.pop("entitlement", None), fields.pop("entitled_plan", None)
+    )
+    return Lease(
+        id=id, prior_expires_at=prior_expires_at, entitlement=entitlement, **fields
+    )
 
 
 def account(item: Item) -> Account:
@@ -135,7 +159,10 @@ def account(item: Item) -> Account:
     priors = plain(item["p"])
     return Account(
         version=plain(item["version"]),
-        leases={id: lease(id, stored, prior_expires_at=priors.get(id, 0)) for id, stored in item["l"]["M"].items()},
+        leases={
+            id: lease(id, stored, prior_expires_at=priors.get(id, 0))
+            for id, stored in item["l"]["M"].items()
+        },
         ended={id: _ending(stored) for id, stored in item["d"]["M"].items()},
         mints=plain(item.get("m", number(0))),
         **_override(item),
@@ -153,7 +180,10 @@ def account_of_first_format(item: Item) -> Account:
     epochs = plain(item["epochs"])
     return Account(
         version=plain(item["version"]),
-        leases={id: Lease(id=id, epoch=epochs[id], **plain(stored)) for id, stored in item["leases"]["M"].items()},
+        leases={
+            id: Lease(id=id, epoch=epochs[id], **plain(stored))
+            for id, stored in item["leases"]["M"].items()
+        },
         ended={
             id: Ending(**plain(stored) | {"reason": Reason(plain(stored)["reason"])})
             for id, stored in item["ended"]["M"].items()
@@ -163,12 +193,24 @@ def account_of_first_format(item: Item) -> Account:
 
 
 def _override(item: Item) -> dict[str, Any]:
-    read: Mapping[str, Callable[[Any], Any]] = {"limit": int, "plan": str, "when_full": WhenFull}
-    return {name: convert(plain(item[name])) for name, convert in read.items() if name in item}
+    read: Mapping[str, Callable[[Any], Any]] = {
+        "limit": int,
+        "plan": str,
+        "when_full": WhenFull,
+    }
+    return {
+        name: convert(plain(item[name]))
+        for name, convert in read.items()
+        if name in item
+    }
 
 
 def _ending(item: Item) -> Ending:
-    fields = {ENDING_OF[short]: plain(value) for short, value in item["M"].items() if short in ENDING_OF}
+    fields = {
+        ENDING_OF[short]: plain(value)
+        for short, value in item["M"].items()
+        if short in ENDING_OF
+    }
     reason = REASON_OF.get(fields["reason"], Reason.STOPPED)
     is_suspension = reason is Reason.EVICTED and "by" not in fields
     return Ending(**fields | {"reason": Reason.SUSPENDED if is_suspension else reason})

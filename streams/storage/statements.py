@@ -31,7 +31,11 @@ class _Parameter(Value):
         super().__init__(0)
         self.name = name
 
-    def serialize(self, placeholder_names: dict[str, str], expression_attribute_values: dict[str, Any]) -> str:
+    def serialize(
+        self,
+        placeholder_names: dict[str, str],
+        expression_attribute_values: dict[str, Any],
+    ) -> str:
         """The parameter's own name; its value comes with the request."""
         return f":{self.name}"
 
@@ -59,13 +63,26 @@ class Statement:
         """Build it, once."""
         placeholders: dict[str, str] = {}
         values: dict[str, Any] = {}
-        expressions = {"UpdateExpression": str(Update(*actions).serialize(placeholders, values))}
+        expressions = {
+            "UpdateExpression": str(Update(*actions).serialize(placeholders, values))
+        }
         if condition is not None:
-            expressions["ConditionExpression"] = condition.serialize(placeholders, values)
-        return cls(expressions, {placeholder: name for name, placeholder in placeholders.items()}, values)
+            expressions["ConditionExpression"] = condition.serialize(
+                placeholders, values
+            )
+        return cls(
+            expressions,
+            {placeholder: name for name, placeholder in placeholders.items()},
+            values,
+        )
 
     def arguments(
-        self, user_id: str, *, ids: Mapping[str, str], values: Mapping[str, Any], returning: str = "NONE"
+        self,
+        user_id: str,
+        *,
+        ids: Mapping[str, str],
+        values: Mapping[str, Any],
+        returning: str = "NONE",
     ) -> dict[str, Any]:
         """UpdateItem's arguments for one request; `values` in DynamoDB's JSON."""
         asked = {id_parameter(name): id for name, id in ids.items()}
@@ -73,8 +90,13 @@ class Statement:
             "TableName": settings.DYNAMODB_TABLE,
             "Key": {"user_id": {"S": user_id}},
             **self.expressions,
-            "ExpressionAttributeNames": {key: asked.get(name, name) for key, name in self.names.items()},
-            "ExpressionAttributeValues": {**self.values, **{f":{name}": value for name, value in values.items()}},
+            "ExpressionAttributeNames": {
+                key: asked.get(name, name) for key, name in self.names.items()
+            },
+            "ExpressionAttributeValues": {
+                **self.values,
+                **{f":{name}": value for name, value in values.items()},
+            },
             "ReturnValues": returning,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -87,7 +109,9 @@ EPOCH = ROW.leases[ID][LEASE["epoch"]]
 PAUSED_AT = ROW.leases[ID][LEASE["paused_at"]]
 IS_LIVE = EXPIRES_AT > value("now")
 IS_MINE = value("epoch") == EPOCH
-IS_NEWER = ~((EPOCH >= value("epoch")) | (ROW.ended[ID][ENDING["epoch"]] >= value("epoch")))
+IS_NEWER = ~(
+    (EPOCH >= value("epoch")) | (ROW.ended[ID][ENDING["epoch"]] >= value("epoch"))
+)
 """No start of this slot with this epoch or a later one was there: this one was not written before, and is not late."""
 IS_FIRST_FORMAT = [Path(name) for name in ("leases", "epochs", "ended")]
 """Where version 1.0 kept what `leases`, `priors` and `ended` keep."""
@@ -102,11 +126,19 @@ its rules that count the stream; and where the lease has what those look at."""
 
 
 @lru_cache(maxsize=512)
-def start(*, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[PlanClause, ...]) -> Statement:
+def start(
+    *, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[PlanClause, ...]
+) -> Statement:
     """A plain start under one of these plans, as `rules.is_plain_start` has it, that names so many streams to replace
     (`replaced0`, …). An entitlement's limit goes before a stored one. Values: `lease`, `epoch`, `none` (0), `now`,
     `ttl`, `mints` when it is charged, and `looked0_0`, …, what the lease has where a plan looks at it."""
-    may_start = reduce(or_, (_may_start(plan, str(number), is_entitled) for number, plan in enumerate(plans)))
+    may_start = reduce(
+        or_,
+        (
+            _may_start(plan, str(number), is_entitled)
+            for number, plan in enumerate(plans)
+        ),
+    )
     may_start &= IS_NEWER
     for number in range(replaced):
         may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
@@ -132,10 +164,16 @@ def _may_start(plan: PlanClause, number: str, is_entitled: bool) -> Condition:
         has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
     is_as_before = IS_LIVE
     for index, place in enumerate(looked_at):
-        is_as_before &= reduce(getitem, place, ROW.leases[ID]) == value(f"looked{number}_{index}")
+        is_as_before &= reduce(getitem, place, ROW.leases[ID]) == value(
+            f"looked{number}_{index}"
+        )
     may_start: Condition = is_as_before | has_room
     if name:
-        may_start &= (ROW.plan == name) | ROW.plan.does_not_exist() if number == "0" else ROW.plan == name
+        may_start &= (
+            (ROW.plan == name) | ROW.plan.does_not_exist()
+            if number == "0"
+            else ROW.plan == name
+        )
     return may_start
 
 
@@ -144,8 +182,13 @@ def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
     """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `mints`,
     `version`, `ttl`, and `seen`, the version that was judged, unless there was no row; of an operator's override what
     there is of `limit`, `plan` and `when_full`, and `keep_until`."""
-    is_unchanged = ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
-    parts: dict[str, Any] = {name: getattr(ROW, name) for name in ("limit", "plan", "when_full", "keep_until")}
+    is_unchanged = (
+        ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
+    )
+    parts: dict[str, Any] = {
+        name: getattr(ROW, name)
+        for name in ("limit", "plan", "when_full", "keep_until")
+    }
     given = {*override, "keep_until"} if override else ()
     return Statement.of(
         ROW.leases.set(value("leases")),
@@ -154,7 +197,10 @@ def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
         ROW.mints.set(value("mints")),
         ROW.version.set(value("version")),
         ROW.ttl.set(value("ttl")),
-        *(part.set(value(name)) if name in given else part.remove() for name, part in parts.items()),
+        *(
+            part.set(value(name)) if name in given else part.remove()
+            for name, part in parts.items()
+        ),
         *(path.remove() for path in IS_FIRST_FORMAT),
         condition=is_unchanged,
     )
@@ -165,10 +211,14 @@ def renew(*, is_paced: bool) -> Statement:
     """A live lease that is not paused goes on, to a later end than it has, by a token that is not long replaced.
     Values: `epoch`, `expires_at`, `last` (the latest end that the stored lease may have), `now`, `ttl`; and of a paced
     one `among`, how many leases there may be."""
-    may_renew = IS_MINE & IS_LIVE & (EXPIRES_AT <= value("last")) & PAUSED_AT.does_not_exist()
+    may_renew = (
+        IS_MINE & IS_LIVE & (EXPIRES_AT <= value("last")) & PAUSED_AT.does_not_exist()
+    )
     if is_paced:
         may_renew &= size(ROW.leases) <= value("among")
-    return Statement.of(EXPIRES_AT.set(value("expires_at")), *BOOKKEEPING, condition=may_renew)
+    return Statement.of(
+        EXPIRES_AT.set(value("expires_at")), *BOOKKEEPING, condition=may_renew
+    )
 
 
 @cache
@@ -186,7 +236,10 @@ def stop(*, is_held: bool, forgotten: int | None = None) -> Statement:
         ROW.leases[ID].remove(),
         ROW.priors[ID].remove(),
         ROW.ended[ID].set(value("ending")),
-        *(ROW.ended[id_parameter(f"forgotten{number}")].remove() for number in range(forgotten or 0)),
+        *(
+            ROW.ended[id_parameter(f"forgotten{number}")].remove()
+            for number in range(forgotten or 0)
+        ),
         *BOOKKEEPING,
         condition=may_stop,
     )
@@ -198,7 +251,9 @@ def forget(last: int) -> dict[str, Any]:
     values: dict[str, Any] = {}
     return {
         "ConditionExpression": (ROW.version <= last).serialize(placeholders, values),
-        "ExpressionAttributeNames": {placeholder: name for name, placeholder in placeholders.items()},
+        "ExpressionAttributeNames": {
+            placeholder: name for name, placeholder in placeholders.items()
+        },
         "ExpressionAttributeValues": values,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }

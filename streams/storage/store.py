@@ -85,13 +85,17 @@ class StreamStore:
     """Whether a start has to tell of the account that it found, even when it need not look at it."""
     call: Call = UserStreams.call
     sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = SystemRandom().random  # a seeded one would be the same in every resumed instance
+    random: Callable[[], float] = (
+        SystemRandom().random
+    )  # a seeded one would be the same in every resumed instance
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
         """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`."""
 
         def blind() -> Admission:
-            plans = self.policy.blind(request.entitlement, replaced=len(request.replace))
+            plans = self.policy.blind(
+                request.entitlement, replaced=len(request.replace)
+            )
             lease = request.lease(now=now, policy=plans[0])
             stored = items.lease_item(lease)
             clauses, values = self._clauses(plans, request.entitlement, lease, stored)
@@ -106,7 +110,8 @@ class StreamStore:
             before = self._update(
                 statement.arguments(
                     user_id,
-                    ids={"id": request.id} | {f"replaced{index}": id for index, id in enumerate(replaced)},
+                    ids={"id": request.id}
+                    | {f"replaced{index}": id for index, id in enumerate(replaced)},
                     values=values
                     | {
                         "lease": stored,
@@ -130,25 +135,40 @@ class StreamStore:
             return Admission(lease=paced, plan=found.plan, before=found)
 
         def judge(account: Account) -> tuple[Admission, Account]:
-            after, admission = rules.start(account, request, now=now, policy=self.policy)
+            after, admission = rules.start(
+                account, request, now=now, policy=self.policy
+            )
             return admission, after
 
         def plainly(account: Account) -> Callable[[], Admission] | None:
-            is_plain = fits and rules.is_plain_start(account, request, now=now, policy=self.policy)
+            is_plain = fits and rules.is_plain_start(
+                account, request, now=now, policy=self.policy
+            )
             return blind if is_plain else None
 
         def written(account: Account) -> Admission | None:
             return rules.admitted(account, request, now=now, policy=self.policy)
 
         fits = len(request.replace) <= REPLACED_AT_MOST
-        return self._write(user_id, judge, blind=blind if fits else None, plainly=plainly, written=written, now=now)
+        return self._write(
+            user_id,
+            judge,
+            blind=blind if fits else None,
+            plainly=plainly,
+            written=written,
+            now=now,
+        )
 
-    def renew(self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False) -> Lease:
+    def renew(
+        self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False
+    ) -> Lease:
         """Extend the lease of `id`, or raise `StreamEnded`, `StreamNotFound` or `InvalidToken`. A pause is judged on
         what is read: told of again, there is nothing to write."""
 
         def blind() -> Lease:
-            expires_at = now + (hold.pace.lease_ms if hold.pace else self.policy.lease_ms)
+            expires_at = now + (
+                hold.pace.lease_ms if hold.pace else self.policy.lease_ms
+            )
             values = {
                 "epoch": number(hold.epoch),
                 "expires_at": number(expires_at),
@@ -159,7 +179,11 @@ class StreamStore:
             if hold.pace:
                 values["among"] = number(hold.pace.among)
             statement = statements.renew(is_paced=hold.pace is not None)
-            after = self._update(statement.arguments(user_id, ids={"id": id}, values=values, returning="ALL_NEW"))
+            after = self._update(
+                statement.arguments(
+                    user_id, ids={"id": id}, values=values, returning="ALL_NEW"
+                )
+            )
             renewed = _reading(items.lease_of, after, id)
             assert renewed is not None, "its condition held"
             if not self.policy.is_paced:
@@ -167,12 +191,18 @@ class StreamStore:
             return rules.paced(_account(after), renewed, now=now, policy=self.policy)
 
         def judge(account: Account) -> tuple[Lease, Account]:
-            after = rules.renew(account, id, hold=hold, now=now, policy=self.policy, is_paused=is_paused)
-            return rules.paced(after, after.leases[id], now=now, policy=self.policy), after
+            after = rules.renew(
+                account, id, hold=hold, now=now, policy=self.policy, is_paused=is_paused
+            )
+            return rules.paced(
+                after, after.leases[id], now=now, policy=self.policy
+            ), after
 
         return self._write(user_id, judge, blind=None if is_paused else blind, now=now)
 
-    def stop(self, user_id: str, id: str, *, hold: Hold | None, now: int) -> Reason | None:
+    def stop(
+        self, user_id: str, id: str, *, hold: Hold | None, now: int
+    ) -> Reason | None:
         """Free the slot of `id`, and say how its stream ended: stopped, expired before that, or None when it was over
         already, which does no harm. Raise `StreamEnded` when a hold is given and the slot has changed hands,
         `InvalidToken` for one of an old token, `StreamNotFound` when the id is not known."""
@@ -191,9 +221,12 @@ class StreamStore:
             if hold is not None:
                 values["last"] = number(self._latest_end(hold))
             statement = statements.stop(
-                is_held=hold is not None, forgotten=None if forgotten is None else len(forgotten)
+                is_held=hold is not None,
+                forgotten=None if forgotten is None else len(forgotten),
             )
-            ids = {"id": id} | {f"forgotten{index}": id for index, id in enumerate(forgotten or ())}
+            ids = {"id": id} | {
+                f"forgotten{index}": id for index, id in enumerate(forgotten or ())
+            }
             self._update(statement.arguments(user_id, ids=ids, values=values))
             return Reason.STOPPED
 
@@ -203,7 +236,11 @@ class StreamStore:
 
         def plainly(account: Account) -> Callable[[], Reason] | None:
             lease = account.leases.get(id)
-            if lease is None or not lease.is_live(now) or lease.expires_at > self._latest_end(hold):
+            if (
+                lease is None
+                or not lease.is_live(now)
+                or lease.expires_at > self._latest_end(hold)
+            ):
                 return None
             if lease.epoch > epoch or (hold and lease.epoch < epoch):
                 return None
@@ -211,9 +248,15 @@ class StreamStore:
             return partial(blind, sorted(account.ended.keys() - after.ended.keys()))
 
         def written(account: Account) -> Reason | None:
-            return Reason.STOPPED if id not in account.leases and account.ended.get(id) == ending else None
+            return (
+                Reason.STOPPED
+                if id not in account.leases and account.ended.get(id) == ending
+                else None
+            )
 
-        return self._write(user_id, judge, blind=blind, plainly=plainly, written=written, now=now)
+        return self._write(
+            user_id, judge, blind=blind, plainly=plainly, written=written, now=now
+        )
 
     def end_all(self, user_id: str, *, keep: str | None, now: int) -> list[str]:
         """Free every slot but that of `keep`; the ids of the live streams that ended, oldest first."""
@@ -227,9 +270,15 @@ class StreamStore:
 
         def written(account: Account) -> list[str] | None:
             for after in mine:
-                new = {id: ending for id, ending in after.ended.items() if ending.at == now}
+                new = {
+                    id: ending for id, ending in after.ended.items() if ending.at == now
+                }
                 if new and new.items() <= account.ended.items():
-                    return [id for id, ending in new.items() if ending.reason is Reason.STOPPED]
+                    return [
+                        id
+                        for id, ending in new.items()
+                        if ending.reason is Reason.STOPPED
+                    ]
             return None
 
         return self._write(user_id, judge, written=written, now=now)
@@ -242,7 +291,9 @@ class StreamStore:
             try:
                 self._send("DeleteItem", self._key(user_id) | statements.forget(last))
                 return
-            except _LostRace as lost:  # nothing is kept, or by a server whose clock is ahead
+            except (
+                _LostRace
+            ) as lost:  # nothing is kept, or by a server whose clock is ahead
                 last = lost.account.version if lost.account else None
 
     def read(self, user_id: str, *, now: int) -> Account:
@@ -250,9 +301,17 @@ class StreamStore:
         item = self._item(user_id)
         return _account(item) if item else rules.empty_account(now)
 
-    def set_limit(self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any) -> tuple[Account, Account]:
+    def set_limit(
+        self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any
+    ) -> tuple[Account, Account]:
         """As `rules.override`, from the next start on. The account before, empty when there was none, and after."""
-        options = {"limit": None, "plan": None, "when_full": None, **given, "end_surplus": end_surplus}
+        options = {
+            "limit": None,
+            "plan": None,
+            "when_full": None,
+            **given,
+            "end_surplus": end_surplus,
+        }
 
         mine: list[tuple[Account, Account]] = []
         """What this call has written, perhaps, and what was there before."""
@@ -278,7 +337,9 @@ class StreamStore:
 
     def is_empty(self) -> bool:
         """Whether nothing is kept of any user."""
-        return not self._send("Scan", {"TableName": settings.DYNAMODB_TABLE, "Limit": 1})["Items"]
+        return not self._send(
+            "Scan", {"TableName": settings.DYNAMODB_TABLE, "Limit": 1}
+        )["Items"]
 
     def _write[Outcome](
         self,
@@ -286,7 +347,9 @@ class StreamStore:
         judge: Callable[[Account], tuple[Outcome, Account]],
         *,
         blind: Callable[[], Outcome] | None = None,
-        plainly: Callable[[Account], Callable[[], Outcome] | None] = lambda account: None,
+        plainly: Callable[[Account], Callable[[], Outcome] | None] = lambda account: (
+            None
+        ),
         written: Callable[[Account], Outcome | None] = lambda account: None,
         now: int,
     ) -> Outcome:
@@ -303,44 +366,67 @@ class StreamStore:
                 break
             if attempt > 1:
                 # Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
-                self.sleep(self.random() * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt))
+                self.sleep(
+                    self.random()
+                    * min(BACKOFF_AT_MOST_SECONDS, BACKOFF_SECONDS * 2**attempt)
+                )
             try:
                 return write()
             except _LostRace as lost:
                 seen, is_first_format = lost.account, lost.is_first_format
             except StoreDown as exc:
-                raise (StoreUnavailable(str(exc)) if attempt else exc) from exc.__cause__  # it answered before
+                raise (
+                    StoreUnavailable(str(exc)) if attempt else exc
+                ) from exc.__cause__  # it answered before
             if seen is not None:
                 if (outcome := written(seen)) is not None:
                     return outcome
                 if is_first_format and blind:
-                    write = partial(self._write_anew, user_id, seen, then=blind, now=now)
+                    write = partial(
+                        self._write_anew, user_id, seen, then=blind, now=now
+                    )
                     continue
             account = seen or rules.empty_account(now)
             outcome, after = judge(account)
             if after is account:
                 return outcome
             plain = plainly(seen) if seen is not None else None
-            write = plain or partial(self._replace, user_id, seen, after, outcome, now=now)
+            write = plain or partial(
+                self._replace, user_id, seen, after, outcome, now=now
+            )
         raise StoreContended
 
     def _judge_what_is_read(self, user_id: str, *, now: int) -> Any:
         """In the place of a blind write: nothing is written yet, and this is what there is."""
         raise _LostRace(self._item(user_id))
 
-    def _write_anew[Outcome](self, user_id: str, seen: Account, *, then: Callable[[], Outcome], now: int) -> Outcome:
+    def _write_anew[Outcome](
+        self, user_id: str, seen: Account, *, then: Callable[[], Outcome], now: int
+    ) -> Outcome:
         """Bring an item of the first format to the present one, and go on."""
-        self._replace(user_id, seen, replace(seen, version=seen.version + 1), None, now=now)
+        self._replace(
+            user_id, seen, replace(seen, version=seen.version + 1), None, now=now
+        )
         return then()
 
     def _replace[Outcome](
-        self, user_id: str, seen: Account | None, after: Account, outcome: Outcome, *, now: int
+        self,
+        user_id: str,
+        seen: Account | None,
+        after: Account,
+        outcome: Outcome,
+        *,
+        now: int,
     ) -> Outcome:
         """Write the whole account, if it is still the one that was judged."""
         override = items.override_item(after)
-        values = items.account_item(after) | {"ttl": number(self._forget_at(now))} | override
+        values = (
+            items.account_item(after) | {"ttl": number(self._forget_at(now))} | override
+        )
         if override:
-            values["ttl"] = values["keep_until"] = number(now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds()))
+            values["ttl"] = values["keep_until"] = number(
+                now // 1000 + int(OVERRIDE_KEPT_FOR.total_seconds())
+            )
         if seen is not None:
             values["seen"] = number(seen.version)
         statement = statements.replace(is_new=seen is None, override=tuple(override))
@@ -357,29 +443,51 @@ class StreamStore:
             looked_at, lowest = plan.counting(lease)
             places = tuple(items.place_of(name) for name in looked_at)
             for at, place in enumerate(places):
-                values[f"looked{index}_{at}"] = reduce(lambda item, name: item["M"][name], place, stored)
+                values[f"looked{index}_{at}"] = reduce(
+                    lambda item, name: item["M"][name], place, stored
+                )
             name = plan.name if self.policy.plans and not granted.plan else None
-            clauses.append((name, plan.limit if granted.limit is None else granted.limit, lowest, places))
+            clauses.append(
+                (
+                    name,
+                    plan.limit if granted.limit is None else granted.limit,
+                    lowest,
+                    places,
+                )
+            )
         return tuple(clauses), values
 
     def _item(self, user_id: str) -> Item | None:
-        return self._send("GetItem", self._key(user_id) | {"ConsistentRead": True}).get("Item")
+        return self._send("GetItem", self._key(user_id) | {"ConsistentRead": True}).get(
+            "Item"
+        )
 
     def _key(self, user_id: str) -> dict[str, Any]:
-        return {"TableName": settings.DYNAMODB_TABLE, "Key": {"user_id": {"S": user_id}}}
+        return {
+            "TableName": settings.DYNAMODB_TABLE,
+            "Key": {"user_id": {"S": user_id}},
+        }
 
     def _latest_end(self, hold: Hold | None) -> int:
         """The latest end that the stored lease may have for this token: later ones have replaced it a lease ago."""
-        return NEVER_MS if hold is None or hold.expires_at is None else hold.expires_at + self.policy.longest_ms
+        return (
+            NEVER_MS
+            if hold is None or hold.expires_at is None
+            else hold.expires_at + self.policy.longest_ms
+        )
 
     def _forget_at(self, now: int) -> int:
         """When the row may be forgotten, unless an override keeps it (epoch seconds)."""
-        return (now + self.policy.longest_ms) // 1000 + int(REMEMBERED_FOR.total_seconds())
+        return (now + self.policy.longest_ms) // 1000 + int(
+            REMEMBERED_FOR.total_seconds()
+        )
 
     def _update(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """One UpdateItem. The item before or after it, as the arguments ask; `_LostRace` with the account that was
         judged when the condition does not hold."""
-        item: Mapping[str, Any] = self._send("UpdateItem", arguments).get("Attributes", {})
+        item: Mapping[str, Any] = self._send("UpdateItem", arguments).get(
+            "Attributes", {}
+        )
         return item
 
     def _send(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -388,26 +496,38 @@ class StreamStore:
             answer = self.call(operation, arguments)
         except ClientError as exc:
             said = calls.refusal(exc) or {}
-            if said["Error"]["Code"] == "ConditionalCheckFailedException" and "ConditionExpression" in arguments:
+            if (
+                said["Error"]["Code"] == "ConditionalCheckFailedException"
+                and "ConditionExpression" in arguments
+            ):
                 raise _LostRace(said.get("Item")) from exc
             refused = StoreThrottled if calls.is_throttled(exc) else StoreUnavailable
             raise (refused if calls.is_answer(exc) else StoreDown)(str(exc)) from exc
         except (BotoCoreError, CircuitBreakerError, TimeoutError) as exc:
             raise StoreDown(f"{operation}: {exc}") from exc
-        except Exception as exc:  # botocore's client lets its parser's own errors through
-            raise StoreDown(f"{operation}: the answer is not DynamoDB's: {exc!r}") from exc
+        except (
+            Exception
+        ) as exc:  # botocore's client lets its parser's own errors through
+            raise StoreDown(
+                f"{operation}: the answer is not DynamoDB's: {exc!r}"
+            ) from exc
         # Every call asks for the capacity it consumes, so even one that finds nothing has something to say.
         is_missing = not answer.keys() - {"ResponseMetadata"}
         if arguments.get("ReturnValues") == "ALL_NEW":
             is_missing = not isinstance(answer.get("Attributes"), dict)
         if is_missing:
-            raise StoreUnavailable(f"{operation}: status 200 without what was asked for: {answer!r:.200}")
+            raise StoreUnavailable(
+                f"{operation}: status 200 without what was asked for: {answer!r:.200}"
+            )
         return answer
 
 
 def _account(item: Item) -> Account:
     """Everything that an item says."""
-    return _reading(items.account_of_first_format if items.is_first_format(item) else items.account, item)
+    return _reading(
+        items.account_of_first_format if items.is_first_format(item) else items.account,
+        item,
+    )
 
 
 def _reading[Read](read: Callable[..., Read], item: Item, *arguments: Any) -> Read:
@@ -415,7 +535,9 @@ def _reading[Read](read: Callable[..., Read], item: Item, *arguments: Any) -> Re
     try:
         return read(item, *arguments)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise StoreUnavailable(f"the item is not one that this service wrote: {exc!r}") from exc
+        raise StoreUnavailable(
+            f"the item is not one that this service wrote: {exc!r}"
+        ) from exc
 
 
 def create_table() -> None:

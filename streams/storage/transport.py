@@ -31,7 +31,9 @@ from pynamodb.connection.base import Connection
 
 from streams.storage import deadline
 
-ANSWER_AT_MOST_BYTES = 16 * 2**20  # DynamoDB's own limit is 1 MiB for what is read, the JSON around it apart
+ANSWER_AT_MOST_BYTES = (
+    16 * 2**20
+)  # DynamoDB's own limit is 1 MiB for what is read, the JSON around it apart
 
 
 class NotReached(BotoCoreError):
@@ -58,7 +60,9 @@ class CurlConnection(Connection):
             given = None
             if self._aws_access_key_id and self._aws_secret_access_key:
                 given = ReadOnlyCredentials(
-                    self._aws_access_key_id, self._aws_secret_access_key, self._aws_session_token
+                    self._aws_access_key_id,
+                    self._aws_secret_access_key,
+                    self._aws_session_token,
                 )
             self._client = CurlClient(
                 endpoint=self.host or _endpoint_of(self.region),
@@ -90,7 +94,9 @@ class CurlClient:
     ) -> None:
         self._endpoint, self._region, self._credentials = endpoint, region, credentials
         self._connect_seconds, self._call_seconds = connect_seconds, call_seconds
-        self._idle = deque([self._handle()])  # the first of a process takes milliseconds: not in a request
+        self._idle = deque(
+            [self._handle()]
+        )  # the first of a process takes milliseconds: not in a request
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -105,7 +111,9 @@ class CurlClient:
         if isinstance(self._credentials, CredentialsChain):
             self._credentials = CredentialsChain(self._region)
 
-    def _make_api_call(self, operation_name: str, operation_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _make_api_call(
+        self, operation_name: str, operation_kwargs: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """One operation and its answer, both in DynamoDB's JSON. The name is that of botocore's method, which PynamoDB
         calls."""
         status, body = self._post(operation_name, orjson.dumps(operation_kwargs))
@@ -114,7 +122,9 @@ class CurlClient:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise NotAnAnswer(operation=operation_name, status=status, body=repr(body[:200]))
+            raise NotAnAnswer(
+                operation=operation_name, status=status, body=repr(body[:200])
+            )
         if status == 200:
             return answer
         response: Any = {
@@ -149,21 +159,29 @@ class CurlClient:
         handle.setopt(pycurl.POSTFIELDS, body)
         handle.setopt(pycurl.WRITEFUNCTION, chunks.append)
         seconds = min(self._call_seconds, deadline.seconds_left())
-        handle.setopt(pycurl.TIMEOUT_MS, max(1, int(seconds * 1000)))  # for all of it; 0 would be for ever
+        handle.setopt(
+            pycurl.TIMEOUT_MS, max(1, int(seconds * 1000))
+        )  # for all of it; 0 would be for ever
         try:
             handle.perform()
             return handle.getinfo(pycurl.RESPONSE_CODE), b"".join(chunks)
         except pycurl.error as exc:
-            raise NotReached(operation=operation, endpoint=self._endpoint, error=handle.errstr()) from exc
+            raise NotReached(
+                operation=operation, endpoint=self._endpoint, error=handle.errstr()
+            ) from exc
         finally:
-            idle.append(handle)  # after a failure too: libcurl has closed its connection
+            idle.append(
+                handle
+            )  # after a failure too: libcurl has closed its connection
 
     def _handle(self) -> pycurl.Curl:
         """A handle with everything that no call changes."""
         handle = pycurl.Curl()
         handle.setopt(pycurl.URL, self._endpoint)
         handle.setopt(pycurl.AWS_SIGV4, f"aws:amz:{self._region}:dynamodb")
-        handle.setopt(pycurl.CAINFO, settings.AWS_CA_BUNDLE or _botocores_certificates())
+        handle.setopt(
+            pycurl.CAINFO, settings.AWS_CA_BUNDLE or _botocores_certificates()
+        )
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(self._connect_seconds * 1000))
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.MAXFILESIZE, ANSWER_AT_MOST_BYTES)
@@ -183,7 +201,9 @@ class CredentialsChain:
 
     def __call__(self) -> ReadOnlyCredentials:
         """The credentials. Raises `NoCredentialsError`, what botocore's chain does, and `TimeoutError`."""
-        if self._found is None or (hasattr(self._found, "refresh_needed") and self._found.refresh_needed()):
+        if self._found is None or (
+            hasattr(self._found, "refresh_needed") and self._found.refresh_needed()
+        ):
             # Somebody else's server is asked, with botocore's own time-outs, which are longer than a request may take.
             return deadline.cut(self._look, seconds=deadline.seconds_left())
         return self._frozen()
@@ -192,7 +212,9 @@ class CredentialsChain:
         with self._looking:
             if self._found is None:
                 session = get_session()
-                session.set_config_variable("region", self._region)  # of the STS that a web identity is shown to
+                session.set_config_variable(
+                    "region", self._region
+                )  # of the STS that a web identity is shown to
                 self._found = session.get_credentials()
         return self._frozen()
 

@@ -51,10 +51,16 @@ class Altered:
 
     def become(self, status: str, body: Any = None) -> "Altered":
         content = b"" if body is None else json.dumps(body).encode()
-        return Altered(status, self.headers | {"Content-Length": str(len(content))}, content)
+        return Altered(
+            status, self.headers | {"Content-Length": str(len(content))}, content
+        )
 
     def without(self, *names: str) -> "Altered":
-        kept = {name: value for name, value in self.headers.items() if name.lower() not in names}
+        kept = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() not in names
+        }
         return Altered(self.status, kept, self.content)
 
 
@@ -73,8 +79,16 @@ class Intercepted:
     def pass_on(self, content: bytes | None = None, **changes: str) -> Altered:
         sent = self.content if content is None else content
         said: list[Any] = []
-        environ = {**self.environ, "wsgi.input": BytesIO(sent), "CONTENT_LENGTH": str(len(sent)), **changes}
-        result = self.application(environ, lambda status, headers, exc_info=None: said.extend((status, headers)))
+        environ = {
+            **self.environ,
+            "wsgi.input": BytesIO(sent),
+            "CONTENT_LENGTH": str(len(sent)),
+            **changes,
+        }
+        result = self.application(
+            environ,
+            lambda status, headers, exc_info=None: said.extend((status, headers)),
+        )
         return Altered(said[0], dict(said[1]), b"".join(result))
 
 
@@ -112,7 +126,11 @@ def forgets_the_device(asked: Intercepted) -> Altered:
 
 
 def forgets_the_idempotency_key(asked: Intercepted) -> Altered:
-    return asked.pass_on(HTTP_IDEMPOTENCY_KEY=os.urandom(8).hex()) if asked.call == "POST streams" else asked.pass_on()
+    return (
+        asked.pass_on(HTTP_IDEMPOTENCY_KEY=os.urandom(8).hex())
+        if asked.call == "POST streams"
+        else asked.pass_on()
+    )
 
 
 def fails_at_the_limit(asked: Intercepted) -> Altered:
@@ -122,7 +140,11 @@ def fails_at_the_limit(asked: Intercepted) -> Altered:
 
 def names_no_holders(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
-    return answer.become("409 Conflict", answer.body | {"streams": []}) if answer.code == 409 else answer
+    return (
+        answer.become("409 Conflict", answer.body | {"streams": []})
+        if answer.code == 409
+        else answer
+    )
 
 
 def says_nothing_of_when_to_try_again(asked: Intercepted) -> Altered:
@@ -144,7 +166,11 @@ def takes_no_heartbeat_at_the_limit(asked: Intercepted) -> Altered:
 
 
 def stops_nothing(asked: Intercepted) -> Altered:
-    return Altered("204 No Content", {}, b"") if asked.call == "POST stop" else asked.pass_on()
+    return (
+        Altered("204 No Content", {}, b"")
+        if asked.call == "POST stop"
+        else asked.pass_on()
+    )
 
 
 def renews_what_was_taken_over(asked: Intercepted) -> Altered:
@@ -164,7 +190,9 @@ def has_a_clock_of_its_own(asked: Intercepted) -> Altered:
     if b'"startedAt"' not in answer.content or "streams" in answer.body:
         return answer
     later = {
-        name: (datetime.fromisoformat(answer.body[name]) + timedelta(seconds=90)).isoformat()
+        name: (
+            datetime.fromisoformat(answer.body[name]) + timedelta(seconds=90)
+        ).isoformat()
         for name in ("startedAt", "expiresAt")
     }
     return answer.become(answer.status, answer.body | later)
@@ -176,7 +204,11 @@ def knows_no_web_players(asked: Intercepted) -> Altered:
 
 def lets_every_page_read(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
-    return Altered(answer.status, answer.headers | {"Access-Control-Allow-Origin": "*"}, answer.content)
+    return Altered(
+        answer.status,
+        answer.headers | {"Access-Control-Allow-Origin": "*"},
+        answer.content,
+    )
 
 
 def may_be_cached(asked: Intercepted) -> Altered:
@@ -187,7 +219,11 @@ def answers_in_html(asked: Intercepted) -> Altered:
     answer = asked.pass_on()
     is_unknown = asked.environ["PATH_INFO"] == "/no-such-thing"
     return (
-        Altered(answer.status, answer.headers | {"Content-Type": "text/html"}, b"Not found") if is_unknown else answer
+        Altered(
+            answer.status, answer.headers | {"Content-Type": "text/html"}, b"Not found"
+        )
+        if is_unknown
+        else answer
     )
 
 
@@ -197,14 +233,21 @@ def keeps_ghosts(asked: Intercepted) -> Altered:
 
 
 def forgets_nobody(asked: Intercepted) -> Altered:
-    is_user = asked.environ["REQUEST_METHOD"] == "DELETE" and "/streams" not in asked.environ["PATH_INFO"]
+    is_user = (
+        asked.environ["REQUEST_METHOD"] == "DELETE"
+        and "/streams" not in asked.environ["PATH_INFO"]
+    )
     return Altered("204 No Content", {}, b"") if is_user else asked.pass_on()
 
 
 def has_no_store(asked: Intercepted) -> Altered:
     problem = {"type": "store-unavailable"}
     answer = asked.pass_on()
-    return answer.become("503 Service Unavailable", problem) if asked.call == "GET readyz" else answer
+    return (
+        answer.become("503 Service Unavailable", problem)
+        if asked.call == "GET readyz"
+        else answer
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -215,15 +258,28 @@ def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from streams.authentication import ApiKeyAuthentication, BearerAuthentication
 
     settings.API_KEYS = [
-        ApiKey("operator", sha256(OPERATOR.encode()).hexdigest(), frozenset({"streams:operate"})),
-        ApiKey("admin", sha256(ADMIN.encode()).hexdigest(), frozenset({"streams:operate", "streams:admin"})),
+        ApiKey(
+            "operator",
+            sha256(OPERATOR.encode()).hexdigest(),
+            frozenset({"streams:operate"}),
+        ),
+        ApiKey(
+            "admin",
+            sha256(ADMIN.encode()).hexdigest(),
+            frozenset({"streams:operate", "streams:admin"}),
+        ),
     ]
     settings.AUTH_JWT_SECRETS, settings.AUTH_ALGORITHMS = [SECRET], ["HS256"]
     settings.AUTH_ISSUER, settings.AUTH_AUDIENCE = "https://id.example.com", "streams"
     settings.OPEN_ACCESS = False
-    monkeypatch.setattr(APIView, "authentication_classes", [BearerAuthentication, ApiKeyAuthentication])
+    monkeypatch.setattr(
+        APIView, "authentication_classes", [BearerAuthentication, ApiKeyAuthentication]
+    )
     settings.CORS_ALLOWED_ORIGINS = [PLAYER]
-    settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
+    settings.MIDDLEWARE = [
+        "corsheaders.middleware.CorsMiddleware",
+        *settings.MIDDLEWARE,
+    ]
 
 
 @dataclass
@@ -246,12 +302,21 @@ class OurClock:
 
 
 @contextmanager
-def served(monkeypatch: pytest.MonkeyPatch, fault: Breakage, **options: Any) -> Iterator[DeployedService]:
+def served(
+    monkeypatch: pytest.MonkeyPatch, fault: Breakage, **options: Any
+) -> Iterator[DeployedService]:
     clock = OurClock(stands_still=fault is keeps_ghosts)
     monkeypatch.setattr("streams.views.time", SimpleNamespace(time_ns=clock.time_ns))
-    told: dict[str, Any] = {"api_key": ADMIN, "origin": PLAYER, "patience_seconds": 60, "at_once": 6} | options
+    told: dict[str, Any] = {
+        "api_key": ADMIN,
+        "origin": PLAYER,
+        "patience_seconds": 60,
+        "at_once": 6,
+    } | options
     with serving(broken(bounded(get_wsgi_application()), fault)) as url:
-        deployment = DeployedService(url=url, sleep=clock.sleep, now=clock.time, slow_ms=60_000, **told)
+        deployment = DeployedService(
+            url=url, sleep=clock.sleep, now=clock.time, slow_ms=60_000, **told
+        )
         with deployment.client:
             yield deployment
 
@@ -281,7 +346,9 @@ CALLERS: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 
 @pytest.mark.parametrize("name", CALLERS)
-def test_a_sound_deployment_holds_whoever_looks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_sound_deployment_holds_whoever_looks(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     options, skipped = CALLERS[name]
     with served(monkeypatch, Intercepted.pass_on, **options) as deployment:
         found = outcome(deployment)
@@ -290,8 +357,12 @@ def test_a_sound_deployment_holds_whoever_looks(monkeypatch: pytest.MonkeyPatch,
     assert deployment.failures == []
 
 
-@pytest.mark.parametrize("options", [{}, viewer("left with nothing")], ids=["administrator", "viewer"])
-def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, viewer("left with nothing")], ids=["administrator", "viewer"]
+)
+def test_nothing_is_left_behind(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
     with served(monkeypatch, Intercepted.pass_on, **options) as deployment:
         outcome(deployment)
         users = [user.path.removeprefix("/users/") for user in deployment.users]
@@ -304,7 +375,14 @@ def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, options: dict[s
 FAULTS: dict[Breakage, set[str]] = {
     lets_everybody_in: {"unauthorised"},
     admits_beyond_the_limit: {"limit-under-a-race", "denial"},
-    forgets_the_device: {"idempotent-start", "fenced", "own-slot", "ghosts", "ended-says-why", "headers"},
+    forgets_the_device: {
+        "idempotent-start",
+        "fenced",
+        "own-slot",
+        "ghosts",
+        "ended-says-why",
+        "headers",
+    },
     forgets_the_idempotency_key: {"idempotent-start"},
     fails_at_the_limit: {"limit-under-a-race", "denial", "latency"},
     names_no_holders: {"denial"},
@@ -324,7 +402,9 @@ FAULTS: dict[Breakage, set[str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_broken_deployment_is_found_out(monkeypatch: pytest.MonkeyPatch, fault: Breakage) -> None:
+def test_a_broken_deployment_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, fault: Breakage
+) -> None:
     with served(monkeypatch, fault) as deployment:
         assert named(outcome(deployment), "failed") == FAULTS[fault]
 
@@ -338,8 +418,12 @@ def test_without_a_store_nothing_else_is_tried(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_account_that_plays_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    with served(monkeypatch, Intercepted.pass_on, **viewer("somebody who plays")) as deployment:
-        playing = deployment.ask("start", "POST", "/me/streams", json={"streamId": "film", "deviceId": "tv"})
+    with served(
+        monkeypatch, Intercepted.pass_on, **viewer("somebody who plays")
+    ) as deployment:
+        playing = deployment.ask(
+            "start", "POST", "/me/streams", json={"streamId": "film", "deviceId": "tv"}
+        )
         assert named(outcome(deployment), "failed") == {"reachable"}
         assert deployment.ask("list", "GET", "/me/streams").json()["active"] == 1
     assert playing.status_code == 201
@@ -351,20 +435,34 @@ def test_a_person_gets_a_table_and_a_program_json_and_an_exit_status(
     with served(monkeypatch, Intercepted.pass_on) as deployment:
         assert main([deployment.url, "--api-key", ADMIN, "--slow-ms", "60000"]) == 0
         said = capsys.readouterr().out
-        assert "yes of many starts at once exactly as many as the limit are admitted (16 at once: 3 × 201" in said
-        assert "-   a crashed player's slot is free when its lease has ended: leases last 60 s: --patience 61" in said
+        assert (
+            "yes of many starts at once exactly as many as the limit are admitted (16 at once: 3 × 201"
+            in said
+        )
+        assert (
+            "-   a crashed player's slot is free when its lease has ended: leases last 60 s: --patience 61"
+            in said
+        )
         assert said.endswith(f"{deployment.url}: 16 hold; 2 skipped.\n")
     with served(monkeypatch, names_no_holders) as deployment:
-        assert main([deployment.url, "--api-key", ADMIN, "--slow-ms", "60000", "--json"]) == 1
+        assert (
+            main([deployment.url, "--api-key", ADMIN, "--slow-ms", "60000", "--json"])
+            == 1
+        )
         body = json.loads(capsys.readouterr().out)
         assert body["holds"] is False
-        assert [check["name"] for check in body["checks"] if check["outcome"] == "failed"] == ["denial"]
+        assert [
+            check["name"] for check in body["checks"] if check["outcome"] == "failed"
+        ] == ["denial"]
         assert body["latencyMs"]["start"]["count"] > 16
         monkeypatch.setenv("VERIFY_API_KEY", ADMIN)
         with pytest.raises(CommandError, match="Not everything holds"):
             call_command("verify", deployment.url, "--slow-ms", "60000")
         said = capsys.readouterr().out
-        assert "NO  a denial lists who holds the slots, and says when to try again: it lists nobody" in said
+        assert (
+            "NO  a denial lists who holds the slots, and says when to try again: it lists nobody"
+            in said
+        )
         assert "look at: a proxy that rewrites 4xx answers" in said
 
 
@@ -373,24 +471,44 @@ def test_it_needs_neither_django_nor_any_variable() -> None:
     port = free_port()
     only = "import sys; sys.modules.update(dict.fromkeys(('django', 'boto3', 'pynamodb'))); "
     run = f"import runpy; sys.argv[1:] = ['http://127.0.0.1:{port}']; "
-    command = [sys.executable, "-c", f"{only}{run}runpy.run_module('deploy.blackbox', run_name='__main__')"]
+    command = [
+        sys.executable,
+        "-c",
+        f"{only}{run}runpy.run_module('deploy.blackbox', run_name='__main__')",
+    ]
     done = subprocess.run(
-        command, cwd=PROJECT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60
+        command,
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 1, done.stderr
-    assert done.stdout.startswith("NO  it answers, and so does its store: no answer: "), done.stdout + done.stderr
+    assert done.stdout.startswith(
+        "NO  it answers, and so does its store: no answer: "
+    ), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("url", ["streams.example.com", "ftp://streams.example.com", "https://"])
-def test_what_is_no_url_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "url", ["streams.example.com", "ftp://streams.example.com", "https://"]
+)
+def test_what_is_no_url_is_refused(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([url])
     assert "is no URL such as https://streams.example.com" in capsys.readouterr().err
 
 
-def test_a_stage_is_called_at_api_gateways_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_is_called_at_api_gateways_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     called: list[str] = []
-    monkeypatch.setattr("deploy.management.commands.verify.api_of", lambda stage, client: {"id": "a1b2c3"})
+    monkeypatch.setattr(
+        "deploy.management.commands.verify.api_of",
+        lambda stage, client: {"id": "a1b2c3"},
+    )
     monkeypatch.setattr("deploy.stages.Stage.client", lambda self, service: None)
 
     def looked(write: object, *, url: str, **more: object) -> bool:
@@ -400,8 +518,14 @@ def test_a_stage_is_called_at_api_gateways_address(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("deploy.management.commands.verify.verify", looked)
     call_command("verify", "--stage", "production")
     assert called == ["https://a1b2c3.execute-api.eu-west-1.amazonaws.com/production"]
-    with pytest.raises(CommandError, match=r"zappa_settings\.json has no stage 'nowhere'"):
+    with pytest.raises(
+        CommandError, match=r"zappa_settings\.json has no stage 'nowhere'"
+    ):
         call_command("verify", "--stage", "nowhere")
-    monkeypatch.setattr("deploy.management.commands.verify.api_of", lambda stage, client: None)
-    with pytest.raises(CommandError, match="There is no API of the stage test: zappa deploy test"):
+    monkeypatch.setattr(
+        "deploy.management.commands.verify.api_of", lambda stage, client: None
+    )
+    with pytest.raises(
+        CommandError, match="There is no API of the stage test: zappa deploy test"
+    ):
         call_command("verify", "--stage", "test")

@@ -40,7 +40,9 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         where = shutil.which("chromium") or shutil.which("google-chrome")
         assert where, "These tests need Chromium: apt-get install chromium."
-        browser = playwright.chromium.launch(executable_path=where, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=where, args=["--no-sandbox"]
+        )
         yield browser
         browser.close()
 
@@ -58,7 +60,12 @@ def page(chromium: Browser) -> Iterator[Page]:
     tab = chromium.new_page()
     wrong: list[str] = []
     tab.on("pageerror", lambda error: wrong.append(str(error)))
-    tab.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    tab.on(
+        "console",
+        lambda said: (
+            wrong.append(said.text) if "Content Security Policy" in said.text else None
+        ),
+    )
     yield tab
     tab.context.close()
     assert wrong == []
@@ -88,8 +95,12 @@ def state(player: Locator) -> Locator:
     return player.get_by_role("status")
 
 
-def test_a_refused_viewer_picks_a_stream_to_end_and_plays_and_the_ended_player_learns_it(console: Page) -> None:
-    players = {device: add_player(console, device) for device in ("TV", "Phone", "Laptop")}
+def test_a_refused_viewer_picks_a_stream_to_end_and_plays_and_the_ended_player_learns_it(
+    console: Page,
+) -> None:
+    players = {
+        device: add_player(console, device) for device in ("TV", "Phone", "Laptop")
+    }
     for player in players.values():
         expect(state(player)).to_have_text("plays")
     expect(console.locator("#count")).to_have_text("3 of 3 in use")
@@ -99,20 +110,26 @@ def test_a_refused_viewer_picks_a_stream_to_end_and_plays_and_the_ended_player_l
     assert tablet.get_by_role("listitem").all_inner_texts() == [
         f"End News on {device} and play here" for device in players
     ]
-    expect(console.locator("#log")).to_contain_text("Tablet was denied. The slots are held by News on TV;")
-
-    with console.expect_request(lambda sent: "replace" in (sent.post_data or "")) as sent:
-        tablet.get_by_role("button", name="End News on Phone and play here").click()
-    assert [type(one["epoch"]) for one in json.loads(sent.value.post_data or "")["replace"]] == [int], (
-        "the playback that was seen"
+    expect(console.locator("#log")).to_contain_text(
+        "Tablet was denied. The slots are held by News on TV;"
     )
+
+    with console.expect_request(
+        lambda sent: "replace" in (sent.post_data or "")
+    ) as sent:
+        tablet.get_by_role("button", name="End News on Phone and play here").click()
+    assert [
+        type(one["epoch"]) for one in json.loads(sent.value.post_data or "")["replace"]
+    ] == [int], "the playback that was seen"
     expect(state(tablet)).to_have_text("plays")
     expect(state(players["Phone"])).to_have_text("ended: replaced")
     expect(state(players["TV"])).to_have_text("plays")
     expect(console.locator("#count")).to_have_text("3 of 3 in use")
 
 
-def test_a_crashed_players_slot_frees_after_its_lease_and_at_once_for_its_own_device(console: Page) -> None:
+def test_a_crashed_players_slot_frees_after_its_lease_and_at_once_for_its_own_device(
+    console: Page,
+) -> None:
     tv, phone = add_player(console, "TV"), add_player(console, "Phone")
     for player in (tv, phone):
         expect(state(player)).to_have_text("plays")
@@ -124,7 +141,9 @@ def test_a_crashed_players_slot_frees_after_its_lease_and_at_once_for_its_own_de
     expect(console.locator("#slots")).to_contain_text("Phone")
 
 
-def test_a_player_whose_network_is_cut_says_so_and_plays_on_when_it_is_back(console: Page) -> None:
+def test_a_player_whose_network_is_cut_says_so_and_plays_on_when_it_is_back(
+    console: Page,
+) -> None:
     tv = add_player(console, "TV")
     expect(state(tv)).to_have_text("plays")
     tv.get_by_label("Network").uncheck()
@@ -142,14 +161,19 @@ def test_a_browser_that_goes_offline_and_comes_back_plays_on(console: Page) -> N
     expect(state(tv)).to_have_text("plays again", timeout=15_000)
 
 
-def test_an_operator_ends_a_stream_and_its_player_learns_it(console: Page, viewer: Viewer) -> None:
+def test_an_operator_ends_a_stream_and_its_player_learns_it(
+    console: Page, viewer: Viewer
+) -> None:
     tv = add_player(console, "TV")
     expect(state(tv)).to_have_text("plays")
     epoch = viewer.list()["streams"][0]["epoch"]
     with console.expect_request(lambda sent: sent.method == "DELETE") as sent:
         console.get_by_role("button", name="End News on TV").click()
     assert sent.value.url.endswith(f"?epoch={epoch}")
-    assert (sent.value.post_data, sent.value.headers.get("content-type")) == (None, None)
+    assert (sent.value.post_data, sent.value.headers.get("content-type")) == (
+        None,
+        None,
+    )
     expect(state(tv)).to_have_text("ended: stopped")
     expect(console.locator("#count")).to_have_text("0 of 3 in use")
     assert viewer.list()["active"] == 0
@@ -165,7 +189,9 @@ def test_a_player_that_is_stopped_frees_its_slot(console: Page, viewer: Viewer) 
     assert viewer.list()["active"] == 0
 
 
-def test_the_limit_is_changed_and_given_back_to_the_default(console: Page, viewer: Viewer) -> None:
+def test_the_limit_is_changed_and_given_back_to_the_default(
+    console: Page, viewer: Viewer
+) -> None:
     console.get_by_label("Limit").fill("1")
     console.get_by_label("When full").select_option("evict-oldest")
     console.get_by_role("button", name="Set").click()
@@ -178,22 +204,30 @@ def test_the_limit_is_changed_and_given_back_to_the_default(console: Page, viewe
     assert viewer.api.get(f"/users/{viewer.user_id}/limit").json()["isDefault"] is True
 
 
-def test_each_request_is_shown_with_what_was_sent_and_answered(console: Page, user_id: str) -> None:
+def test_each_request_is_shown_with_what_was_sent_and_answered(
+    console: Page, user_id: str
+) -> None:
     add_player(console, "TV", "The Great Escape")
-    line = console.locator("#requests details:not(.poll)", has_text=f"201 POST /users/{user_id}/streams")
+    line = console.locator(
+        "#requests details:not(.poll)", has_text=f"201 POST /users/{user_id}/streams"
+    )
     line.locator("summary").click()
     expect(line.locator("pre").first).to_contain_text('"streamId": "the-great-escape"')
     expect(line.locator("pre").last).to_contain_text('"heartbeatSeconds"')
 
 
-def test_a_title_with_markup_does_no_harm_in_the_console(console: Page, viewer: Viewer) -> None:
+def test_a_title_with_markup_does_no_harm_in_the_console(
+    console: Page, viewer: Viewer
+) -> None:
     viewer.started("456", title="<img src=x onerror=document.title='harm'>")
     expect(console.locator("#slots")).to_contain_text("<img src=x")
     expect(console).to_have_title("Streams console")
 
 
 def test_an_hour_that_is_left_is_told_in_minutes(console: Page, user_id: str) -> None:
-    patient = replace(service.store, policy=replace(service.store.policy, lease_ms=3_600_000))
+    patient = replace(
+        service.store, policy=replace(service.store.policy, lease_ms=3_600_000)
+    )
     patient.start(user_id, asking("tv"), now=time.time_ns() // 1_000_000)
     expect(console.locator("#slots")).to_contain_text("60 min left")
 
@@ -201,7 +235,9 @@ def test_an_hour_that_is_left_is_told_in_minutes(console: Page, user_id: str) ->
 def test_a_problem_of_the_console_itself_is_told(console: Page) -> None:
     console.get_by_label("User", exact=True).fill("no such#user")
     console.get_by_role("button", name="Show").click()
-    expect(console.get_by_role("alert")).to_contain_text("userId: Must be 1 to 255 printable ASCII characters")
+    expect(console.get_by_role("alert")).to_contain_text(
+        "userId: Must be 1 to 255 printable ASCII characters"
+    )
 
 
 def test_a_tab_that_is_closed_frees_its_slot(console: Page, viewer: Viewer) -> None:
@@ -213,7 +249,9 @@ def test_a_tab_that_is_closed_frees_its_slot(console: Page, viewer: Viewer) -> N
         assert time.monotonic() - left_at < 4, "a lease would have ended by then"
 
 
-def test_a_page_that_goes_away_sends_its_stop_as_a_beacon(console: Page, viewer: Viewer) -> None:
+def test_a_page_that_goes_away_sends_its_stop_as_a_beacon(
+    console: Page, viewer: Viewer
+) -> None:
     expect(state(add_player(console, "TV"))).to_have_text("plays")
     with console.expect_request(lambda sent: sent.url.endswith("/stop")) as sent:
         console.evaluate("dispatchEvent(new Event('pagehide'))")
@@ -232,15 +270,22 @@ ZAPPING = """async ([api, userId, count]) => {
 }"""
 
 
-def test_a_viewer_who_zaps_fast_watches_the_last_channel_in_one_slot(console: Page, url: str, viewer: Viewer) -> None:
-    assert console.evaluate(ZAPPING, [url, viewer.user_id, 10]) == {"admitted": [9], "told": ["channel-9"]}
+def test_a_viewer_who_zaps_fast_watches_the_last_channel_in_one_slot(
+    console: Page, url: str, viewer: Viewer
+) -> None:
+    assert console.evaluate(ZAPPING, [url, viewer.user_id, 10]) == {
+        "admitted": [9],
+        "told": ["channel-9"],
+    }
     # Those that the service met after the last one have the slot until the client takes it back.
     until = time.monotonic() + 10
     while [stream["streamId"] for stream in viewer.list()["streams"]] != ["channel-9"]:
         assert time.monotonic() < until
 
 
-def test_heartbeats_go_on_where_the_pages_own_timers_are_held_back(page: Page, url: str, user_id: str) -> None:
+def test_heartbeats_go_on_where_the_pages_own_timers_are_held_back(
+    page: Page, url: str, user_id: str
+) -> None:
     page.add_init_script("window.setTimeout = () => 0")
     page.goto(f"{url}/console?user={quote(user_id)}")
     tv = add_player(page, "TV")
@@ -251,14 +296,30 @@ def test_heartbeats_go_on_where_the_pages_own_timers_are_held_back(page: Page, u
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)], ids=["phone", "desktop"])
+@pytest.mark.parametrize(
+    ("width", "height"), [(390, 844), (1280, 900)], ids=["phone", "desktop"]
+)
 def test_the_console_fits_the_screen(
-    chromium: Browser, url: str, user_id: str, scheme: Literal["light", "dark"], width: int, height: int
+    chromium: Browser,
+    url: str,
+    user_id: str,
+    scheme: Literal["light", "dark"],
+    width: int,
+    height: int,
 ) -> None:
-    page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page = chromium.new_page(
+        viewport={"width": width, "height": height}, color_scheme=scheme
+    )
     page.goto(f"{url}/console?user={quote(user_id)}")
-    for device in ("Living room TV", "Ana's phone", "Laptop", "Tablet with a long name of its own"):
-        expect(state(add_player(page, device, "The Great Escape"))).to_have_text(re.compile("plays|denied"))
+    for device in (
+        "Living room TV",
+        "Ana's phone",
+        "Laptop",
+        "Tablet with a long name of its own",
+    ):
+        expect(state(add_player(page, device, "The Great Escape"))).to_have_text(
+            re.compile("plays|denied")
+        )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if SCREENSHOTS:
         page.screenshot(path=Path(SCREENSHOTS) / f"console-{scheme}-{width}.png")
@@ -272,7 +333,9 @@ def started_at_the_page(page: Page, url: str, user_id: str) -> None:
     expect(page.locator("#answer-title")).to_have_text("201 Created")
 
 
-def test_a_stream_is_started_kept_alive_and_stopped_with_a_press_each(page: Page, url: str, viewer: Viewer) -> None:
+def test_a_stream_is_started_kept_alive_and_stopped_with_a_press_each(
+    page: Page, url: str, viewer: Viewer
+) -> None:
     started_at_the_page(page, url, viewer.user_id)
     expect(page).to_have_url(f"{url}/users/{viewer.user_id}/streams/tv")
     for _ in range(2):  # the second is sent with the token that came with the first
@@ -288,18 +351,24 @@ def test_a_stream_is_started_kept_alive_and_stopped_with_a_press_each(page: Page
     expect(page.locator("#answer")).to_contain_text("0 of 3 in use, 3 free.")
 
 
-def test_a_page_without_a_streams_token_says_what_a_heartbeat_needs(page: Page, url: str, viewer: Viewer) -> None:
+def test_a_page_without_a_streams_token_says_what_a_heartbeat_needs(
+    page: Page, url: str, viewer: Viewer
+) -> None:
     token = viewer.started(deviceId="tv")["token"]
     page.goto(f"{url}/users/{viewer.user_id}/streams/tv")
     expect(page.locator("#quick-heartbeat")).to_be_disabled()
-    expect(page.get_by_text("A heartbeat needs the stream's last token")).to_be_visible()
+    expect(
+        page.get_by_text("A heartbeat needs the stream's last token")
+    ).to_be_visible()
     page.locator("#renewStream-body").fill(json.dumps({"token": token}))
     page.locator("#renewStream").get_by_role("button").click()
     expect(page.locator("#answer-title")).to_have_text("200 OK")
     expect(page.locator("#quick-heartbeat")).to_be_enabled()
 
 
-def test_a_refused_body_stays_to_be_put_right(page: Page, url: str, user_id: str) -> None:
+def test_a_refused_body_stays_to_be_put_right(
+    page: Page, url: str, user_id: str
+) -> None:
     page.goto(f"{url}/users/{user_id}/streams")
     body = page.get_by_label("Body, application/json")
     body.fill('{"streamId": ""}')
@@ -311,12 +380,16 @@ def test_a_refused_body_stays_to_be_put_right(page: Page, url: str, user_id: str
     expect(page.locator("#answer-title")).to_have_text("201 Created")
 
 
-def test_a_denied_person_stops_a_stream_and_starts(page: Page, url: str, viewer: Viewer) -> None:
+def test_a_denied_person_stops_a_stream_and_starts(
+    page: Page, url: str, viewer: Viewer
+) -> None:
     viewer.limit(1)
     viewer.started(deviceId="phone", deviceName="Phone", title="News")
     page.goto(f"{url}/users/{viewer.user_id}/streams")
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#answer-title")).to_have_text("409 Conflict: Every stream the user may watch is in use")
+    expect(page.locator("#answer-title")).to_have_text(
+        "409 Conflict: Every stream the user may watch is in use"
+    )
     page.get_by_role("button", name="Stop News on Phone").click()
     expect(page.locator("#answer-title")).to_have_text("204 No Content")
     page.go_back()
@@ -324,7 +397,9 @@ def test_a_denied_person_stops_a_stream_and_starts(page: Page, url: str, viewer:
     expect(page.locator("#answer-title")).to_have_text("201 Created")
 
 
-def test_the_limit_is_set_and_cleared_at_its_page(page: Page, url: str, viewer: Viewer) -> None:
+def test_the_limit_is_set_and_cleared_at_its_page(
+    page: Page, url: str, viewer: Viewer
+) -> None:
     page.goto(f"{url}/users/{viewer.user_id}/limit")
     page.get_by_role("button", name="Set the limit").click()
     expect(page.locator("#body")).to_contain_text('"limit": 5')
@@ -333,7 +408,9 @@ def test_the_limit_is_set_and_cleared_at_its_page(page: Page, url: str, viewer: 
     assert viewer.list()["limit"] == 3
 
 
-def test_the_keyboard_is_enough_and_the_answer_is_read_out(page: Page, url: str, user_id: str) -> None:
+def test_the_keyboard_is_enough_and_the_answer_is_read_out(
+    page: Page, url: str, user_id: str
+) -> None:
     page.goto(f"{url}/users/{user_id}/streams")
     for _ in range(20):
         page.keyboard.press("Tab")
@@ -344,7 +421,9 @@ def test_the_keyboard_is_enough_and_the_answer_is_read_out(page: Page, url: str,
     assert page.locator("#answer").get_attribute("aria-labelledby") == "answer-title"
 
 
-def test_a_service_that_cannot_be_reached_leaves_the_page_and_says_so(page: Page, url: str, user_id: str) -> None:
+def test_a_service_that_cannot_be_reached_leaves_the_page_and_says_so(
+    page: Page, url: str, user_id: str
+) -> None:
     page.goto(f"{url}/users/{user_id}/streams")
     page.context.set_offline(True)
     page.get_by_role("button", name="Start").click()
@@ -356,13 +435,19 @@ def test_a_service_that_cannot_be_reached_leaves_the_page_and_says_so(page: Page
 def guarded_url() -> Iterator[str]:
     """A service that asks for an API key."""
     key = hashed(ADMIN_KEY, "streams:operate streams:admin")
-    with running(runserver(), os.environ | {"API_KEYS": key, "PYTHONUNBUFFERED": "1"}) as server:
+    with running(
+        runserver(), os.environ | {"API_KEYS": key, "PYTHONUNBUFFERED": "1"}
+    ) as server:
         yield server.url
 
 
-def test_credentials_open_a_page_and_go_along_with_links_and_forms(page: Page, guarded_url: str, user_id: str) -> None:
+def test_credentials_open_a_page_and_go_along_with_links_and_forms(
+    page: Page, guarded_url: str, user_id: str
+) -> None:
     page.goto(f"{guarded_url}/users/{user_id}/streams")
-    expect(page.locator("#answer-title")).to_have_text("401 Unauthorized: Credentials are missing")
+    expect(page.locator("#answer-title")).to_have_text(
+        "401 Unauthorized: Credentials are missing"
+    )
     page.get_by_label("API key").fill(ADMIN_KEY)
     page.get_by_role("button", name="Use").click()
     expect(page.locator("#answer-title")).to_have_text("200 OK")
@@ -381,7 +466,9 @@ def test_the_pages_work_under_a_stage(page: Page, user_id: str) -> None:
     with serving_under("/test") as url:
         started_at_the_page(page, url, user_id)
         page.locator("#quick-heartbeat").click()
-        expect(page.locator("#answer")).to_contain_text(f"/test/users/{user_id}/streams/tv/heartbeat")
+        expect(page.locator("#answer")).to_contain_text(
+            f"/test/users/{user_id}/streams/tv/heartbeat"
+        )
         expect(page.locator("#answer-title")).to_have_text("200 OK")
         page.get_by_role("link", name="Streams").click()
         expect(page.locator("#answer")).to_contain_text("1 of 3 in use")
@@ -396,7 +483,9 @@ def open_docs(page: Page, url: str) -> None:
 
 
 def operation(page: Page, id: str) -> Locator:
-    return page.locator(f"#operations-{next(tag for tag in TAGS if id in TAGS[tag])}-{id}")
+    return page.locator(
+        f"#operations-{next(tag for tag in TAGS if id in TAGS[tag])}-{id}"
+    )
 
 
 def tried(page: Page, id: str, user_id: str) -> Locator:
@@ -409,7 +498,9 @@ def tried(page: Page, id: str, user_id: str) -> Locator:
     return call.locator(".live-responses-table .response .response-col_status")
 
 
-def test_the_docs_show_every_operation_and_ask_no_other_host(page: Page, url: str) -> None:
+def test_the_docs_show_every_operation_and_ask_no_other_host(
+    page: Page, url: str
+) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     open_docs(page, url)
@@ -417,7 +508,9 @@ def test_the_docs_show_every_operation_and_ask_no_other_host(page: Page, url: st
         for id in ids:
             expect(operation(page, id)).to_be_visible()
             operation(page, id).get_by_role("button").first.click()
-            expect(operation(page, id).get_by_role("heading", name="Responses")).to_be_visible()
+            expect(
+                operation(page, id).get_by_role("heading", name="Responses")
+            ).to_be_visible()
     expect(page.locator(".errors-wrapper")).to_have_count(0)
     assert {one for one in asked if not one.startswith((f"{url}/", "data:"))} == set()
 
@@ -434,7 +527,9 @@ def test_the_docs_work_under_a_stage(page: Page, user_id: str) -> None:
         expect(tried(page, "startStream", user_id)).to_contain_text("201")
 
 
-def test_the_docs_send_the_credentials_that_they_are_given(page: Page, guarded_url: str, user_id: str) -> None:
+def test_the_docs_send_the_credentials_that_they_are_given(
+    page: Page, guarded_url: str, user_id: str
+) -> None:
     open_docs(page, guarded_url)
     expect(tried(page, "startStream", user_id)).to_contain_text("401")
     page.get_by_role("button", name="Authorize").first.click()
@@ -442,7 +537,9 @@ def test_the_docs_send_the_credentials_that_they_are_given(page: Page, guarded_u
     page.get_by_role("button", name="Apply credentials").first.click()
     page.get_by_role("button", name="Close").first.click()
     operation(page, "startStream").get_by_role("button", name="Execute").click()
-    answered = operation(page, "startStream").locator(".live-responses-table .response .response-col_status")
+    answered = operation(page, "startStream").locator(
+        ".live-responses-table .response .response-col_status"
+    )
     expect(answered).to_contain_text("201")
 
 
@@ -453,7 +550,13 @@ def test_the_docs_send_the_credentials_that_they_are_given(page: Page, guarded_u
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Deque's checker of accessibility, as a script."""
     folder = tmp_path_factory.mktemp("axe")
-    subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        ["npm", "pack", "--silent", AXE],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     with tarfile.open(next(folder.glob("*.tgz"))) as archive:
         script = archive.extractfile("package/axe.min.js")
         assert script
@@ -461,8 +564,12 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)], ids=["phone", "desktop"])
-@pytest.mark.parametrize("path", ["streams", "streams/tv", "limit", "streams/nobody", "streams/a b"])
+@pytest.mark.parametrize(
+    ("width", "height"), [(390, 844), (1280, 900)], ids=["phone", "desktop"]
+)
+@pytest.mark.parametrize(
+    "path", ["streams", "streams/tv", "limit", "streams/nobody", "streams/a b"]
+)
 def test_a_page_of_the_api_fits_the_screen(
     chromium: Browser,
     url: str,
@@ -472,8 +579,14 @@ def test_a_page_of_the_api_fits_the_screen(
     width: int,
     height: int,
 ) -> None:
-    viewer.started(deviceId="tv", deviceName="Living room TV with a long name of its own", title="The Great Escape")
-    page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    viewer.started(
+        deviceId="tv",
+        deviceName="Living room TV with a long name of its own",
+        title="The Great Escape",
+    )
+    page = chromium.new_page(
+        viewport={"width": width, "height": height}, color_scheme=scheme
+    )
     page.goto(f"{url}/users/{quote(viewer.user_id)}/{quote(path)}")
     expect(page.locator("#answer-title")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -482,12 +595,21 @@ def test_a_page_of_the_api_fits_the_screen(
     page.context.close()
 
 
-def unusable(page: Page, axe: str, *, but: tuple[str, ...] = ()) -> list[tuple[str, list[str]]]:
+def unusable(
+    page: Page, axe: str, *, but: tuple[str, ...] = ()
+) -> list[tuple[str, list[str]]]:
     """What axe finds wrong with a page, whatever is folded open."""
-    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.evaluate(
+        "for (const one of document.querySelectorAll('details')) one.open = true"
+    )
     page.evaluate(axe)
-    found = page.evaluate("rules => axe.run({ rules })", {rule: {"enabled": False} for rule in but})
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+    found = page.evaluate(
+        "rules => axe.run({ rules })", {rule: {"enabled": False} for rule in but}
+    )
+    return [
+        (one["id"], [node["html"] for node in one["nodes"]])
+        for one in found["violations"]
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -504,7 +626,12 @@ def unusable(page: Page, axe: str, *, but: tuple[str, ...] = ()) -> list[tuple[s
     ],
 )
 def test_a_page_can_be_used_by_everyone(
-    page: Page, url: str, axe: str, viewer: Viewer, path: str, scheme: Literal["light", "dark"]
+    page: Page,
+    url: str,
+    axe: str,
+    viewer: Viewer,
+    path: str,
+    scheme: Literal["light", "dark"],
 ) -> None:
     viewer.started(deviceId="tv", deviceName="TV", title="News")
     page.emulate_media(color_scheme=scheme)

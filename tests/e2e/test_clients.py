@@ -13,12 +13,20 @@ from typing import Any
 import httpx
 import pytest
 
-from clients.python.streams_client import Denied, Refused, StreamClient, Superseded, Unavailable
+from clients.python.streams_client import (
+    Denied,
+    Refused,
+    StreamClient,
+    Superseded,
+    Unavailable,
+)
 from tests.conftest import Viewer
 from tests.servers import PROJECT, Server, brief_server
 
 WEB_CLIENT_AT_MOST_BYTES = 4224
-FOREIGN = json.loads((PROJECT / "tests" / "client" / "foreign-answers.json").read_text())
+FOREIGN = json.loads(
+    (PROJECT / "tests" / "client" / "foreign-answers.json").read_text()
+)
 """Answers that are not the service's, and what they are to a client."""
 
 
@@ -36,7 +44,9 @@ def test_the_web_client_keeps_its_promises(server_url: str) -> None:
 
 
 @pytest.mark.node
-def test_in_any_interleaving_the_last_start_plays_and_nothing_else_holds_a_slot(server_url: str) -> None:
+def test_in_any_interleaving_the_last_start_plays_and_nothing_else_holds_a_slot(
+    server_url: str,
+) -> None:
     """As many as `INTERLEAVINGS` says; a failure prints its history and its seed."""
     count = os.environ.get("INTERLEAVINGS", "2000")
     done = subprocess.run(
@@ -52,16 +62,43 @@ def test_in_any_interleaving_the_last_start_plays_and_nothing_else_holds_a_slot(
 
 @pytest.mark.node
 def test_the_web_client_is_small() -> None:
-    command = ["npx", "--yes", "esbuild@0.25.12", "--minify", "--format=esm", "clients/web/streams-client.js"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, check=True, timeout=120)
+    command = [
+        "npx",
+        "--yes",
+        "esbuild@0.25.12",
+        "--minify",
+        "--format=esm",
+        "clients/web/streams-client.js",
+    ]
+    done = subprocess.run(
+        command, cwd=PROJECT, capture_output=True, check=True, timeout=120
+    )
     assert len(done.stdout) < WEB_CLIENT_AT_MOST_BYTES
 
 
 @pytest.mark.node
 def test_the_web_clients_types_hold_for_an_app_that_uses_all_of_it() -> None:
-    command = ["npx", "--yes", "--package=typescript@5.9.3", "tsc", "--noEmit", "--strict", "--target", "es2022"]
+    command = [
+        "npx",
+        "--yes",
+        "--package=typescript@5.9.3",
+        "tsc",
+        "--noEmit",
+        "--strict",
+        "--target",
+        "es2022",
+    ]
     done = subprocess.run(
-        [*command, "--lib", "es2022,dom", "--moduleResolution", "bundler", "--module", "es2022", "tests/client/app.ts"],
+        [
+            *command,
+            "--lib",
+            "es2022,dom",
+            "--moduleResolution",
+            "bundler",
+            "--module",
+            "es2022",
+            "tests/client/app.ts",
+        ],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -130,7 +167,9 @@ def network() -> Cut:
 
 
 @pytest.fixture
-def remote(network: Cut, told: Told, server_url: str, user_id: str) -> Iterator[StreamClient]:
+def remote(
+    network: Cut, told: Told, server_url: str, user_id: str
+) -> Iterator[StreamClient]:
     """A player behind that network."""
     http = httpx.Client(transport=network)
     with told.client(server_url, user_id, http=http, patience_seconds=5) as client:
@@ -159,13 +198,21 @@ def test_a_denied_player_is_told_who_holds_the_slots_and_may_take_one(
     loser.start("456", deviceId="laptop")
     with pytest.raises(Denied) as denied:
         player.start("456", deviceId="tablet")
-    assert [holder["id"] for holder in denied.value.holders] == ["tv", "phone", "laptop"]
+    assert [holder["id"] for holder in denied.value.holders] == [
+        "tv",
+        "phone",
+        "laptop",
+    ]
     player.start("456", deviceId="tablet", replace=["laptop"])
     assert loser.heartbeat() is None
-    assert [(event[0], event[1], event[2]["endedBy"]) for event in told.events] == [("ended", "replaced", "tablet")]
+    assert [(event[0], event[1], event[2]["endedBy"]) for event in told.events] == [
+        ("ended", "replaced", "tablet")
+    ]
 
 
-def test_a_paused_player_says_so_until_it_resumes(player: StreamClient, viewer: Viewer) -> None:
+def test_a_paused_player_says_so_until_it_resumes(
+    player: StreamClient, viewer: Viewer
+) -> None:
     player.start("456", deviceId="tv")
     player.pause()
     assert viewer.list()["streams"][0]["state"] == "paused"
@@ -198,7 +245,9 @@ def test_a_stream_that_plays_by_grace_is_told_and_when_it_has_its_slot(
     assert told.events == [("grace", True), ("grace", False)]
 
 
-def test_a_cut_network_is_told_once_and_that_it_is_back(told: Told, server_url: str, user_id: str) -> None:
+def test_a_cut_network_is_told_once_and_that_it_is_back(
+    told: Told, server_url: str, user_id: str
+) -> None:
     network = Cut()
     player = told.client(server_url, user_id, http=httpx.Client(transport=network))
     player.start("456")
@@ -214,11 +263,17 @@ def test_a_cut_network_is_told_once_and_that_it_is_back(told: Told, server_url: 
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_service_that_asks_for_patience_gets_it(told: Told, server_url: str, user_id: str, status: int) -> None:
+def test_a_service_that_asks_for_patience_gets_it(
+    told: Told, server_url: str, user_id: str, status: int
+) -> None:
     network = Cut()
-    player = told.client(server_url, user_id, http=httpx.Client(transport=network), patience_seconds=5)
+    player = told.client(
+        server_url, user_id, http=httpx.Client(transport=network), patience_seconds=5
+    )
     player.start("456")
-    network.instead = httpx.Response(status, json={"type": "busy"}, headers={"Retry-After": "7"})
+    network.instead = httpx.Response(
+        status, json={"type": "busy"}, headers={"Retry-After": "7"}
+    )
     due = player.heartbeat()
     assert due is not None
     assert 7 <= due <= 8
@@ -235,7 +290,9 @@ def brief() -> Iterator[Server]:
         yield server
 
 
-def test_heartbeats_go_out_by_themselves_until_the_stream_is_ended(brief: Server, user_id: str) -> None:
+def test_heartbeats_go_out_by_themselves_until_the_stream_is_ended(
+    brief: Server, user_id: str
+) -> None:
     ended: Queue[tuple[Any, Any]] = Queue()
     client = StreamClient(brief.url, user_id, on_ended=lambda *facts: ended.put(facts))
     first = client.start("456", deviceId="tv")
@@ -248,7 +305,9 @@ def test_heartbeats_go_out_by_themselves_until_the_stream_is_ended(brief: Server
     assert (reason, problem["status"]) == ("stopped", 410)
 
 
-@pytest.mark.parametrize("foreign", FOREIGN, ids=[f"{one['status']}: {one['name']}" for one in FOREIGN])
+@pytest.mark.parametrize(
+    "foreign", FOREIGN, ids=[f"{one['status']}: {one['name']}" for one in FOREIGN]
+)
 def test_an_answer_that_is_not_the_services_is_what_its_kind_says(
     network: Cut, told: Told, server_url: str, user_id: str, foreign: dict[str, Any]
 ) -> None:
@@ -259,14 +318,19 @@ def test_an_answer_that_is_not_the_services_is_what_its_kind_says(
         content=foreign["body"].encode(),
     )
     player = told.client(
-        server_url, user_id, http=httpx.Client(transport=network, follow_redirects=True), patience_seconds=0
+        server_url,
+        user_id,
+        http=httpx.Client(transport=network, follow_redirects=True),
+        patience_seconds=0,
     )
     player.start("456")
     network.instead = answer
     due = player.heartbeat()
     assert [event[0] for event in told.events] == [foreign["heartbeat"]]
     assert (due is None) == (player.stream is None) == (foreign["heartbeat"] == "ended")
-    with pytest.raises(Unavailable if foreign["start"] == "offline" else Refused) as refused:
+    with pytest.raises(
+        Unavailable if foreign["start"] == "offline" else Refused
+    ) as refused:
         player.start("789")
     assert refused.type is (Unavailable if foreign["start"] == "offline" else Refused)
     assert refused.value.problem["type"] == "network-error"
@@ -307,8 +371,12 @@ def test_a_stop_while_a_start_is_on_its_way_frees_what_it_takes(
 def test_a_stop_while_a_start_waits_to_be_repeated_ends_the_waiting(
     network: Cut, told: Told, server_url: str, user_id: str
 ) -> None:
-    player = told.client(server_url, user_id, http=httpx.Client(transport=network), patience_seconds=60)
-    network.instead = httpx.Response(429, json={"type": "too-many-starts"}, headers={"Retry-After": "30"})
+    player = told.client(
+        server_url, user_id, http=httpx.Client(transport=network), patience_seconds=60
+    )
+    network.instead = httpx.Response(
+        429, json={"type": "too-many-starts"}, headers={"Retry-After": "30"}
+    )
     with ThreadPoolExecutor() as pool:
         start = pool.submit(player.start, "456")
         while not network.paths:
@@ -322,7 +390,9 @@ def test_a_stop_while_a_start_waits_to_be_repeated_ends_the_waiting(
 def test_of_many_starts_at_once_the_last_one_plays_and_holds_the_one_slot(
     remote: StreamClient, network: Cut, viewer: Viewer
 ) -> None:
-    network.instead = httpx.Response(429, json={"type": "too-many-starts"}, headers={"Retry-After": "1"})
+    network.instead = httpx.Response(
+        429, json={"type": "too-many-starts"}, headers={"Retry-After": "1"}
+    )
     with ThreadPoolExecutor() as pool:
         starts = []
         for number in range(5):
@@ -367,7 +437,11 @@ def test_a_start_whose_answer_was_lost_and_that_arrives_late_loses_the_slot_agai
 
 
 def test_a_listener_that_raises_ends_nothing(
-    network: Cut, server_url: str, user_id: str, viewer: Viewer, caplog: pytest.LogCaptureFixture
+    network: Cut,
+    server_url: str,
+    user_id: str,
+    viewer: Viewer,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(*facts: Any) -> None:
         raise RuntimeError("the app's mistake")
@@ -388,10 +462,15 @@ def test_a_listener_that_raises_ends_nothing(
     assert player.heartbeat() is not None
     player.stop()
     assert viewer.list()["active"] == 0
-    assert [record.exc_text is not None or record.exc_info is not None for record in caplog.records].count(True) == 3
+    assert [
+        record.exc_text is not None or record.exc_info is not None
+        for record in caplog.records
+    ].count(True) == 3
 
 
-def test_credentials_that_cannot_be_had_are_a_silence_like_any_other(told: Told, server_url: str, user_id: str) -> None:
+def test_credentials_that_cannot_be_had_are_a_silence_like_any_other(
+    told: Told, server_url: str, user_id: str
+) -> None:
     def expired() -> dict[str, str]:
         raise PermissionError("logged out")
 
@@ -400,7 +479,9 @@ def test_credentials_that_cannot_be_had_are_a_silence_like_any_other(told: Told,
         player.start("456")
 
 
-def test_a_day_of_silence_does_not_end_the_heartbeats(remote: StreamClient, network: Cut) -> None:
+def test_a_day_of_silence_does_not_end_the_heartbeats(
+    remote: StreamClient, network: Cut
+) -> None:
     remote.start("456")
     network.is_cut = True
     for _ in range(3_000):
@@ -413,14 +494,29 @@ def test_a_day_of_silence_does_not_end_the_heartbeats(remote: StreamClient, netw
     ("headers", "low", "high"),
     [
         ({"Retry-After": "7"}, 7, 8),
-        ({"Retry-After": "Wed, 01 Jan 2020 00:00:09 GMT", "Date": "Wed, 01 Jan 2020 00:00:00 GMT"}, 9, 10),
+        (
+            {
+                "Retry-After": "Wed, 01 Jan 2020 00:00:09 GMT",
+                "Date": "Wed, 01 Jan 2020 00:00:00 GMT",
+            },
+            9,
+            10,
+        ),
         ({"Retry-After": "Wed, 01 Jan 2020 00:00:09 GMT"}, 0, 1),
         ({"Retry-After": "Wed, 01 Jan 2020 00:00:09 GMT", "Date": "now"}, 0, 1),
         ({"Retry-After": "tomorrow"}, 0, 1),
         ({"Retry-After": "-5"}, 0, 1),
         ({"Retry-After": "9" * 400}, 3600, 3601),
     ],
-    ids=["seconds", "date", "date without a date", "date beside none", "neither", "negative", "beyond all bounds"],
+    ids=[
+        "seconds",
+        "date",
+        "date without a date",
+        "date beside none",
+        "neither",
+        "negative",
+        "beyond all bounds",
+    ],
 )
 def test_the_wait_that_is_asked_for_is_kept(
     remote: StreamClient, network: Cut, headers: dict[str, str], low: float, high: float
@@ -434,19 +530,26 @@ def test_the_wait_that_is_asked_for_is_kept(
 
 @pytest.mark.parametrize(
     ("user", "path"),
-    [("CN=Jo,OU=x +/é", "/users/CN%3DJo%2COU%3Dx%20%2B%2F%C3%A9/streams"), (None, "/me/streams")],
+    [
+        ("CN=Jo,OU=x +/é", "/users/CN%3DJo%2COU%3Dx%20%2B%2F%C3%A9/streams"),
+        (None, "/me/streams"),
+    ],
 )
 def test_a_users_id_may_have_any_character_that_a_path_may_not(
     network: Cut, told: Told, server_url: str, user: str | None, path: str
 ) -> None:
-    player = told.client(server_url, user, http=httpx.Client(transport=network), patience_seconds=0)
+    player = told.client(
+        server_url, user, http=httpx.Client(transport=network), patience_seconds=0
+    )
     network.is_cut = True
     with pytest.raises(Unavailable):
         player.start("456")
     assert network.paths == [f"POST {path}"]
 
 
-def test_a_player_that_slept_past_its_lease_plays_on_or_learns_that_it_may_not(brief: Server, user_id: str) -> None:
+def test_a_player_that_slept_past_its_lease_plays_on_or_learns_that_it_may_not(
+    brief: Server, user_id: str
+) -> None:
     told = Told()
     players = [told.client(brief.url, user_id) for _ in range(3)]
     for number, player in enumerate(players):

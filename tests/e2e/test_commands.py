@@ -16,10 +16,17 @@ from django.core.management import CommandError, call_command
 from streams import service
 from streams.management.commands.streams import in_words
 from tests.conftest import Viewer, unreachable
-from tests.e2e.test_local_server import environment, state, wait_until_the_engine_is_gone
+from tests.e2e.test_local_server import (
+    environment,
+    state,
+    wait_until_the_engine_is_gone,
+)
 from tests.servers import PROJECT, running, runserver
 
-__all__ = ["environment", "state"]  # fixtures: a machine on which no DynamoDB is configured
+__all__ = [
+    "environment",
+    "state",
+]  # fixtures: a machine on which no DynamoDB is configured
 
 
 def said(*words: str) -> str:
@@ -32,9 +39,16 @@ def answered(*words: str) -> Any:
     return json.loads(said(*words, "--json"))
 
 
-def manage(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+def manage(
+    environment: dict[str, str], *words: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "manage.py", *words], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "manage.py", *words],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
@@ -46,13 +60,27 @@ def without_clocks(body: Any) -> Any:
 
 
 def test_a_person_sees_who_holds_the_slots(viewer: Viewer) -> None:
-    viewer.started("456", deviceId="tv", deviceName="Living room TV", title="The Great Escape")
+    viewer.started(
+        "456", deviceId="tv", deviceName="Living room TV", title="The Great Escape"
+    )
     viewer.started("7", deviceId="phone")
     lines = said("streams", "list", viewer.user_id).splitlines()
     assert lines[0] == f"{viewer.user_id} has 2 of 3 streams."
-    assert lines[2].split() == ["ID", "TITLE", "DEVICE", "WATCHES", "STARTED", "LEASE", "ENDS"]
-    assert lines[3].startswith("tv     The Great Escape  Living room TV  456      0 s ago  in ")
-    assert lines[4].startswith("phone  -                 phone           7        0 s ago  in ")
+    assert lines[2].split() == [
+        "ID",
+        "TITLE",
+        "DEVICE",
+        "WATCHES",
+        "STARTED",
+        "LEASE",
+        "ENDS",
+    ]
+    assert lines[3].startswith(
+        "tv     The Great Escape  Living room TV  456      0 s ago  in "
+    )
+    assert lines[4].startswith(
+        "phone  -                 phone           7        0 s ago  in "
+    )
 
 
 def test_a_user_without_streams_has_no_table(user_id: str) -> None:
@@ -61,12 +89,16 @@ def test_a_user_without_streams_has_no_table(user_id: str) -> None:
 
 def test_a_program_gets_the_bodies_of_the_api(viewer: Viewer) -> None:
     viewer.started("456", deviceId="tv")
-    assert without_clocks(answered("streams", "list", viewer.user_id)) == without_clocks(viewer.list())
+    assert without_clocks(
+        answered("streams", "list", viewer.user_id)
+    ) == without_clocks(viewer.list())
     url = f"/users/{viewer.user_id}/limit"
     assert answered("limit", "show", viewer.user_id) == viewer.api.get(url).json()
     set_ = answered("limit", "set", viewer.user_id, "5", "--when-full", "evict-oldest")
     assert (
-        set_ == viewer.api.get(url).json() == viewer.api.put(url, json={"limit": 5, "whenFull": "evict-oldest"}).json()
+        set_
+        == viewer.api.get(url).json()
+        == viewer.api.put(url, json={"limit": 5, "whenFull": "evict-oldest"}).json()
     )
     assert said("limit", "clear", viewer.user_id, "--json") == "", "a 204 has no body"
     assert viewer.api.get(url).json()["isDefault"] is True
@@ -75,24 +107,58 @@ def test_a_program_gets_the_bodies_of_the_api(viewer: Viewer) -> None:
 def test_an_ended_stream_is_over_for_its_player(viewer: Viewer) -> None:
     token = viewer.started("456", deviceId="tv")["token"]
     expected = f"The stream tv of {viewer.user_id} is over.\n"
-    assert [said("streams", "end", viewer.user_id, "tv") for _ in range(2)] == [expected] * 2, "harmless when repeated"
+    assert [said("streams", "end", viewer.user_id, "tv") for _ in range(2)] == [
+        expected
+    ] * 2, "harmless when repeated"
     assert viewer.heartbeat("tv", token).json()["reason"] == "stopped"
 
 
 def test_a_limit_says_who_set_it(user_id: str) -> None:
-    assert said("limit", "show", user_id).split()[-4:] == ["3", "deny", "the", "default"]
-    assert said("limit", "set", user_id, "5").split()[-4:] == ["5", "deny", "an", "operator"]
-    assert said("limit", "clear", user_id) == f"The default limit holds for {user_id}.\n"
-    assert said("limit", "show", user_id).split()[-4:] == ["3", "deny", "the", "default"]
+    assert said("limit", "show", user_id).split()[-4:] == [
+        "3",
+        "deny",
+        "the",
+        "default",
+    ]
+    assert said("limit", "set", user_id, "5").split()[-4:] == [
+        "5",
+        "deny",
+        "an",
+        "operator",
+    ]
+    assert (
+        said("limit", "clear", user_id) == f"The default limit holds for {user_id}.\n"
+    )
+    assert said("limit", "show", user_id).split()[-4:] == [
+        "3",
+        "deny",
+        "the",
+        "default",
+    ]
 
 
 REFUSED = {
-    "a bad user": (("streams", "list", "x" * 2049), "userId: Must be 1 to 2048 bytes of text."),
+    "a bad user": (
+        ("streams", "list", "x" * 2049),
+        "userId: Must be 1 to 2048 bytes of text.",
+    ),
     "a bad id": (("streams", "end", "ana", ".."), "id: Must be 1 to 128 characters"),
-    "an unknown stream": (("streams", "end", "nobody", "tv"), "See the live ones with: manage.py streams list nobody"),
-    "a limit too high": (("limit", "set", "ana", "101"), "limit: Ensure this value is less than or equal to 100."),
-    "a limit that is none": (("limit", "set", "ana", "five"), "argument LIMIT: invalid int value: 'five'"),
-    "another way to be full": (("limit", "set", "ana", "5", "--when-full", "explode"), "invalid choice: 'explode'"),
+    "an unknown stream": (
+        ("streams", "end", "nobody", "tv"),
+        "See the live ones with: manage.py streams list nobody",
+    ),
+    "a limit too high": (
+        ("limit", "set", "ana", "101"),
+        "limit: Ensure this value is less than or equal to 100.",
+    ),
+    "a limit that is none": (
+        ("limit", "set", "ana", "five"),
+        "argument LIMIT: invalid int value: 'five'",
+    ),
+    "another way to be full": (
+        ("limit", "set", "ana", "5", "--when-full", "explode"),
+        "invalid choice: 'explode'",
+    ),
     "no action": (("streams",), "ACTION"),
 }
 
@@ -103,24 +169,39 @@ def test_a_refusal_says_what_is_wrong(words: tuple[str, ...], why: str) -> None:
         said(*words)
 
 
-@pytest.mark.parametrize("words", [("streams", "list", "ana"), ("limit", "set", "ana", "5")], ids=["read", "write"])
+@pytest.mark.parametrize(
+    "words",
+    [("streams", "list", "ana"), ("limit", "set", "ana", "5")],
+    ids=["read", "write"],
+)
 def test_without_dynamodb_the_refusal_says_what_to_check(
     monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(service, "store", replace(service.store, call=unreachable()))
-    with pytest.raises(CommandError, match=r"The store does not answer.*\n.+\nCheck DYNAMODB_ENDPOINT, or AWS_PROFILE"):
+    with pytest.raises(
+        CommandError,
+        match=r"The store does not answer.*\n.+\nCheck DYNAMODB_ENDPOINT, or AWS_PROFILE",
+    ):
         said(*words)
 
 
 def test_an_operator_ends_all_streams_but_one(viewer: Viewer) -> None:
     for device in ("tv", "phone", "web"):
         viewer.started(deviceId=device)
-    assert answered("streams", "clear", viewer.user_id, "--except", "phone") == {"ended": ["tv", "web"]}
-    assert said("streams", "clear", viewer.user_id) == f"Ended of {viewer.user_id}: phone.\n"
+    assert answered("streams", "clear", viewer.user_id, "--except", "phone") == {
+        "ended": ["tv", "web"]
+    }
+    assert (
+        said("streams", "clear", viewer.user_id)
+        == f"Ended of {viewer.user_id}: phone.\n"
+    )
     assert viewer.list()["active"] == 0
 
 
-@pytest.mark.parametrize("user_id", ["https://id.example.com/users/7", "CN=Jo Bloggs,OU=x", "名", "jo+tag@example.com"])
+@pytest.mark.parametrize(
+    "user_id",
+    ["https://id.example.com/users/7", "CN=Jo Bloggs,OU=x", "名", "jo+tag@example.com"],
+)
 def test_an_operator_reaches_users_of_any_name(user_id: str) -> None:
     assert said("streams", "list", user_id) == f"{user_id} has 0 of 3 streams.\n"
 
@@ -128,18 +209,25 @@ def test_an_operator_reaches_users_of_any_name(user_id: str) -> None:
 def test_an_operator_has_a_user_forgotten(viewer: Viewer) -> None:
     viewer.limit(1)
     viewer.started(deviceId="tv")
-    assert said("streams", "forget", viewer.user_id) == f"Nothing is kept of {viewer.user_id} any more.\n"
+    assert (
+        said("streams", "forget", viewer.user_id)
+        == f"Nothing is kept of {viewer.user_id} any more.\n"
+    )
     assert viewer.read("tv").json()["type"] == "stream-not-found"
     assert viewer.list()["limit"] == 3
 
 
-def test_a_program_gets_the_problem_of_the_api_too(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_program_gets_the_problem_of_the_api_too(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(CommandError):
         call_command("streams", "end", viewer.user_id, "tv", "--json")
     assert json.loads(capsys.readouterr().out) == viewer.end("tv").json()
 
 
-def test_a_refusal_in_a_terminal_is_a_failure_without_a_traceback(environment: dict[str, str]) -> None:
+def test_a_refusal_in_a_terminal_is_a_failure_without_a_traceback(
+    environment: dict[str, str],
+) -> None:
     for words, why in (REFUSED["an unknown stream"], REFUSED["a limit that is none"]):
         done = manage(environment, *words)
         assert done.returncode != 0
@@ -149,7 +237,10 @@ def test_a_refusal_in_a_terminal_is_a_failure_without_a_traceback(environment: d
 
 def test_commands_work_beside_a_running_server(environment: dict[str, str]) -> None:
     with running(runserver(), environment) as server, server.client() as client:
-        assert "user2 has 3 of 3 streams." in manage(environment, "streams", "list", "user2").stdout
+        assert (
+            "user2 has 3 of 3 streams."
+            in manage(environment, "streams", "list", "user2").stdout
+        )
         assert manage(environment, "streams", "end", "user2", "demo-tv").returncode == 0
         assert Viewer(client, "user2").list()["active"] == 2
 
@@ -158,22 +249,35 @@ def test_without_a_server_commands_start_the_engine_and_keep_its_state(
     environment: dict[str, str], state: Path
 ) -> None:
     assert manage(environment, "limit", "set", "ana", "5").returncode == 0
-    assert json.loads(manage(environment, "limit", "show", "ana", "--json").stdout)["limit"] == 5
+    assert (
+        json.loads(manage(environment, "limit", "show", "ana", "--json").stdout)[
+            "limit"
+        ]
+        == 5
+    )
     wait_until_the_engine_is_gone(state)
 
 
-def test_a_server_started_beside_a_command_outlives_it(environment: dict[str, str]) -> None:
+def test_a_server_started_beside_a_command_outlives_it(
+    environment: dict[str, str],
+) -> None:
     with ThreadPoolExecutor() as pool, ExitStack() as stack:
-        commands = [pool.submit(manage, environment, "limit", "set", f"user-{n}", "5") for n in range(3)]
+        commands = [
+            pool.submit(manage, environment, "limit", "set", f"user-{n}", "5")
+            for n in range(3)
+        ]
         server = stack.enter_context(running(runserver(), environment))
         assert [command.result().returncode for command in commands] == [0, 0, 0]
         with server.client() as client:
-            limits = [client.get(f"/users/user-{n}/limit").json()["limit"] for n in range(3)]
+            limits = [
+                client.get(f"/users/user-{n}/limit").json()["limit"] for n in range(3)
+            ]
         assert limits == [5, 5, 5]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h")]
+    ("seconds", "words"),
+    [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h")],
 )
 def test_lengths_of_time_read_as_people_say_them(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
@@ -182,29 +286,58 @@ def test_lengths_of_time_read_as_people_say_them(seconds: float, words: str) -> 
 def test_a_file_of_plans_is_explained_in_words() -> None:
     words = said("plans", "check", str(PROJECT / "docs" / "plans" / "family.toml"))
     assert "family: 4 streams at once; when full, the next is refused." in words
-    assert 'two-big-screens: at most 2 at once of the streams whose deviceType is "tv" or "console".' in words
-    assert "two-networks: at most 2 different values of network among the streams." in words
+    assert (
+        'two-big-screens: at most 2 at once of the streams whose deviceType is "tv" or "console".'
+        in words
+    )
+    assert (
+        "two-networks: at most 2 different values of network among the streams."
+        in words
+    )
 
 
-def test_a_file_of_plans_is_tried_on_the_streams_of_a_user(viewer: Viewer, tmp_path: Path) -> None:
+def test_a_file_of_plans_is_tried_on_the_streams_of_a_user(
+    viewer: Viewer, tmp_path: Path
+) -> None:
     for device in ("tv", "phone"):
         viewer.started("film", deviceId=device, deviceType=device)
     file = tmp_path / "plans.toml"
-    file.write_text('[default]\nlimit = 4\n[[default.rules]]\nname = "one"\nper = "streamId"\nlimit = 1\n')
+    file.write_text(
+        '[default]\nlimit = 4\n[[default.rules]]\nname = "one"\nper = "streamId"\nlimit = 1\n'
+    )
     tried = answered("plans", "try", str(file), "--user", viewer.user_id)
-    assert tried == {"plan": "default", "limit": 4, "plays": ["tv"], "refused": {"phone": "one"}}
+    assert tried == {
+        "plan": "default",
+        "limit": 4,
+        "plays": ["tv"],
+        "refused": {"phone": "one"},
+    }
     lines = said("plans", "try", str(file), "--user", viewer.user_id).splitlines()
-    assert lines[0] == f"{viewer.user_id} has the plan default: 1 of 4 streams would play."
+    assert (
+        lines[0] == f"{viewer.user_id} has the plan default: 1 of 4 streams would play."
+    )
     assert lines[-1].split() == ["phone", "phone", "film", "refused:", "one"]
     assert len(viewer.list()["streams"]) == 2, "nothing has changed"
 
 
 def test_shadow_plans_are_compared_from_events(tmp_path: Path) -> None:
-    events = [{"kind": kind} for kind in ("admitted", "admitted", "took-over", "denied", "renewed")]
+    events = [
+        {"kind": kind}
+        for kind in ("admitted", "admitted", "took-over", "denied", "renewed")
+    ]
     events += [{"kind": "shadow-denied", "plan": "family", "rule": "one"}] * 2
     events += [{"kind": "shadow-admitted", "plan": "family"}]
     log = tmp_path / "events.log"
-    log.write_text("\n".join(["START", *(f"2026-11-28 {json.dumps(event)}" for event in events), '{"no": 1}', "{"]))
+    log.write_text(
+        "\n".join(
+            [
+                "START",
+                *(f"2026-11-28 {json.dumps(event)}" for event in events),
+                '{"no": 1}',
+                "{",
+            ]
+        )
+    )
     lines = said("plans", "compare", str(log)).splitlines()
     assert lines[0] == "Of 4 starts the shadow plans would have decided 3 otherwise."
     assert [line.split() for line in lines[3:]] == [
@@ -216,5 +349,8 @@ def test_shadow_plans_are_compared_from_events(tmp_path: Path) -> None:
 def test_a_file_that_is_no_plan_is_refused_with_what_to_write(tmp_path: Path) -> None:
     file = tmp_path / "plans.toml"
     file.write_text("[family]\nlimit = 400\n")
-    with pytest.raises(CommandError, match=r"line 2: plan family: limit is 400. Write a whole number from 0 to 100"):
+    with pytest.raises(
+        CommandError,
+        match=r"line 2: plan family: limit is 400. Write a whole number from 0 to 100",
+    ):
         said("plans", "check", str(file))

@@ -41,7 +41,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for source in sources:
             path = PROJECT / source
             if path.is_dir():
-                shutil.copytree(path, folder / target, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(
+                    path, folder / target, ignore=shutil.ignore_patterns("__pycache__")
+                )
             else:
                 shutil.copy(path, folder / target)
     return folder
@@ -50,7 +52,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
     """What compose.yaml gives, with this machine's engine, and a table of its own."""
-    variables = re.findall(r"(\w+)=(\S+)", re.search(r"^ENV (.*)$", DOCKERFILE, re.M)[1])  # type: ignore[index]
+    variables = re.findall(
+        r"(\w+)=(\S+)", re.search(r"^ENV (.*)$", DOCKERFILE, re.M)[1]
+    )  # type: ignore[index]
     web: dict[str, Any] = COMPOSE["services"]["web"]["environment"]
     more = {
         "DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"],
@@ -61,11 +65,17 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def running(image: Path, environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def running(
+    image: Path, environment: dict[str, str]
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The image's command, on loopback, by its URL."""
     port = free_port()
-    bound = environment | {"GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port} --log-level warning"}
-    with subprocess.Popen(command(), cwd=image, env=bound, start_new_session=True) as process:
+    bound = environment | {
+        "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port} --log-level warning"
+    }
+    with subprocess.Popen(
+        command(), cwd=image, env=bound, start_new_session=True
+    ) as process:
         try:
             yield f"http://127.0.0.1:{port}", process
         finally:
@@ -77,7 +87,10 @@ def wait_until_ready(url: str) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(retries=5)) as client:
         for _ in range(5):
             with suppress(httpx.TransportError):
-                assert client.get(f"{url}/readyz", timeout=WITHIN_SECONDS).status_code == 200
+                assert (
+                    client.get(f"{url}/readyz", timeout=WITHIN_SECONDS).status_code
+                    == 200
+                )
                 return
         raise AssertionError("it does not answer")
 
@@ -87,29 +100,45 @@ def test_the_container_serves_keeps_its_promises_and_ends_with_grace(
 ) -> None:
     table = COMPOSE["services"]["table"]["command"]
     subprocess.run(
-        [sys.executable, *table[1:]], cwd=image, env=environment, check=True, capture_output=True, timeout=60
+        [sys.executable, *table[1:]],
+        cwd=image,
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=60,
     )
     with running(image, environment) as (url, process):
         wait_until_ready(url)
-        assert main([url, "--slow-ms", "60000", "--at-once", "6"]) == 0, capsys.readouterr().out
-        page = httpx.get(f"{url}/console", headers={"Accept": "text/html"}, follow_redirects=True)
+        assert main([url, "--slow-ms", "60000", "--at-once", "6"]) == 0, (
+            capsys.readouterr().out
+        )
+        page = httpx.get(
+            f"{url}/console", headers={"Accept": "text/html"}, follow_redirects=True
+        )
         styles = re.findall(r'href="(/static/[^"]+\.css)"', page.text)
         assert styles
-        assert [httpx.get(url + style).headers["Content-Type"].partition(";")[0] for style in styles] == [
-            "text/css"
-        ] * len(styles)
+        assert [
+            httpx.get(url + style).headers["Content-Type"].partition(";")[0]
+            for style in styles
+        ] == ["text/css"] * len(styles)
         process.terminate()
         assert process.wait(WITHIN_SECONDS) == 0
 
 
-def test_a_container_without_a_key_of_its_own_does_not_start(image: Path, environment: dict[str, str]) -> None:
+def test_a_container_without_a_key_of_its_own_does_not_start(
+    image: Path, environment: dict[str, str]
+) -> None:
     with running(image, environment | {"DEBUG": "0"}) as (_, process):
         assert process.wait(WITHIN_SECONDS) != 0
 
 
 def test_the_image_is_asked_for_what_is_pinned() -> None:
     named = re.findall(r"-r (\S+)", DOCKERFILE)
-    assert named == ["requirements.txt", "requirements-jwks.txt", "requirements-container.txt"]
+    assert named == [
+        "requirements.txt",
+        "requirements-jwks.txt",
+        "requirements-container.txt",
+    ]
     assert all((PROJECT / name).is_file() for name in named)
     assert "--require-hashes" in DOCKERFILE
 

@@ -36,7 +36,9 @@ def aws() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def rehearsal(aws: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+def rehearsal(
+    aws: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rehearsal]:
     """The stage `production`, deployed by the first act of the rehearsal; the last but one undeploys it, and `make
     rehearse` alone deploys it anew, which takes as long as the first time."""
     rehearsal = Rehearsal(aws, tmp_path_factory.mktemp("deployment"))
@@ -47,7 +49,9 @@ def rehearsal(aws: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
 
 
 @pytest.mark.parametrize("act", ACTS[1:-2], ids=lambda act: act.__name__)
-def test_the_rehearsal_holds(rehearsal: Rehearsal, act: Callable[[Rehearsal], None]) -> None:
+def test_the_rehearsal_holds(
+    rehearsal: Rehearsal, act: Callable[[Rehearsal], None]
+) -> None:
     """In their order, each on what the one before has left."""
     act(rehearsal)
 
@@ -64,7 +68,9 @@ def allowed(rehearsal: Rehearsal) -> set[tuple[str, str]]:
     }
 
 
-def test_the_role_may_do_what_the_service_does_and_nothing_else(rehearsal: Rehearsal) -> None:
+def test_the_role_may_do_what_the_service_does_and_nothing_else(
+    rehearsal: Rehearsal,
+) -> None:
     function, table = f"stream-limits-{STAGE}", "UserStreams"
     log = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{function}"
     items = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
@@ -74,7 +80,10 @@ def test_the_role_may_do_what_the_service_does_and_nothing_else(rehearsal: Rehea
         ("dynamodb:GetItem", items),
         ("dynamodb:UpdateItem", items),
         ("lambda:InvokeFunction", itself),
-        ("lambda:InvokeFunction", f"{itself}:*"),  # its versions, and the alias that SnapStart is behind
+        (
+            "lambda:InvokeFunction",
+            f"{itself}:*",
+        ),  # its versions, and the alias that SnapStart is behind
         *(
             (f"logs:{action}", resource)
             for action in ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
@@ -85,23 +94,35 @@ def test_the_role_may_do_what_the_service_does_and_nothing_else(rehearsal: Rehea
     }
 
 
-def test_api_gateway_may_invoke_the_function_in_the_role_that_it_takes(rehearsal: Rehearsal) -> None:
+def test_api_gateway_may_invoke_the_function_in_the_role_that_it_takes(
+    rehearsal: Rehearsal,
+) -> None:
     """The emulator lets everyone invoke; Amazon's answers every request with a 500 where this is not so."""
     apigateway = rehearsal.client("apigateway")
     (api,) = apigateway.get_rest_apis()["items"]
     (role,) = rehearsal.client("iam").list_roles()["Roles"]
-    resources = apigateway.get_resources(restApiId=api["id"], embed=["methods"])["items"]
+    resources = apigateway.get_resources(restApiId=api["id"], embed=["methods"])[
+        "items"
+    ]
     integrations = [
-        apigateway.get_integration(restApiId=api["id"], resourceId=resource["id"], httpMethod=method)
+        apigateway.get_integration(
+            restApiId=api["id"], resourceId=resource["id"], httpMethod=method
+        )
         for resource in resources
         for method in resource.get("resourceMethods", {})
     ]
     assert integrations
     for integration in integrations:
         assert integration["credentials"] == role["Arn"]
-        function = re.fullmatch(r"arn:aws:apigateway:.*/functions/(.*)/invocations", integration["uri"])
+        function = re.fullmatch(
+            r"arn:aws:apigateway:.*/functions/(.*)/invocations", integration["uri"]
+        )
         assert function
-        patterns = [resource for action, resource in allowed(rehearsal) if action == "lambda:InvokeFunction"]
+        patterns = [
+            resource
+            for action, resource in allowed(rehearsal)
+            if action == "lambda:InvokeFunction"
+        ]
         assert any(fnmatch(function[1], pattern) for pattern in patterns)
 
 
@@ -112,61 +133,99 @@ def test_a_new_account_needs_no_role_for_the_logs_of_api_gateway() -> None:
 
 
 def test_the_function_is_set_up_as_the_stage_says(rehearsal: Rehearsal) -> None:
-    function = rehearsal.client("lambda").get_function_configuration(FunctionName=f"stream-limits-{STAGE}")
+    function = rehearsal.client("lambda").get_function_configuration(
+        FunctionName=f"stream-limits-{STAGE}"
+    )
     stage = stage_of(STAGE).settings
     assert function["Handler"] == "streams_project.lambda_entry.lambda_handler"
-    assert (function["MemorySize"], function["Timeout"]) == (stage["memory_size"], stage["timeout_seconds"])
+    assert (function["MemorySize"], function["Timeout"]) == (
+        stage["memory_size"],
+        stage["timeout_seconds"],
+    )
     assert function["Timeout"] < 29, "API Gateway gives up after 29 seconds"
-    assert function["TracingConfig"]["Mode"] == ("Active" if stage["xray_tracing"] else "PassThrough")
+    assert function["TracingConfig"]["Mode"] == (
+        "Active" if stage["xray_tracing"] else "PassThrough"
+    )
     assert "LEASE_TOKEN_KEYS" in function["Environment"]["Variables"]
 
 
 @pytest.mark.node
-def test_the_postman_collection_holds_for_the_deployed_service(rehearsal: Rehearsal) -> None:
+def test_the_postman_collection_holds_for_the_deployed_service(
+    rehearsal: Rehearsal,
+) -> None:
     with rehearsal.api() as api:
         done = newman(str(api.base_url), key=rehearsal.api_key)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_api_gateway_throttles_with_the_services_own_problem(rehearsal: Rehearsal) -> None:
+def test_api_gateway_throttles_with_the_services_own_problem(
+    rehearsal: Rehearsal,
+) -> None:
     rehearsal.provision()
     apigateway = rehearsal.client("apigateway")
     (api,) = apigateway.get_rest_apis()["items"]
-    settings = apigateway.get_stage(restApiId=api["id"], stageName=STAGE)["methodSettings"]["*/*"]
-    assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (1667, 3334)
-    refusal = apigateway.get_gateway_response(restApiId=api["id"], responseType="THROTTLED")
+    settings = apigateway.get_stage(restApiId=api["id"], stageName=STAGE)[
+        "methodSettings"
+    ]["*/*"]
+    assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (
+        1667,
+        3334,
+    )
+    refusal = apigateway.get_gateway_response(
+        restApiId=api["id"], responseType="THROTTLED"
+    )
     assert refusal["statusCode"] == "429"
     assert refusal["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
-    assert json.loads(refusal["responseTemplates"]["application/json"])["type"] == "throttled"
+    assert (
+        json.loads(refusal["responseTemplates"]["application/json"])["type"]
+        == "throttled"
+    )
 
 
-def test_the_traffic_goes_to_an_alias_that_only_a_checked_version_gets(rehearsal: Rehearsal) -> None:
+def test_the_traffic_goes_to_an_alias_that_only_a_checked_version_gets(
+    rehearsal: Rehearsal,
+) -> None:
     apigateway = rehearsal.client("apigateway")
     (api,) = apigateway.get_rest_apis()["items"]
-    for resource in apigateway.get_resources(restApiId=api["id"], embed=["methods"])["items"]:
+    for resource in apigateway.get_resources(restApiId=api["id"], embed=["methods"])[
+        "items"
+    ]:
         for method in resource.get("resourceMethods", {}):
-            to = apigateway.get_integration(restApiId=api["id"], resourceId=resource["id"], httpMethod=method)
-            assert to["uri"].endswith(f":function:stream-limits-{STAGE}:live/invocations")
+            to = apigateway.get_integration(
+                restApiId=api["id"], resourceId=resource["id"], httpMethod=method
+            )
+            assert to["uri"].endswith(
+                f":function:stream-limits-{STAGE}:live/invocations"
+            )
 
 
 def test_the_log_is_kept_for_a_while(rehearsal: Rehearsal) -> None:
-    (group,) = rehearsal.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/stream-limits-{STAGE}")[
-        "logGroups"
-    ]
+    (group,) = rehearsal.client("logs").describe_log_groups(
+        logGroupNamePrefix=f"/aws/lambda/stream-limits-{STAGE}"
+    )["logGroups"]
     assert group["retentionInDays"] == 30
 
 
-def test_a_rollback_of_zappas_is_refused_with_the_way_that_helps(rehearsal: Rehearsal) -> None:
-    assert f"manage.py promote {STAGE} VERSION" in rehearsal.refused("rollback", STAGE, "-n", "1")
+def test_a_rollback_of_zappas_is_refused_with_the_way_that_helps(
+    rehearsal: Rehearsal,
+) -> None:
+    assert f"manage.py promote {STAGE} VERSION" in rehearsal.refused(
+        "rollback", STAGE, "-n", "1"
+    )
 
 
 def test_what_is_deployed_is_not_deployed_again(rehearsal: Rehearsal) -> None:
     said = rehearsal.refused("deploy", STAGE)
-    assert f"stream-limits-{STAGE} is deployed already in {REGION}: zappa update {STAGE}." in said
+    assert (
+        f"stream-limits-{STAGE} is deployed already in {REGION}: zappa update {STAGE}."
+        in said
+    )
 
 
 def test_what_is_packed_elsewhere_is_not_deployed(rehearsal: Rehearsal) -> None:
-    assert "Only what is packed here is checked" in rehearsal.refused("update", STAGE, "--zip", "some.zip")
+    assert "Only what is packed here is checked" in rehearsal.refused(
+        "update", STAGE, "--zip", "some.zip"
+    )
 
 
 def test_an_incidents_0_of_reserved_instances_stays_at_an_update(
@@ -188,14 +247,19 @@ def test_an_operators_command_runs_in_the_deployed_stage(rehearsal: Rehearsal) -
     user, iam = f"user-{uuid.uuid4()}", rehearsal.client("iam")
     role = {"RoleName": rehearsal.stage.role, "PolicyName": "look"}
     look = {"Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": "*"}
-    iam.put_role_policy(**role, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [look]}))
+    iam.put_role_policy(
+        **role,
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [look]}),
+    )
     rehearsal.zappa("manage", STAGE, f"limit set {user} 5")
     iam.delete_role_policy(**role)
     with rehearsal.api() as api:
         assert api.get(f"/users/{user}/limit").json()["limit"] == 5
 
 
-def test_a_flood_is_answered_with_a_problem_that_says_how_long_to_wait(rehearsal: Rehearsal) -> None:
+def test_a_flood_is_answered_with_a_problem_that_says_how_long_to_wait(
+    rehearsal: Rehearsal,
+) -> None:
     """Through API Gateway, whose limits hold for every instance of the function at once."""
     rehearsal.provision("--rate", "0.01", "--burst", "3")
     try:
@@ -207,13 +271,20 @@ def test_a_flood_is_answered_with_a_problem_that_says_how_long_to_wait(rehearsal
     assert answers[3].headers["Content-Type"] == "application/problem+json"
     assert answers[3].headers["Retry-After"] == "1"
     assert answers[3].headers["Access-Control-Expose-Headers"] == "Retry-After"
-    assert answers[3].json() == {"type": "throttled", "title": "Too many requests", "status": 429}
+    assert answers[3].json() == {
+        "type": "throttled",
+        "title": "Too many requests",
+        "status": 429,
+    }
 
 
 def test_a_plan_is_shown_and_not_carried_out(rehearsal: Rehearsal) -> None:
     said = rehearsal.refused_command("provision", STAGE, "--plan", "--rate", "5")
     assert f"For this run, before deploy/wanted/{STAGE}.toml: rate" in said
-    assert "would LOWER let stream-limits-production take so many requests a second: 1667 -> 5" in said
+    assert (
+        "would LOWER let stream-limits-production take so many requests a second: 1667 -> 5"
+        in said
+    )
     assert "INFO" not in said, "what the libraries do is nobody's business here"
     assert "Everything is as it should be." in rehearsal.provision()
 
@@ -225,7 +296,9 @@ GOOD = {"LEASE_TOKEN_KEYS": KEY, "API_KEYS": f"x:{'0' * 64}:streams:operate"}
 
 
 def a_stage(name: str = "test", **changes: Any) -> Stage:
-    return Stage(name, dict(stage_of("test").settings) | {"s3_bucket": "stream-limits"} | changes)
+    return Stage(
+        name, dict(stage_of("test").settings) | {"s3_bucket": "stream-limits"} | changes
+    )
 
 
 def found(stage: Stage, variables: dict[str, str], aws: str | None = None) -> list[str]:
@@ -233,21 +306,37 @@ def found(stage: Stage, variables: dict[str, str], aws: str | None = None) -> li
 
     def client(service: str) -> Any:
         return boto3.client(
-            service, endpoint_url=aws, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+            service,
+            endpoint_url=aws,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
         )
 
     return list(problems(stage, will_have(stage, remote={}, shell=variables), client))
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "403"), (301, "301")], ids=["somebody else's", "elsewhere"])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(403, "403"), (301, "301")],
+    ids=["somebody else's", "elsewhere"],
+)
 def test_a_bucket_that_is_taken_stands_in_the_way(status: int, code: str) -> None:
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    session = boto3.Session(
+        aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
+    )
     s3, sts = session.client("s3"), session.client("sts")
     with Stubber(s3) as amazon, Stubber(sts) as identity:
         identity.add_response("get_caller_identity", {"Account": ACCOUNT})
         amazon.add_client_error("head_bucket", code, http_status_code=status)
         stage = a_stage(s3_bucket="videos")
-        said = list(problems(stage, will_have(stage, remote={}, shell=GOOD), {"s3": s3, "sts": sts}.__getitem__))
+        said = list(
+            problems(
+                stage,
+                will_have(stage, remote={}, shell=GOOD),
+                {"s3": s3, "sts": sts}.__getitem__,
+            )
+        )
     assert said == [
         "The bucket videos is somebody else's, or in another region: set s3_bucket to another name.",
     ]
@@ -255,7 +344,9 @@ def test_a_bucket_that_is_taken_stands_in_the_way(status: int, code: str) -> Non
 
 VARIABLES = stage_of("test").environment
 OWN_TABLE = {"environment_variables": {**VARIABLES, "DYNAMODB_TABLE": "Own"}}
-BAD_VALUE: dict[str, Any] = {"environment_variables": {**VARIABLES, "LEASE_SECONDS": "2"}}
+BAD_VALUE: dict[str, Any] = {
+    "environment_variables": {**VARIABLES, "LEASE_SECONDS": "2"}
+}
 
 
 @pytest.mark.parametrize(
@@ -313,7 +404,10 @@ def test_what_stands_in_the_way_of_a_deployment_is_named(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"a": {"extends": "b"}, "b": {"extends": "a"}}', "extend each other in a circle"),
+        (
+            '{"a": {"extends": "b"}, "b": {"extends": "a"}}',
+            "extend each other in a circle",
+        ),
         ('{"a": {"extends": "b"}}', "no stage 'b', which a extends"),
         ("{}", "no stage 'a'"),
         ('{"a": ', "cannot be read as JSON"),
@@ -321,7 +415,9 @@ def test_what_stands_in_the_way_of_a_deployment_is_named(
     ],
     ids=["a circle", "no base", "no stage", "no JSON", "no file"],
 )
-def test_settings_that_cannot_be_read_are_said_to_be(tmp_path: Path, text: str | None, said: str) -> None:
+def test_settings_that_cannot_be_read_are_said_to_be(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
     file = tmp_path / "zappa_settings.json"
     if text is not None:
         file.write_text(text)
@@ -331,7 +427,11 @@ def test_settings_that_cannot_be_read_are_said_to_be(tmp_path: Path, text: str |
 
 def test_a_secret_by_reference_is_judged_by_what_aws_keeps(aws: str) -> None:
     ssm = boto3.client(
-        "ssm", endpoint_url=aws, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+        "ssm",
+        endpoint_url=aws,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
     )
     for name, value in (("/good", KEY), ("/bad", "short")):
         ssm.put_parameter(Name=name, Value=value, Type="SecureString")
@@ -340,22 +440,38 @@ def test_a_secret_by_reference_is_judged_by_what_aws_keeps(aws: str) -> None:
 
 
 def test_who_deploys_may_read_the_secrets_that_the_documentation_names() -> None:
-    texts = [path.read_text() for path in (PROJECT / "docs").iterdir() if path.suffix in (".md", ".yml")]
-    names = [name for text in texts for name in re.findall(r"(?:ssm|secretsmanager):/?([a-z][^\s`]+/[^\s`]*)", text)]
+    texts = [
+        path.read_text()
+        for path in (PROJECT / "docs").iterdir()
+        if path.suffix in (".md", ".yml")
+    ]
+    names = [
+        name
+        for text in texts
+        for name in re.findall(r"(?:ssm|secretsmanager):/?([a-z][^\s`]+/[^\s`]*)", text)
+    ]
     assert len(names) >= 3
-    assert {name.partition("/")[0] for name in names} == {stage_of("production").function}
+    assert {name.partition("/")[0] for name in names} == {
+        stage_of("production").function
+    }
 
 
 def test_the_stages_have_names_and_roles_as_zappa_makes_them() -> None:
-    stage = Stage("EU_prod", {"project_name": "stream-limits", "aws_region": "eu-west-1"})
+    stage = Stage(
+        "EU_prod", {"project_name": "stream-limits", "aws_region": "eu-west-1"}
+    )
     assert stage.function == "stream-limits-eu-prod"
-    assert stage.role == "stream-limits-eu-prod-eu-west-1", "one for each region: its policy names one table"
+    assert stage.role == "stream-limits-eu-prod-eu-west-1", (
+        "one for each region: its policy names one table"
+    )
     assert [stage.name for stage in stages()] == ["test", "production"]
 
 
 def test_every_stage_is_loaded_when_its_handler_is_imported() -> None:
     for stage in stages():
-        assert stage.settings["aws_environment_variables"] == {"INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "1"}
+        assert stage.settings["aws_environment_variables"] == {
+            "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "1"
+        }
 
 
 def test_the_emulated_aws_ends_with_a_rehearsal_that_is_killed() -> None:
@@ -364,7 +480,12 @@ def test_the_emulated_aws_ends_with_a_rehearsal_that_is_killed() -> None:
         "with emulated_aws('sts') as url:\n    print(url, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run(
-        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     url, deadline = killed.stdout.strip(), time.monotonic() + 30
     assert url
@@ -372,11 +493,17 @@ def test_the_emulated_aws_ends_with_a_rehearsal_that_is_killed() -> None:
         assert time.monotonic() < deadline, "an orphan runs on"
 
 
-def without_credentials(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def without_credentials(
+    tmp_path: Path, *words: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *words],
         cwd=PROJECT,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -391,17 +518,31 @@ def test_preflight_without_credentials_says_what_to_set(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [("production", "--plan"), ("production",)], ids=["a plan", "a run"])
-def test_provision_without_credentials_says_what_to_set(tmp_path: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [("production", "--plan"), ("production",)], ids=["a plan", "a run"]
+)
+def test_provision_without_credentials_says_what_to_set(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
     done = without_credentials(tmp_path, "provision", *words)
     assert done.returncode != 0
     assert "Check AWS_PROFILE" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_an_operators_command_with_a_stage_says_where_it_is_and_starts_no_engine(aws: str, tmp_path: Path) -> None:
+def test_an_operators_command_with_a_stage_says_where_it_is_and_starts_no_engine(
+    aws: str, tmp_path: Path
+) -> None:
     done = subprocess.run(
-        [sys.executable, "manage.py", "streams", "list", "ana", "--stage", "production"],
+        [
+            sys.executable,
+            "manage.py",
+            "streams",
+            "list",
+            "ana",
+            "--stage",
+            "production",
+        ],
         cwd=PROJECT,
         env={
             "PATH": "/usr/bin:/bin",
@@ -415,22 +556,30 @@ def test_an_operators_command_with_a_stage_says_where_it_is_and_starts_no_engine
         text=True,
         check=False,
     )
-    assert done.stderr.startswith(f"On the table UserStreams of the account {ACCOUNT} in eu-west-1.")
+    assert done.stderr.startswith(
+        f"On the table UserStreams of the account {ACCOUNT} in eu-west-1."
+    )
     assert "The store does not answer" in done.stderr
 
 
-def test_an_operators_command_starts_no_local_engine_where_profiles_are_found(tmp_path: Path) -> None:
+def test_an_operators_command_starts_no_local_engine_where_profiles_are_found(
+    tmp_path: Path,
+) -> None:
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "config").write_text("[default]\nregion = eu-west-1\n")
     done = without_credentials(tmp_path, "streams", "list", "ana")
     assert done.returncode != 0
-    assert done.stderr.startswith("On the table UserStreams of an account that AWS does not name")
+    assert done.stderr.startswith(
+        "On the table UserStreams of an account that AWS does not name"
+    )
     assert "Unable to locate credentials" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    "words", [["--stage", "a"], ["--stage=a"], ["--sta", "a"], ["x", "--stage", "a", "y"]], ids=" ".join
+    "words",
+    [["--stage", "a"], ["--stage=a"], ["--sta", "a"], ["x", "--stage", "a", "y"]],
+    ids=" ".join,
 )
 def test_a_stage_is_found_however_it_is_named(words: list[str]) -> None:
     assert named(["list", "ana", *words]) == "a"
@@ -441,21 +590,43 @@ def test_a_stage_without_a_name_is_refused() -> None:
         named(["list", "ana", "--stage"])
 
 
-def test_a_stages_profile_goes_before_the_shells_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_STAGE"):
+def test_a_stages_profile_goes_before_the_shells_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_STAGE",
+    ):
         monkeypatch.setenv(name, "of the shell")
-    monkeypatch.setattr("deploy.operators.stage_of", lambda name: a_stage(profile_name="live"))
+    monkeypatch.setattr(
+        "deploy.operators.stage_of", lambda name: a_stage(profile_name="live")
+    )
     with monkeypatch.context() as there:
-        for name in ("DYNAMODB_TABLE", "AWS_REGION", "DYNAMODB_ENDPOINT", "STREAM_LIMIT", "WHEN_FULL", "LEASE_SECONDS"):
+        for name in (
+            "DYNAMODB_TABLE",
+            "AWS_REGION",
+            "DYNAMODB_ENDPOINT",
+            "STREAM_LIMIT",
+            "WHEN_FULL",
+            "LEASE_SECONDS",
+        ):
             there.setenv(name, os.environ.get(name, ""))
         work_on("test")
-        assert {name for name, value in os.environ.items() if value == "of the shell"} == set()
+        assert {
+            name for name, value in os.environ.items() if value == "of the shell"
+        } == set()
         assert os.environ["AWS_PROFILE"] == "live"
 
 
 def test_production_is_resumed_from_a_snapshot_and_kept_warm_by_nothing_else() -> None:
     stage = stage_of("production").settings
-    assert (stage["snap_start"], stage["architecture"]) == ("PublishedVersions", "arm64")
+    assert (stage["snap_start"], stage["architecture"]) == (
+        "PublishedVersions",
+        "arm64",
+    )
     assert stage["keep_warm"] is False
     assert stage.get("provisioned_concurrency") is None, "Lambda takes one of the two"
 
@@ -463,4 +634,7 @@ def test_production_is_resumed_from_a_snapshot_and_kept_warm_by_nothing_else() -
 def test_every_stage_keeps_its_secrets_out_of_the_repository() -> None:
     settings = json.loads((PROJECT / "zappa_settings.json").read_text())
     for stage in settings.values():
-        assert not {"LEASE_TOKEN_KEYS", "AUTH_JWT_SECRETS", "API_KEYS"} & stage.get("environment_variables", {}).keys()
+        assert (
+            not {"LEASE_TOKEN_KEYS", "AUTH_JWT_SECRETS", "API_KEYS"}
+            & stage.get("environment_variables", {}).keys()
+        )

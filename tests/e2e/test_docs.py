@@ -33,18 +33,28 @@ class Block(NamedTuple):
 
 def blocks_of(page: Path) -> list[Block]:
     fenced = re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", page.read_text(), re.M | re.S)
-    return [Block(page, language, re.sub(f"^{indent}", "", text, flags=re.M)) for indent, language, text in fenced]
+    return [
+        Block(page, language, re.sub(f"^{indent}", "", text, flags=re.M))
+        for indent, language, text in fenced
+    ]
 
 
 def with_code(*languages: str) -> list[Any]:
-    pages = [page for page in PAGES if any(block.language in languages for block in blocks_of(page))]
+    pages = [
+        page
+        for page in PAGES
+        if any(block.language in languages for block in blocks_of(page))
+    ]
     return [pytest.param(page, id=str(page.relative_to(PROJECT))) for page in pages]
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     """What `make run` serves, on a table of its own."""
-    environment = os.environ | {"DYNAMODB_TABLE": f"Docs-{uuid.uuid4()}", "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {
+        "DYNAMODB_TABLE": f"Docs-{uuid.uuid4()}",
+        "PYTHONUNBUFFERED": "1",
+    }
     with running(runserver(), environment) as started:
         yield started
 
@@ -69,7 +79,9 @@ def run(server: Server, command: str) -> str:
 
 
 @pytest.mark.parametrize("page", with_code("sh"))
-def test_the_commands_of_a_page_run_and_answer_as_shown(server: Server, page: Path) -> None:
+def test_the_commands_of_a_page_run_and_answer_as_shown(
+    server: Server, page: Path
+) -> None:
     """The blocks of a page are one session. `make` targets have tests of their own: here they only have to exist."""
     session = ""
     wanted: list[Any] = []
@@ -77,8 +89,14 @@ def test_the_commands_of_a_page_run_and_answer_as_shown(server: Server, page: Pa
         if block.language == "sh":
             lines = block.text.splitlines()
             targets = [line.split("#")[0].strip() for line in lines if is_making(line)]
-            session += "".join(f"make --dry-run -o .venv/ready {target[5:]} >/dev/null\n" for target in targets)
-            session += "\n".join(line for line in lines if not is_making(line)) + "\nprintf '\\n===\\n'\n"
+            session += "".join(
+                f"make --dry-run -o .venv/ready {target[5:]} >/dev/null\n"
+                for target in targets
+            )
+            session += (
+                "\n".join(line for line in lines if not is_making(line))
+                + "\nprintf '\\n===\\n'\n"
+            )
             wanted.append(None)
         elif block.language == "json":
             wanted[-1] = json.loads(block.text)
@@ -88,7 +106,15 @@ def test_the_commands_of_a_page_run_and_answer_as_shown(server: Server, page: Pa
             assert_alike(json.loads(answer.strip().splitlines()[-1]), shown)
 
 
-VOLATILE = {"startedAt", "expiresAt", "endedAt", "leaseSeconds", "heartbeatSeconds", "epoch", "token"}
+VOLATILE = {
+    "startedAt",
+    "expiresAt",
+    "endedAt",
+    "leaseSeconds",
+    "heartbeatSeconds",
+    "epoch",
+    "token",
+}
 
 
 def assert_alike(answer: dict[str, Any], shown: dict[str, Any]) -> None:
@@ -106,7 +132,13 @@ def test_the_python_of_a_page_runs(server: Server, page: Path) -> None:
     for block in blocks_of(page):
         if block.language == "python":
             done = subprocess.run(
-                [sys.executable, "-W", "error::DeprecationWarning", "-c", block.text.replace(EXAMPLE, server.url)],
+                [
+                    sys.executable,
+                    "-W",
+                    "error::DeprecationWarning",
+                    "-c",
+                    block.text.replace(EXAMPLE, server.url),
+                ],
                 cwd=PROJECT,
                 capture_output=True,
                 text=True,
@@ -118,7 +150,9 @@ def test_the_python_of_a_page_runs(server: Server, page: Path) -> None:
 
 @pytest.mark.node
 @pytest.mark.parametrize("page", with_code("js"))
-def test_the_javascript_of_a_page_runs(server: Server, page: Path, tmp_path: Path) -> None:
+def test_the_javascript_of_a_page_runs(
+    server: Server, page: Path, tmp_path: Path
+) -> None:
     """With an app around it that has what the page takes for given. Node does not import over HTTP: the file is the
     one that the service serves."""
     app = """
@@ -132,12 +166,24 @@ const showChoice = (names) => said.push(names), showHint = (hint) => said.push(h
             served = f"{EXAMPLE}/static/client/streams-client.js"
             assert served in block.text
             with server.client() as http:
-                assert http.get("/static/client/streams-client.js").text == client.read_text()
-            imports, _, rest = block.text.replace(served, client.as_uri()).partition("\n")
+                assert (
+                    http.get("/static/client/streams-client.js").text
+                    == client.read_text()
+                )
+            imports, _, rest = block.text.replace(served, client.as_uri()).partition(
+                "\n"
+            )
             script = tmp_path / "page.mjs"
-            script.write_text(f"{imports}{app}{rest}console.log(JSON.stringify(said));".replace(EXAMPLE, server.url))
+            script.write_text(
+                f"{imports}{app}{rest}console.log(JSON.stringify(said));".replace(
+                    EXAMPLE, server.url
+                )
+            )
             done = subprocess.run(
-                [shutil.which("node") or "node", str(script)], capture_output=True, text=True, timeout=60
+                [shutil.which("node") or "node", str(script)],
+                capture_output=True,
+                text=True,
+                timeout=60,
             )
             assert done.returncode == 0, done.stderr
             assert json.loads(done.stdout) == ["play", "pause: stopped"]
@@ -147,31 +193,54 @@ def inline_commands() -> Iterator[tuple[str, list[str]]]:
     for page in PAGES:
         prose = re.sub(r"^( *)```.*?^\1```$", "", page.read_text(), flags=re.M | re.S)
         for span in re.findall(r"`([^`]+)`", prose):
-            words = shlex.split(span) if re.match(r"(zappa|make|python manage.py|manage.py) ", span) else []
+            words = (
+                shlex.split(span)
+                if re.match(r"(zappa|make|python manage.py|manage.py) ", span)
+                else []
+            )
             if words:
                 yield span, words
 
 
-REHEARSED = {"certify", "deploy", "manage", "rollback", "status", "tail", "undeploy", "update"}
+REHEARSED = {
+    "certify",
+    "deploy",
+    "manage",
+    "rollback",
+    "status",
+    "tail",
+    "undeploy",
+    "update",
+}
 """What `make rehearse` does with the real zappa, or what zappa itself has; `certify` needs a domain."""
 MEANT = {"STAGE": "test", "URL": "https://streams.example.com"}
 """What stands for an argument of one's own."""
 
 
-@pytest.mark.parametrize(("span", "words"), [pytest.param(*found, id=found[0]) for found in inline_commands()])
-def test_a_command_in_a_sentence_is_one_that_exists(span: str, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [pytest.param(*found, id=found[0]) for found in inline_commands()],
+)
+def test_a_command_in_a_sentence_is_one_that_exists(
+    span: str, words: list[str]
+) -> None:
     if words[0] == "zappa":
         assert words[1] in REHEARSED
         return
     if words[0] == "make":
         options = [word for word in words[1:] if word != "…"]
         subprocess.run(
-            ["make", "--dry-run", "-o", ".venv/ready", *options], cwd=PROJECT, check=True, capture_output=True
+            ["make", "--dry-run", "-o", ".venv/ready", *options],
+            cwd=PROJECT,
+            check=True,
+            capture_output=True,
         )
         return
     name, *arguments = words[words.index("manage.py") + 1 :]
     arguments = [argument for argument in arguments if argument != "…"]
-    parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+    parser = load_command_class(get_commands()[name], name).create_parser(
+        "manage.py", name
+    )
     if arguments:
         parser.parse_args([MEANT.get(argument, argument) for argument in arguments])
 
@@ -192,7 +261,8 @@ def test_a_link_leads_somewhere(page: Path, target: str) -> None:
 def test_a_file_that_a_page_names_is_there(page: Path) -> None:
     named = set(
         re.findall(
-            r"`((?:streams|streams_project|openapi|deploy|tests|clients|bench)/[a-z0-9_/.-]*)`", page.read_text()
+            r"`((?:streams|streams_project|openapi|deploy|tests|clients|bench)/[a-z0-9_/.-]*)`",
+            page.read_text(),
         )
     )
     gone = {name for name in named if not (PROJECT / name).exists()}
@@ -200,18 +270,37 @@ def test_a_file_that_a_page_names_is_there(page: Path) -> None:
 
 
 def test_the_changelog_begins_with_what_is_unreleased_and_then_this_version() -> None:
-    headings = re.findall(r"^## \[(.*?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    headings = re.findall(
+        r"^## \[(.*?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
     assert headings[:2] == ["Unreleased", __version__]
 
 
 def test_every_problem_is_in_the_readme() -> None:
-    errors = (PROJECT / "README.md").read_text().partition("## Errors")[2].partition("\n## ")[0]
-    assert {problem.type for problem in PROBLEMS.values()} <= set(re.findall(r"`([a-z-]+)`", errors))
+    errors = (
+        (PROJECT / "README.md")
+        .read_text()
+        .partition("## Errors")[2]
+        .partition("\n## ")[0]
+    )
+    assert {problem.type for problem in PROBLEMS.values()} <= set(
+        re.findall(r"`([a-z-]+)`", errors)
+    )
 
 
 def test_every_setting_is_in_the_readme() -> None:
     settings = (PROJECT / "streams_project" / "settings.py").read_text()
-    read = set(re.findall(r'(?:_read|_flag|_whole|_seconds|_choice|_list|environ\.get)\(\s*"([A-Z_]+)"', settings))
-    described = (PROJECT / "README.md").read_text().partition("## Configuration")[2].partition("\n## ")[0]
+    read = set(
+        re.findall(
+            r'(?:_read|_flag|_whole|_seconds|_choice|_list|environ\.get)\(\s*"([A-Z_]+)"',
+            settings,
+        )
+    )
+    described = (
+        (PROJECT / "README.md")
+        .read_text()
+        .partition("## Configuration")[2]
+        .partition("\n## ")[0]
+    )
     set_by_aws = {"AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_LAMBDA_FUNCTION_NAME"}
     assert read - set(re.findall(r"`([A-Z_]+)`", described)) <= set_by_aws

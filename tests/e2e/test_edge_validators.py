@@ -14,11 +14,27 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from clients.edge.middleware import EdgeTokens, EdgeTokensASGI, EdgeTokensWSGI, keys_at, keys_in, network_of
+from clients.edge.middleware import (
+    EdgeTokens,
+    EdgeTokensASGI,
+    EdgeTokensWSGI,
+    keys_at,
+    keys_in,
+    network_of,
+)
 from deploy.management.commands.keys import new_key
 from streams_project.edge_keys import EdgeKey, edge_keys
 from tests.conftest import serving
-from tests.edge_vectors import ADDRESS, AUDIENCE, HEADER, ISSUER, SKEW_SECONDS, Vector, encoded, vectors
+from tests.edge_vectors import (
+    ADDRESS,
+    AUDIENCE,
+    HEADER,
+    ISSUER,
+    SKEW_SECONDS,
+    Vector,
+    encoded,
+    vectors,
+)
 from tests.servers import PROJECT, free_port, is_open
 
 CLIENTS = PROJECT / "clients" / "edge"
@@ -38,11 +54,20 @@ def secret() -> EdgeKey:
 
 def jwks(*keys: EdgeKey) -> dict[str, Any]:
     """What those who check are given: the published keys, and secrets as `oct` keys."""
-    return {"keys": [key.public or {"kty": "oct", "kid": key.kid, "k": encoded(key.private.encode())} for key in keys]}
+    return {
+        "keys": [
+            key.public
+            or {"kty": "oct", "kid": key.kid, "k": encoded(key.private.encode())}
+            for key in keys
+        ]
+    }
 
 
 def wanted(table: list[Vector]) -> dict[str, Said]:
-    return {vector.name: (vector.refused, None if vector.refused else vector.asked) for vector in table}
+    return {
+        vector.name: (vector.refused, None if vector.refused else vector.asked)
+        for vector in table
+    }
 
 
 def by_node(validator: str, table: list[Vector], key: EdgeKey) -> dict[str, Said]:
@@ -61,10 +86,13 @@ def by_node(validator: str, table: list[Vector], key: EdgeKey) -> dict[str, Said
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout)
-    assert not any(answer.get("kept") for answer in answers), "the token goes no further"
+    assert not any(answer.get("kept") for answer in answers), (
+        "the token goes no further"
+    )
     assert all(answer["status"] == 403 for answer in answers if "refused" in answer)
     return {
-        vector.name: (answer.get("refused"), answer.get("asked")) for vector, answer in zip(table, answers, strict=True)
+        vector.name: (answer.get("refused"), answer.get("asked"))
+        for vector, answer in zip(table, answers, strict=True)
     }
 
 
@@ -74,17 +102,32 @@ def test_the_cloudfront_function_passes_every_vector_of_hs256(secret: EdgeKey) -
     assert by_node("cloudfront", table, secret) == wanted(table)
 
 
-def test_the_cloudfront_function_is_under_10_kb_and_uses_nothing_that_its_runtime_has_not() -> None:
+def test_the_cloudfront_function_is_under_10_kb_and_uses_nothing_that_its_runtime_has_not() -> (
+    None
+):
     source = (CLIENTS / "cloudfront-function.js").read_text()
     assert len(source.encode()) < 10_240
-    for word in ("import ", "eval", "new Function", "setTimeout", "fetch", "process", "class ", "...", "?.", "=>"):
+    for word in (
+        "import ",
+        "eval",
+        "new Function",
+        "setTimeout",
+        "fetch",
+        "process",
+        "class ",
+        "...",
+        "?.",
+        "=>",
+    ):
         assert word not in source, word
     assert source.count("require(") == 1
 
 
 @pytest.mark.node
 @pytest.mark.parametrize("validator", ["node", "lambda"])
-def test_nodes_and_lambdas_validator_pass_every_vector(validator: str, key: EdgeKey) -> None:
+def test_nodes_and_lambdas_validator_pass_every_vector(
+    validator: str, key: EdgeKey
+) -> None:
     table = vectors(key)
     assert by_node(validator, table, key) == wanted(table)
 
@@ -115,18 +158,28 @@ def origin(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 
 def decoded(said: dict[str, Said]) -> dict[str, Said]:
-    return {name: (refused, asked and unquote(asked)) for name, (refused, asked) in said.items()}
+    return {
+        name: (refused, asked and unquote(asked))
+        for name, (refused, asked) in said.items()
+    }
 
 
 def tokens_of(*keys: EdgeKey) -> EdgeTokens:
-    return EdgeTokens(keys_in(jwks(*keys)), issuer=ISSUER, audience=AUDIENCE, skew_seconds=SKEW_SECONDS)
+    return EdgeTokens(
+        keys_in(jwks(*keys)),
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        skew_seconds=SKEW_SECONDS,
+    )
 
 
 @pytest.mark.parametrize("key", ["hs256", "es256", "eddsa"], indirect=True)
 def test_the_wsgi_middleware_passes_every_vector(key: EdgeKey) -> None:
     table = vectors(key)
     with serving(EdgeTokensWSGI(origin, tokens_of(key))) as url:
-        assert {vector.name: over_http(url, vector) for vector in table} == decoded(wanted(table))
+        assert {vector.name: over_http(url, vector) for vector in table} == decoded(
+            wanted(table)
+        )
 
 
 def test_the_asgi_middleware_passes_every_vector(key: EdgeKey) -> None:
@@ -139,21 +192,32 @@ def test_the_asgi_middleware_passes_every_vector(key: EdgeKey) -> None:
 
     async def said(vector: Vector) -> Said:
         path, _, query = vector.url.partition("?")
-        headers = [(name.lower().encode(), value.encode()) for name, value in vector.headers]
-        scope = {"type": "http", "method": vector.method, "path": unquote(path), "query_string": query.encode()}
+        headers = [
+            (name.lower().encode(), value.encode()) for name, value in vector.headers
+        ]
+        scope = {
+            "type": "http",
+            "method": vector.method,
+            "path": unquote(path),
+            "query_string": query.encode(),
+        }
         sent: list[dict[str, Any]] = []
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
         middleware = EdgeTokensASGI(application, tokens_of(key))
-        await middleware({**scope, "headers": headers, "client": (ADDRESS, 5)}, None, send)
+        await middleware(
+            {**scope, "headers": headers, "client": (ADDRESS, 5)}, None, send
+        )
         if sent[0]["status"] == 403:
             return dict(sent[0]["headers"])[b"x-edge-token-refused"].decode(), None
         return None, sent[1]["body"]
 
     table = vectors(key)
-    assert {vector.name: asyncio.run(said(vector)) for vector in table} == decoded(wanted(table))
+    assert {vector.name: asyncio.run(said(vector)) for vector in table} == decoded(
+        wanted(table)
+    )
 
 
 @contextmanager
@@ -186,7 +250,11 @@ def nginx(folder: Path, origin_url: str, *keys: EdgeKey) -> Iterator[str]:
     with subprocess.Popen(command) as process:
         try:
             until = time.monotonic() + 10
-            while not is_open(f"http://127.0.0.1:{port}") and time.monotonic() < until and process.poll() is None:
+            while (
+                not is_open(f"http://127.0.0.1:{port}")
+                and time.monotonic() < until
+                and process.poll() is None
+            ):
                 pass
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -197,10 +265,14 @@ def nginx(folder: Path, origin_url: str, *keys: EdgeKey) -> Iterator[str]:
 def test_nginx_passes_every_vector(key: EdgeKey, tmp_path: Path) -> None:
     table = vectors(key)
     with serving(origin) as origin_url, nginx(tmp_path, origin_url, key) as url:
-        assert {vector.name: over_http(url, vector) for vector in table} == decoded(wanted(table))
+        assert {vector.name: over_http(url, vector) for vector in table} == decoded(
+            wanted(table)
+        )
 
 
-def test_keys_that_a_service_publishes_are_read_once_whatever_is_made_up_and_kept_while_it_is_away() -> None:
+def test_keys_that_a_service_publishes_are_read_once_whatever_is_made_up_and_kept_while_it_is_away() -> (
+    None
+):
     [key], fetched = edge_keys([new_key("es256")]), list[str]()
 
     def service(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -209,8 +281,14 @@ def test_keys_that_a_service_publishes_are_read_once_whatever_is_made_up_and_kep
         return [json.dumps(jwks(key)).encode()]
 
     with serving(service) as url:
-        kept, renewed = (keys_at(f"{url}/jwks.json", kept_seconds=seconds) for seconds in (300, 0))
-        assert [kept().get(kid) is not None for kid in ("x", key.kid, "y")] == [False, True, False]
+        kept, renewed = (
+            keys_at(f"{url}/jwks.json", kept_seconds=seconds) for seconds in (300, 0)
+        )
+        assert [kept().get(kid) is not None for kid in ("x", key.kid, "y")] == [
+            False,
+            True,
+            False,
+        ]
         assert len(fetched) == 1
         assert [len(renewed()), len(renewed()), len(fetched)] == [1, 1, 3]
     assert renewed().keys() == {key.kid}

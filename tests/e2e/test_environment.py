@@ -39,7 +39,9 @@ def merged(**variables: str) -> Environment:
 
 def test_what_is_there_and_not_said_anew_stays() -> None:
     found = will_have(
-        STAGE, remote={"AUTH_JWKS": "https://x", "LEASE_TOKEN_KEYS": OTHER}, shell={"LEASE_TOKEN_KEYS": KEY}
+        STAGE,
+        remote={"AUTH_JWKS": "https://x", "LEASE_TOKEN_KEYS": OTHER},
+        shell={"LEASE_TOKEN_KEYS": KEY},
     )
     assert found.of_lambda == {
         "AUTH_JWKS": "https://x",
@@ -55,16 +57,24 @@ def test_what_travels_in_the_package_goes_before_what_lambda_has() -> None:
 
 
 def test_what_is_unset_goes() -> None:
-    found = will_have(STAGE, remote={"AUTH_JWT_SECRETS": KEY}, shell={}, unset=["AUTH_JWT_SECRETS"])
+    found = will_have(
+        STAGE, remote={"AUTH_JWT_SECRETS": KEY}, shell={}, unset=["AUTH_JWT_SECRETS"]
+    )
     assert "AUTH_JWT_SECRETS" not in found.of_lambda
 
 
-def test_the_shell_gives_what_it_holds_of_the_services_settings_and_nothing_else() -> None:
-    assert given({"LEASE_TOKEN_KEYS": KEY, "PATH": "/bin", "API_KEYS": ""}) == {"LEASE_TOKEN_KEYS": KEY}
+def test_the_shell_gives_what_it_holds_of_the_services_settings_and_nothing_else() -> (
+    None
+):
+    assert given({"LEASE_TOKEN_KEYS": KEY, "PATH": "/bin", "API_KEYS": ""}) == {
+        "LEASE_TOKEN_KEYS": KEY
+    }
 
 
 def test_changes_are_named_and_their_values_are_not() -> None:
-    said = list(changes({"A": KEY, "B": "same", "C": "x"}, {"A": OTHER, "B": "same", "D": "y"}))
+    said = list(
+        changes({"A": KEY, "B": "same", "C": "x"}, {"A": OTHER, "B": "same", "D": "y"})
+    )
     prefix = hashlib.sha256(KEY.encode()).hexdigest()[:8]
     assert [line.split(":")[0] for line in said] == ["A", "C", "D"]
     assert said[0].startswith(f"A: sha256 {prefix} -> sha256 ")
@@ -74,24 +84,51 @@ def test_changes_are_named_and_their_values_are_not() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "is_logged_out"),
-    [(KEY, OTHER, True), (KEY, f"{OTHER},{KEY}", False), (KEY, KEY, False), ("", KEY, False)],
+    [
+        (KEY, OTHER, True),
+        (KEY, f"{OTHER},{KEY}", False),
+        (KEY, KEY, False),
+        ("", KEY, False),
+    ],
     ids=["another", "rotated", "same", "first"],
 )
-def test_keys_that_share_none_with_what_is_there_log_everyone_out(before: str, after: str, is_logged_out: bool) -> None:
-    assert logs_everyone_out({"LEASE_TOKEN_KEYS": before}, {"LEASE_TOKEN_KEYS": after}) == is_logged_out
+def test_keys_that_share_none_with_what_is_there_log_everyone_out(
+    before: str, after: str, is_logged_out: bool
+) -> None:
+    assert (
+        logs_everyone_out({"LEASE_TOKEN_KEYS": before}, {"LEASE_TOKEN_KEYS": after})
+        == is_logged_out
+    )
 
 
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"LEASE_TOKEN_KEYS": "k" * 40}, "LEASE_TOKEN_KEYS holds a key that can be guessed"),
-        ({"LEASE_TOKEN_KEYS": "local-development-only-local-development-only"}, "can be guessed"),
+        (
+            {"LEASE_TOKEN_KEYS": "k" * 40},
+            "LEASE_TOKEN_KEYS holds a key that can be guessed",
+        ),
+        (
+            {"LEASE_TOKEN_KEYS": "local-development-only-local-development-only"},
+            "can be guessed",
+        ),
         ({"LEASE_TOKEN_KEYS": KEY, "AUTH_JWT_SECRETS": KEY}, "are equal"),
         ({"LEASE_TOKEN_KEYS": f"{KEY},{KEY}"}, "are equal"),
-        ({"LEASE_TOKEN_KEYS": f"{KEY},ssm:/stream-limits-production/lease-token-keys"}, "lists a reference"),
-        ({"API_KEYS": f"a:{'0' * 64}:streams:operate,b:{'0' * 64}:streams:admin"}, "the same hash"),
         (
-            {"LEASE_TOKEN_KEYS": KEY, "API_KEYS": f"a:{hashlib.sha256(KEY.encode()).hexdigest()}:streams:operate"},
+            {
+                "LEASE_TOKEN_KEYS": f"{KEY},ssm:/stream-limits-production/lease-token-keys"
+            },
+            "lists a reference",
+        ),
+        (
+            {"API_KEYS": f"a:{'0' * 64}:streams:operate,b:{'0' * 64}:streams:admin"},
+            "the same hash",
+        ),
+        (
+            {
+                "LEASE_TOKEN_KEYS": KEY,
+                "API_KEYS": f"a:{hashlib.sha256(KEY.encode()).hexdigest()}:streams:operate",
+            },
             "is also a key of",
         ),
         ({"DEBUG": "1"}, "DEBUG is set"),
@@ -100,8 +137,14 @@ def test_keys_that_share_none_with_what_is_there_log_everyone_out(before: str, a
         ({"AWS_LAMBDA_FUNCTION_NAME": "x"}, "AWS_LAMBDA_FUNCTION_NAME cannot be set"),
         ({"NOT-A-NAME": "x"}, "NOT-A-NAME cannot be set"),
         ({"AUTH_JWKS": "/etc/hostname"}, "does not ship"),
-        ({"PLANS": "docs/faq.md"}, "PLANS names the file 'docs/faq.md', which does not ship"),
-        ({"SHADOW_PLANS": "plans.toml"}, "SHADOW_PLANS names the file 'plans.toml', which does not ship"),
+        (
+            {"PLANS": "docs/faq.md"},
+            "PLANS names the file 'docs/faq.md', which does not ship",
+        ),
+        (
+            {"SHADOW_PLANS": "plans.toml"},
+            "SHADOW_PLANS names the file 'plans.toml', which does not ship",
+        ),
         ({"CORS_ALLOWED_ORIGINS": "x" * 4096}, "of at most 4096"),
     ],
 )
@@ -120,9 +163,17 @@ def test_what_is_wrong_is_named(variables: dict[str, str], said: str) -> None:
         ("DEBUG", None),
         ("AUTH_JWT_SECRETS", None),
     ],
-    ids=["in the shell", "in the stage", "unknown", "there, whoever set it", "gone already"],
+    ids=[
+        "in the shell",
+        "in the stage",
+        "unknown",
+        "there, whoever set it",
+        "gone already",
+    ],
 )
-def test_what_would_not_go_when_it_is_unset_is_named(name: str, said: str | None) -> None:
+def test_what_would_not_go_when_it_is_unset_is_named(
+    name: str, said: str | None
+) -> None:
     remote = {"DEBUG": "1", "LEASE_TOKEN_KEYS": KEY}
     found = list(stays([name], STAGE, remote=remote, shell={"LEASE_TOKEN_KEYS": KEY}))
     assert [said in line for line in found if said] == [True] * bool(said)
@@ -148,8 +199,13 @@ def test_the_role_may_read_the_references_and_no_other_secret() -> None:
     }
     found = statements(variables, region="eu-west-1", account="1")
     assert {statement["Action"][0]: statement["Resource"] for statement in found} == {
-        "ssm:GetParameter": ["arn:aws:ssm:eu-west-1:1:parameter/keys", "arn:aws:ssm:eu-west-1:1:parameter/limits/keys"],
-        "secretsmanager:GetSecretValue": ["arn:aws:secretsmanager:eu-west-1:1:secret:limits/jwt-??????"],
+        "ssm:GetParameter": [
+            "arn:aws:ssm:eu-west-1:1:parameter/keys",
+            "arn:aws:ssm:eu-west-1:1:parameter/limits/keys",
+        ],
+        "secretsmanager:GetSecretValue": [
+            "arn:aws:secretsmanager:eu-west-1:1:secret:limits/jwt-??????"
+        ],
     }
     assert statements({"API_KEYS": "x"}, region="eu-west-1", account="1") == []
 
@@ -167,7 +223,13 @@ def test_every_setting_that_is_a_secret_comes_from_the_shell() -> None:
         ({"EDGE_TOKEN_KEYS": f"{KEY},-----BEGIN EC " + "PRIVATE KEY-----"}, True),
         ({"EDGE_TOKEN_KEYS": "secretsmanager:edge"}, True),
     ],
-    ids=["no keys", "published keys of viewers' tokens", "a secret", "a PEM key", "a key that AWS keeps"],
+    ids=[
+        "no keys",
+        "published keys of viewers' tokens",
+        "a secret",
+        "a PEM key",
+        "a key that AWS keeps",
+    ],
 )
 def test_cryptography_ships_where_tokens_may_be_signed_with_public_keys(
     values: dict[str, str], is_needed: bool
@@ -176,14 +238,23 @@ def test_cryptography_ships_where_tokens_may_be_signed_with_public_keys(
 
 
 def test_an_edge_key_in_a_file_does_not_ship() -> None:
-    assert any("EDGE_TOKEN_KEYS" in said for said in problems(merged(EDGE_TOKEN_KEYS="file:edge.pem")))
+    assert any(
+        "EDGE_TOKEN_KEYS" in said
+        for said in problems(merged(EDGE_TOKEN_KEYS="file:edge.pem"))
+    )
 
 
 @pytest.mark.parametrize(
-    ("key", "is_told"), [("-----BEGIN EC " + "PRIVATE KEY-----", True), (KEY, False)], ids=["PEM", "a secret"]
+    ("key", "is_told"),
+    [("-----BEGIN EC " + "PRIVATE KEY-----", True), (KEY, False)],
+    ids=["PEM", "a secret"],
 )
 def test_a_deployment_that_signs_with_a_pem_key_is_told_that_cloudfront_functions_cannot_check_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, key: str, is_told: bool
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    key: str,
+    is_told: bool,
 ) -> None:
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
         archive.writestr("zappa_settings.py", "")
@@ -191,5 +262,9 @@ def test_a_deployment_that_signs_with_a_pem_key_is_told_that_cloudfront_function
         monkeypatch.setattr(hooks, step, lambda *given, **more: "done")
     monkeypatch.setattr(Stage, "client", lambda *given: None)
     deployment = hooks.Deployment(STAGE, merged(EDGE_TOKEN_KEYS=key))
-    hooks.zip(SimpleNamespace(zip_path=tmp_path / "package.zip", deployment=deployment, command="update"))
+    hooks.zip(
+        SimpleNamespace(
+            zip_path=tmp_path / "package.zip", deployment=deployment, command="update"
+        )
+    )
     assert ("CloudFront Functions cannot check" in capsys.readouterr().out) is is_told

@@ -14,30 +14,50 @@ from tests.servers import PROJECT
 
 def test_the_mix_is_the_planners() -> None:
     population = Players(concurrent=1000, starts_per_hour=30, denial_share=0.2)
-    demand, mix = Demand(population, Items(bytes_of=lambda streams: 1, forgetting_share=0.3)), shares(population)
+    demand, mix = (
+        Demand(population, Items(bytes_of=lambda streams: 1, forgetting_share=0.3)),
+        shares(population),
+    )
     assert mix.keys() == PLANNED.keys()
     assert sum(mix.values()) == pytest.approx(1)
     planned = {verb.name: verb.a_second / demand.requests for verb in demand.verbs}
     assert mix["heartbeat"] == pytest.approx(planned["heartbeat"])
     assert mix["denial"] == pytest.approx(planned["denial"])
-    assert mix["stop"] == pytest.approx(planned["stop"] + planned["stop that drops old endings"])
+    assert mix["stop"] == pytest.approx(
+        planned["stop"] + planned["stop that drops old endings"]
+    )
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost/test/", "http://[::1]:8000"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000", "http://localhost/test/", "http://[::1]:8000"]
+)
 def test_this_machine_may_be_loaded(url: str) -> None:
     assert arguments([url]).url == url.rstrip("/")
 
 
-@pytest.mark.parametrize("url", ["https://streams.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1"])
-def test_another_machine_is_loaded_only_when_it_is_meant(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["https://streams.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1"],
+)
+def test_another_machine_is_loaded_only_when_it_is_meant(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         arguments([url])
-    assert "is not this machine. If it is yours to load, say so: --yes-this-host" in capsys.readouterr().err
+    assert (
+        "is not this machine. If it is yours to load, say so: --yes-this-host"
+        in capsys.readouterr().err
+    )
     assert arguments([url, "--yes-this-host"]).url == url
 
 
 @pytest.mark.parametrize(
-    "words", [["nowhere"], ["http://127.0.0.1", "--rate", "0"], ["http://127.0.0.1", "--seconds", "0"]]
+    "words",
+    [
+        ["nowhere"],
+        ["http://127.0.0.1", "--rate", "0"],
+        ["http://127.0.0.1", "--seconds", "0"],
+    ],
 )
 def test_what_cannot_be_is_refused(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -58,15 +78,29 @@ def test_refusals_are_told_by_verb_and_kind() -> None:
     assert "5 × start: 429 throttled instead of 201" in said
     assert "1 × stop: no answer ConnectionRefusedError instead of 204" in said
     assert "53.5 answers a second, of 50 that were sent." in said
-    assert [line.split() for line in said.splitlines() if line.startswith("heartbeat")] == [
-        ["heartbeat", "100", "93.5%", "16.7%", "50.0", "95.0", "99.0", "100.0"]
-    ]
+    assert [
+        line.split() for line in said.splitlines() if line.startswith("heartbeat")
+    ] == [["heartbeat", "100", "93.5%", "16.7%", "50.0", "95.0", "99.0", "100.0"]]
 
 
 def test_players_come_are_answered_and_leave(server_url: str) -> None:
-    words = [sys.executable, "-m", "bench.crowd", server_url, "--rate", "10", "--seconds", "2"]
+    words = [
+        sys.executable,
+        "-m",
+        "bench.crowd",
+        server_url,
+        "--rate",
+        "10",
+        "--seconds",
+        "2",
+    ]
     done = subprocess.run(
-        words, cwd=PROJECT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=90
+        words,
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=90,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "of 10 that were sent." in done.stdout
@@ -74,9 +108,21 @@ def test_players_come_are_answered_and_leave(server_url: str) -> None:
 
 
 def test_a_plan_needs_no_variable() -> None:
-    words = [sys.executable, "manage.py", "plan_capacity", "--concurrent", "1000", "--json"]
+    words = [
+        sys.executable,
+        "manage.py",
+        "plan_capacity",
+        "--concurrent",
+        "1000",
+        "--json",
+    ]
     done = subprocess.run(
-        words, cwd=PROJECT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60
+        words,
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["toProvision"]["rate"] == 84

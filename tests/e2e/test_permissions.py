@@ -23,8 +23,15 @@ OWN = "ana"
 
 
 def bearer(user_id: str, scope: str = "", **more: Any) -> dict[str, str]:
-    claims = {"sub": user_id, "iss": "https://id.example.com", "aud": "streams", "scope": scope}
-    return {"Authorization": f"Bearer {jwt.encode(claims | more | {'exp': time.time() + 3600}, SECRET)}"}
+    claims = {
+        "sub": user_id,
+        "iss": "https://id.example.com",
+        "aud": "streams",
+        "scope": scope,
+    }
+    return {
+        "Authorization": f"Bearer {jwt.encode(claims | more | {'exp': time.time() + 3600}, SECRET)}"
+    }
 
 
 CALLERS: dict[str, dict[str, str]] = {
@@ -42,11 +49,19 @@ UNKNOWN = dict.fromkeys(["nobody", "bad token", "bad key"], 401)
 
 
 def streams_of_ana(allowed: int) -> dict[str, int]:
-    forbidden = dict.fromkeys(["another viewer", "administrator", "administrating back end"], 403)
-    return UNKNOWN | forbidden | dict.fromkeys(["own viewer", "operator", "back end"], allowed)
+    forbidden = dict.fromkeys(
+        ["another viewer", "administrator", "administrating back end"], 403
+    )
+    return (
+        UNKNOWN
+        | forbidden
+        | dict.fromkeys(["own viewer", "operator", "back end"], allowed)
+    )
 
 
-def limit_of_ana(*, viewer: int, another: int, operator: int, administrator: int) -> dict[str, int]:
+def limit_of_ana(
+    *, viewer: int, another: int, operator: int, administrator: int
+) -> dict[str, int]:
     return UNKNOWN | {
         "own viewer": viewer,
         "another viewer": another,
@@ -57,10 +72,19 @@ def limit_of_ana(*, viewer: int, another: int, operator: int, administrator: int
     }
 
 
-def of_oneself(viewer: int, *, back_end: int = 401, administrating: int = 403, **callers: int) -> dict[str, int]:
+def of_oneself(
+    viewer: int, *, back_end: int = 401, administrating: int = 403, **callers: int
+) -> dict[str, int]:
     """`/me`: of whoever is a viewer, back ends are none."""
-    viewers = dict.fromkeys(["own viewer", "another viewer", "operator", "administrator"], viewer)
-    return UNKNOWN | viewers | {"back end": back_end, "administrating back end": administrating} | callers
+    viewers = dict.fromkeys(
+        ["own viewer", "another viewer", "operator", "administrator"], viewer
+    )
+    return (
+        UNKNOWN
+        | viewers
+        | {"back end": back_end, "administrating back end": administrating}
+        | callers
+    )
 
 
 PATHS = {
@@ -93,22 +117,37 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("stream-stop", "POST"): {"token": "x"},
 }
 BODIES |= {(f"my-{route}", method): body for (route, method), body in BODIES.items()}
-QUERIES = {("stream-list", "DELETE"): "?except=tv", ("my-stream-list", "DELETE"): "?except=tv"}
+QUERIES = {
+    ("stream-list", "DELETE"): "?except=tv",
+    ("my-stream-list", "DELETE"): "?except=tv",
+}
 WHOEVER_HAS_A_TOKEN = dict.fromkeys(CALLERS, 400)
 EVERYONE = dict.fromkeys(CALLERS, 200)
 MATRIX: dict[tuple[str, str], dict[str, int]] = {
-    ("limit", "GET"): limit_of_ana(viewer=200, another=403, operator=200, administrator=200),
-    ("limit", "PUT"): limit_of_ana(viewer=403, another=403, operator=403, administrator=200),
-    ("limit", "DELETE"): limit_of_ana(viewer=403, another=403, operator=403, administrator=204),
+    ("limit", "GET"): limit_of_ana(
+        viewer=200, another=403, operator=200, administrator=200
+    ),
+    ("limit", "PUT"): limit_of_ana(
+        viewer=403, another=403, operator=403, administrator=200
+    ),
+    ("limit", "DELETE"): limit_of_ana(
+        viewer=403, another=403, operator=403, administrator=204
+    ),
     ("stream-list", "GET"): streams_of_ana(200),
     ("stream-list", "POST"): streams_of_ana(200),
     ("stream-list", "DELETE"): streams_of_ana(200),
     ("stream-heartbeat", "POST"): WHOEVER_HAS_A_TOKEN,
     ("stream-stop", "POST"): WHOEVER_HAS_A_TOKEN,
-    ("account", "DELETE"): limit_of_ana(viewer=403, another=403, operator=403, administrator=204),
+    ("account", "DELETE"): limit_of_ana(
+        viewer=403, another=403, operator=403, administrator=204
+    ),
     ("my-limit", "GET"): of_oneself(200, administrating=401),
-    ("my-limit", "PUT"): of_oneself(403, back_end=403, administrating=401, administrator=200),
-    ("my-limit", "DELETE"): of_oneself(403, back_end=403, administrating=401, administrator=204),
+    ("my-limit", "PUT"): of_oneself(
+        403, back_end=403, administrating=401, administrator=200
+    ),
+    ("my-limit", "DELETE"): of_oneself(
+        403, back_end=403, administrating=401, administrator=204
+    ),
     ("my-stream-list", "GET"): of_oneself(200),
     ("my-stream-list", "POST"): of_oneself(201, **{"own viewer": 200}),
     ("my-stream-list", "DELETE"): of_oneself(200),
@@ -117,11 +156,15 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("my-stream-detail", "GET"): of_oneself(404),
     ("my-stream-detail", "PUT"): of_oneself(400, back_end=400),
     ("my-stream-detail", "DELETE"): of_oneself(404),
-    ("my-account", "DELETE"): of_oneself(403, back_end=403, administrating=401, administrator=204),
+    ("my-account", "DELETE"): of_oneself(
+        403, back_end=403, administrating=401, administrator=204
+    ),
     ("stream-detail", "GET"): streams_of_ana(404),
     ("stream-detail", "PUT"): streams_of_ana(400),
     ("stream-detail", "DELETE"): streams_of_ana(404),
-    ("plans", "GET"): limit_of_ana(viewer=403, another=403, operator=403, administrator=200),
+    ("plans", "GET"): limit_of_ana(
+        viewer=403, another=403, operator=403, administrator=200
+    ),
     ("edge-keys", "GET"): EVERYONE,
     ("healthz", "GET"): EVERYONE,
     ("readyz", "GET"): EVERYONE,
@@ -141,7 +184,9 @@ def routes() -> Iterator[tuple[str, str]]:
         callback: Any = route.callback
         options: dict[str, Any] = getattr(callback, "view_initkwargs", {})
         for method in {*METHODS} & {*options.get("http_method_names", METHODS)}:
-            if method in getattr(callback, "actions", {}) or hasattr(getattr(callback, "view_class", None), method):
+            if method in getattr(callback, "actions", {}) or hasattr(
+                getattr(callback, "view_class", None), method
+            ):
                 yield str(route.name), method.upper()
 
 
@@ -177,7 +222,11 @@ def guarded() -> Iterator[httpx.Client]:
     environment = os.environ | ENVIRONMENT
     with running(runserver(), environment) as server, server.client() as client:
         assert "Callers must authenticate." in server.said
-        client.post(PATHS["stream-list"], json={"streamId": "456", "deviceId": "tv"}, headers=CALLERS["own viewer"])
+        client.post(
+            PATHS["stream-list"],
+            json={"streamId": "456", "deviceId": "tv"},
+            headers=CALLERS["own viewer"],
+        )
         yield client
 
 
@@ -192,7 +241,9 @@ def test_a_caller_may_do_what_the_matrix_says_and_no_more(
     guarded: httpx.Client, route: str, method: str, caller: str
 ) -> None:
     url = PATHS[route] + QUERIES.get((route, method), "")
-    response = guarded.request(method, url, json=BODIES.get((route, method)), headers=CALLERS[caller])
+    response = guarded.request(
+        method, url, json=BODIES.get((route, method)), headers=CALLERS[caller]
+    )
     assert response.status_code == MATRIX[route, method][caller], response.text
     if response.status_code == 401:
         assert response.json()["type"] == "unauthenticated"
@@ -202,29 +253,63 @@ def test_a_caller_may_do_what_the_matrix_says_and_no_more(
 
 
 @pytest.mark.parametrize("name", ["X_API_Key", "X_API-Key", "x_api_key"])
-def test_a_header_named_with_an_underscore_is_no_credential(guarded: httpx.Client, name: str) -> None:
+def test_a_header_named_with_an_underscore_is_no_credential(
+    guarded: httpx.Client, name: str
+) -> None:
     assert guarded.get(PATHS["stream-list"], headers={name: KEY}).status_code == 401
 
 
-def test_on_lambda_neither_is_it_and_no_line_names_the_user_or_the_credentials(user_id: str) -> None:
-    sent = [{"X-API-Key": KEY}, *({name: KEY} for name in ("X_API_Key", "X_API-Key", "x_api_key")), bearer(user_id)]
-    environment = os.environ | ENVIRONMENT | {"DEBUG": "0", "ALLOWED_HOSTS": ".amazonaws.com", "LOG_LEVEL": "DEBUG"}
+def test_on_lambda_neither_is_it_and_no_line_names_the_user_or_the_credentials(
+    user_id: str,
+) -> None:
+    sent = [
+        {"X-API-Key": KEY},
+        *({name: KEY} for name in ("X_API_Key", "X_API-Key", "x_api_key")),
+        bearer(user_id),
+    ]
+    environment = (
+        os.environ
+        | ENVIRONMENT
+        | {"DEBUG": "0", "ALLOWED_HOSTS": ".amazonaws.com", "LOG_LEVEL": "DEBUG"}
+    )
     done = subprocess.run(
-        [sys.executable, "-c", ON_LAMBDA, f"/users/{user_id}/streams", json.dumps(sent)],
+        [
+            sys.executable,
+            "-c",
+            ON_LAMBDA,
+            f"/users/{user_id}/streams",
+            json.dumps(sent),
+        ],
         cwd=PROJECT,
         env=environment | {"LEASE_TOKEN_KEYS": "key-of-lease-tokens-0123456789abcdef"},
         capture_output=True,
         text=True,
     )
-    assert [line for line in done.stdout.splitlines() if line.isdigit()] == ["200", "401", "401", "401", "200"], done
-    assert not any(secret in done.stdout + done.stderr for secret in (user_id, KEY, sent[-1]["Authorization"]))
+    assert [line for line in done.stdout.splitlines() if line.isdigit()] == [
+        "200",
+        "401",
+        "401",
+        "401",
+        "200",
+    ], done
+    assert not any(
+        secret in done.stdout + done.stderr
+        for secret in (user_id, KEY, sent[-1]["Authorization"])
+    )
 
 
-def test_an_entitlement_goes_before_the_default_and_the_stored_limit(guarded: httpx.Client) -> None:
+def test_an_entitlement_goes_before_the_default_and_the_stored_limit(
+    guarded: httpx.Client,
+) -> None:
     user_id = f"user-{uuid.uuid4()}"
     url, two = f"/users/{user_id}/streams", bearer(user_id, stream_limit=2)
-    guarded.put(f"/users/{user_id}/limit", json={"limit": 1}, headers=CALLERS["administrator"]).raise_for_status()
-    statuses = [guarded.post(url, json={"streamId": "456"}, headers=two).status_code for _ in range(3)]
+    guarded.put(
+        f"/users/{user_id}/limit", json={"limit": 1}, headers=CALLERS["administrator"]
+    ).raise_for_status()
+    statuses = [
+        guarded.post(url, json={"streamId": "456"}, headers=two).status_code
+        for _ in range(3)
+    ]
     assert statuses == [201, 201, 409]
     assert guarded.get(url, headers=two).json()["limit"] == 2
     assert guarded.get(url, headers=bearer(user_id)).json()["limit"] == 1
@@ -233,26 +318,41 @@ def test_an_entitlement_goes_before_the_default_and_the_stored_limit(guarded: ht
 def test_an_operators_own_entitlement_is_not_the_users(guarded: httpx.Client) -> None:
     user_id = f"user-{uuid.uuid4()}"
     headers = bearer("olga", "streams:operate", stream_limit=100)
-    assert guarded.get(f"/users/{user_id}/streams", headers=headers).json()["limit"] == 3
+    assert (
+        guarded.get(f"/users/{user_id}/streams", headers=headers).json()["limit"] == 3
+    )
 
 
 def test_a_web_player_of_an_allowed_origin_may_call(guarded: httpx.Client) -> None:
-    preflight = {"Origin": "https://watch.example.com", "Access-Control-Request-Method": "POST"}
+    preflight = {
+        "Origin": "https://watch.example.com",
+        "Access-Control-Request-Method": "POST",
+    }
     response = guarded.options(PATHS["stream-list"], headers=preflight)
     assert response.status_code == 200
-    assert response.headers["Access-Control-Allow-Origin"] == "https://watch.example.com"
+    assert (
+        response.headers["Access-Control-Allow-Origin"] == "https://watch.example.com"
+    )
     assert "authorization" in response.headers["Access-Control-Allow-Headers"]
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example.com", "http://watch.example.com", "null"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example.com", "http://watch.example.com", "null"]
+)
 def test_another_origin_is_told_nothing(guarded: httpx.Client, origin: str) -> None:
-    response = guarded.get(PATHS["stream-list"], headers={"Origin": origin} | CALLERS["own viewer"])
+    response = guarded.get(
+        PATHS["stream-list"], headers={"Origin": origin} | CALLERS["own viewer"]
+    )
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
-def test_every_answer_carries_the_security_headers(guarded: httpx.Client, accept: str) -> None:
-    response = guarded.get(PATHS["stream-list"], headers={"Accept": accept} | CALLERS["own viewer"])
+def test_every_answer_carries_the_security_headers(
+    guarded: httpx.Client, accept: str
+) -> None:
+    response = guarded.get(
+        PATHS["stream-list"], headers={"Accept": accept} | CALLERS["own viewer"]
+    )
     assert response.status_code == 200
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["X-Frame-Options"] == "DENY"
@@ -262,7 +362,9 @@ def test_every_answer_carries_the_security_headers(guarded: httpx.Client, accept
 
 
 def test_a_request_for_another_host_is_refused(guarded: httpx.Client) -> None:
-    assert guarded.get("/healthz", headers={"Host": "evil.example.com"}).status_code == 200, "a health check by address"
+    assert (
+        guarded.get("/healthz", headers={"Host": "evil.example.com"}).status_code == 200
+    ), "a health check by address"
     response = guarded.get("/readyz", headers={"Host": "evil.example.com"})
     assert (response.status_code, response.json()["type"]) == (400, "invalid-request")
     assert "Host" in response.json()["errors"]

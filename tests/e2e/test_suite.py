@@ -19,7 +19,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "import importlib.util as util\nfind = util.find_spec\n"
         "util.find_spec = lambda name, *rest: None if name == 'ministack' else find(name, *rest)\n"
     )
-    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(tmp_path)}
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "PYTHONPATH": str(tmp_path),
+    }
 
 
 @pytest.mark.parametrize(
@@ -34,13 +38,29 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def test_unit_tests_run_without_an_engine_however_they_are_started(
     environment: dict[str, str], command: list[str]
 ) -> None:
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
 
 
-def test_what_needs_an_engine_starts_one_or_says_that_none_is_installed(environment: dict[str, str]) -> None:
+def test_what_needs_an_engine_starts_one_or_says_that_none_is_installed(
+    environment: dict[str, str],
+) -> None:
     command = [sys.executable, "-m", "pytest", "tests/engine/test_store.py", "-n", "0"]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode != 0
     assert "requirements-dev.txt" in done.stdout + done.stderr

@@ -28,15 +28,25 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with emulated_aws("lambda", "iam") as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DATA_PATH", str(impatient_waiters(tmp_path_factory.mktemp("waiters"))))
+        patch.setenv(
+            "AWS_DATA_PATH", str(impatient_waiters(tmp_path_factory.mktemp("waiters")))
+        )
         session = boto3.Session()
         iam, lambda_ = (
             session.client(
-                name, endpoint_url=url, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
+                name,
+                endpoint_url=url,
+                region_name="eu-west-1",
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
             )
             for name in ("iam", "lambda")
         )
-        trusted = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trusted = {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
         document = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
         iam.create_role(RoleName="x", AssumeRolePolicyDocument=document)
         yield lambda_
@@ -84,8 +94,13 @@ def test_a_version_that_answers_is_fit(deployed: Deployed) -> None:
     deployed.versions.check(deployed.publish())
 
 
-@pytest.mark.parametrize(("status", "said"), [("503", "answers /healthz with"), ("raises", "LEASE_SECONDS is")])
-def test_a_version_that_does_not_answer_is_not_fit_and_says_why(deployed: Deployed, status: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("503", "answers /healthz with"), ("raises", "LEASE_SECONDS is")],
+)
+def test_a_version_that_does_not_answer_is_not_fit_and_says_why(
+    deployed: Deployed, status: str, said: str
+) -> None:
     with pytest.raises(NotFit, match=said):
         deployed.versions.check(deployed.publish(status))
 
@@ -110,7 +125,9 @@ def test_a_canary_has_its_share_and_then_everything(deployed: Deployed) -> None:
         assert live
         shares.append((live.canary, live.share))
 
-    tried = deployed.versions.try_out(second, share=0.05, minutes=0.5, is_alarmed=list, sleep=sleep)
+    tried = deployed.versions.try_out(
+        second, share=0.05, minutes=0.5, is_alarmed=list, sleep=sleep
+    )
     assert tried == []
     assert shares == [(second, 0.05)] * 2
     assert deployed.versions.live() == Live(second, earlier=(first,))
@@ -119,7 +136,11 @@ def test_a_canary_has_its_share_and_then_everything(deployed: Deployed) -> None:
 def test_an_alarm_takes_a_canary_back(deployed: Deployed) -> None:
     first, second = deployed.released(), deployed.publish()
     tried = deployed.versions.try_out(
-        second, share=0.05, minutes=10, is_alarmed=lambda: ["limits-api-5xx"], sleep=lambda seconds: None
+        second,
+        share=0.05,
+        minutes=10,
+        is_alarmed=lambda: ["limits-api-5xx"],
+        sleep=lambda seconds: None,
     )
     assert tried == ["limits-api-5xx"]
     assert deployed.versions.live() == Live(first)
@@ -132,7 +153,9 @@ def test_a_canary_that_is_interrupted_is_taken_back(deployed: Deployed) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        deployed.versions.try_out(second, share=0.05, minutes=10, is_alarmed=list, sleep=interrupted)
+        deployed.versions.try_out(
+            second, share=0.05, minutes=10, is_alarmed=list, sleep=interrupted
+        )
     assert deployed.versions.live() == Live(first)
 
 
@@ -141,19 +164,25 @@ def test_versions_that_nobody_goes_back_to_are_deleted(deployed: Deployed) -> No
     never_live, failed = deployed.publish(), deployed.publish("503")
     assert deployed.versions.prune(keep=1) == [*releases[:2], never_live]
     left = [version["Version"] for version in deployed.versions.published()]
-    assert left == [failed, releases[3], releases[2]], "the newest can still be looked at"
+    assert left == [failed, releases[3], releases[2]], (
+        "the newest can still be looked at"
+    )
 
 
 def test_a_version_that_another_alias_has_is_kept(deployed: Deployed) -> None:
     first = deployed.released()
-    deployed.client.create_alias(FunctionName=deployed.stage.function, Name="snapstart", FunctionVersion=first)
+    deployed.client.create_alias(
+        FunctionName=deployed.stage.function, Name="snapstart", FunctionVersion=first
+    )
     for _ in range(3):
         deployed.released()
     deployed.versions.prune(keep=0)
     assert first in [version["Version"] for version in deployed.versions.published()]
 
 
-def test_the_next_version_begins_with_the_environment_that_is_gone_back_to(deployed: Deployed) -> None:
+def test_the_next_version_begins_with_the_environment_that_is_gone_back_to(
+    deployed: Deployed,
+) -> None:
     good = deployed.released()
     deployed.released("503")
     assert deployed.versions.environment() != deployed.versions.environment_of(good)
@@ -178,23 +207,35 @@ def test_the_next_version_begins_with_the_environment_that_is_gone_back_to(deplo
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_promoted_is_refused(deployed: Deployed, words: list[str], said: str) -> None:
+def test_what_cannot_be_promoted_is_refused(
+    deployed: Deployed, words: list[str], said: str
+) -> None:
     first = deployed.released()
     with pytest.raises(CommandError, match=said):
         call_on(deployed, "promote", *words)
     assert deployed.versions.live() == Live(first)
 
 
-def test_a_canary_that_no_alarm_would_take_back_is_refused(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_canary_that_no_alarm_would_take_back_is_refused(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = deployed.released(), deployed.publish()
-    monkeypatch.setattr("deploy.management.commands.promote.there", lambda stage, cloudwatch: [])
+    monkeypatch.setattr(
+        "deploy.management.commands.promote.there", lambda stage, cloudwatch: []
+    )
     with pytest.raises(CommandError, match="No alarm would take it back"):
         call_on(deployed, "promote", second, "--canary", "5%")
     assert deployed.versions.live() == Live(first)
 
 
-@pytest.mark.parametrize(("status", "is_adopted"), [("200", True), ("503", False)], ids=["it serves", "it never has"])
-def test_what_has_no_alias_yet_gets_it_where_it_answers(deployed: Deployed, status: str, is_adopted: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "is_adopted"),
+    [("200", True), ("503", False)],
+    ids=["it serves", "it never has"],
+)
+def test_what_has_no_alias_yet_gets_it_where_it_answers(
+    deployed: Deployed, status: str, is_adopted: bool
+) -> None:
     """A deployment of before there was an alias; not a first one that failed its check."""
     deployed.publish(status)
     hooks._adopt(deployed.versions)
@@ -204,7 +245,9 @@ def test_what_has_no_alias_yet_gets_it_where_it_answers(deployed: Deployed, stat
 def call_on(deployed: Deployed, command: str, *words: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stage, "client", lambda stage, service: deployed.client)
-        patch.setattr("deploy.management.stages.stage_of", lambda name, file: deployed.stage)
+        patch.setattr(
+            "deploy.management.stages.stage_of", lambda name, file: deployed.stage
+        )
         call_command(command, deployed.stage.name, *words, stdout=io.StringIO())
 
 
@@ -218,7 +261,11 @@ def test_every_version_is_a_line(deployed: Deployed) -> None:
 
 def test_a_version_is_asked_by_a_host_that_it_takes(deployed: Deployed) -> None:
     stage = Stage(
-        deployed.stage.name, {"project_name": "limits", "environment_variables": {"ALLOWED_HOSTS": ".x.example"}}
+        deployed.stage.name,
+        {
+            "project_name": "limits",
+            "environment_variables": {"ALLOWED_HOSTS": ".x.example"},
+        },
     )
     asked: list[Any] = []
 

@@ -16,8 +16,12 @@ SKEW_MS = 2000
 AHEAD = NOW + SKEW_MS
 
 
-@pytest.mark.parametrize("first", [0, SKEW_MS], ids=["the first is right", "the first is ahead"])
-def test_no_start_is_admitted_over_the_limit_by_either_clock(streams: StreamStore, user_id: str, first: int) -> None:
+@pytest.mark.parametrize(
+    "first", [0, SKEW_MS], ids=["the first is right", "the first is ahead"]
+)
+def test_no_start_is_admitted_over_the_limit_by_either_clock(
+    streams: StreamStore, user_id: str, first: int
+) -> None:
     """Until a lease has run out by the clock that is ahead."""
     for number, id in enumerate("abc"):
         now = NOW + number + (first if number % 2 else SKEW_MS - first)
@@ -28,9 +32,16 @@ def test_no_start_is_admitted_over_the_limit_by_either_clock(streams: StreamStor
     assert len(streams.read(user_id, now=NOW + 10).live(NOW + 10)) == 3
 
 
-@pytest.mark.parametrize("order", [(NOW, AHEAD), (AHEAD, NOW)], ids=["ahead later", "ahead first"])
-def test_an_epoch_grows_whichever_clock_starts_it(streams: StreamStore, user_id: str, order: tuple[int, int]) -> None:
-    epochs = [streams.start(user_id, asking("tv", now=now), now=now).lease.epoch for now in (*order, *order)]
+@pytest.mark.parametrize(
+    "order", [(NOW, AHEAD), (AHEAD, NOW)], ids=["ahead later", "ahead first"]
+)
+def test_an_epoch_grows_whichever_clock_starts_it(
+    streams: StreamStore, user_id: str, order: tuple[int, int]
+) -> None:
+    epochs = [
+        streams.start(user_id, asking("tv", now=now), now=now).lease.epoch
+        for now in (*order, *order)
+    ]
     assert epochs == sorted(set(epochs))
 
 
@@ -57,28 +68,46 @@ def test_an_end_never_moves_back(streams: StreamStore, user_id: str) -> None:
 
 
 @pytest.mark.parametrize("step", [LEASE_MS // 3, LEASE_MS - SKEW_MS - 1])
-def test_a_holder_renews_whichever_clocks_its_heartbeats_meet(streams: StreamStore, user_id: str, step: int) -> None:
+def test_a_holder_renews_whichever_clocks_its_heartbeats_meet(
+    streams: StreamStore, user_id: str, step: int
+) -> None:
     """While they come a skew before the end of the lease."""
     holds: Any = fill(streams, user_id, "tv", "phone", "web")
     streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW + 5)
     for number in range(1, 12):
         now = NOW + number * step + (SKEW_MS if number % 2 else 0)
-        holds = {id: held(streams.renew(user_id, id, hold=hold, now=now)) for id, hold in holds.items()}
+        holds = {
+            id: held(streams.renew(user_id, id, hold=hold, now=now))
+            for id, hold in holds.items()
+        }
 
 
-def test_a_crashed_player_is_out_of_the_way_a_lease_and_a_skew_later(streams: StreamStore, user_id: str) -> None:
+def test_a_crashed_player_is_out_of_the_way_a_lease_and_a_skew_later(
+    streams: StreamStore, user_id: str
+) -> None:
     fill(streams, user_id, "a", "b", "c", now=AHEAD)
-    streams.start(user_id, asking("d", now=NOW + LEASE_MS + SKEW_MS + 3), now=NOW + LEASE_MS + SKEW_MS + 3)
+    streams.start(
+        user_id,
+        asking("d", now=NOW + LEASE_MS + SKEW_MS + 3),
+        now=NOW + LEASE_MS + SKEW_MS + 3,
+    )
 
 
-def test_the_same_device_starts_at_once_whichever_clock_its_last_start_met(streams: StreamStore, user_id: str) -> None:
+def test_the_same_device_starts_at_once_whichever_clock_its_last_start_met(
+    streams: StreamStore, user_id: str
+) -> None:
     fill(streams, user_id, "a", "b", "c", now=AHEAD)
     lease = streams.start(user_id, asking("a", now=NOW + 10), now=NOW + 10).lease
     assert lease.took_over
-    assert streams.renew(user_id, "a", hold=held(lease), now=AHEAD + 20).epoch == lease.epoch
+    assert (
+        streams.renew(user_id, "a", hold=held(lease), now=AHEAD + 20).epoch
+        == lease.epoch
+    )
 
 
-def test_a_stop_by_token_is_no_matter_of_clocks(streams: StreamStore, user_id: str) -> None:
+def test_a_stop_by_token_is_no_matter_of_clocks(
+    streams: StreamStore, user_id: str
+) -> None:
     lease = streams.start(user_id, asking("tv", now=AHEAD), now=AHEAD).lease
     assert streams.stop(user_id, "tv", hold=held(lease), now=NOW) is Reason.STOPPED
 

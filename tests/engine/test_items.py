@@ -16,11 +16,17 @@ pytestmark = pytest.mark.engine
 
 
 def put(item: dict[str, Any]) -> None:
-    UserStreams.call("PutItem", {"TableName": UserStreams.Meta.table_name, "Item": item})
+    UserStreams.call(
+        "PutItem", {"TableName": UserStreams.Meta.table_name, "Item": item}
+    )
 
 
 def stored(user_id: str) -> dict[str, Any]:
-    asked = {"TableName": UserStreams.Meta.table_name, "Key": {"user_id": {"S": user_id}}, "ConsistentRead": True}
+    asked = {
+        "TableName": UserStreams.Meta.table_name,
+        "Key": {"user_id": {"S": user_id}},
+        "ConsistentRead": True,
+    }
     found: dict[str, Any] = UserStreams.call("GetItem", asked)["Item"]
     return found
 
@@ -37,7 +43,14 @@ def of_version_1(user_id: str, **more: Any) -> dict[str, Any]:
         }
 
     leases = {
-        "tv": lease("film", NOW - 5, device_id="tv", device_name="Living room", device_type="tv", title="A film"),
+        "tv": lease(
+            "film",
+            NOW - 5,
+            device_id="tv",
+            device_name="Living room",
+            device_type="tv",
+            title="A film",
+        ),
         "phone": lease("news", NOW - 3),
         "ghost": lease("film", NOW - 2 * LEASE_MS),
     }
@@ -45,11 +58,23 @@ def of_version_1(user_id: str, **more: Any) -> dict[str, Any]:
         "user_id": {"S": user_id},
         "version": {"N": str(NOW - 1000)},
         "leases": {"M": leases},
-        "epochs": {"M": {id: {"N": str(NOW - 1010 + number)} for number, id in enumerate(leases)}},
+        "epochs": {
+            "M": {
+                id: {"N": str(NOW - 1010 + number)} for number, id in enumerate(leases)
+            }
+        },
         "ended": {
             "M": {
-                "old": {"M": {"reason": {"S": "evicted"}, "at": {"N": str(NOW - 9)}, "by": {"S": "tv"}}},
-                "older": {"M": {"reason": {"S": "stopped"}, "at": {"N": str(NOW - 99)}}},
+                "old": {
+                    "M": {
+                        "reason": {"S": "evicted"},
+                        "at": {"N": str(NOW - 9)},
+                        "by": {"S": "tv"},
+                    }
+                },
+                "older": {
+                    "M": {"reason": {"S": "stopped"}, "at": {"N": str(NOW - 99)}}
+                },
             }
         },
         "ttl": {"N": str(NOW // 1000 + 90_000)},
@@ -58,16 +83,30 @@ def of_version_1(user_id: str, **more: Any) -> dict[str, Any]:
 
 
 def test_what_version_1_wrote_is_read(streams: StreamStore, user_id: str) -> None:
-    put(of_version_1(user_id, limit={"N": "5"}, when_full={"S": "evict-oldest"}, keep_until={"N": "4102444800"}))
+    put(
+        of_version_1(
+            user_id,
+            limit={"N": "5"},
+            when_full={"S": "evict-oldest"},
+            keep_until={"N": "4102444800"},
+        )
+    )
     account = streams.read(user_id, now=NOW)
     assert [lease.id for lease in account.live(NOW)] == ["tv", "phone"]
     assert account.leases["tv"].device_name == "Living room"
-    assert (account.ended["old"].reason, account.ended["old"].by) == (Reason.EVICTED, "tv")
+    assert (account.ended["old"].reason, account.ended["old"].by) == (
+        Reason.EVICTED,
+        "tv",
+    )
     assert (account.limit, account.when_full) == (5, WhenFull.EVICT_OLDEST)
 
 
-@pytest.mark.parametrize("verb", ["start", "renew", "stop", "end", "end all", "set limit", "clear limit"])
-def test_each_verb_goes_on_from_what_version_1_wrote(streams: StreamStore, user_id: str, verb: str) -> None:
+@pytest.mark.parametrize(
+    "verb", ["start", "renew", "stop", "end", "end all", "set limit", "clear limit"]
+)
+def test_each_verb_goes_on_from_what_version_1_wrote(
+    streams: StreamStore, user_id: str, verb: str
+) -> None:
     put(of_version_1(user_id, limit={"N": "5"}, when_full={"S": "deny"}))
     hold = Hold(epoch=NOW - 1010, expires_at=NOW - 5 + LEASE_MS)
     verbs: dict[str, Callable[[], Any]] = {
@@ -76,7 +115,9 @@ def test_each_verb_goes_on_from_what_version_1_wrote(streams: StreamStore, user_
         "stop": lambda: streams.stop(user_id, "tv", hold=hold, now=NOW),
         "end": lambda: streams.stop(user_id, "tv", hold=None, now=NOW),
         "end all": lambda: streams.end_all(user_id, keep=None, now=NOW),
-        "set limit": lambda: streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW),
+        "set limit": lambda: streams.set_limit(
+            user_id, limit=1, when_full=WhenFull.DENY, now=NOW
+        ),
         "clear limit": lambda: streams.clear_limit(user_id, now=NOW),
     }
     verbs[verb]()
@@ -93,7 +134,9 @@ def test_each_verb_goes_on_from_what_version_1_wrote(streams: StreamStore, user_
         assert not stored(user_id).keys() & {"leases", "epochs", "ended"}
 
 
-def test_a_row_of_version_1_that_is_full_admits_nobody(streams: StreamStore, user_id: str) -> None:
+def test_a_row_of_version_1_that_is_full_admits_nobody(
+    streams: StreamStore, user_id: str
+) -> None:
     put(of_version_1(user_id, limit={"N": "2"}, when_full={"S": "deny"}))
     streams.set_limit(user_id, limit=2, when_full=WhenFull.DENY, now=NOW)
     with pytest.raises(StreamLimitReached):
@@ -105,7 +148,10 @@ def dynamodb_bytes(value: Any) -> int:
     Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html"""
     ((type_, content),) = value.items()
     if type_ == "M":
-        return 3 + sum(1 + len(name.encode()) + dynamodb_bytes(inner) for name, inner in content.items())
+        return 3 + sum(
+            1 + len(name.encode()) + dynamodb_bytes(inner)
+            for name, inner in content.items()
+        )
     if type_ == "N":
         digits = len(content.strip("-0").replace(".", ""))
         return int((digits + 1) // 2 + 1 + content.startswith("-"))
@@ -113,12 +159,18 @@ def dynamodb_bytes(value: Any) -> int:
 
 
 def size_of(user_id: str) -> int:
-    return sum(len(name) + dynamodb_bytes(value) for name, value in stored(user_id).items())
+    return sum(
+        len(name) + dynamodb_bytes(value) for name, value in stored(user_id).items()
+    )
 
 
-def test_three_streams_of_ordinary_text_with_every_ending_stay_under_a_write_unit(viewer: Viewer) -> None:
+def test_three_streams_of_ordinary_text_with_every_ending_stay_under_a_write_unit(
+    viewer: Viewer,
+) -> None:
     for number in range(12):
-        viewer.end(viewer.started(deviceId=f"0b2c8e5e-71f4-4a1c-9d55-{number:012}")["id"])
+        viewer.end(
+            viewer.started(deviceId=f"0b2c8e5e-71f4-4a1c-9d55-{number:012}")["id"]
+        )
     for number in range(3):
         viewer.started(
             "movies/the-great-escape-1963",
@@ -130,14 +182,21 @@ def test_three_streams_of_ordinary_text_with_every_ending_stay_under_a_write_uni
     assert size_of(viewer.user_id) <= 1024 - 20, "the user's id may be longer"
 
 
-@pytest.mark.parametrize("character", ["x", "é", "字", "😀", "\u0000"], ids=["ASCII", "2 bytes", "3", "4", "control"])
-def test_three_streams_of_full_size_text_with_every_ending_stay_under_four(viewer: Viewer, character: str) -> None:
+@pytest.mark.parametrize(
+    "character",
+    ["x", "é", "字", "😀", "\u0000"],
+    ids=["ASCII", "2 bytes", "3", "4", "control"],
+)
+def test_three_streams_of_full_size_text_with_every_ending_stay_under_four(
+    viewer: Viewer, character: str
+) -> None:
     long_id = "i" * 126
     for number in range(12):
         viewer.end(viewer.started(deviceId=f"{long_id}{number:02}")["id"])
     for number in range(3):
         body = {
-            "streamId": ("s" if character == "\u0000" else character) * (256 // len(character.encode())),
+            "streamId": ("s" if character == "\u0000" else character)
+            * (256 // len(character.encode())),
             "deviceId": "d" * 128,
             "deviceName": character * 300,
             "deviceType": character * 300,
@@ -149,16 +208,23 @@ def test_three_streams_of_full_size_text_with_every_ending_stay_under_four(viewe
     assert size_of(viewer.user_id) <= 4096
 
 
-def test_every_field_of_a_lease_and_of_an_ending_is_kept(streams: StreamStore, user_id: str) -> None:
+def test_every_field_of_a_lease_and_of_an_ending_is_kept(
+    streams: StreamStore, user_id: str
+) -> None:
     fill(streams, user_id, "a", "b")
     streams.stop(user_id, "a", hold=None, now=NOW + 5)
     account = streams.read(user_id, now=NOW + 9)
     item = {"user_id": {"S": user_id}, **items.account_item(account)}
     renamed = {"leases": "l", "priors": "p", "ended": "d"}
-    assert items.account({renamed.get(name, name): value for name, value in item.items()}) == account
+    assert (
+        items.account({renamed.get(name, name): value for name, value in item.items()})
+        == account
+    )
 
 
-def test_a_field_that_a_later_version_added_does_no_harm(streams: StreamStore, user_id: str) -> None:
+def test_a_field_that_a_later_version_added_does_no_harm(
+    streams: StreamStore, user_id: str
+) -> None:
     fill(streams, user_id, "a")
     item = stored(user_id)
     item["l"]["M"]["a"]["M"]["zz"] = {"S": "new"}

@@ -27,19 +27,33 @@ def test_a_long_history_of_one_user_goes_on_as_the_rule_says(
     dice, model, now = random.Random(seed), ModelStore(streams.policy), NOW
     holds: dict[str, list[Hold]] = {}
     for number in range(300):
-        now += dice.choice([0, 1, 1, 7, 500, LEASE_MS // 3, LEASE_MS] if dice.random() < 0.3 else [1])
+        now += dice.choice(
+            [0, 1, 1, 7, 500, LEASE_MS // 3, LEASE_MS] if dice.random() < 0.3 else [1]
+        )
         id = dice.choice(IDS)
         hold = dice.choice(holds.get(id, [Hold(epoch=1, expires_at=now)])[-2:])
         named = dict.fromkeys(dice.sample(IDS, dice.choice([0, 0, 1, 2])))
         limit = {"limit": dice.randrange(5), "when_full": dice.choice(list(WhenFull))}
         request = asking(id, now=now, replace=named)
         verbs: dict[str, Any] = {
-            "start": lambda store, request=request, now=now: store.start(user_id, request, now=now),
-            "renew": lambda store, id=id, hold=hold, now=now: store.renew(user_id, id, hold=hold, now=now),
-            "stop": lambda store, id=id, hold=hold, now=now: store.stop(user_id, id, hold=hold, now=now),
-            "end": lambda store, id=id, now=now: store.stop(user_id, id, hold=None, now=now),
-            "end all": lambda store, id=id, now=now: store.end_all(user_id, keep=id, now=now),
-            "limit": lambda store, limit=limit, now=now: store.set_limit(user_id, **limit, now=now),
+            "start": lambda store, request=request, now=now: store.start(
+                user_id, request, now=now
+            ),
+            "renew": lambda store, id=id, hold=hold, now=now: store.renew(
+                user_id, id, hold=hold, now=now
+            ),
+            "stop": lambda store, id=id, hold=hold, now=now: store.stop(
+                user_id, id, hold=hold, now=now
+            ),
+            "end": lambda store, id=id, now=now: store.stop(
+                user_id, id, hold=None, now=now
+            ),
+            "end all": lambda store, id=id, now=now: store.end_all(
+                user_id, keep=id, now=now
+            ),
+            "limit": lambda store, limit=limit, now=now: store.set_limit(
+                user_id, **limit, now=now
+            ),
             "clear": lambda store, now=now: store.clear_limit(user_id, now=now),
         }
         verb = dice.choices(list(verbs), [30, 20, 12, 24, 2, 3, 3])[0]

@@ -25,7 +25,14 @@ from tests.unit.rules.test_mints import BURST, INTERVAL_MS, POLICY, TOKEN_MS, bo
 
 pytestmark = pytest.mark.engine
 
-REFUSED = (InvalidToken, StoreContended, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts)
+REFUSED = (
+    InvalidToken,
+    StoreContended,
+    StreamEnded,
+    StreamLimitReached,
+    StreamNotFound,
+    TooManyStarts,
+)
 
 
 @dataclass
@@ -46,20 +53,33 @@ def most_at_a_moment(tokens: Iterable[tuple[int, int]]) -> int:
     """How many playbacks have a token that verifies, at the moment when most have. `tokens` are playbacks, by their
     epoch, and when each token was given out."""
     given = sorted((now, epoch) for epoch, now in tokens)
-    return max(len({epoch for now, epoch in given if end - TOKEN_MS < now <= end}) for end, _ in given)
+    return max(
+        len({epoch for now, epoch in given if end - TOKEN_MS < now <= end})
+        for end, _ in given
+    )
 
 
-def cheat(store: StreamStore, user_id: str, clock: Instants, seed: int, acts: int) -> list[tuple[int, int]]:
+def cheat(
+    store: StreamStore, user_id: str, clock: Instants, seed: int, acts: int
+) -> list[tuple[int, int]]:
     """One of the cheat's threads: the tokens that it got."""
-    dice, holds, tokens = random.Random(seed), dict[str, Hold](), list[tuple[int, int]]()
+    dice, holds, tokens = (
+        random.Random(seed),
+        dict[str, Hold](),
+        list[tuple[int, int]](),
+    )
     for _ in range(acts):
         now, id = clock.tick(), dice.choice("abcdefgh")
         try:
-            verb = dice.choice(["start", "start", "start", "replace", "renew", "stop", "end"])
+            verb = dice.choice(
+                ["start", "start", "start", "replace", "renew", "stop", "end"]
+            )
             if verb in ("start", "replace"):
                 named = dice.sample("abcdefgh", 2) if verb == "replace" else ()
                 epoch = now * 1000 + dice.randrange(1000)
-                lease = store.start(user_id, asking(id, now=now, epoch=epoch, replace=named), now=now).lease
+                lease = store.start(
+                    user_id, asking(id, now=now, epoch=epoch, replace=named), now=now
+                ).lease
             elif verb == "end" or id not in holds:
                 store.stop(user_id, id, hold=None, now=now)
                 continue
@@ -75,24 +95,38 @@ def cheat(store: StreamStore, user_id: str, clock: Instants, seed: int, acts: in
     return tokens
 
 
-@pytest.mark.parametrize(("limit", "when_full"), [(1, WhenFull.EVICT_OLDEST), (3, WhenFull.DENY), (6, WhenFull.DENY)])
-def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(user_id: str, limit: int, when_full: WhenFull) -> None:
-    store = StreamStore(policy=replace(POLICY, limit=limit, when_full=when_full), sleep=lambda seconds: None)
+@pytest.mark.parametrize(
+    ("limit", "when_full"),
+    [(1, WhenFull.EVICT_OLDEST), (3, WhenFull.DENY), (6, WhenFull.DENY)],
+)
+def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(
+    user_id: str, limit: int, when_full: WhenFull
+) -> None:
+    store = StreamStore(
+        policy=replace(POLICY, limit=limit, when_full=when_full),
+        sleep=lambda seconds: None,
+    )
     clock = Instants(step=200)
     with ThreadPoolExecutor(64) as pool:
-        shares = pool.map(lambda seed: cheat(store, user_id, clock, seed, acts=4), range(64))
+        shares = pool.map(
+            lambda seed: cheat(store, user_id, clock, seed, acts=4), range(64)
+        )
         tokens = [token for share in shares for token in share]
     assert BURST < most_at_a_moment(tokens) <= bound(limit)
 
 
-def test_a_random_cheat_whose_streams_die_and_revive_hoards_no_more_tokens_than_the_bound(user_id: str) -> None:
+def test_a_random_cheat_whose_streams_die_and_revive_hoards_no_more_tokens_than_the_bound(
+    user_id: str,
+) -> None:
     store = StreamStore(policy=POLICY, sleep=lambda seconds: None)
     for seed, step in enumerate([INTERVAL_MS // 3, INTERVAL_MS, LEASE_MS // 8]):
         tokens = cheat(store, f"{user_id}-{seed}", Instants(step=step), seed, acts=40)
         assert most_at_a_moment(tokens) <= bound(3)
 
 
-def test_a_start_that_is_paid_for_is_one_call_and_one_of_a_burst_two(user_id: str, calls: Calls) -> None:
+def test_a_start_that_is_paid_for_is_one_call_and_one_of_a_burst_two(
+    user_id: str, calls: Calls
+) -> None:
     store = StreamStore(policy=POLICY, call=calls)
     store.start(user_id, asking("tv"), now=NOW)
     for now, expected in ((NOW + 5000, 1), (NOW + 10_000, 1), (NOW + 10_001, 2)):
@@ -101,7 +135,9 @@ def test_a_start_that_is_paid_for_is_one_call_and_one_of_a_burst_two(user_id: st
         assert calls.operations == ["UpdateItem"] * expected
 
 
-def test_a_start_too_many_is_refused_in_one_call_and_writes_nothing(user_id: str, calls: Calls) -> None:
+def test_a_start_too_many_is_refused_in_one_call_and_writes_nothing(
+    user_id: str, calls: Calls
+) -> None:
     store = StreamStore(policy=POLICY, call=calls)
     for _ in range(BURST):
         store.start(user_id, asking("tv"), now=NOW)
@@ -114,7 +150,9 @@ def test_a_start_too_many_is_refused_in_one_call_and_writes_nothing(user_id: str
     assert store.read(user_id, now=NOW) == before
 
 
-def test_a_start_whose_answer_was_lost_and_that_is_sent_again_is_charged_once(user_id: str) -> None:
+def test_a_start_whose_answer_was_lost_and_that_is_sent_again_is_charged_once(
+    user_id: str,
+) -> None:
     store = StreamStore(policy=POLICY)
     doubled = replace(store, call=delivered_twice(store.call))
     for number, now in enumerate((NOW, NOW + 1, NOW + 2), start=1):
@@ -133,7 +171,9 @@ def test_an_operator_who_sets_a_limit_gives_no_starts_back(user_id: str) -> None
         store.start(user_id, asking("tv", now=NOW + 1), now=NOW + 1)
 
 
-def test_with_an_interval_of_zero_streams_start_as_fast_as_they_like(user_id: str, calls: Calls) -> None:
+def test_with_an_interval_of_zero_streams_start_as_fast_as_they_like(
+    user_id: str, calls: Calls
+) -> None:
     store = StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS), call=calls)
     for now in range(NOW, NOW + 30):
         store.start(user_id, asking("tv", now=now), now=now)
@@ -141,9 +181,14 @@ def test_with_an_interval_of_zero_streams_start_as_fast_as_they_like(user_id: st
     assert store.read(user_id, now=NOW).mints == 0
 
 
-def test_starts_are_charged_from_the_first_that_finds_the_bucket_on_and_kept_while_it_is_off(user_id: str) -> None:
+def test_starts_are_charged_from_the_first_that_finds_the_bucket_on_and_kept_while_it_is_off(
+    user_id: str,
+) -> None:
     """Servers with and without it, as while a deployment goes on, write the same items."""
-    charging, free = StreamStore(policy=POLICY), StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS))
+    charging, free = (
+        StreamStore(policy=POLICY),
+        StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS)),
+    )
     free.start(user_id, asking("tv"), now=NOW)
     charging.start(user_id, asking("phone", now=NOW + 1), now=NOW + 1)
     paid_until = charging.read(user_id, now=NOW).mints

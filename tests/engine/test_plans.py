@@ -32,8 +32,17 @@ def store(calls: Calls) -> StreamStore:
     return StreamStore(policy=DEFAULT, call=calls, sleep=lambda seconds: None)
 
 
-def stream(id: str, kind: str = "phone", *, film: str | None = None, network: str = "home", **more: Any) -> Any:
-    return asking(id, stream_id=film or f"film of {id}", device_type=kind, network=network, **more)
+def stream(
+    id: str,
+    kind: str = "phone",
+    *,
+    film: str | None = None,
+    network: str = "home",
+    **more: Any,
+) -> Any:
+    return asking(
+        id, stream_id=film or f"film of {id}", device_type=kind, network=network, **more
+    )
 
 
 def worst(accounts: list[Account]) -> dict[str, int]:
@@ -41,15 +50,22 @@ def worst(accounts: list[Account]) -> dict[str, int]:
     lives = [account.live(NOW) for account in accounts]
     return {
         "streams": max(len(live) for live in lives),
-        "big screens": max(sum(lease.device_type == "tv" for lease in live) for live in lives),
-        "of a title": max(max(Counter(lease.stream_id for lease in live).values(), default=0) for live in lives),
+        "big screens": max(
+            sum(lease.device_type == "tv" for lease in live) for live in lives
+        ),
+        "of a title": max(
+            max(Counter(lease.stream_id for lease in live).values(), default=0)
+            for live in lives
+        ),
         "networks": max(len({lease.network for lease in live}) for live in lives),
     }
 
 
 @pytest.mark.parametrize("threads", [16, 64])
 @pytest.mark.parametrize("when_full", list(WhenFull))
-def test_mixed_starts_at_once_never_break_a_rule(user_id: str, when_full: WhenFull, threads: int) -> None:
+def test_mixed_starts_at_once_never_break_a_rule(
+    user_id: str, when_full: WhenFull, threads: int
+) -> None:
     plan = replace(FAMILY, when_full=when_full)
     store = StreamStore(policy=replace(DEFAULT, plans={"family": plan}))
     users = [f"{user_id}-{number}" for number in range(4)]
@@ -72,7 +88,10 @@ def test_mixed_starts_at_once_never_break_a_rule(user_id: str, when_full: WhenFu
         if dice.random() < 0.3:
             store.stop(user, start.id, hold=hold, now=NOW + 1)
 
-    hammer([partial(play, user, seed) for seed in range(32) for user in users], threads=threads)
+    hammer(
+        [partial(play, user, seed) for seed in range(32) for user in users],
+        threads=threads,
+    )
     found = worst(seen)
     assert found["streams"] <= 4
     assert found["big screens"] <= 2
@@ -82,7 +101,12 @@ def test_mixed_starts_at_once_never_break_a_rule(user_id: str, when_full: WhenFu
 
 def test_of_sixty_four_televisions_at_once_two_are_admitted(user_id: str) -> None:
     store = StreamStore(policy=replace(FAMILY, limit=64, rules=(BIG,), name="default"))
-    outcomes = hammer([partial(store.start, user_id, stream(f"s{number}", "tv"), now=NOW) for number in range(64)])
+    outcomes = hammer(
+        [
+            partial(store.start, user_id, stream(f"s{number}", "tv"), now=NOW)
+            for number in range(64)
+        ]
+    )
     assert outcomes["done"] == 2
     assert len(store.read(user_id, now=NOW).live(NOW)) == 2
 
@@ -103,7 +127,12 @@ def test_one_call_where_no_rule_can_be_broken_and_one_more_at_its_edge(
     store: StreamStore, calls: Calls, user_id: str, case: str
 ) -> None:
     plan = replace(
-        FAMILY, limit=5, rules=(replace(BIG, limit=2), replace(TITLE, limit=1, where={"deviceType": ("tv",)}))
+        FAMILY,
+        limit=5,
+        rules=(
+            replace(BIG, limit=2),
+            replace(TITLE, limit=1, where={"deviceType": ("tv",)}),
+        ),
     )
     store = replace(store, policy=replace(DEFAULT, plans={"family": plan}))
     store.set_limit(user_id, plan="family", now=NOW)
@@ -120,11 +149,27 @@ def test_one_call_where_no_rule_can_be_broken_and_one_more_at_its_edge(
 
 @pytest.mark.parametrize(
     ("setting", "granted"),
-    [({}, {}), ({"plan": "default"}, {}), ({"limit": 2}, {}), ({"plan": "family"}, {}), ({}, {"plan": "family"})],
-    ids=["the default", "the default, stored", "a limit", "a plan, stored", "a plan, by the token"],
+    [
+        ({}, {}),
+        ({"plan": "default"}, {}),
+        ({"limit": 2}, {}),
+        ({"plan": "family"}, {}),
+        ({}, {"plan": "family"}),
+    ],
+    ids=[
+        "the default",
+        "the default, stored",
+        "a limit",
+        "a plan, stored",
+        "a plan, by the token",
+    ],
 )
 def test_a_start_is_one_call_under_any_plan(
-    store: StreamStore, calls: Calls, user_id: str, setting: dict[str, Any], granted: dict[str, Any]
+    store: StreamStore,
+    calls: Calls,
+    user_id: str,
+    setting: dict[str, Any],
+    granted: dict[str, Any],
 ) -> None:
     store.set_limit(user_id, limit=1, now=NOW)
     store.set_limit(user_id, **setting, now=NOW)
@@ -134,7 +179,9 @@ def test_a_start_is_one_call_under_any_plan(
 
 
 @pytest.mark.parametrize("replaced", [0, 20, 100])
-def test_however_many_plans_there_are_a_condition_is_under_what_dynamodb_takes(user_id: str, replaced: int) -> None:
+def test_however_many_plans_there_are_a_condition_is_under_what_dynamodb_takes(
+    user_id: str, replaced: int
+) -> None:
     sizes: list[int] = []
 
     def measured(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -144,11 +191,15 @@ def test_however_many_plans_there_are_a_condition_is_under_what_dynamodb_takes(u
     metadata = {f"{number}" * 24: "x" for number in range(8)}
     many = tuple(Rule(name=name, per=f"metadata.{name}", limit=2) for name in metadata)
     plan = replace(FAMILY, rules=(*FAMILY.rules, *many))
-    plans = {f"plan-{number}": replace(plan, name=f"plan-{number}") for number in range(100)}
+    plans = {
+        f"plan-{number}": replace(plan, name=f"plan-{number}") for number in range(100)
+    }
     store = StreamStore(policy=replace(plan, plans=plans), call=measured)
     store.set_limit(user_id, plan="plan-99", now=NOW)
     others = [f"other{number}" for number in range(replaced)]
-    store.start(user_id, stream("a", device_id="a", metadata=metadata, replace=others), now=NOW)
+    store.start(
+        user_id, stream("a", device_id="a", metadata=metadata, replace=others), now=NOW
+    )
     assert max(sizes) < 4096
 
 
@@ -159,7 +210,10 @@ def test_a_plan_that_is_not_known_any_more_is_the_default_and_its_start_is_judge
     calls.made.clear()
     before = store.start(user_id, stream("a", "tv"), now=NOW).before
     assert before is not None
-    assert (before.plan, calls.operations) == ("forgotten", ["UpdateItem", "UpdateItem"])
+    assert (before.plan, calls.operations) == (
+        "forgotten",
+        ["UpdateItem", "UpdateItem"],
+    )
 
 
 def test_a_shadow_costs_no_call(user_id: str) -> None:
@@ -168,8 +222,13 @@ def test_a_shadow_costs_no_call(user_id: str) -> None:
         calls = Calls()
         store = StreamStore(policy=DEFAULT, call=calls, is_shadowed=is_shadowed)
         user = f"{user_id}-{is_shadowed}"
-        admissions = [store.start(user, asking(f"s{number}"), now=NOW + number) for number in range(3)]
-        assert [admission.before is not None for admission in admissions[1:]] == [is_shadowed] * 2
+        admissions = [
+            store.start(user, asking(f"s{number}"), now=NOW + number)
+            for number in range(3)
+        ]
+        assert [admission.before is not None for admission in admissions[1:]] == [
+            is_shadowed
+        ] * 2
         with pytest.raises(StreamLimitReached) as refused:
             store.start(user, asking("s3"), now=NOW + 3)
         assert len(refused.value.before.leases) == 3
@@ -179,21 +238,32 @@ def test_a_shadow_costs_no_call(user_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("verb", "operations"),
-    [("first", ["GetItem", "UpdateItem"]), ("again", ["GetItem"]), ("resume", ["UpdateItem", "UpdateItem"])],
+    [
+        ("first", ["GetItem", "UpdateItem"]),
+        ("again", ["GetItem"]),
+        ("resume", ["UpdateItem", "UpdateItem"]),
+    ],
 )
-def test_what_a_pause_costs(calls: Calls, user_id: str, verb: str, operations: list[str]) -> None:
+def test_what_a_pause_costs(
+    calls: Calls, user_id: str, verb: str, operations: list[str]
+) -> None:
     store = StreamStore(policy=replace(DEFAULT, paused_ms=10 * LEASE_MS), call=calls)
     hold = fill(store, user_id, "a")["a"]
     if verb != "first":
         hold = held(store.renew(user_id, "a", hold=hold, now=NOW + 1, is_paused=True))
     calls.made.clear()
-    lease = store.renew(user_id, "a", hold=hold, now=NOW + 2, is_paused=verb != "resume")
+    lease = store.renew(
+        user_id, "a", hold=hold, now=NOW + 2, is_paused=verb != "resume"
+    )
     assert calls.operations == operations
     assert bool(lease.paused_at) is (verb != "resume")
 
 
 def test_relaxed_heartbeats_are_one_call_each(calls: Calls, user_id: str) -> None:
-    store = StreamStore(policy=Policy(limit=4, lease_ms=LEASE_MS, relaxed_lease_ms=5 * LEASE_MS), call=calls)
+    store = StreamStore(
+        policy=Policy(limit=4, lease_ms=LEASE_MS, relaxed_lease_ms=5 * LEASE_MS),
+        call=calls,
+    )
     lease = store.start(user_id, asking("a"), now=NOW).lease
     calls.made.clear()
     for beat in range(1, 5):
@@ -203,7 +273,9 @@ def test_relaxed_heartbeats_are_one_call_each(calls: Calls, user_id: str) -> Non
     assert calls.operations == ["UpdateItem"] * 4
 
 
-def test_a_suspension_is_one_write_and_survives_the_item(store: StreamStore, user_id: str) -> None:
+def test_a_suspension_is_one_write_and_survives_the_item(
+    store: StreamStore, user_id: str
+) -> None:
     fill(store, user_id, "a", "b")
     store.set_limit(user_id, limit=0, end_surplus=True, now=NOW + 10)
     account = store.read(user_id, now=NOW + 10)
@@ -218,7 +290,9 @@ def size_of(value: Any) -> int:
     return len(str(value).encode())
 
 
-def test_five_streams_with_full_metadata_stay_under_four_kilobytes(store: StreamStore, user_id: str) -> None:
+def test_five_streams_with_full_metadata_stay_under_four_kilobytes(
+    store: StreamStore, user_id: str
+) -> None:
     metadata = {f"key{number}": "x" * 28 for number in range(8)}
     store = replace(store, policy=replace(DEFAULT, limit=5))
     for number in range(5):
@@ -234,12 +308,20 @@ def test_five_streams_with_full_metadata_stay_under_four_kilobytes(store: Stream
             metadata=metadata,
         )
         store.start(user_id, start, now=NOW)
-    item = store._send("GetItem", store._key(user_id) | {"ConsistentRead": True})["Item"]
+    item = store._send("GetItem", store._key(user_id) | {"ConsistentRead": True})[
+        "Item"
+    ]
     assert size_of(item) < 4096
 
 
-def test_a_lease_without_anything_of_plans_is_stored_as_ever(store: StreamStore, user_id: str) -> None:
+def test_a_lease_without_anything_of_plans_is_stored_as_ever(
+    store: StreamStore, user_id: str
+) -> None:
     lease = store.start(user_id, asking("a", device_type="tv"), now=NOW).lease
     assert items.lease_item(lease)["M"].keys() == {"s", "a", "e", "n", "k", "y"}
-    item = store._send("GetItem", store._key(user_id) | {"ConsistentRead": True})["Item"]
-    assert item.keys() == {"user_id", "l", "p", "d", "version", "ttl", "m"} - ({"m"} - item.keys())
+    item = store._send("GetItem", store._key(user_id) | {"ConsistentRead": True})[
+        "Item"
+    ]
+    assert item.keys() == {"user_id", "l", "p", "d", "version", "ttl", "m"} - (
+        {"m"} - item.keys()
+    )

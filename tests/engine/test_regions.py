@@ -36,7 +36,9 @@ def names() -> Iterator[tuple[str, str]]:
             {
                 "TableName": name,
                 "KeySchema": [{"AttributeName": "user_id", "KeyType": "HASH"}],
-                "AttributeDefinitions": [{"AttributeName": "user_id", "AttributeType": "S"}],
+                "AttributeDefinitions": [
+                    {"AttributeName": "user_id", "AttributeType": "S"}
+                ],
                 "BillingMode": "PAY_PER_REQUEST",
             },
         )
@@ -54,8 +56,12 @@ def test_a_home_that_moves_admits_at_most_twice_the_limit_and_for_one_lease(
 ) -> None:
     ireland, virginia = (region(name, streams) for name in names)
     before = fill(ireland, user_id, *DEVICES)
-    moved = NOW + 1000  # Ireland is gone: nobody can renew there, and nobody starts there
-    after = fill(virginia, user_id, *(f"other {device}" for device in DEVICES), now=moved)
+    moved = (
+        NOW + 1000
+    )  # Ireland is gone: nobody can renew there, and nobody starts there
+    after = fill(
+        virginia, user_id, *(f"other {device}" for device in DEVICES), now=moved
+    )
     with pytest.raises(StreamLimitReached):
         virginia.start(user_id, asking("one too many", now=moved + 10), now=moved + 10)
     assert live(moved + 10, user_id, ireland, virginia) == 2 * LIMIT
@@ -75,7 +81,10 @@ def test_a_home_that_moves_back_gives_higher_epochs_and_knows_no_token_of_before
     before = fill(ireland, user_id, *DEVICES)
     meanwhile = fill(virginia, user_id, *DEVICES, now=NOW + 1000)
     back = NOW + 2 * LEASE_MS
-    again = {id: held(ireland.start(user_id, asking(id, now=back), now=back).lease) for id in DEVICES}
+    again = {
+        id: held(ireland.start(user_id, asking(id, now=back), now=back).lease)
+        for id in DEVICES
+    }
     for id in DEVICES:
         assert again[id].epoch > meanwhile[id].epoch > before[id].epoch
         with pytest.raises(StreamEnded):
@@ -95,12 +104,18 @@ def test_replicas_of_which_the_last_writer_wins_admit_twice_the_limit_and_then_f
     for number, where in enumerate((ireland, virginia) * (LIMIT + 1)):
         with suppress(StreamLimitReached):
             holds[f"device {number}"] = held(
-                where.start(user_id, asking(f"device {number}", now=NOW + number), now=NOW + number).lease
+                where.start(
+                    user_id,
+                    asking(f"device {number}", now=NOW + number),
+                    now=NOW + number,
+                ).lease
             )
             admitted += 1
     assert admitted == 2 * LIMIT
     key = {"user_id": {"S": user_id}}
-    last = UserStreams.call("GetItem", {"TableName": names[1], "Key": key, "ConsistentRead": True})["Item"]
+    last = UserStreams.call(
+        "GetItem", {"TableName": names[1], "Key": key, "ConsistentRead": True}
+    )["Item"]
     UserStreams.call("PutItem", {"TableName": names[0], "Item": last})
     lost = 0
     for id, hold in holds.items():
@@ -108,4 +123,6 @@ def test_replicas_of_which_the_last_writer_wins_admit_twice_the_limit_and_then_f
             ireland.renew(user_id, id, hold=hold, now=NOW + 100)
         except StreamNotFound:
             lost += 1
-    assert lost == LIMIT, "players who were admitted, and are told that nobody knows them"
+    assert lost == LIMIT, (
+        "players who were admitted, and are told that nobody knows them"
+    )

@@ -36,7 +36,9 @@ class Late:
     def __init__(self, call: Call) -> None:
         self.call, self.kept = call, list[tuple[str, Mapping[str, Any]]]()
 
-    def __call__(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    def __call__(
+        self, operation: str, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         if operation not in WRITES:
             return self.call(operation, arguments)
         self.kept.append((operation, arguments))
@@ -50,18 +52,26 @@ class Late:
 
 Verb = Callable[[Any, str, dict[str, Hold], int], Any]
 VERBS: dict[str, Verb] = {
-    "start": lambda store, user, holds, now: store.start(user, asking("new", now=now, nonce="n"), now=now),
+    "start": lambda store, user, holds, now: store.start(
+        user, asking("new", now=now, nonce="n"), now=now
+    ),
     "start in its own slot": lambda store, user, holds, now: store.start(
         user, asking("a", now=now, nonce="n"), now=now
     ),
     "start that replaces": lambda store, user, holds, now: store.start(
         user, asking("new", now=now, nonce="n", replace=("b",)), now=now
     ),
-    "renew": lambda store, user, holds, now: store.renew(user, "a", hold=holds["a"], now=now),
-    "stop": lambda store, user, holds, now: store.stop(user, "a", hold=holds["a"], now=now),
+    "renew": lambda store, user, holds, now: store.renew(
+        user, "a", hold=holds["a"], now=now
+    ),
+    "stop": lambda store, user, holds, now: store.stop(
+        user, "a", hold=holds["a"], now=now
+    ),
     "end": lambda store, user, holds, now: store.stop(user, "b", hold=None, now=now),
     "end all": lambda store, user, holds, now: store.end_all(user, keep="c", now=now),
-    "set limit": lambda store, user, holds, now: store.set_limit(user, limit=1, when_full=WhenFull.DENY, now=now),
+    "set limit": lambda store, user, holds, now: store.set_limit(
+        user, limit=1, when_full=WhenFull.DENY, now=now
+    ),
     "clear limit": lambda store, user, holds, now: store.clear_limit(user, now=now),
     "forget": lambda store, user, holds, now: store.forget(user, now=now),
 }
@@ -74,7 +84,12 @@ MOMENTS = {"all live": NOW + 10, "all expired": NOW + LEASE_MS + 10}
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_write_that_is_sent_twice_reports_what_happened_the_first_time(
-    streams: StreamStore, user_id: str, verb: str, scene: str, moment: str, when_full: WhenFull
+    streams: StreamStore,
+    user_id: str,
+    verb: str,
+    scene: str,
+    moment: str,
+    when_full: WhenFull,
 ) -> None:
     policy, now = replace(streams.policy, when_full=when_full), MOMENTS[moment]
     store, model = replace(streams, policy=policy), ModelStore(policy)
@@ -83,9 +98,17 @@ def test_a_write_that_is_sent_twice_reports_what_happened_the_first_time(
     doubled = replace(store, call=delivered_twice(store.call))
     reported = outcome(lambda: VERBS[verb](doubled, user_id, holds, now))
     expected = outcome(lambda: VERBS[verb](model, user_id, holds, now))
-    if verb.startswith("start") and moment == "all expired" and not isinstance(expected, tuple):
+    if (
+        verb.startswith("start")
+        and moment == "all expired"
+        and not isinstance(expected, tuple)
+    ):
         # Streams that had run out before are not among what a repeated start has ended.
-        ended = {id: end for id, end in expected.ended.items() if end.reason is not Reason.EXPIRED}
+        ended = {
+            id: end
+            for id, end in expected.ended.items()
+            if end.reason is not Reason.EXPIRED
+        }
         expected = replace(expected, ended=ended)
     if verb in ("stop", "end") and moment == "all expired":
         expected = None  # what a repeat finds may as well be the work of a start that needed the slot
@@ -93,7 +116,11 @@ def test_a_write_that_is_sent_twice_reports_what_happened_the_first_time(
         reported = expected = None  # what was there before is said of the last delivery
     assert reported == expected
     after, wanted = store.read(user_id, now=now), model.read(user_id, now=now)
-    assert (after.leases, after.ended, after.limit) == (wanted.leases, wanted.ended, wanted.limit)
+    assert (after.leases, after.ended, after.limit) == (
+        wanted.leases,
+        wanted.ended,
+        wanted.limit,
+    )
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -103,10 +130,14 @@ def test_the_token_of_a_start_that_was_sent_twice_is_good_for_its_heartbeat(
     fill(streams, user_id, *SCENES[scene])
     doubled = replace(streams, call=delivered_twice(streams.call))
     lease = doubled.start(user_id, asking("a", now=NOW + 5), now=NOW + 5).lease
-    assert streams.renew(user_id, "a", hold=held(lease), now=NOW + 9).epoch == lease.epoch
+    assert (
+        streams.renew(user_id, "a", hold=held(lease), now=NOW + 9).epoch == lease.epoch
+    )
 
 
-def test_a_start_that_lands_after_its_player_stopped_takes_no_slot(streams: StreamStore, user_id: str) -> None:
+def test_a_start_that_lands_after_its_player_stopped_takes_no_slot(
+    streams: StreamStore, user_id: str
+) -> None:
     fill(streams, user_id, "other")
     late = Late(streams.call)
     with pytest.raises(StoreUnavailable):
@@ -126,7 +157,9 @@ def test_a_start_that_lands_after_the_same_device_started_again_takes_nothing_fr
         replace(streams, call=late).start(user_id, asking("tv", now=NOW), now=NOW)
     lease = streams.start(user_id, asking("tv", now=NOW + 5), now=NOW + 5).lease
     late.deliver()
-    assert streams.renew(user_id, "tv", hold=held(lease), now=NOW + 9).epoch == lease.epoch
+    assert (
+        streams.renew(user_id, "tv", hold=held(lease), now=NOW + 9).epoch == lease.epoch
+    )
 
 
 @pytest.mark.parametrize("by", ["its player", "an operator"])
@@ -136,23 +169,32 @@ def test_a_stop_that_lands_after_its_device_started_again_ends_nothing(
     hold = fill(streams, user_id, "tv")["tv"]
     late = Late(streams.call)
     with pytest.raises(StoreUnavailable):
-        replace(streams, call=late).stop(user_id, "tv", hold=hold if by == "its player" else None, now=NOW + 1)
+        replace(streams, call=late).stop(
+            user_id, "tv", hold=hold if by == "its player" else None, now=NOW + 1
+        )
     lease = streams.start(user_id, asking("tv", now=NOW + 5), now=NOW + 5).lease
     late.deliver()
     assert streams.read(user_id, now=NOW + 9).leases["tv"] == lease
 
 
-def test_a_heartbeat_that_lands_late_moves_no_end_back(streams: StreamStore, user_id: str) -> None:
+def test_a_heartbeat_that_lands_late_moves_no_end_back(
+    streams: StreamStore, user_id: str
+) -> None:
     hold = fill(streams, user_id, "tv")["tv"]
     late = Late(streams.call)
     with pytest.raises(StoreUnavailable):
         replace(streams, call=late).renew(user_id, "tv", hold=hold, now=NOW + 100)
     renewed = streams.renew(user_id, "tv", hold=hold, now=NOW + 5000)
     late.deliver()
-    assert streams.read(user_id, now=NOW + 5001).leases["tv"].expires_at == renewed.expires_at
+    assert (
+        streams.read(user_id, now=NOW + 5001).leases["tv"].expires_at
+        == renewed.expires_at
+    )
 
 
-def test_any_history_of_stops_of_one_user_can_go_on(streams: StreamStore, user_id: str) -> None:
+def test_any_history_of_stops_of_one_user_can_go_on(
+    streams: StreamStore, user_id: str
+) -> None:
     ids = [f"d{number}" for number in range(30)]
     for now, id in enumerate(ids, start=NOW):
         streams.start(user_id, asking(id, now=now), now=now)
@@ -164,7 +206,9 @@ def test_any_history_of_stops_of_one_user_can_go_on(streams: StreamStore, user_i
 
 Set = Callable[[StreamStore, str, int], Any]
 OPERATORS: dict[str, Set] = {
-    "set": lambda store, user, now: store.set_limit(user, limit=9, when_full=WhenFull.DENY, now=now)[0],
+    "set": lambda store, user, now: store.set_limit(
+        user, limit=9, when_full=WhenFull.DENY, now=now
+    )[0],
     "clear": lambda store, user, now: store.clear_limit(user, now=now),
 }
 
@@ -193,7 +237,9 @@ def test_the_limit_changes_though_another_server_whose_clock_is_ahead_changed_it
     assert streams.read(user_id, now=NOW).limit == {"set": 9, "clear": None}[change]
 
 
-def test_a_user_who_is_forgotten_late_keeps_what_began_since(streams: StreamStore, user_id: str) -> None:
+def test_a_user_who_is_forgotten_late_keeps_what_began_since(
+    streams: StreamStore, user_id: str
+) -> None:
     fill(streams, user_id, "tv", now=NOW - 9)
     late = Late(streams.call)
     with pytest.raises(StoreUnavailable):

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from streams.errors import StoreUnavailable, StreamEnded, StreamLimitReached, StreamNotFound
+from streams.errors import (
+    StoreUnavailable,
+    StreamEnded,
+    StreamLimitReached,
+    StreamNotFound,
+)
 from streams.models import UserStreams
 from streams.rules import Hold, Reason, WhenFull
 from streams.storage.store import StreamStore
@@ -14,14 +19,18 @@ from tests.conftest import LEASE_MS, NOW, Calls, asking, fill, held, unreachable
 pytestmark = pytest.mark.engine
 
 
-def test_a_start_is_one_call_of_one_unit(streams: StreamStore, user_id: str, calls: Calls) -> None:
+def test_a_start_is_one_call_of_one_unit(
+    streams: StreamStore, user_id: str, calls: Calls
+) -> None:
     fill(streams, user_id, "a")
     calls.made.clear()
     streams.start(user_id, asking("b"), now=NOW)
     assert calls.made == [("UpdateItem", 1.0)]
 
 
-def test_the_first_start_of_a_new_user_is_two_calls(streams: StreamStore, user_id: str, calls: Calls) -> None:
+def test_the_first_start_of_a_new_user_is_two_calls(
+    streams: StreamStore, user_id: str, calls: Calls
+) -> None:
     streams.start(user_id, asking("a"), now=NOW)
     assert calls.operations == ["UpdateItem", "UpdateItem"]
     assert calls.units[-1] == 1.0
@@ -35,7 +44,9 @@ def test_a_denial_is_one_call(streams: StreamStore, user_id: str, calls: Calls) 
     assert calls.operations == ["UpdateItem"]
 
 
-def test_a_renewal_is_one_call_of_one_unit(streams: StreamStore, user_id: str, calls: Calls) -> None:
+def test_a_renewal_is_one_call_of_one_unit(
+    streams: StreamStore, user_id: str, calls: Calls
+) -> None:
     holds = fill(streams, user_id, "a", "b", "c")
     calls.made.clear()
     streams.renew(user_id, "a", hold=holds["a"], now=NOW + 5)
@@ -43,7 +54,9 @@ def test_a_renewal_is_one_call_of_one_unit(streams: StreamStore, user_id: str, c
 
 
 @pytest.mark.parametrize("is_held", [True, False])
-def test_a_stop_is_one_call_of_one_unit(streams: StreamStore, user_id: str, calls: Calls, is_held: bool) -> None:
+def test_a_stop_is_one_call_of_one_unit(
+    streams: StreamStore, user_id: str, calls: Calls, is_held: bool
+) -> None:
     holds = fill(streams, user_id, "a", "b", "c")
     calls.made.clear()
     streams.stop(user_id, "a", hold=holds["a"] if is_held else None, now=NOW + 5)
@@ -51,7 +64,9 @@ def test_a_stop_is_one_call_of_one_unit(streams: StreamStore, user_id: str, call
 
 
 @pytest.mark.parametrize("ghosts", [1, 2, 3])
-def test_a_start_over_ghosts_is_two_calls(streams: StreamStore, user_id: str, calls: Calls, ghosts: int) -> None:
+def test_a_start_over_ghosts_is_two_calls(
+    streams: StreamStore, user_id: str, calls: Calls, ghosts: int
+) -> None:
     later = NOW + 10 * LEASE_MS
     fill(streams, user_id, *"abc"[:ghosts])
     fill(streams, user_id, *"xyz"[ghosts:], now=later)
@@ -72,7 +87,9 @@ def test_a_start_of_the_same_id_at_the_limit_is_one_call_and_over_its_own_ghost_
     assert calls.operations == ["UpdateItem"] * cost
 
 
-def test_a_read_is_one_consistent_read(streams: StreamStore, user_id: str, calls: Calls) -> None:
+def test_a_read_is_one_consistent_read(
+    streams: StreamStore, user_id: str, calls: Calls
+) -> None:
     fill(streams, user_id, "a", "b", "c")
     calls.made.clear()
     streams.read(user_id, now=NOW)
@@ -89,7 +106,9 @@ def test_the_item_of_a_user_at_the_limit_stays_under_one_unit_of_a_kilobyte(
     assert {units for units in calls.units if units is not None} == {1.0}
 
 
-def test_the_stored_limit_holds_in_the_condition_itself(streams: StreamStore, user_id: str, calls: Calls) -> None:
+def test_the_stored_limit_holds_in_the_condition_itself(
+    streams: StreamStore, user_id: str, calls: Calls
+) -> None:
     streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW)
     streams.start(user_id, asking("a"), now=NOW)
     calls.made.clear()
@@ -99,7 +118,9 @@ def test_the_stored_limit_holds_in_the_condition_itself(streams: StreamStore, us
     assert calls.operations == ["UpdateItem"]
 
 
-def test_a_cleared_limit_is_the_default_again(streams: StreamStore, user_id: str) -> None:
+def test_a_cleared_limit_is_the_default_again(
+    streams: StreamStore, user_id: str
+) -> None:
     streams.set_limit(user_id, limit=1, when_full=WhenFull.EVICT_OLDEST, now=NOW)
     streams.clear_limit(user_id, now=NOW)
     fill(streams, user_id, "a", "b", "c")
@@ -108,24 +129,35 @@ def test_a_cleared_limit_is_the_default_again(streams: StreamStore, user_id: str
     assert refusal.value.limit == 3
 
 
-def test_clearing_the_limit_of_nobody_makes_no_row(streams: StreamStore, user_id: str) -> None:
+def test_clearing_the_limit_of_nobody_makes_no_row(
+    streams: StreamStore, user_id: str
+) -> None:
     streams.clear_limit(user_id, now=NOW)
     assert UserStreams.count(user_id) == 0
 
 
-def test_setting_a_limit_keeps_the_live_streams(streams: StreamStore, user_id: str) -> None:
+def test_setting_a_limit_keeps_the_live_streams(
+    streams: StreamStore, user_id: str
+) -> None:
     holds = fill(streams, user_id, "a", "b", "c")
     streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW)
-    assert streams.renew(user_id, "b", hold=holds["b"], now=NOW + 5).expires_at == NOW + 5 + LEASE_MS
+    assert (
+        streams.renew(user_id, "b", hold=holds["b"], now=NOW + 5).expires_at
+        == NOW + 5 + LEASE_MS
+    )
 
 
-def test_a_row_is_forgotten_a_day_after_its_last_lease(streams: StreamStore, user_id: str) -> None:
+def test_a_row_is_forgotten_a_day_after_its_last_lease(
+    streams: StreamStore, user_id: str
+) -> None:
     fill(streams, user_id, "a")
     streams.start(user_id, asking("b"), now=NOW)
     assert UserStreams.get(user_id).ttl.timestamp() == (NOW + LEASE_MS) / 1000 + 86_400
 
 
-def test_a_row_with_an_override_outlives_its_streams(streams: StreamStore, user_id: str) -> None:
+def test_a_row_with_an_override_outlives_its_streams(
+    streams: StreamStore, user_id: str
+) -> None:
     streams.set_limit(user_id, limit=5, when_full=WhenFull.DENY, now=NOW)
     fill(streams, user_id, "a", "b")
     assert UserStreams.get(user_id).ttl.timestamp() > NOW / 1000 + 50 * 365 * 86_400
@@ -134,9 +166,28 @@ def test_a_row_with_an_override_outlives_its_streams(streams: StreamStore, user_
 
 
 @pytest.mark.parametrize(
-    "id", ["a.b", "a:b", "a-b", "a|b@c~d", "#0", ":0", "size(leases)", "a" * 128, "B", "L", "M", "N", "S", "SS", "NULL"]
+    "id",
+    [
+        "a.b",
+        "a:b",
+        "a-b",
+        "a|b@c~d",
+        "#0",
+        ":0",
+        "size(leases)",
+        "a" * 128,
+        "B",
+        "L",
+        "M",
+        "N",
+        "S",
+        "SS",
+        "NULL",
+    ],
 )
-def test_an_id_never_reaches_an_expression_as_text(streams: StreamStore, user_id: str, id: str) -> None:
+def test_an_id_never_reaches_an_expression_as_text(
+    streams: StreamStore, user_id: str, id: str
+) -> None:
     hold = held(streams.start(user_id, asking(id), now=NOW).lease)
     streams.start(user_id, asking("other"), now=NOW)
     assert streams.renew(user_id, id, hold=hold, now=NOW + 1).id == id
@@ -147,18 +198,27 @@ def test_an_id_never_reaches_an_expression_as_text(streams: StreamStore, user_id
 
 
 @pytest.mark.parametrize("verb", ["renew", "stop"])
-def test_a_user_without_a_row_has_no_streams(streams: StreamStore, user_id: str, verb: str) -> None:
+def test_a_user_without_a_row_has_no_streams(
+    streams: StreamStore, user_id: str, verb: str
+) -> None:
     with pytest.raises(StreamNotFound):
         getattr(streams, verb)(user_id, "a", hold=Hold(epoch=1), now=NOW)
     assert UserStreams.count(user_id) == 0
 
 
-def test_an_evicted_player_learns_it_at_its_next_heartbeat(streams: StreamStore, user_id: str) -> None:
-    evicting = replace(streams, policy=replace(streams.policy, when_full=WhenFull.EVICT_OLDEST))
+def test_an_evicted_player_learns_it_at_its_next_heartbeat(
+    streams: StreamStore, user_id: str
+) -> None:
+    evicting = replace(
+        streams, policy=replace(streams.policy, when_full=WhenFull.EVICT_OLDEST)
+    )
     holds = fill(evicting, user_id, "a", "b", "c", "d")
     with pytest.raises(StreamEnded) as refusal:
         evicting.renew(user_id, "a", hold=holds["a"], now=NOW + 9)
-    assert (refusal.value.ending.reason, refusal.value.ending.by) == (Reason.EVICTED, "d")
+    assert (refusal.value.ending.reason, refusal.value.ending.by) == (
+        Reason.EVICTED,
+        "d",
+    )
 
 
 def test_a_hundred_slots_fit(streams: StreamStore, user_id: str) -> None:
@@ -169,29 +229,44 @@ def test_a_hundred_slots_fit(streams: StreamStore, user_id: str) -> None:
     assert len(refusal.value.holders) == 100
 
 
-def test_a_store_that_does_not_answer_is_unavailable_and_admits_nobody(streams: StreamStore, user_id: str) -> None:
+def test_a_store_that_does_not_answer_is_unavailable_and_admits_nobody(
+    streams: StreamStore, user_id: str
+) -> None:
     with pytest.raises(StoreUnavailable):
         replace(streams, call=unreachable()).start(user_id, asking("a"), now=NOW)
 
 
-def test_a_missing_table_is_unavailable(streams: StreamStore, user_id: str, settings: Any) -> None:
+def test_a_missing_table_is_unavailable(
+    streams: StreamStore, user_id: str, settings: Any
+) -> None:
     settings.DYNAMODB_TABLE = "NoSuchTable"
     with pytest.raises(StoreUnavailable):
         streams.read(user_id, now=NOW)
 
 
-def test_a_hundred_streams_are_replaced_in_one_write(streams: StreamStore, user_id: str) -> None:
+def test_a_hundred_streams_are_replaced_in_one_write(
+    streams: StreamStore, user_id: str
+) -> None:
     ids = [f"{number:0128}" for number in range(100)]
     streams.set_limit(user_id, limit=100, when_full=WhenFull.DENY, now=NOW)
     fill(streams, user_id, *ids)
-    for replaced in (ids, ids):  # the second time they are ended already, which does no harm
+    for replaced in (
+        ids,
+        ids,
+    ):  # the second time they are ended already, which does no harm
         streams.start(user_id, asking("new", replace=tuple(replaced)), now=NOW + 200)
-    assert [lease.id for lease in streams.read(user_id, now=NOW).live(NOW + 200)] == ["new"]
+    assert [lease.id for lease in streams.read(user_id, now=NOW).live(NOW + 200)] == [
+        "new"
+    ]
 
 
-def test_as_many_streams_as_there_are_may_stop_in_one_instant(streams: StreamStore, user_id: str) -> None:
+def test_as_many_streams_as_there_are_may_stop_in_one_instant(
+    streams: StreamStore, user_id: str
+) -> None:
     ids = [f"s{number:02}" for number in range(30)]
     streams.set_limit(user_id, limit=30, when_full=WhenFull.DENY, now=NOW)
     holds = fill(streams, user_id, *ids)
-    assert [streams.stop(user_id, id, hold=holds[id], now=NOW + 100) for id in ids] == [Reason.STOPPED] * 30
+    assert [streams.stop(user_id, id, hold=holds[id], now=NOW + 100) for id in ids] == [
+        Reason.STOPPED
+    ] * 30
     assert "s29" in streams.read(user_id, now=NOW).ended

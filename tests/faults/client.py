@@ -25,7 +25,9 @@ class Elsewhere:
             "DNS gone": "http://dynamodb.invalid",
             "connection refused": f"http://127.0.0.1:{free_port()}",
         }
-        self.clients = {kind: curl(url, call_seconds=call_seconds) for kind, url in places.items()}
+        self.clients = {
+            kind: curl(url, call_seconds=call_seconds) for kind, url in places.items()
+        }
         self.proxy, self.tries = proxy, Counter[str]()
         self.choose: Callable[[], str] = lambda: ""
 
@@ -34,11 +36,19 @@ class Elsewhere:
         self.tries[user_id] = 0
         self.proxy.set(user_id, fault)
 
-    def _make_api_call(self, operation_name: str, operation_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _make_api_call(
+        self, operation_name: str, operation_kwargs: Mapping[str, Any]
+    ) -> dict[str, Any]:
         user_id = operation_kwargs["Key"]["user_id"]["S"]
         self.tries[user_id] += 1
         fault = self.proxy.faults.get(user_id)
-        kind = self.choose() if fault is None else fault.kind if fault.hits(self.tries[user_id]) else ""
+        kind = (
+            self.choose()
+            if fault is None
+            else fault.kind
+            if fault.hits(self.tries[user_id])
+            else ""
+        )
         if kind in ELSEWHERE:
             self.proxy.done[kind] += 1
         client: CurlClient = self.clients.get(kind, self.clients[""])

@@ -32,7 +32,19 @@ DOCUMENTED = {
 FOREVER = float("inf")
 LEASES = ("relaxed_lease_seconds", "paused_seconds")
 """By plans, beside the plain one."""
-TOLD = ("epoch", "expires_at", "paused_at", "names", "replaces", "limit", "plan", "rule", "facts", "reason", "by")
+TOLD = (
+    "epoch",
+    "expires_at",
+    "paused_at",
+    "names",
+    "replaces",
+    "limit",
+    "plan",
+    "rule",
+    "facts",
+    "reason",
+    "by",
+)
 
 
 @dataclass(eq=False)
@@ -132,13 +144,21 @@ class History:
             yield from self._of_a_denial(it)
         elif it.verb == "renew":
             yield from self._of_a_renewal(it)
-        elif it.verb == "stop" and it.status in (404, 410, 400) and self._is_certain(it.id, it.epoch, it):
+        elif (
+            it.verb == "stop"
+            and it.status in (404, 410, 400)
+            and self._is_certain(it.id, it.epoch, it)
+        ):
             yield f"a holder could not stop: {it.status} {it.reason}"
         elif it.verb == "list" and it.status == 200:
             yield from self._of_a_list(it)
 
     def _of_an_admission(self, it: Exchanged) -> Iterator[str]:
-        earlier = [one for one in self._starts(it.id) if one.is_done and one.answered < it.called]
+        earlier = [
+            one
+            for one in self._starts(it.id)
+            if one.is_done and one.answered < it.called
+        ]
         for one in earlier:
             if one.epoch >= it.epoch + self.skew_ms * 1000:
                 yield f"an epoch went back: {one.epoch}, {it.epoch}"
@@ -147,41 +167,61 @@ class History:
         before = list(self._living(it.id, it))
         if not self._may_evict(it):
             yield from self._of_room(it, it, before=before if it.status == 200 else ())
-        if it.status == 201 and any(self._is_certain(it.id, one.epoch, it) for one in earlier):
+        if it.status == 201 and any(
+            self._is_certain(it.id, one.epoch, it) for one in earlier
+        ):
             yield "201, and its slot was live: 200 is what happened"
         if it.status == 200 and not before:
             yield "200, and nothing was in its slot: 201 is what happened"
 
-    def _of_room(self, it: Exchanged, stream: Exchanged, *, before: Collection[Exchanged]) -> Iterator[str]:
+    def _of_room(
+        self, it: Exchanged, stream: Exchanged, *, before: Collection[Exchanged]
+    ) -> Iterator[str]:
         """Whether this call could give the stream its slot. Whatever may hold, a rule or the limit is full, and counted
         none of those that were in the slot before as it counts the stream."""
-        others = [one for one in self._certain(it) if one.id not in (it.id, *it.replaces)]
+        others = [
+            one for one in self._certain(it) if one.id not in (it.id, *it.replaces)
+        ]
 
         def is_full(rule: TomlTable) -> bool:
             own = _counted_as(rule, stream)
             is_open = own is None or own in [_counted_as(rule, one) for one in before]
             return not is_open and len(_places(rule, stream, others)) >= rule["limit"]
 
-        full = [list(filter(is_full, self._rules(one))) for one in self._in_force(it.called, it.answered)]
+        full = [
+            list(filter(is_full, self._rules(one)))
+            for one in self._in_force(it.called, it.answered)
+        ]
         if all(full):
             yield f"over the {_said(full[0][0])}: {[one.id for one in others]} and {it.id}"
 
     def _of_a_denial(self, it: Exchanged) -> Iterator[str]:
         told = (it.plan, it.limit)
-        may_hold = {(one.plan or "default", self._limit(one)): one for one in self._in_force(it.called, it.answered)}
+        may_hold = {
+            (one.plan or "default", self._limit(one)): one
+            for one in self._in_force(it.called, it.answered)
+        }
         rules = self._rules(may_hold[told]) if told in may_hold else []
         rule = next((rule for rule in rules if rule["name"] == it.rule), None)
         if rule is None:
             what = "a rule" if rules else "a limit"
             yield f"a denial by {what} that did not hold: {it.rule} of {told}, of {sorted(may_hold)}"
             return
-        living = [one for id in it.names for one in self._living(id, it) if _places(rule, it, [one])]
+        living = [
+            one
+            for id in it.names
+            for one in self._living(id, it)
+            if _places(rule, it, [one])
+        ]
         for id in it.names:
             if id not in [one.id for one in living]:
                 yield f"a denial without a reason: {id} does not live, or not for the {_said(rule)}"
         if len(_places(rule, it, living)) < rule["limit"]:
             yield f"a denial without a reason: {it.names} for the {_said(rule)}"
-        if any(one.id == it.id and _counted_as(rule, one) == _counted_as(rule, it) for one in self._certain(it)):
+        if any(
+            one.id == it.id and _counted_as(rule, one) == _counted_as(rule, it)
+            for one in self._certain(it)
+        ):
             yield f"a denial of who has a place: {it.id} under the {_said(rule)}"
 
     def _of_a_renewal(self, it: Exchanged) -> Iterator[str]:
@@ -192,23 +232,46 @@ class History:
                 is_certain = one.is_done and one.answered < it.called
                 if is_certain and one.verb == "stop" and one.epoch == it.epoch:
                     yield "a stream that was stopped renewed"
-                if is_certain and one.verb in ("end", "end all") and self._told(it) + self.skew_ms < one.called:
+                if (
+                    is_certain
+                    and one.verb in ("end", "end all")
+                    and self._told(it) + self.skew_ms < one.called
+                ):
                     yield "a stream that was ended renewed"
-                if is_certain and one.verb == "start" and one.id == it.id and one.epoch > it.epoch:
+                if (
+                    is_certain
+                    and one.verb == "start"
+                    and one.id == it.id
+                    and one.epoch > it.epoch
+                ):
                     yield "a stream that was taken over renewed"
-                if is_certain and one.verb == "start" and it.id in one.replaces and self._told(it) < one.called:
+                if (
+                    is_certain
+                    and one.verb == "start"
+                    and it.id in one.replaces
+                    and self._told(it) < one.called
+                ):
                     yield "a stream that was replaced renewed"
             yield from self._of_a_new_end(it)
         if it.status == 410:
             yield from self._of_an_ending(it)
 
     def _of_a_new_end(self, it: Exchanged) -> Iterator[str]:
-        at_least, at_most = (self._end(it.id, it.epoch, it, is_certain=is_certain) for is_certain in (True, False))
+        at_least, at_most = (
+            self._end(it.id, it.epoch, it, is_certain=is_certain)
+            for is_certain in (True, False)
+        )
         if it.expires_at < at_least:
             yield f"an end moved back: {at_least:.0f}, {it.expires_at:.0f}"
         for one in self._of(it.id, it.epoch):
-            is_known = it.pauses and one.pauses and one.is_done and one.answered < it.called
-            if is_known and one.paused_at != it.paused_at and not self._may_go_on(one, it):
+            is_known = (
+                it.pauses and one.pauses and one.is_done and one.answered < it.called
+            )
+            if (
+                is_known
+                and one.paused_at != it.paused_at
+                and not self._may_go_on(one, it)
+            ):
                 yield f"a pause began anew: {one.paused_at:.0f}, {it.paused_at:.0f}"
         ends: list[float] = []
         for plan in map(self._plan, self._in_force(it.called, it.answered)):
@@ -216,7 +279,10 @@ class History:
                 ends += [it.paused_at + 1000 * plan["paused_seconds"]]
             else:
                 longest_ms = self._longest_ms("relaxed_lease_seconds") + self.skew_ms
-                ends += [it.called - self.skew_ms + self.lease_ms, it.answered + longest_ms]
+                ends += [
+                    it.called - self.skew_ms + self.lease_ms,
+                    it.answered + longest_ms,
+                ]
         if not min(ends) <= it.expires_at <= max(*ends, at_most):
             yield f"an end that cannot be: {it.expires_at:.0f}, and not {min(ends):.0f} to {max(*ends, at_most):.0f}"
         if at_most + self.skew_ms < it.called:  # it was revived
@@ -225,13 +291,23 @@ class History:
                     yield from self._of_room(it, one, before=())
 
     def _of_an_ending(self, it: Exchanged) -> Iterator[str]:
-        enders = [one for one in self._enders(it.id, it.epoch) if one.called <= it.answered]
+        enders = [
+            one for one in self._enders(it.id, it.epoch) if one.called <= it.answered
+        ]
         could = {
             "stopped": any(one.verb in ("stop", "end", "end all") for one in enders),
-            "taken-over": any(one.verb == "start" and one.id == it.id for one in enders),
-            "replaced": any(it.id in one.replaces and it.by == one.id for one in enders),
-            "evicted": any(one.verb == "start" and one.id == it.by and self._may_evict(one) for one in enders),
-            "expired": self._end(it.id, it.epoch, it, is_certain=True) - self.skew_ms <= it.answered,
+            "taken-over": any(
+                one.verb == "start" and one.id == it.id for one in enders
+            ),
+            "replaced": any(
+                it.id in one.replaces and it.by == one.id for one in enders
+            ),
+            "evicted": any(
+                one.verb == "start" and one.id == it.by and self._may_evict(one)
+                for one in enders
+            ),
+            "expired": self._end(it.id, it.epoch, it, is_certain=True) - self.skew_ms
+            <= it.answered,
         }
         if not could.get(it.reason):
             yield f"a reason that is not true: {it.reason} by {it.by}"
@@ -247,24 +323,39 @@ class History:
     # --- what is certain, and what may be --------------------------------------------------------------------------
 
     def _starts(self, id: str | None = None) -> Iterator[Exchanged]:
-        return (one for one in self.operations if one.verb == "start" and id in (None, one.id))
+        return (
+            one
+            for one in self.operations
+            if one.verb == "start" and id in (None, one.id)
+        )
 
     def _of(self, id: str, epoch: int) -> Iterator[Exchanged]:
         """What was told of the lease of a playback."""
         return (
-            one for one in self.operations if one.id == id and one.epoch == epoch and one.verb in ("start", "renew")
+            one
+            for one in self.operations
+            if one.id == id and one.epoch == epoch and one.verb in ("start", "renew")
         )
 
     def _told(self, it: Exchanged) -> float:
-        return min((one.answered for one in self._starts(it.id) if one.epoch == it.epoch), default=FOREVER)
+        return min(
+            (one.answered for one in self._starts(it.id) if one.epoch == it.epoch),
+            default=FOREVER,
+        )
 
     def _enders(self, id: str, epoch: int) -> Iterator[Exchanged]:
         """Calls that may end this playback: of those that were sent before it began, only as far as clocks disagree and
         no start that was admitted before. Also those that were refused: a first try may come late."""
-        began = min((one.called for one in self._starts(id) if one.epoch == epoch), default=0)
+        began = min(
+            (one.called for one in self._starts(id) if one.epoch == epoch), default=0
+        )
         for one in self.operations:
             is_start = one.verb == "start"
-            is_before = is_start and one.is_done and (one.answered < began or (one.id, one.epoch) == (id, epoch))
+            is_before = (
+                is_start
+                and one.is_done
+                and (one.answered < began or (one.id, one.epoch) == (id, epoch))
+            )
             if one.called < began - self.skew_ms or is_before:
                 continue
             if _ends(one, id, epoch) or (is_start and self._may_evict(one)):
@@ -272,23 +363,40 @@ class History:
 
     def _is_certain(self, id: str, epoch: int, it: Exchanged) -> bool:
         """Whether this playback lived all the while that a call took, but for what that call did."""
-        is_told = any(one.epoch == epoch and one.is_done and one.answered < it.called for one in self._starts(id))
+        is_told = any(
+            one.epoch == epoch and one.is_done and one.answered < it.called
+            for one in self._starts(id)
+        )
         return (
             is_told
             and it.answered + self.skew_ms < self._end(id, epoch, it, is_certain=True)
-            and not any(one is not it and one.called <= it.answered for one in self._enders(id, epoch))
+            and not any(
+                one is not it and one.called <= it.answered
+                for one in self._enders(id, epoch)
+            )
         )
 
     def _certain(self, it: Exchanged) -> list[Exchanged]:
         """The starts of the playbacks that did: of each id the last one, if any."""
-        last = {one.id: one for one in sorted(self._starts(), key=lambda one: one.epoch) if one.is_done}
+        last = {
+            one.id: one
+            for one in sorted(self._starts(), key=lambda one: one.epoch)
+            if one.is_done
+        }
         return [one for one in last.values() if self._is_certain(one.id, one.epoch, it)]
 
     def _end(self, id: str, epoch: int, it: Exchanged, *, is_certain: bool) -> float:
         """When its lease ends: at least, by what was told before the call, or at most, but for what that call did."""
         of_it = [one for one in self._of(id, epoch) if one is not it]
         if is_certain:
-            return max((one.expires_at for one in of_it if one.is_done and one.answered < it.called), default=0)
+            return max(
+                (
+                    one.expires_at
+                    for one in of_it
+                    if one.is_done and one.answered < it.called
+                ),
+                default=0,
+            )
         unknown_ms = self._longest_ms(*LEASES) + self.skew_ms + self.late_ms
         at_most = (
             one.expires_at if one.is_done else one.answered + unknown_ms
@@ -299,7 +407,9 @@ class History:
 
     def _longest_ms(self, *kinds: str) -> int:
         """The longest lease of these kinds under any plan: a token keeps the pace of one that holds no more."""
-        seconds: list[int] = [plan.get(kind, 0) for plan in self.plans.values() for kind in kinds]
+        seconds: list[int] = [
+            plan.get(kind, 0) for plan in self.plans.values() for kind in kinds
+        ]
         return max(self.lease_ms, 1000 * max(seconds))
 
     def _living(self, id: str, it: Exchanged) -> Iterator[Exchanged]:
@@ -309,27 +419,51 @@ class History:
                 continue
             if not one.is_done:
                 # It may come late, but not after another of its slot. Nobody has a token of it: it lives for a lease.
-                later = (other for other in self._starts(id) if other.called > one.answered + self.skew_ms)
-                is_fenced_off = any(other.is_done and other.answered < it.called for other in later)
-                until = min(one.answered, it.answered) + self.late_ms + self.lease_ms + 2 * self.skew_ms
+                later = (
+                    other
+                    for other in self._starts(id)
+                    if other.called > one.answered + self.skew_ms
+                )
+                is_fenced_off = any(
+                    other.is_done and other.answered < it.called for other in later
+                )
+                until = (
+                    min(one.answered, it.answered)
+                    + self.late_ms
+                    + self.lease_ms
+                    + 2 * self.skew_ms
+                )
                 if it.called <= until and not is_fenced_off:
                     yield one
                 continue
-            if it.called > self._end(id, one.epoch, it, is_certain=False) + self.skew_ms:
+            if (
+                it.called
+                > self._end(id, one.epoch, it, is_certain=False) + self.skew_ms
+            ):
                 continue
-            if not any(end.answered < it.called and self._has_ended(end, one) for end in self.operations):
+            if not any(
+                end.answered < it.called and self._has_ended(end, one)
+                for end in self.operations
+            ):
                 yield one
 
     def _has_ended(self, end: Exchanged, start: Exchanged) -> bool:
         """Whether this call has ended a playback that was known by then, whatever the order of those at once. An
         operator's call ends what began before it by the clock of its server."""
         skew_ms = self.skew_ms if end.verb in ("end", "end all") else 0
-        return end.is_done and end.called > start.answered + skew_ms and _ends(end, start.id, start.epoch)
+        return (
+            end.is_done
+            and end.called > start.answered + skew_ms
+            and _ends(end, start.id, start.epoch)
+        )
 
     def _may_go_on(self, pause: Exchanged, it: Exchanged) -> bool:
         """Whether the player may have gone on between a pause and this call."""
         return any(
-            not one.pauses and one.may_be_done and one.called <= it.answered and pause.called <= self._at_latest(one)
+            not one.pauses
+            and one.may_be_done
+            and one.called <= it.answered
+            and pause.called <= self._at_latest(one)
             for one in self._of(it.id, it.epoch)
             if one.verb == "renew"
         )
@@ -338,16 +472,31 @@ class History:
 
     def _in_force(self, since: float, until: float) -> list[Exchanged]:
         """Changes of the limit of which one holds at a moment between."""
-        changes = [UNSET, *(one for one in self.operations if one.verb == "limit" and one.called <= until)]
-        newest = max(one.called for one in changes if one.is_done and one.answered < since)
-        return [one for one in changes if one.may_be_done and self._at_latest(one) >= newest]
+        changes = [
+            UNSET,
+            *(
+                one
+                for one in self.operations
+                if one.verb == "limit" and one.called <= until
+            ),
+        ]
+        newest = max(
+            one.called for one in changes if one.is_done and one.answered < since
+        )
+        return [
+            one for one in changes if one.may_be_done and self._at_latest(one) >= newest
+        ]
 
     def _at_latest(self, one: Exchanged) -> float:
         """Until when a call can have been carried out that is judged on the item as it was read: a late one changes
         nothing any more once anything else was written, as each start that is admitted is."""
         if one.is_done:
             return one.answered
-        written = (start.answered for start in self._starts() if start.is_done and start.called > one.answered)
+        written = (
+            start.answered
+            for start in self._starts()
+            if start.is_done and start.called > one.answered
+        )
         return min([one.answered + self.late_ms, *written])
 
     def _may_evict(self, it: Exchanged) -> bool:
@@ -357,11 +506,16 @@ class History:
         return self.plans[change.plan or "default"]
 
     def _limit(self, change: Exchanged) -> int:
-        return int(self._plan(change)["limit"] if change.limit is None else change.limit)
+        return int(
+            self._plan(change)["limit"] if change.limit is None else change.limit
+        )
 
     def _rules(self, change: Exchanged) -> list[TomlTable]:
         """What may refuse a start after this change: the plan's rules, and the limit as one without a name."""
-        return [*self._plan(change).get("rules", ()), {"name": "", "limit": self._limit(change)}]
+        return [
+            *self._plan(change).get("rules", ()),
+            {"name": "", "limit": self._limit(change)},
+        ]
 
 
 def _ends(one: Exchanged, id: str, epoch: int) -> bool:
@@ -379,17 +533,26 @@ def _ends(one: Exchanged, id: str, epoch: int) -> bool:
 
 
 def _said(rule: TomlTable) -> str:
-    return f"rule {rule['name']} of {rule['limit']}" if rule["name"] else f"limit of {rule['limit']}"
+    return (
+        f"rule {rule['name']} of {rule['limit']}"
+        if rule["name"]
+        else f"limit of {rule['limit']}"
+    )
 
 
 def _counted_as(rule: TomlTable, stream: Exchanged) -> Any:
     """What a rule counts a stream with or as; None when it does not count it."""
     by = rule.get("per") or rule.get("distinct")
-    is_counted = all(stream.facts.get(name) in values for name, values in rule.get("where", {}).items())
+    is_counted = all(
+        stream.facts.get(name) in values
+        for name, values in rule.get("where", {}).items()
+    )
     return (stream.facts.get(by) if by else True) if is_counted else None
 
 
-def _places(rule: TomlTable, stream: Exchanged, others: Iterable[Exchanged]) -> set[Any]:
+def _places(
+    rule: TomlTable, stream: Exchanged, others: Iterable[Exchanged]
+) -> set[Any]:
     """What takes places of a rule from a stream: others by their id, or values that are not its own."""
     own = _counted_as(rule, stream)
     values = [(one.id, _counted_as(rule, one)) for one in others if own is not None]

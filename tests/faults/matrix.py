@@ -59,7 +59,12 @@ class Bench:
     """By verb: status, facts, the account after it and the requests it takes, without a fault."""
 
     def scene(self, verb: Verb) -> Scene:
-        scene = Scene(self.api, self.store, f"user-{uuid4()}", "readyz" if verb is VERBS["readyz"] else "")
+        scene = Scene(
+            self.api,
+            self.store,
+            f"user-{uuid4()}",
+            "readyz" if verb is VERBS["readyz"] else "",
+        )
         verb.before(scene)
         return scene
 
@@ -69,8 +74,13 @@ class Bench:
 
     def run_all(self, cases: Iterable[tuple[str, Fault]]) -> Iterator[Case]:
         """All of them, many at once: most of their time they wait. But `readyz` is one user's."""
-        cases = sorted(cases, key=lambda case: (case[0] == "readyz", FAULTS.index(case[1].kind)))
-        at_once, alone = ([case for case in cases if (case[0] == "readyz") is it] for it in (False, True))
+        cases = sorted(
+            cases, key=lambda case: (case[0] == "readyz", FAULTS.index(case[1].kind))
+        )
+        at_once, alone = (
+            [case for case in cases if (case[0] == "readyz") is it]
+            for it in (False, True)
+        )
         with ThreadPoolExecutor(AT_ONCE) as pool:
             yield from pool.map(lambda case: self.run(*case), at_once)
         yield from (self.run(*case) for case in alone)
@@ -87,7 +97,9 @@ class Bench:
         try:
             response = verb.do(scene)
         except Exception as exc:
-            response = httpx.Response(0, text=repr(exc), request=httpx.Request("GET", "http://"))
+            response = httpx.Response(
+                0, text=repr(exc), request=httpx.Request("GET", "http://")
+            )
         case.seconds, case.status = time.monotonic() - began, response.status_code
         self.network.set(scene.asked_of, None)
         if case.seconds > settings.DEADLINE_SECONDS + TO_ANSWER_SECONDS:
@@ -100,9 +112,13 @@ class Bench:
                 case.wrong.append(f"left {_known(scene)}")
             response = patiently(verb.do, scene)  # by its client, which got no answer
             if response.status_code not in self._of_a_repeat(name):
-                case.wrong.append(f"{response.status_code} to the repeat: {response.text}")
+                case.wrong.append(
+                    f"{response.status_code} to the repeat: {response.text}"
+                )
         elif case.status != status or _facts(response) != facts:
-            case.wrong.append(f"{case.status} {_facts(response)}, and {status} {facts} is what happened")
+            case.wrong.append(
+                f"{case.status} {_facts(response)}, and {status} {facts} is what happened"
+            )
         elif _known(scene) != after:
             case.wrong.append(f"{case.status}, but left {_known(scene)}")
         if name != "revival" or response.is_success:
@@ -110,7 +126,9 @@ class Bench:
         if verb.after is not None and fault.kind == "very late":
             following = patiently(verb.after, scene)
             if not following.is_success:
-                case.wrong.append(f"{following.status_code} to what follows: {following.text}")
+                case.wrong.append(
+                    f"{following.status_code} to what follows: {following.text}"
+                )
             scene.keep(following)
         known = _known(scene)
         self.proxy.deliver(scene.asked_of)
@@ -127,7 +145,12 @@ class Bench:
                 self.network.set(scene.asked_of, None)
                 response = VERBS[name].do(scene)
             requests = self.proxy.numbers[scene.asked_of]
-            self.healthy[name] = response.status_code, _facts(response), _known(scene), requests
+            self.healthy[name] = (
+                response.status_code,
+                _facts(response),
+                _known(scene),
+                requests,
+            )
         return self.healthy[name]
 
     def _of_a_repeat(self, name: str) -> set[int]:
@@ -140,7 +163,9 @@ class Bench:
         wait = int(response.headers.get("Retry-After", 0))
         if body["type"] not in ("store-unavailable", "store-contended"):
             case.wrong.append(f"503 {body['type']}")
-        if not 1 <= wait <= 15 or (case.fault.kind == "throttled" and case.fault.onwards and wait < 5):
+        if not 1 <= wait <= 15 or (
+            case.fault.kind == "throttled" and case.fault.onwards and wait < 5
+        ):
             case.wrong.append(f"Retry-After: {wait}")
 
     def _holders_play_on(self, case: Case, scene: Scene, held: dict[str, str]) -> None:
@@ -155,12 +180,26 @@ class Bench:
                 continue
             lease = account.leases.get(id)
             answer = patiently(lambda scene, id=id: scene.heartbeat(id), scene)  # type: ignore[misc]
-            is_newest = token != held.get(id) or lease is None or lease.epoch == scene.epochs[id]
-            if lease and is_newest and (lease.is_live(now) or id == "c") and answer.status_code != 200:
-                case.wrong.append(f"the holder {id} is told {answer.status_code}: {answer.text}")
+            is_newest = (
+                token != held.get(id)
+                or lease is None
+                or lease.epoch == scene.epochs[id]
+            )
+            if (
+                lease
+                and is_newest
+                and (lease.is_live(now) or id == "c")
+                and answer.status_code != 200
+            ):
+                case.wrong.append(
+                    f"the holder {id} is told {answer.status_code}: {answer.text}"
+                )
             if lease is None and answer.status_code == 410:
                 ending = account.ended[id]
-                if (answer.json()["reason"], answer.json()["endedBy"]) != (ending.reason, ending.by):
+                if (answer.json()["reason"], answer.json()["endedBy"]) != (
+                    ending.reason,
+                    ending.by,
+                ):
                     case.wrong.append(f"{id} is told {answer.text}, it is {ending}")
             elif lease is None and answer.status_code != 404:
                 case.wrong.append(f"{id}, which is over, is told {answer.status_code}")
@@ -184,10 +223,18 @@ def _known(scene: Scene) -> Any:
     account, now = _account(scene), time.time_ns() // 1_000_000
     return (
         {
-            id: (lease.stream_id, lease.is_live(now), lease.took_over, lease.paused_at > 0)
+            id: (
+                lease.stream_id,
+                lease.is_live(now),
+                lease.took_over,
+                lease.paused_at > 0,
+            )
             for id, lease in sorted(account.leases.items())
         },
-        {id: (ending.reason.value, ending.by) for id, ending in sorted(account.ended.items())},
+        {
+            id: (ending.reason.value, ending.by)
+            for id, ending in sorted(account.ended.items())
+        },
         (account.limit, account.when_full),
     )
 
@@ -214,7 +261,10 @@ def _facts(response: httpx.Response) -> Any:
 
 @contextmanager
 def bench(
-    engine: str, *, call_seconds: float = CALL_SECONDS, deadline_seconds: float = DEADLINE_SECONDS
+    engine: str,
+    *,
+    call_seconds: float = CALL_SECONDS,
+    deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Iterator[Bench]:
     """The service on the engine, with deadlines that suit a matrix unless others are given."""
     hooks = {"response": [hold_to_the_document]}
@@ -232,13 +282,19 @@ def bench(
         around = curl(engine, call_seconds=30)
 
         def call(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-            before = deadline._ends_at.set(time.monotonic() + 30)  # not the one that suits the matrix
+            before = deadline._ends_at.set(
+                time.monotonic() + 30
+            )  # not the one that suits the matrix
             try:
-                return around._make_api_call(operation, {**arguments, "ReturnConsumedCapacity": "TOTAL"})
+                return around._make_api_call(
+                    operation, {**arguments, "ReturnConsumedCapacity": "TOTAL"}
+                )
             finally:
                 deadline._ends_at.reset(before)
 
-        yield Bench(proxy, network, api, StreamStore(policy=service.store.policy, call=call))
+        yield Bench(
+            proxy, network, api, StreamStore(policy=service.store.policy, call=call)
+        )
     calls.forget_failures()
 
 
@@ -258,4 +314,9 @@ def slice_of(bench: Bench) -> Iterator[tuple[str, Fault]]:
         for kind in FAULTS:
             turn[kind] += 1
             requests = bench.requests(name)
-            yield name, Fault(kind, 1 + turn[kind] // 2 % requests, onwards=turn[kind] % 2 == 0)
+            yield (
+                name,
+                Fault(
+                    kind, 1 + turn[kind] // 2 % requests, onwards=turn[kind] % 2 == 0
+                ),
+            )

@@ -57,7 +57,9 @@ class Exchange:
         self.handler.close_connection = True
         link = self.handler.connection
         with suppress(OSError):
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            link.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
         self.proxy.drop(link)
 
     def be_silent(self) -> None:
@@ -68,7 +70,12 @@ class Exchange:
 
 
 def refusal(code: str) -> bytes:
-    return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "as it was told"}).encode()
+    return json.dumps(
+        {
+            "__type": f"com.amazonaws.dynamodb.v20120810#{code}",
+            "message": "as it was told",
+        }
+    ).encode()
 
 
 def _reset_before(it: Exchange) -> None:
@@ -110,7 +117,9 @@ def _dripped(it: Exchange) -> None:
     _, body = it.carry_out()
     it.handler.close_connection = True
     with suppress(OSError):
-        it.handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+        it.handler.wfile.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+        )
         for byte in body:
             it.handler.wfile.write(bytes([byte]))
             threading.Event().wait(DRIP_SECONDS)
@@ -144,7 +153,9 @@ def _says(status: int, body: bytes, *, is_carried_out: bool) -> Act:
     return act
 
 
-NO_ITEM_OF_OURS = b'{"ConsumedCapacity": {}, "Item": {"l": []}, "Attributes": {"l": 3, "p": null}}'
+NO_ITEM_OF_OURS = (
+    b'{"ConsumedCapacity": {}, "Item": {"l": []}, "Attributes": {"l": 3, "p": null}}'
+)
 PAGE = b"<html><body>502 Bad Gateway</body></html>"
 ACTS: dict[str, Act] = {
     "reset before": _reset_before,
@@ -275,7 +286,9 @@ class Proxy:
             connection = getattr(self._local, "connection", None)
             if connection is None:
                 at = urlsplit(self.engine)
-                connection = self._local.connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=30)
+                connection = self._local.connection = http.client.HTTPConnection(
+                    at.hostname or "", at.port, timeout=30
+                )
             try:
                 connection.request("POST", "/", body, headers)
                 response = connection.getresponse()
@@ -298,7 +311,13 @@ class Proxy:
         with self._lock:
             self.numbers[user_id] += 1
             fault = self.faults.get(user_id)
-            kind = self.choose() if fault is None else fault.kind if fault.hits(self.numbers[user_id]) else ""
+            kind = (
+                self.choose()
+                if fault is None
+                else fault.kind
+                if fault.hits(self.numbers[user_id])
+                else ""
+            )
             act = ACTS.get(kind)
             self.done[kind] += act is not None
         if act is None:
@@ -311,7 +330,9 @@ class Proxy:
 def proxying(engine: str) -> Iterator[Proxy]:
     """A running proxy to the engine."""
     proxy = Proxy(engine)
-    thread = threading.Thread(target=proxy._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=proxy._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield proxy

@@ -24,7 +24,9 @@ def ready() -> Iterator[str]:
     """Django, and an engine with a table, by its endpoint: `DYNAMODB_ENDPOINT`'s, or an embedded one."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     django.setup()
-    logging.disable(logging.CRITICAL)  # thousands of warnings that the store does not answer
+    logging.disable(
+        logging.CRITICAL
+    )  # thousands of warnings that the store does not answer
     from streams.errors import StoreUnavailable
     from streams.storage.store import create_table
     from streams_project.local_dynamodb import engine
@@ -61,7 +63,9 @@ def main(engine: str) -> int:
             for case in running.run_all(cases(running)):
                 results[case.fault.kind].append(case)
                 for what in case.wrong:
-                    sys.stderr.write(f"{case.verb}, {case.fault}: {case.status}, {what}\n")
+                    sys.stderr.write(
+                        f"{case.verb}, {case.fault}: {case.status}, {what}\n"
+                    )
             verbs = len(running.healthy)
     every = [case for of_kind in results.values() for case in of_kind]
     wrong = [case for case in every if case.wrong]
@@ -73,10 +77,15 @@ def main(engine: str) -> int:
     ]
     for kind in FAULTS:
         of_kind = results[kind]
-        unknown, bad = (sum(case.status == 503 for case in of_kind), sum(bool(case.wrong) for case in of_kind))
+        unknown, bad = (
+            sum(case.status == 503 for case in of_kind),
+            sum(bool(case.wrong) for case in of_kind),
+        )
         slowest = max(case.seconds for case in of_kind)
         told = len(of_kind) - unknown
-        lines.append(f"| {kind} | {len(of_kind)} | {told} | {unknown} | {bad} | {slowest:.2f} s |")
+        lines.append(
+            f"| {kind} | {len(of_kind)} | {told} | {unknown} | {bad} | {slowest:.2f} s |"
+        )
     write(f"the matrix on {engine}", "\n".join(lines) + "\n")
     sys.stdout.write("\n".join(lines) + "\n")
     return len(wrong)

@@ -86,28 +86,41 @@ class Soak:
     faults: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.people = [Somebody(f"soak-{os.getpid()}-{number}") for number in range(self.users)]
+        self.people = [
+            Somebody(f"soak-{os.getpid()}-{number}") for number in range(self.users)
+        ]
         self.until = time.monotonic() + self.seconds
         self.counting = threading.Lock()
 
     @property
     def is_over(self) -> bool:
-        return bool(self.violation) or time.monotonic() > self.until or self.done.total() >= self.stop_after
+        return (
+            bool(self.violation)
+            or time.monotonic() > self.until
+            or self.done.total() >= self.stop_after
+        )
 
     def play(self, seed: int) -> None:
         """One thread: acts for a few people for a while, then for others."""
         dice = random.Random(seed)
-        services = [http.client.HTTPConnection(url.removeprefix("http://"), timeout=30) for url in self.urls]
+        services = [
+            http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+            for url in self.urls
+        ]
         try:
             while not self.is_over:
                 # A few people at a time, whom the other threads meet too: first now and then, so that their streams
                 # live for certain, and more and more often, so that their calls race.
-                place = int(time.monotonic() / 2) + int(USERS_AT_ONCE * dice.random() ** 2)
+                place = int(time.monotonic() / 2) + int(
+                    USERS_AT_ONCE * dice.random() ** 2
+                )
                 person = self.people[place % self.users]
                 try:
                     self.act(person, dice.choice(services), dice)
                 except (OSError, http.client.HTTPException) as exc:
-                    self.violation = self.violation or f"a service does not answer: {exc!r}"
+                    self.violation = (
+                        self.violation or f"a service does not answer: {exc!r}"
+                    )
         except Exception as exc:
             self.violation = self.violation or f"the soak failed: {exc!r}"
             raise
@@ -115,11 +128,18 @@ class Soak:
             for service in services:
                 service.close()
 
-    def act(self, person: "Somebody", service: http.client.HTTPConnection, dice: random.Random) -> None:
+    def act(
+        self,
+        person: "Somebody",
+        service: http.client.HTTPConnection,
+        dice: random.Random,
+    ) -> None:
         """One call of somebody's."""
         id = dice.choice(IDS)
         held = person.holds(id)
-        verb = dice.choices(list(ACTIONS), [weight for weight, _ in ACTIONS.values()])[0]
+        verb = dice.choices(list(ACTIONS), [weight for weight, _ in ACTIONS.values()])[
+            0
+        ]
         call = ACTIONS[verb][1](person, id, held, dice)
         if call is None:
             return
@@ -128,7 +148,12 @@ class Soak:
             operation.called = now_ms()
             person.history.operations.append(operation)
         content = None if body is None else json.dumps(body)
-        service.request(method, f"/users/{person.user_id}{path}", content, {"Content-Type": "application/json"})
+        service.request(
+            method,
+            f"/users/{person.user_id}{path}",
+            content,
+            {"Content-Type": "application/json"},
+        )
         response = service.getresponse()
         text = response.read()
         answer: dict[str, Any] = json.loads(text) if text else {}
@@ -137,9 +162,15 @@ class Soak:
             wrong = person.history.wrong(operation)
             if wrong and not self.violation:
                 if whole := os.environ.get("WHOLE"):
-                    Path(whole).write_text("\n".join(map(str, person.history.operations)))
-                shortest = "\n".join(str(one) for one in person.history.shortest(operation))
-                self.violation = f"{wrong}\n{operation}\n{text[:600]!r}\nshown by:\n{shortest}"
+                    Path(whole).write_text(
+                        "\n".join(map(str, person.history.operations))
+                    )
+                shortest = "\n".join(
+                    str(one) for one in person.history.shortest(operation)
+                )
+                self.violation = (
+                    f"{wrong}\n{operation}\n{text[:600]!r}\nshown by:\n{shortest}"
+                )
             if len(person.history.operations) > 300:
                 person.history.forget(now_ms() - 1000 * REMEMBERED_SECONDS)
         if response.status == 503:
@@ -147,22 +178,41 @@ class Soak:
         with self.counting:
             self.done[verb] += 1
             self.statuses[f"{operation.verb} {response.status}"] += 1
-            self.slowest_ms = max(self.slowest_ms, operation.answered - operation.called)
+            self.slowest_ms = max(
+                self.slowest_ms, operation.answered - operation.called
+            )
 
-    def tell(self, person: "Somebody", it: Exchanged, status: int, answer: dict[str, Any]) -> None:
+    def tell(
+        self, person: "Somebody", it: Exchanged, status: int, answer: dict[str, Any]
+    ) -> None:
         """Write the answer down, and do what a player does with it."""
         it.answered, it.status = now_ms(), status
         if "expiresAt" in answer:
-            it.expires_at, it.paused_at = _ms(answer["expiresAt"]), _ms(answer["pausedAt"])
+            it.expires_at, it.paused_at = (
+                _ms(answer["expiresAt"]),
+                _ms(answer["pausedAt"]),
+            )
         if it.verb == "start" and it.is_done:
             it.epoch = answer["epoch"]
             person.held[it.id] = (answer["epoch"], answer["token"], it.answered)
-        elif it.verb == "renew" and it.is_done and person.held.get(it.id, (0,))[0] == it.epoch:
+        elif (
+            it.verb == "renew"
+            and it.is_done
+            and person.held.get(it.id, (0,))[0] == it.epoch
+        ):
             person.held[it.id] = (it.epoch, answer["token"], it.answered)
-        elif it.epoch and (it.is_done or status in (404, 410)) and person.held.get(it.id, (0,))[0] == it.epoch:
+        elif (
+            it.epoch
+            and (it.is_done or status in (404, 410))
+            and person.held.get(it.id, (0,))[0] == it.epoch
+        ):
             del person.held[it.id]
         if status == 409:
-            it.limit, it.plan, it.rule = answer["limit"], answer["plan"], answer.get("rule", {}).get("name", "")
+            it.limit, it.plan, it.rule = (
+                answer["limit"],
+                answer["plan"],
+                answer.get("rule", {}).get("name", ""),
+            )
         if "streams" in answer:
             it.names = tuple(stream["id"] for stream in answer["streams"])
         it.reason, it.by = answer.get("reason", ""), answer.get("endedBy")
@@ -185,7 +235,8 @@ class Somebody:
             lease_ms=LEASE_SECONDS * 1000,
             skew_ms=int(SKEW_SECONDS * 1000) + 100,
             late_ms=int(LATE_SECONDS * 1000) + 9000,
-            slowest_ms=float(os.environ.get("SLOWEST_SECONDS") or 8.5) * 1000,  # more where the machine is busy
+            slowest_ms=float(os.environ.get("SLOWEST_SECONDS") or 8.5)
+            * 1000,  # more where the machine is busy
         )
 
     def sleeps(self, id: str) -> bool:
@@ -194,7 +245,11 @@ class Somebody:
     def holds(self, id: str) -> "Held":
         """What a device can call with: nothing while it sleeps, or once it has crashed."""
         held = self.held.get(id)
-        is_silent = held is None or self.sleeps(id) or held[2] < now_ms() - 1000 * SILENT_SECONDS
+        is_silent = (
+            held is None
+            or self.sleeps(id)
+            or held[2] < now_ms() - 1000 * SILENT_SECONDS
+        )
         return None if is_silent else held
 
 
@@ -203,23 +258,44 @@ type Held = tuple[int, str, float] | None
 type Action = Callable[[Somebody, str, Held, random.Random], Prepared | None]
 
 
-def _start(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared | None:
+def _start(
+    person: Somebody, id: str, held: Held, dice: random.Random
+) -> Prepared | None:
     if person.sleeps(id):
         return None
-    replaces = tuple(dice.sample([other for other in IDS if other != id], 1)) if dice.random() < 0.1 else ()
-    body: dict[str, Any] = {"streamId": dice.choice("1234"), "deviceType": dice.choice((id, id, id, None))}
+    replaces = (
+        tuple(dice.sample([other for other in IDS if other != id], 1))
+        if dice.random() < 0.1
+        else ()
+    )
+    body: dict[str, Any] = {
+        "streamId": dice.choice("1234"),
+        "deviceType": dice.choice((id, id, id, None)),
+    }
     room = dice.choice(("hall", "den", "attic", None))
     facts = body | {"metadata.room": room}
     body |= {"deviceId": id, "replace": list(replaces), "metadata": {"room": room}}
-    return Exchanged("start", 0, id, replaces=replaces, facts=facts), "POST", "/streams", body
+    return (
+        Exchanged("start", 0, id, replaces=replaces, facts=facts),
+        "POST",
+        "/streams",
+        body,
+    )
 
 
 def _by_token(verb: str, path: str, *, pauses: bool = False) -> Action:
-    def act(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared | None:
+    def act(
+        person: Somebody, id: str, held: Held, dice: random.Random
+    ) -> Prepared | None:
         if held is None:
             return None
         body = {"token": held[1]} | ({"state": "paused"} if pauses else {})
-        return Exchanged(verb, 0, id, epoch=held[0], pauses=pauses), "POST", f"/streams/{id}/{path}", body
+        return (
+            Exchanged(verb, 0, id, epoch=held[0], pauses=pauses),
+            "POST",
+            f"/streams/{id}/{path}",
+            body,
+        )
 
     return act
 
@@ -251,8 +327,17 @@ def _limit(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepar
         return Exchanged("limit", 0), "DELETE", "/limit", None
     plan, evicts = dice.choice((None, "household", "hotel")), dice.random() < 0.2
     limit = dice.choice((1, 2, 3)) if plan is None or dice.random() < 0.3 else None
-    body = {"limit": limit, "plan": plan, "whenFull": "evict-oldest" if evicts else "deny"}
-    return Exchanged("limit", 0, limit=limit, plan=plan, evicts=evicts), "PUT", "/limit", body
+    body = {
+        "limit": limit,
+        "plan": plan,
+        "whenFull": "evict-oldest" if evicts else "deny",
+    }
+    return (
+        Exchanged("limit", 0, limit=limit, plan=plan, evicts=evicts),
+        "PUT",
+        "/limit",
+        body,
+    )
 
 
 ACTIONS: Mapping[str, tuple[float, Action]] = {
@@ -317,13 +402,23 @@ def fail(proxy: Proxy, dice: random.Random) -> None:
     proxy.choose = choose
 
 
-def soak(*, seconds: float, users: int, faults: bool, seed: int = 1, operations: float = float("inf")) -> Soak:
+def soak(
+    *,
+    seconds: float,
+    users: int,
+    faults: bool,
+    seed: int = 1,
+    operations: float = float("inf"),
+) -> Soak:
     """Run it; what came of it."""
     with ready() as engine, proxying(engine) as proxy, services(proxy.url) as urls:
         if faults:
             fail(proxy, random.Random(seed))
         run = Soak(urls, seconds, users, operations)
-        threads = [threading.Thread(target=run.play, args=(seed * 100 + n,)) for n in range(CALLS_AT_ONCE)]
+        threads = [
+            threading.Thread(target=run.play, args=(seed * 100 + n,))
+            for n in range(CALLS_AT_ONCE)
+        ]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
@@ -337,7 +432,10 @@ def soak(*, seconds: float, users: int, faults: bool, seed: int = 1, operations:
 
 def main() -> int:
     """1 when something cannot be."""
-    seconds, users = float(os.environ.get("SECONDS") or 60), int(os.environ.get("USERS") or 200)
+    seconds, users = (
+        float(os.environ.get("SECONDS") or 60),
+        int(os.environ.get("USERS") or 200),
+    )
     faults = os.environ.get("FAULTS", "1") == "1"
     began = time.monotonic()
     run = soak(
@@ -350,10 +448,24 @@ def main() -> int:
     took = time.monotonic() - began
     say = sys.stdout.write
     slowest = run.slowest_ms / 1000
-    say(f"{run.done.total()} operations of {users} users in {took:.0f} s; slowest answer {slowest:.2f} s\n")
-    say("operations: " + ", ".join(f"{name} {count}" for name, count in run.done.most_common()) + "\n")
-    say("answers: " + ", ".join(f"{name} {count}" for name, count in sorted(run.statuses.items())) + "\n")
-    say("faults: " + ", ".join(f"{name} {count}" for name, count in run.faults.most_common()) + "\n")
+    say(
+        f"{run.done.total()} operations of {users} users in {took:.0f} s; slowest answer {slowest:.2f} s\n"
+    )
+    say(
+        "operations: "
+        + ", ".join(f"{name} {count}" for name, count in run.done.most_common())
+        + "\n"
+    )
+    say(
+        "answers: "
+        + ", ".join(f"{name} {count}" for name, count in sorted(run.statuses.items()))
+        + "\n"
+    )
+    say(
+        "faults: "
+        + ", ".join(f"{name} {count}" for name, count in run.faults.most_common())
+        + "\n"
+    )
     say(f"violations: {'1\n' + run.violation if run.violation else 0}\n")
     return 1 if run.violation else 0
 

@@ -31,17 +31,28 @@ def results(under_faults: Bench) -> dict[str, list[Case]]:
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_every_answer_is_true_and_in_time_and_every_holder_plays_on(results: dict[str, list[Case]], kind: str) -> None:
+def test_every_answer_is_true_and_in_time_and_every_holder_plays_on(
+    results: dict[str, list[Case]], kind: str
+) -> None:
     assert {case.verb for case in results[kind]} == VERBS.keys()
-    assert [(case.verb, str(case.fault), case.wrong) for case in results[kind] if case.wrong] == []
+    assert [
+        (case.verb, str(case.fault), case.wrong) for case in results[kind] if case.wrong
+    ] == []
 
 
 def test_what_goes_wrong_once_is_seldom_noticed(results: dict[str, list[Case]]) -> None:
-    once = [case for of_kind in results.values() for case in of_kind if not case.fault.onwards]
+    once = [
+        case
+        for of_kind in results.values()
+        for case in of_kind
+        if not case.fault.onwards
+    ]
     assert sum(case.status != 503 for case in once) > 0.75 * len(once)
 
 
-def test_with_the_deadlines_of_production_an_answer_comes_within_eight_and_a_half_seconds(user_id: str) -> None:
+def test_with_the_deadlines_of_production_an_answer_comes_within_eight_and_a_half_seconds(
+    user_id: str,
+) -> None:
     with bench(ENDPOINT, call_seconds=2, deadline_seconds=8) as running:
         running.network.set(user_id, Fault("dripped"))
         began = time.monotonic()

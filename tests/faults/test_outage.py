@@ -27,7 +27,9 @@ class Store:
     network: Elsewhere
 
     @contextmanager
-    def failing(self, user_id: str, kind: str = "connection refused", **more: Any) -> Iterator[None]:
+    def failing(
+        self, user_id: str, kind: str = "connection refused", **more: Any
+    ) -> Iterator[None]:
         self.network.set(user_id, Fault(kind, **more))
         try:
             yield
@@ -40,7 +42,10 @@ class Store:
 def store(settings: Any) -> Iterator[Store]:
     settings.WHEN_STORE_IS_DOWN, settings.DEADLINE_SECONDS = "open", 2
     grace._ends.clear()
-    with proxying(str(configured.DYNAMODB_ENDPOINT)) as proxy, through(proxy, call_seconds=0.5) as network:
+    with (
+        proxying(str(configured.DYNAMODB_ENDPOINT)) as proxy,
+        through(proxy, call_seconds=0.5) as network,
+    ):
         calls.forget_failures()
         yield Store(network)
     grace._ends.clear()
@@ -48,11 +53,15 @@ def store(settings: Any) -> Iterator[Store]:
 
 
 def start(user_id: str, id: str, *, now: int, **more: Any) -> Playing:
-    return service.start(Context(user_id=user_id, now=now, **more), Asked(id=id, stream_id="film"))
+    return service.start(
+        Context(user_id=user_id, now=now, **more), Asked(id=id, stream_id="film")
+    )
 
 
 def beat(playing: Playing, *, now: int) -> Playing:
-    return service.renew(playing.token, user_id=playing.user_id, id=playing.lease.id, now=now)
+    return service.renew(
+        playing.token, user_id=playing.user_id, id=playing.lease.id, now=now
+    )
 
 
 def stop(playing: Playing, *, now: int) -> None:
@@ -60,7 +69,9 @@ def stop(playing: Playing, *, now: int) -> None:
 
 
 def live(user_id: str, *, now: int) -> set[str]:
-    return {lease.id for lease in service.listing(Context(user_id=user_id, now=now)).streams}
+    return {
+        lease.id for lease in service.listing(Context(user_id=user_id, now=now)).streams
+    }
 
 
 def ended(playing: Playing, *, now: int) -> Reason:
@@ -69,24 +80,36 @@ def ended(playing: Playing, *, now: int) -> Reason:
     return refusal.value.ending.reason
 
 
-def test_a_viewer_plays_through_an_outage_and_has_a_slot_afterwards(store: Store, viewer: Viewer) -> None:
+def test_a_viewer_plays_through_an_outage_and_has_a_slot_afterwards(
+    store: Store, viewer: Viewer
+) -> None:
     with store.failing(viewer.user_id):
         response = viewer.start(deviceId="tv", title="News")
         assert (response.status_code, response.json()["isGrace"]) == (201, True)
         assert response.headers["Location"] == f"{viewer.url}/tv"
         beaten = viewer.heartbeat("tv", response.json()["token"])
-        assert (beaten.status_code, beaten.json()["isGrace"], beaten.json()["title"]) == (200, True, "News")
+        assert (
+            beaten.status_code,
+            beaten.json()["isGrace"],
+            beaten.json()["title"],
+        ) == (200, True, "News")
         assert beaten.json()["expiresAt"] >= response.json()["expiresAt"]
         assert beaten.json()["startedAt"] == response.json()["startedAt"]
     assert viewer.list()["active"] == 0
     admitted = viewer.heartbeat("tv", beaten.json()["token"])
-    assert (admitted.status_code, admitted.json()["isGrace"], admitted.json()["title"]) == (200, False, "News")
+    assert (
+        admitted.status_code,
+        admitted.json()["isGrace"],
+        admitted.json()["title"],
+    ) == (200, False, "News")
     assert admitted.json()["epoch"] == response.json()["epoch"]
     assert [stream["id"] for stream in viewer.list()["streams"]] == ["tv"]
     assert viewer.heartbeat("tv", admitted.json()["token"]).status_code == 200
 
 
-def test_what_is_over_the_limit_after_the_outage_is_told_so(store: Store, viewer: Viewer) -> None:
+def test_what_is_over_the_limit_after_the_outage_is_told_so(
+    store: Store, viewer: Viewer
+) -> None:
     for id in "abc":
         viewer.started(deviceId=id)
     with store.failing(viewer.user_id):
@@ -97,17 +120,24 @@ def test_what_is_over_the_limit_after_the_outage_is_told_so(store: Store, viewer
     assert {stream["id"] for stream in viewer.list()["streams"]} == {"a", "b", "c"}
 
 
-def test_a_live_lease_is_renewed_by_its_token_alone_and_goes_on_in_its_slot(store: Store, viewer: Viewer) -> None:
+def test_a_live_lease_is_renewed_by_its_token_alone_and_goes_on_in_its_slot(
+    store: Store, viewer: Viewer
+) -> None:
     started = viewer.started(deviceId="tv")
     with store.failing(viewer.user_id):
         response = viewer.heartbeat("tv", started["token"])
         assert (response.status_code, response.json()["isGrace"]) == (200, True)
-        assert (response.json()["streamId"], response.json()["epoch"]) == ("film", started["epoch"])
+        assert (response.json()["streamId"], response.json()["epoch"]) == (
+            "film",
+            started["epoch"],
+        )
     response = viewer.heartbeat("tv", response.json()["token"])
     assert (response.status_code, response.json()["isGrace"]) == (200, False)
 
 
-def test_a_lease_that_outlives_its_stored_end_by_an_outage_is_revived_in_its_slot(store: Store, user_id: str) -> None:
+def test_a_lease_that_outlives_its_stored_end_by_an_outage_is_revived_in_its_slot(
+    store: Store, user_id: str
+) -> None:
     playing = start(user_id, "tv", now=NOW)
     with store.failing(user_id):
         for now in range(NOW, NOW + 5 * LEASE_MS, LEASE_MS // 3):
@@ -119,7 +149,9 @@ def test_a_lease_that_outlives_its_stored_end_by_an_outage_is_revived_in_its_slo
     assert live(user_id, now=now) == {"tv"}
 
 
-def test_closed_is_the_default_and_gives_nothing(store: Store, viewer: Viewer, settings: Any) -> None:
+def test_closed_is_the_default_and_gives_nothing(
+    store: Store, viewer: Viewer, settings: Any
+) -> None:
     settings.WHEN_STORE_IS_DOWN = "closed"
     started = viewer.started(deviceId="tv")
     with store.failing(viewer.user_id):
@@ -127,24 +159,35 @@ def test_closed_is_the_default_and_gives_nothing(store: Store, viewer: Viewer, s
         assert viewer.heartbeat("tv", started["token"]).status_code == 503
 
 
-def test_a_process_gives_a_user_so_many_and_no_more(store: Store, viewer: Viewer, settings: Any) -> None:
+def test_a_process_gives_a_user_so_many_and_no_more(
+    store: Store, viewer: Viewer, settings: Any
+) -> None:
     settings.GRACE_STREAMS_AT_MOST = 2
     with store.failing(viewer.user_id):
         answers = [viewer.start(deviceId=id).status_code for id in ("a", "b", "a", "c")]
     assert answers == [201, 201, 201, 503]
 
 
-@pytest.mark.parametrize("kind", ["hung", "reset before", "lost answer", "late", "500", "null", "HTML", "DNS gone"])
-def test_it_is_an_outage_when_no_answer_comes(store: Store, user_id: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    ["hung", "reset before", "lost answer", "late", "500", "null", "HTML", "DNS gone"],
+)
+def test_it_is_an_outage_when_no_answer_comes(
+    store: Store, user_id: str, kind: str
+) -> None:
     with store.failing(user_id, kind):
         playing = start(user_id, "tv", now=NOW)
         assert playing.is_grace
     store.network.proxy.deliver(user_id)
-    assert not beat(playing, now=NOW + 9).is_grace, "whether the start was carried out or not"
+    assert not beat(playing, now=NOW + 9).is_grace, (
+        "whether the start was carried out or not"
+    )
     assert live(user_id, now=NOW + 9) == {"tv"}
 
 
-def test_it_is_an_outage_when_the_store_is_left_alone(store: Store, user_id: str) -> None:
+def test_it_is_an_outage_when_the_store_is_left_alone(
+    store: Store, user_id: str
+) -> None:
     with store.failing(user_id):
         for number in range(calls.FAILURES_IN_A_ROW):
             start(user_id, "tv", now=NOW + number)
@@ -160,7 +203,9 @@ def test_a_store_that_refuses_is_up(store: Store, user_id: str) -> None:
         start(user_id, "tv", now=NOW)
 
 
-def test_a_store_that_answered_before_in_the_same_request_is_up(store: Store, user_id: str) -> None:
+def test_a_store_that_answered_before_in_the_same_request_is_up(
+    store: Store, user_id: str
+) -> None:
     for id in "abc":
         start(user_id, id, now=NOW)
     later = NOW + LEASE_MS  # the first call is refused, the second makes room
@@ -180,30 +225,45 @@ class TestNoWayAroundTheLimit:
             assert ended(extra, now=now) is Reason.OVER_LIMIT
         assert live(user_id, now=NOW + 9) == {"a", "b", "c"}
 
-    def test_a_grace_token_ends_with_its_lease(self, store: Store, user_id: str) -> None:
+    def test_a_grace_token_ends_with_its_lease(
+        self, store: Store, user_id: str
+    ) -> None:
         with store.failing(user_id):
             playing = start(user_id, "tv", now=NOW)
         assert ended(playing, now=NOW + LEASE_MS) is Reason.EXPIRED
-        with store.failing(user_id), pytest.raises(StreamsError):  # nor is it of use in the next outage
+        with (
+            store.failing(user_id),
+            pytest.raises(StreamsError),
+        ):  # nor is it of use in the next outage
             beat(playing, now=NOW + LEASE_MS)
         assert live(user_id, now=NOW + LEASE_MS) == set()
 
-    def test_a_token_whose_lease_has_run_out_is_not_renewed_without_the_store(self, store: Store, user_id: str) -> None:
+    def test_a_token_whose_lease_has_run_out_is_not_renewed_without_the_store(
+        self, store: Store, user_id: str
+    ) -> None:
         playing = start(user_id, "tv", now=NOW)
         with store.failing(user_id), pytest.raises(StoreUnavailable):
             beat(playing, now=NOW + LEASE_MS)
 
-    def test_what_was_evicted_after_it_was_admitted_does_not_come_back(self, store: Store, user_id: str) -> None:
+    def test_what_was_evicted_after_it_was_admitted_does_not_come_back(
+        self, store: Store, user_id: str
+    ) -> None:
         with store.failing(user_id):
             hoarded = start(user_id, "tv", now=NOW)
         beat(hoarded, now=NOW + 1)
-        service.set_limit(Context(user_id=user_id, now=NOW), limit=1, when_full=WhenFull.EVICT_OLDEST)
+        service.set_limit(
+            Context(user_id=user_id, now=NOW), limit=1, when_full=WhenFull.EVICT_OLDEST
+        )
         start(user_id, "phone", now=NOW + 2)
-        service.set_limit(Context(user_id=user_id, now=NOW), limit=5, when_full=WhenFull.DENY)
+        service.set_limit(
+            Context(user_id=user_id, now=NOW), limit=5, when_full=WhenFull.DENY
+        )
         assert ended(hoarded, now=NOW + 3) is Reason.EVICTED
         assert live(user_id, now=NOW + 3) == {"phone"}
 
-    def test_what_was_taken_over_does_not_come_back(self, store: Store, user_id: str) -> None:
+    def test_what_was_taken_over_does_not_come_back(
+        self, store: Store, user_id: str
+    ) -> None:
         with store.failing(user_id):
             hoarded = start(user_id, "tv", now=NOW)
         newer = start(user_id, "tv", now=NOW + 1)
@@ -213,7 +273,9 @@ class TestNoWayAroundTheLimit:
         assert beat(newer, now=NOW + 4).lease.epoch == newer.lease.epoch
 
     @pytest.mark.parametrize("is_admitted", [True, False])
-    def test_what_was_stopped_does_not_come_back(self, store: Store, user_id: str, is_admitted: bool) -> None:
+    def test_what_was_stopped_does_not_come_back(
+        self, store: Store, user_id: str, is_admitted: bool
+    ) -> None:
         with store.failing(user_id):
             hoarded = start(user_id, "tv", now=NOW)
             with pytest.raises(StoreUnavailable):
@@ -225,7 +287,9 @@ class TestNoWayAroundTheLimit:
         assert ended(hoarded, now=NOW + 5) is Reason.STOPPED
         assert live(user_id, now=NOW + 5) == set()
 
-    def test_a_stop_ends_what_the_device_played_before_the_outage_too(self, store: Store, user_id: str) -> None:
+    def test_a_stop_ends_what_the_device_played_before_the_outage_too(
+        self, store: Store, user_id: str
+    ) -> None:
         before = start(user_id, "tv", now=NOW)
         with store.failing(user_id):
             playing = start(user_id, "tv", now=NOW + 1)
@@ -233,7 +297,9 @@ class TestNoWayAroundTheLimit:
         assert live(user_id, now=NOW + 3) == set()
         assert ended(before, now=NOW + 3) is Reason.TAKEN_OVER
 
-    def test_the_same_device_has_one_slot_before_and_after(self, store: Store, user_id: str) -> None:
+    def test_the_same_device_has_one_slot_before_and_after(
+        self, store: Store, user_id: str
+    ) -> None:
         before = start(user_id, "tv", now=NOW)
         with store.failing(user_id):
             playing = start(user_id, "tv", now=NOW + 1)
@@ -241,14 +307,18 @@ class TestNoWayAroundTheLimit:
         assert live(user_id, now=NOW + 3) == {"tv"}
         assert ended(before, now=NOW + 3) is Reason.TAKEN_OVER
 
-    def test_streams_to_replace_are_not_ended_later(self, store: Store, viewer: Viewer) -> None:
+    def test_streams_to_replace_are_not_ended_later(
+        self, store: Store, viewer: Viewer
+    ) -> None:
         viewer.started(deviceId="a")
         with store.failing(viewer.user_id):
             token = viewer.start(deviceId="b", replace=["a"]).json()["token"]
         assert viewer.heartbeat("b", token).status_code == 200
         assert {stream["id"] for stream in viewer.list()["streams"]} == {"a", "b"}
 
-    def test_an_altered_token_is_refused_while_the_store_is_down(self, store: Store, viewer: Viewer) -> None:
+    def test_an_altered_token_is_refused_while_the_store_is_down(
+        self, store: Store, viewer: Viewer
+    ) -> None:
         with store.failing(viewer.user_id):
             token = viewer.start(deviceId="tv").json()["token"]
             answers: list[httpx.Response] = [
@@ -259,20 +329,30 @@ class TestNoWayAroundTheLimit:
         assert [answer.status_code for answer in answers] == [400, 400, 400]
 
 
-@pytest.mark.parametrize("later", [9, LEASE_MS + 9], ids=["at once", "after the end of its grace lease"])
+@pytest.mark.parametrize(
+    "later", [9, LEASE_MS + 9], ids=["at once", "after the end of its grace lease"]
+)
 def test_a_lost_answer_to_the_first_heartbeat_after_the_outage_costs_nothing(
     store: Store, user_id: str, later: int
 ) -> None:
     with store.failing(user_id):
         playing = start(user_id, "tv", now=NOW)
     first = beat(playing, now=NOW + LEASE_MS - 1)
-    again = beat(playing, now=NOW + LEASE_MS - 1 + later if later > 9 else NOW + LEASE_MS - 1)
+    again = beat(
+        playing, now=NOW + LEASE_MS - 1 + later if later > 9 else NOW + LEASE_MS - 1
+    )
     assert again.lease.epoch == first.lease.epoch == playing.lease.epoch
     assert beat(again, now=NOW + LEASE_MS + later).lease.is_live(NOW + LEASE_MS + later)
 
 
-def test_each_is_counted(store: Store, viewer: Viewer, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    settings.EVENTS, settings.METRICS, settings.EVENT_SINKS = "log", "emf", ["streams_project.events.line"]
+def test_each_is_counted(
+    store: Store, viewer: Viewer, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.EVENTS, settings.METRICS, settings.EVENT_SINKS = (
+        "log",
+        "emf",
+        ["streams_project.events.line"],
+    )
     for id in "ab":
         viewer.started(deviceId=id)
     with store.failing(viewer.user_id):
@@ -282,5 +362,8 @@ def test_each_is_counted(store: Store, viewer: Viewer, settings: Any, capsys: py
     viewer.heartbeat("d", token_d)
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     kinds = ("grace-started", "grace-renewed", "grace-admitted", "grace-refused")
-    counted = [sum(event["kind"] == kind and event[kind] == 1 for event in events) for kind in kinds]
+    counted = [
+        sum(event["kind"] == kind and event[kind] == 1 for event in events)
+        for kind in kinds
+    ]
     assert counted == [2, 1, 1, 1]

@@ -37,17 +37,24 @@ class Scene:
         return self.api.request(method, f"/users/{self.user_id}{path}", **more)
 
     def start(self, id: str, **fields: Any) -> httpx.Response:
-        return self.call("POST", "/streams", json={"streamId": "film", "deviceId": id, **fields})
+        return self.call(
+            "POST", "/streams", json={"streamId": "film", "deviceId": id, **fields}
+        )
 
     def keep(self, response: httpx.Response) -> httpx.Response:
         """What a player does with an answer: it keeps the token."""
         body = response.json() if response.content else {}
         if response.is_success and isinstance(body, dict) and "token" in body:
-            self.tokens[body["id"]], self.epochs[body["id"]] = body["token"], body["epoch"]
+            self.tokens[body["id"]], self.epochs[body["id"]] = (
+                body["token"],
+                body["epoch"],
+            )
         return response
 
     def heartbeat(self, id: str, token: str | None = None) -> httpx.Response:
-        return self.call("POST", f"/streams/{id}/heartbeat", json={"token": token or self.tokens[id]})
+        return self.call(
+            "POST", f"/streams/{id}/heartbeat", json={"token": token or self.tokens[id]}
+        )
 
     def live(self, *ids: str) -> None:
         for id in ids:
@@ -59,7 +66,10 @@ class Scene:
     def hold(self, id: str, *, ago_ms: int) -> None:
         now = time.time_ns() // 1_000_000 - ago_ms
         lease = self.store.start(self.user_id, asking(id, now=now), now=now).lease
-        self.tokens[id], self.epochs[id] = tokens.issue(self.user_id, lease), lease.epoch
+        self.tokens[id], self.epochs[id] = (
+            tokens.issue(self.user_id, lease),
+            lease.epoch,
+        )
 
     def hold_of(self, id: str) -> Hold:
         return tokens.verify(self.tokens[id], user_id=self.user_id, id=id).hold
@@ -84,7 +94,13 @@ def full_of_ghosts(scene: Scene) -> None:
 
 def paused(scene: Scene) -> None:
     room(scene)
-    scene.store.renew(scene.user_id, "a", hold=scene.hold_of("a"), is_paused=True, now=time.time_ns() // 1_000_000)
+    scene.store.renew(
+        scene.user_id,
+        "a",
+        hold=scene.hold_of("a"),
+        is_paused=True,
+        now=time.time_ns() // 1_000_000,
+    )
 
 
 def evicting(scene: Scene) -> None:
@@ -113,7 +129,9 @@ def taken_over(scene: Scene) -> None:
 
 def over(scene: Scene) -> None:
     room(scene)
-    scene.store.stop(scene.user_id, "a", hold=scene.hold_of("a"), now=time.time_ns() // 1_000_000)
+    scene.store.stop(
+        scene.user_id, "a", hold=scene.hold_of("a"), now=time.time_ns() // 1_000_000
+    )
 
 
 type Do = Callable[[Scene], httpx.Response]
@@ -129,7 +147,9 @@ class Verb:
 
 
 def stopping(id: str) -> Do:
-    return lambda it: it.call("POST", f"/streams/{id}/stop", json={"token": it.tokens[id]})
+    return lambda it: it.call(
+        "POST", f"/streams/{id}/stop", json={"token": it.tokens[id]}
+    )
 
 
 def starting(id: str, **fields: Any) -> Do:
@@ -137,7 +157,9 @@ def starting(id: str, **fields: Any) -> Do:
 
 
 def limiting(limit: int) -> Do:
-    return lambda it: it.call("PUT", "/limit", json={"limit": limit, "whenFull": "deny"})
+    return lambda it: it.call(
+        "PUT", "/limit", json={"limit": limit, "whenFull": "deny"}
+    )
 
 
 def calling(method: str, path: str) -> Do:
@@ -149,29 +171,48 @@ VERBS: Mapping[str, Verb] = {
     "first start of a user": Verb(lambda it: None, starting("new"), starting("new")),
     "start over a ghost": Verb(full_of_ghosts, starting("new"), stopping("new")),
     "start that is refused": Verb(full, starting("new")),
-    "dry run": Verb(room, lambda it: it.call("POST", "/streams?dryRun=true", json={"streamId": "film"})),
+    "dry run": Verb(
+        room,
+        lambda it: it.call("POST", "/streams?dryRun=true", json={"streamId": "film"}),
+    ),
     "take-over": Verb(room, starting("a"), starting("a")),
     "take-over when full": Verb(full, starting("a"), stopping("a")),
-    "replace": Verb(full, starting("new", replace=["b"]), starting("b", replace=["new"])),
+    "replace": Verb(
+        full, starting("new", replace=["b"]), starting("b", replace=["new"])
+    ),
     "evict": Verb(evicting, starting("new"), starting("a")),
     "renew": Verb(room, lambda it: it.heartbeat("a"), starting("a")),
     "pause": Verb(
         room,
-        lambda it: it.call("POST", "/streams/a/heartbeat", json={"token": it.tokens["a"], "state": "paused"}),
+        lambda it: it.call(
+            "POST",
+            "/streams/a/heartbeat",
+            json={"token": it.tokens["a"], "state": "paused"},
+        ),
         starting("a"),
     ),
     "resume": Verb(paused, lambda it: it.heartbeat("a"), starting("a")),
     "revival": Verb(full_of_ghosts, lambda it: it.heartbeat("c"), stopping("c")),
-    "renew of a lost slot": Verb(taken_over, lambda it: it.heartbeat("a", it.tokens["old"])),
+    "renew of a lost slot": Verb(
+        taken_over, lambda it: it.heartbeat("a", it.tokens["old"])
+    ),
     "stop by token": Verb(room, stopping("a"), starting("a")),
     "stop that forgets endings": Verb(forgetful, stopping("a"), starting("a")),
     "stop of what is over": Verb(over, stopping("a"), starting("a")),
     "stop of what ran out": Verb(full_of_ghosts, stopping("c"), starting("c")),
     "DELETE": Verb(room, calling("DELETE", "/streams/a"), starting("a")),
-    "DELETE of an epoch": Verb(room, lambda it: it.call("DELETE", f"/streams/a?epoch={it.epochs['a']}"), starting("a")),
-    "DELETE of what ran out": Verb(full_of_ghosts, calling("DELETE", "/streams/c"), starting("c")),
+    "DELETE of an epoch": Verb(
+        room,
+        lambda it: it.call("DELETE", f"/streams/a?epoch={it.epochs['a']}"),
+        starting("a"),
+    ),
+    "DELETE of what ran out": Verb(
+        full_of_ghosts, calling("DELETE", "/streams/c"), starting("c")
+    ),
     "end all": Verb(full, calling("DELETE", "/streams"), starting("a")),
-    "end all, with what ran out": Verb(full_of_ghosts, calling("DELETE", "/streams"), starting("a")),
+    "end all, with what ran out": Verb(
+        full_of_ghosts, calling("DELETE", "/streams"), starting("a")
+    ),
     "end all except": Verb(full, calling("DELETE", "/streams?except=a"), starting("b")),
     "list": Verb(room, calling("GET", "/streams")),
     "get": Verb(room, calling("GET", "/streams/a")),
@@ -179,9 +220,13 @@ VERBS: Mapping[str, Verb] = {
     "set limit": Verb(room, limiting(5), limiting(7)),
     "set limit again": Verb(limited, limiting(6), calling("DELETE", "/limit")),
     "set limit that ends the surplus": Verb(
-        full, lambda it: it.call("PUT", "/limit", json={"limit": 1, "endSurplus": True}), limiting(7)
+        full,
+        lambda it: it.call("PUT", "/limit", json={"limit": 1, "endSurplus": True}),
+        limiting(7),
     ),
     "clear limit": Verb(limited, calling("DELETE", "/limit"), limiting(7)),
-    "forget": Verb(limited, lambda it: it.api.delete(f"/users/{it.user_id}"), starting("a")),
+    "forget": Verb(
+        limited, lambda it: it.api.delete(f"/users/{it.user_id}"), starting("a")
+    ),
     "readyz": Verb(room, lambda it: it.api.get("/readyz")),
 }

@@ -10,17 +10,30 @@ from streams.serializers import iso
 from tests.conftest import Viewer
 
 
-def test_the_seeds_own_request_is_admitted_three_times_and_then_denied(viewer: Viewer) -> None:
+def test_the_seeds_own_request_is_admitted_three_times_and_then_denied(
+    viewer: Viewer,
+) -> None:
     statuses = [viewer.start("456").status_code for _ in range(4)]
     assert statuses == [201, 201, 201, 409]
 
 
-def test_a_start_answers_with_the_stream_its_token_and_its_place(viewer: Viewer) -> None:
-    response = viewer.start("456", deviceId="tv-1", deviceName="Living room", deviceType="tv", title="The Great Escape")
+def test_a_start_answers_with_the_stream_its_token_and_its_place(
+    viewer: Viewer,
+) -> None:
+    response = viewer.start(
+        "456",
+        deviceId="tv-1",
+        deviceName="Living room",
+        deviceType="tv",
+        title="The Great Escape",
+    )
     body = response.json()
     assert response.status_code == 201
     assert response.headers["Location"] == f"{viewer.url}/tv-1"
-    assert {name: body[name] for name in ("id", "userId", "streamId", "deviceId", "deviceName", "title")} == {
+    assert {
+        name: body[name]
+        for name in ("id", "userId", "streamId", "deviceId", "deviceName", "title")
+    } == {
         "id": "tv-1",
         "userId": viewer.user_id,
         "streamId": "456",
@@ -30,9 +43,14 @@ def test_a_start_answers_with_the_stream_its_token_and_its_place(viewer: Viewer)
     }
     assert body["leaseSeconds"] == 60
     assert 18 <= body["heartbeatSeconds"] <= 20
-    left = parsedate_to_datetime(response.headers["Expires"]) - parsedate_to_datetime(response.headers["Date"])
+    left = parsedate_to_datetime(response.headers["Expires"]) - parsedate_to_datetime(
+        response.headers["Date"]
+    )
     assert left.total_seconds() == 60
-    assert tokens.verify(body["token"], user_id=viewer.user_id, id="tv-1").hold.epoch == body["epoch"]
+    assert (
+        tokens.verify(body["token"], user_id=viewer.user_id, id="tv-1").hold.epoch
+        == body["epoch"]
+    )
 
 
 def test_a_start_by_put_takes_the_id_of_the_url(viewer: Viewer) -> None:
@@ -53,16 +71,22 @@ def test_the_same_device_starting_again_keeps_its_one_slot(viewer: Viewer) -> No
 
 
 @pytest.mark.parametrize("key", ["b7c1-retry", '"b7c1-retry"'])
-def test_a_retry_with_the_same_idempotency_key_keeps_its_one_slot(viewer: Viewer, key: str) -> None:
+def test_a_retry_with_the_same_idempotency_key_keeps_its_one_slot(
+    viewer: Viewer, key: str
+) -> None:
     for _ in range(3):
-        response = viewer.api.post(viewer.url, json={"streamId": "456"}, headers={"Idempotency-Key": key})
+        response = viewer.api.post(
+            viewer.url, json={"streamId": "456"}, headers={"Idempotency-Key": key}
+        )
     assert response.status_code == 200
     assert viewer.list()["active"] == 1
 
 
 def test_the_device_goes_before_the_idempotency_key(viewer: Viewer) -> None:
     response = viewer.api.post(
-        viewer.url, json={"streamId": "456", "deviceId": "tv"}, headers={"Idempotency-Key": "k1"}
+        viewer.url,
+        json={"streamId": "456", "deviceId": "tv"},
+        headers={"Idempotency-Key": "k1"},
     )
     assert response.json()["id"] == "tv"
 
@@ -72,7 +96,9 @@ def test_without_an_identity_every_start_takes_a_slot(viewer: Viewer) -> None:
     assert viewer.list()["active"] == 2
 
 
-def test_a_denial_lists_who_holds_the_slots_and_when_one_may_free(viewer: Viewer) -> None:
+def test_a_denial_lists_who_holds_the_slots_and_when_one_may_free(
+    viewer: Viewer,
+) -> None:
     for device in ("tv", "phone", "web"):
         viewer.started("456", deviceId=device, deviceName=f"Ana's {device}")
     response = viewer.start("789")
@@ -80,12 +106,18 @@ def test_a_denial_lists_who_holds_the_slots_and_when_one_may_free(viewer: Viewer
     assert response.status_code == 409
     assert response.headers["Content-Type"] == "application/problem+json"
     assert (body["type"], body["limit"]) == ("stream-limit-reached", 3)
-    assert [stream["deviceName"] for stream in body["streams"]] == ["Ana's tv", "Ana's phone", "Ana's web"]
+    assert [stream["deviceName"] for stream in body["streams"]] == [
+        "Ana's tv",
+        "Ana's phone",
+        "Ana's web",
+    ]
     assert not any("token" in stream for stream in body["streams"])
     assert 1 <= int(response.headers["Retry-After"]) <= 60
 
 
-def test_a_viewer_picks_a_stream_to_replace_and_its_player_learns_it(viewer: Viewer) -> None:
+def test_a_viewer_picks_a_stream_to_replace_and_its_player_learns_it(
+    viewer: Viewer,
+) -> None:
     tv = viewer.started("1", deviceId="tv")
     viewer.started("2", deviceId="phone")
     viewer.started("3", deviceId="web")
@@ -98,11 +130,17 @@ def test_a_viewer_picks_a_stream_to_replace_and_its_player_learns_it(viewer: Vie
         "reason": "replaced",
         "endedBy": "car",
     }
-    assert [stream["id"] for stream in viewer.list()["streams"]] == ["phone", "web", "car"]
+    assert [stream["id"] for stream in viewer.list()["streams"]] == [
+        "phone",
+        "web",
+        "car",
+    ]
 
 
 def test_evict_oldest_lets_the_newest_play(viewer: Viewer) -> None:
-    viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 2, "whenFull": "evict-oldest"})
+    viewer.api.put(
+        f"/users/{viewer.user_id}/limit", json={"limit": 2, "whenFull": "evict-oldest"}
+    )
     first = viewer.started("1", deviceId="tv")
     viewer.started("2", deviceId="phone")
     assert viewer.start("3", deviceId="web").status_code == 201
@@ -119,10 +157,16 @@ def test_a_heartbeat_renews_with_a_new_token(viewer: Viewer) -> None:
     assert viewer.heartbeat(stream["id"], body["token"]).status_code == 200
 
 
-def test_a_heartbeat_succeeds_at_the_limit_and_over_a_lowered_one(viewer: Viewer) -> None:
+def test_a_heartbeat_succeeds_at_the_limit_and_over_a_lowered_one(
+    viewer: Viewer,
+) -> None:
     streams = [viewer.started("456") for _ in range(3)]
     viewer.limit(1)
-    assert [viewer.heartbeat(s["id"], s["token"]).status_code for s in streams] == [200, 200, 200]
+    assert [viewer.heartbeat(s["id"], s["token"]).status_code for s in streams] == [
+        200,
+        200,
+        200,
+    ]
     assert viewer.list()["available"] == 0
 
 
@@ -137,10 +181,16 @@ def test_a_player_whose_device_started_elsewhere_is_fenced_off(viewer: Viewer) -
 
 def test_a_stop_frees_the_slot_and_may_be_repeated(viewer: Viewer) -> None:
     stream = viewer.started("456")
-    assert [viewer.stop(stream["id"], stream["token"]).status_code for _ in range(2)] == [204, 204]
+    assert [
+        viewer.stop(stream["id"], stream["token"]).status_code for _ in range(2)
+    ] == [204, 204]
     assert viewer.list()["active"] == 0
     gone = viewer.read(stream["id"])
-    assert (gone.status_code, gone.json()["reason"], gone.json()["endedBy"]) == (410, "stopped", None)
+    assert (gone.status_code, gone.json()["reason"], gone.json()["endedBy"]) == (
+        410,
+        "stopped",
+        None,
+    )
 
 
 def test_a_stop_with_its_token_stops(viewer: Viewer) -> None:
@@ -191,19 +241,35 @@ def test_one_stream_reads_like_it_was_started_but_for_its_token(viewer: Viewer) 
     assert read == started
 
 
-def test_the_list_says_what_is_left_and_when_the_first_lease_ends(viewer: Viewer) -> None:
+def test_the_list_says_what_is_left_and_when_the_first_lease_ends(
+    viewer: Viewer,
+) -> None:
     viewer.started("1", deviceId="tv")
     viewer.started("2", deviceId="phone")
     response = viewer.api.get(viewer.url)
     body = response.json()
-    assert (body["userId"], body["limit"], body["active"], body["available"]) == (viewer.user_id, 3, 2, 1)
+    assert (body["userId"], body["limit"], body["active"], body["available"]) == (
+        viewer.user_id,
+        3,
+        2,
+        1,
+    )
     assert [stream["id"] for stream in body["streams"]] == ["tv", "phone"]
-    left = parsedate_to_datetime(response.headers["Expires"]) - parsedate_to_datetime(response.headers["Date"])
+    left = parsedate_to_datetime(response.headers["Expires"]) - parsedate_to_datetime(
+        response.headers["Date"]
+    )
     assert 55 <= left.total_seconds() <= 60
 
 
 def test_a_user_nobody_knows_has_every_slot_free(viewer: Viewer) -> None:
-    free = {"plan": "default", "limit": 3, "active": 0, "available": 3, "streams": [], "ended": []}
+    free = {
+        "plan": "default",
+        "limit": 3,
+        "active": 0,
+        "available": 3,
+        "streams": [],
+        "ended": [],
+    }
     assert viewer.list() == {"userId": viewer.user_id, **free}
 
 
@@ -213,18 +279,30 @@ def test_an_operator_sets_reads_and_clears_a_limit(viewer: Viewer) -> None:
     default = {**user, "limit": 3, "whenFull": "deny", "isDefault": True}
     own = {**user, "limit": 5, "whenFull": "evict-oldest", "isDefault": False}
     assert viewer.api.get(url).json() == default
-    assert viewer.api.put(url, json={"limit": 5, "whenFull": "evict-oldest"}).json() == own
+    assert (
+        viewer.api.put(url, json={"limit": 5, "whenFull": "evict-oldest"}).json() == own
+    )
     assert viewer.api.get(url).json() == own
     assert [viewer.api.delete(url).status_code for _ in range(2)] == [204, 204]
     assert viewer.api.get(url).json() == default
 
 
 def test_a_limit_without_when_full_denies(viewer: Viewer) -> None:
-    assert viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 1}).json()["whenFull"] == "deny"
+    assert (
+        viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 1}).json()[
+            "whenFull"
+        ]
+        == "deny"
+    )
 
 
 def test_a_whole_number_is_a_limit_however_json_writes_it(viewer: Viewer) -> None:
-    assert viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 4.0}).json()["limit"] == 4
+    assert (
+        viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 4.0}).json()[
+            "limit"
+        ]
+        == 4
+    )
 
 
 def test_a_limit_of_zero_denies_without_naming_a_wait(viewer: Viewer) -> None:
@@ -244,7 +322,9 @@ def test_a_trailing_slash_is_accepted(viewer: Viewer, path: str) -> None:
     token = viewer.started("456", deviceId="tv")["token"]
     body = {"token": token} if path.endswith("heartbeat") else None
     method = "POST" if body else "GET"
-    assert viewer.api.request(method, f"{viewer.url}{path}/", json=body).status_code == 200
+    assert (
+        viewer.api.request(method, f"{viewer.url}{path}/", json=body).status_code == 200
+    )
 
 
 def test_answers_are_never_cached(viewer: Viewer) -> None:
@@ -254,7 +334,9 @@ def test_answers_are_never_cached(viewer: Viewer) -> None:
 def test_ids_may_hold_every_character_of_the_contract(api: httpx.Client) -> None:
     viewer = Viewer(api, "Az09._~:@|-")
     stream = viewer.started("456", deviceId="Az09._~:@|-")
-    location = api.put(f"{viewer.url}/Az09._~:@|-", json={"streamId": "457"}).headers["Location"]
+    location = api.put(f"{viewer.url}/Az09._~:@|-", json={"streamId": "457"}).headers[
+        "Location"
+    ]
     assert api.get(location).json()["id"] == stream["id"]
     assert viewer.end(stream["id"]).status_code == 204
 
@@ -280,10 +362,14 @@ def test_a_list_has_the_last_streams_that_are_over_and_why(viewer: Viewer) -> No
     viewer.started(deviceId="web", replace=["tv"])
     viewer.end("web")
     ended = viewer.list()["ended"]
-    assert [(stream["id"], stream["reason"], stream["endedBy"]) for stream in ended] == [
+    assert [
+        (stream["id"], stream["reason"], stream["endedBy"]) for stream in ended
+    ] == [
         ("web", "stopped", None),
         ("tv", "replaced", "web"),
         ("ghost", "expired", None),
     ]
     assert ended[-1]["endedAt"] == iso(ghost.expires_at)
-    assert [stream["endedAt"] for stream in ended] == sorted((stream["endedAt"] for stream in ended), reverse=True)
+    assert [stream["endedAt"] for stream in ended] == sorted(
+        (stream["endedAt"] for stream in ended), reverse=True
+    )

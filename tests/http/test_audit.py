@@ -27,15 +27,21 @@ def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from streams_project.credentials import ApiKey
 
     scopes = frozenset({"streams:operate", "streams:admin"})
-    settings.API_KEYS = [ApiKey("billing", hashlib.sha256(b"the-key").hexdigest(), scopes)]
+    settings.API_KEYS = [
+        ApiKey("billing", hashlib.sha256(b"the-key").hexdigest(), scopes)
+    ]
     settings.AUTH_JWT_SECRETS, settings.AUTH_ALGORITHMS = [SECRET], ["HS256"]
     settings.AUTH_ISSUER, settings.AUTH_AUDIENCE = "https://id.example.com", "streams"
     settings.OPEN_ACCESS = False
-    monkeypatch.setattr(APIView, "authentication_classes", [BearerAuthentication, ApiKeyAuthentication])
+    monkeypatch.setattr(
+        APIView, "authentication_classes", [BearerAuthentication, ApiKeyAuthentication]
+    )
 
 
 def bearer(user_id: str, **more: Any) -> dict[str, str]:
-    return {"Authorization": f"Bearer {jwt.encode(claims(sub=user_id, **more), SECRET)}"}
+    return {
+        "Authorization": f"Bearer {jwt.encode(claims(sub=user_id, **more), SECRET)}"
+    }
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -44,26 +50,48 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 def written(caplog: pytest.LogCaptureFixture) -> str:
     """The service's own lines, without those of the tests' HTTP client."""
-    records = [record for record in caplog.records if not record.name.startswith("http")]
+    records = [
+        record for record in caplog.records if not record.name.startswith("http")
+    ]
     return "\n".join(TextFormatter().format(record) for record in records)
 
 
-def line(action: str, user_id: str, by: str, before: Any, after: Any, **what: Any) -> dict[str, Any]:
+def line(
+    action: str, user_id: str, by: str, before: Any, after: Any, **what: Any
+) -> dict[str, Any]:
     user = audit.user_in_logs(user_id)
-    return {"action": action, "by": by, "user": user, **what, "before": before, "after": after}
+    return {
+        "action": action,
+        "by": by,
+        "user": user,
+        **what,
+        "before": before,
+        "after": after,
+    }
 
 
-def test_an_operator_of_the_api_leaves_lines(api: httpx.Client, user_id: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_operator_of_the_api_leaves_lines(
+    api: httpx.Client, user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     olga = bearer("olga", scope="streams:operate streams:admin")
     url = f"/users/{user_id}"
-    api.post(f"{url}/streams", json={"streamId": "456", "deviceId": "tv"}, headers=KEYS).raise_for_status()
-    api.put(f"{url}/limit", json={"limit": 5, "whenFull": "deny"}, headers=KEYS).raise_for_status()
-    api.put(f"{url}/limit", json={"limit": 2, "whenFull": "evict-oldest"}, headers=olga).raise_for_status()
+    api.post(
+        f"{url}/streams", json={"streamId": "456", "deviceId": "tv"}, headers=KEYS
+    ).raise_for_status()
+    api.put(
+        f"{url}/limit", json={"limit": 5, "whenFull": "deny"}, headers=KEYS
+    ).raise_for_status()
+    api.put(
+        f"{url}/limit", json={"limit": 2, "whenFull": "evict-oldest"}, headers=olga
+    ).raise_for_status()
     api.delete(f"{url}/limit", headers=olga).raise_for_status()
     api.delete(f"{url}/streams/tv", headers=olga).raise_for_status()
     api.delete(f"{url}/streams/tv", headers=KEYS).raise_for_status()
-    five, two = {"limit": 5, "whenFull": "deny"}, {"limit": 2, "whenFull": "evict-oldest"}
+    five, two = (
+        {"limit": 5, "whenFull": "deny"},
+        {"limit": 2, "whenFull": "evict-oldest"},
+    )
     assert lines(caplog) == [
         line("limit.set", user_id, "key billing", None, five),
         line("limit.set", user_id, "subject olga", five, two),
@@ -89,7 +117,9 @@ def test_an_operator_at_a_terminal_leaves_lines(
     ]
 
 
-def test_a_viewer_leaves_none(api: httpx.Client, user_id: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_viewer_leaves_none(
+    api: httpx.Client, user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     api.headers.update(bearer(user_id))
     Viewer(api, user_id).started(deviceId="tv")
@@ -108,10 +138,21 @@ def test_a_viewer_leaves_none(api: httpx.Client, user_id: str, caplog: pytest.Lo
         (bearer("ana", aud="another"), "credentials-wrong-audience"),
         ({"X-API-Key": "unknown"}, "credentials-unknown-api-key"),
     ],
-    ids=["missing", "malformed", "expired", "wrong issuer", "wrong audience", "unknown API key"],
+    ids=[
+        "missing",
+        "malformed",
+        "expired",
+        "wrong issuer",
+        "wrong audience",
+        "unknown API key",
+    ],
 )
 def test_refused_credentials_are_counted_by_kind(
-    api: httpx.Client, settings: Any, capsys: pytest.CaptureFixture[str], headers: dict[str, str], kind: str
+    api: httpx.Client,
+    settings: Any,
+    capsys: pytest.CaptureFixture[str],
+    headers: dict[str, str],
+    kind: str,
 ) -> None:
     settings.METRICS, settings.EVENT_SINKS = "emf", ["streams_project.events.line"]
     assert api.get("/users/ana/streams", headers=headers).status_code == 401

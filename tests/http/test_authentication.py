@@ -33,12 +33,24 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 def claims(**changes: Any) -> dict[str, Any]:
     """Good claims, with changes; None takes one away."""
-    good = {"sub": "ana", "iss": "https://id.example.com", "aud": "streams", "exp": time.time() + 3600} | changes
+    good = {
+        "sub": "ana",
+        "iss": "https://id.example.com",
+        "aud": "streams",
+        "exp": time.time() + 3600,
+    } | changes
     return {name: value for name, value in good.items() if value is not None}
 
 
-def token(key: Any = SECRET, algorithm: str = "HS256", kid: str | None = None, **changes: Any) -> str:
-    return jwt.encode(claims(**changes), key, algorithm=algorithm, headers={"kid": kid} if kid else None)
+def token(
+    key: Any = SECRET, algorithm: str = "HS256", kid: str | None = None, **changes: Any
+) -> str:
+    return jwt.encode(
+        claims(**changes),
+        key,
+        algorithm=algorithm,
+        headers={"kid": kid} if kid else None,
+    )
 
 
 def request(**headers: str) -> Request:
@@ -46,7 +58,9 @@ def request(**headers: str) -> Request:
 
 
 def caller_of(bearer: str) -> Caller | None:
-    found = BearerAuthentication().authenticate(request(HTTP_AUTHORIZATION=f"Bearer {bearer}"))
+    found = BearerAuthentication().authenticate(
+        request(HTTP_AUTHORIZATION=f"Bearer {bearer}")
+    )
     return found[0] if found else None
 
 
@@ -65,15 +79,24 @@ def shared_secret(settings: Any) -> Any:
 
 
 def public_key(key: Any, kid: str) -> dict[str, Any]:
-    algorithm = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+    algorithm = (
+        jwt.algorithms.RSAAlgorithm
+        if isinstance(key, rsa.RSAPrivateKey)
+        else jwt.algorithms.ECAlgorithm
+    )
     return json.loads(algorithm.to_jwk(key.public_key())) | {"kid": kid}  # type: ignore[no-any-return]
 
 
 @pytest.fixture
 def key_file(shared_secret: Any, tmp_path: Path) -> Path:
     path = tmp_path / "jwks.json"
-    path.write_text(json.dumps({"keys": [public_key(RSA_KEY, "rsa-1"), public_key(EC_KEY, "ec-1")]}))
-    shared_secret.AUTH_JWT_SECRETS, shared_secret.AUTH_ALGORITHMS = [], ["RS256", "ES256"]
+    path.write_text(
+        json.dumps({"keys": [public_key(RSA_KEY, "rsa-1"), public_key(EC_KEY, "ec-1")]})
+    )
+    shared_secret.AUTH_JWT_SECRETS, shared_secret.AUTH_ALGORITHMS = (
+        [],
+        ["RS256", "ES256"],
+    )
     shared_secret.AUTH_JWKS = str(path)
     return path
 
@@ -159,10 +182,16 @@ def test_any_text_is_a_user(sub: str) -> None:
         ({"permissions": ["streams:admin"]}, ""),
         ({"": "streams:admin"}, ""),
     ],
-    ids=lambda value: str(value) if isinstance(value, dict) else " ".join(sorted(value)),
+    ids=lambda value: (
+        str(value) if isinstance(value, dict) else " ".join(sorted(value))
+    ),
 )
-def test_scopes_are_read_as_providers_write_them(granted: dict[str, Any], scopes: str) -> None:
-    assert caller_of(token(**granted)) == Caller(user_id="ana", scopes=frozenset(scopes.split()))
+def test_scopes_are_read_as_providers_write_them(
+    granted: dict[str, Any], scopes: str
+) -> None:
+    assert caller_of(token(**granted)) == Caller(
+        user_id="ana", scopes=frozenset(scopes.split())
+    )
 
 
 @pytest.mark.usefixtures("shared_secret")
@@ -171,9 +200,13 @@ def test_a_scope_of_null_is_none() -> None:
     assert caller_of(claimed) == Caller(user_id="ana")
 
 
-def test_permissions_are_scopes_where_their_claim_is_configured(shared_secret: Any) -> None:
+def test_permissions_are_scopes_where_their_claim_is_configured(
+    shared_secret: Any,
+) -> None:
     shared_secret.AUTH_SCOPE_CLAIMS = ["scope", "scp", "permissions"]
-    assert caller_of(token(permissions=["streams:admin"])) == Caller(user_id="ana", scopes=frozenset({"streams:admin"}))
+    assert caller_of(token(permissions=["streams:admin"])) == Caller(
+        user_id="ana", scopes=frozenset({"streams:admin"})
+    )
 
 
 @pytest.mark.usefixtures("shared_secret")
@@ -184,7 +217,9 @@ def test_one_audience_of_several_may_be_this_service() -> None:
 @pytest.mark.usefixtures("shared_secret")
 @pytest.mark.parametrize("spelling", ["Bearer {}", "bearer {}", "BEARER {}"])
 def test_the_scheme_may_be_written_in_any_case(spelling: str) -> None:
-    found = BearerAuthentication().authenticate(request(HTTP_AUTHORIZATION=spelling.format(token())))
+    found = BearerAuthentication().authenticate(
+        request(HTTP_AUTHORIZATION=spelling.format(token()))
+    )
     assert found
     assert found[0] == Caller(user_id="ana")
 
@@ -192,12 +227,22 @@ def test_the_scheme_may_be_written_in_any_case(spelling: str) -> None:
 @pytest.mark.usefixtures("shared_secret")
 @pytest.mark.parametrize(
     "spelling",
-    ["Bearer  {}", "Bearer {} ", "Bearer {}=", "Bearer {}==", "Bearer {},", "Bearer {0}, Bearer {0}", "Bearer \t{}"],
+    [
+        "Bearer  {}",
+        "Bearer {} ",
+        "Bearer {}=",
+        "Bearer {}==",
+        "Bearer {},",
+        "Bearer {0}, Bearer {0}",
+        "Bearer \t{}",
+    ],
 )
 def test_another_spelling_of_a_token_is_refused(spelling: str) -> None:
     """Or a limit that counts by the header would give each spelling a count of its own."""
     with pytest.raises(AuthenticationFailed):
-        BearerAuthentication().authenticate(request(HTTP_AUTHORIZATION=spelling.format(token())))
+        BearerAuthentication().authenticate(
+            request(HTTP_AUTHORIZATION=spelling.format(token()))
+        )
 
 
 @pytest.mark.usefixtures("shared_secret")
@@ -240,13 +285,23 @@ def test_shared_secrets_need_no_cryptography() -> None:
         "AUTH_AUDIENCE": "streams",
     }
     command = [sys.executable, "-c", program, token(secret)]
-    done = subprocess.run(command, cwd=PROJECT, env=os.environ | environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout == "False ana\n", done.stderr
 
 
 def test_secrets_rotate_while_both_are_known(shared_secret: Any) -> None:
     shared_secret.AUTH_JWT_SECRETS = [NEXT_SECRET, SECRET]
-    assert caller_of(token(SECRET)) == caller_of(token(NEXT_SECRET)) == Caller(user_id="ana")
+    assert (
+        caller_of(token(SECRET))
+        == caller_of(token(NEXT_SECRET))
+        == Caller(user_id="ana")
+    )
     shared_secret.AUTH_JWT_SECRETS = [NEXT_SECRET]
     with pytest.raises(AuthenticationFailed):
         caller_of(token(SECRET, jti="another"))
@@ -254,9 +309,13 @@ def test_secrets_rotate_while_both_are_known(shared_secret: Any) -> None:
 
 @pytest.mark.usefixtures("key_file")
 @pytest.mark.parametrize(
-    ("key", "algorithm", "kid"), [(RSA_KEY, "RS256", "rsa-1"), (EC_KEY, "ES256", "ec-1")], ids=["RS256", "ES256"]
+    ("key", "algorithm", "kid"),
+    [(RSA_KEY, "RS256", "rsa-1"), (EC_KEY, "ES256", "ec-1")],
+    ids=["RS256", "ES256"],
 )
-def test_a_token_signed_with_a_published_key_is_taken(key: Any, algorithm: str, kid: str) -> None:
+def test_a_token_signed_with_a_published_key_is_taken(
+    key: Any, algorithm: str, kid: str
+) -> None:
     assert caller_of(token(key, algorithm, kid)) == Caller(user_id="ana")
 
 
@@ -270,11 +329,25 @@ def test_a_token_signed_with_a_published_key_is_taken(key: Any, algorithm: str, 
         (RSA_KEY, "PS256", "rsa-1"),
         (SECRET, "HS256", "rsa-1"),
         ("", "none", "rsa-1"),
-        (rsa.generate_private_key(public_exponent=65537, key_size=2048), "RS256", "rsa-1"),
+        (
+            rsa.generate_private_key(public_exponent=65537, key_size=2048),
+            "RS256",
+            "rsa-1",
+        ),
     ],
-    ids=["unknown key", "no key", "another kind of key", "another algorithm", "shared secret", "unsigned", "forged"],
+    ids=[
+        "unknown key",
+        "no key",
+        "another kind of key",
+        "another algorithm",
+        "shared secret",
+        "unsigned",
+        "forged",
+    ],
 )
-def test_a_token_signed_with_anything_else_is_refused(key: Any, algorithm: str, kid: str | None) -> None:
+def test_a_token_signed_with_anything_else_is_refused(
+    key: Any, algorithm: str, kid: str | None
+) -> None:
     with pytest.raises(AuthenticationFailed):
         caller_of(token(key, algorithm, kid))
 
@@ -285,10 +358,17 @@ def test_a_public_key_is_no_shared_secret() -> None:
     import base64
     import hmac
 
-    pem = RSA_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pem = RSA_KEY.public_key().public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
     parts = [{"alg": "HS256", "typ": "JWT", "kid": "rsa-1"}, claims()]
-    signed = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
-    signature = base64.urlsafe_b64encode(hmac.digest(pem, signed, "sha256")).rstrip(b"=")
+    signed = b".".join(
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+        for part in parts
+    )
+    signature = base64.urlsafe_b64encode(hmac.digest(pem, signed, "sha256")).rstrip(
+        b"="
+    )
     with pytest.raises(AuthenticationFailed):
         caller_of((signed + b"." + signature).decode())
 
@@ -338,15 +418,22 @@ def test_a_key_that_the_issuer_published_since_is_taken(
             caller_of(token(EC_KEY, "ES256", "ec-1", jti="withdrawn"))
 
 
-def test_an_issuer_whose_keys_cannot_be_read_lets_nobody_in(key_file: Path, settings: Any) -> None:
+def test_an_issuer_whose_keys_cannot_be_read_lets_nobody_in(
+    key_file: Path, settings: Any
+) -> None:
     settings.AUTH_JWKS = "http://127.0.0.1:9/jwks.json"
     with pytest.raises(IssuerUnavailable):
         caller_of(token(EC_KEY, "ES256", "ec-1"))
 
 
 def test_a_caller_is_asked_to_wait_while_the_issuers_keys_cannot_be_read() -> None:
-    issuer = {"AUTH_JWKS": "http://127.0.0.1:9/jwks.json", "AUTH_ISSUER": "https://id.example.com"}
-    environment = os.environ | issuer | {"AUTH_AUDIENCE": "streams", "PYTHONUNBUFFERED": "1"}
+    issuer = {
+        "AUTH_JWKS": "http://127.0.0.1:9/jwks.json",
+        "AUTH_ISSUER": "https://id.example.com",
+    }
+    environment = (
+        os.environ | issuer | {"AUTH_AUDIENCE": "streams", "PYTHONUNBUFFERED": "1"}
+    )
     bearer = {"Authorization": f"Bearer {token(EC_KEY, 'ES256', 'ec-1')}"}
     with running(runserver(), environment) as server, server.client() as client:
         answer = client.get("/users/ana/streams", headers=bearer)
@@ -354,7 +441,9 @@ def test_a_caller_is_asked_to_wait_while_the_issuers_keys_cannot_be_read() -> No
     assert 1 <= int(answer.headers["Retry-After"]) <= 3
 
 
-@pytest.mark.parametrize(("is_trusted", "limit"), [(True, 5), (False, None)], ids=["trusted", "not trusted"])
+@pytest.mark.parametrize(
+    ("is_trusted", "limit"), [(True, 5), (False, None)], ids=["trusted", "not trusted"]
+)
 def test_an_entitlement_counts_where_the_issuer_is_trusted_with_it(
     shared_secret: Any, is_trusted: bool, limit: int | None
 ) -> None:
@@ -364,7 +453,11 @@ def test_an_entitlement_counts_where_the_issuer_is_trusted_with_it(
     assert caller.entitlement.limit == limit
 
 
-@pytest.mark.parametrize(("is_trusted", "plan"), [(True, "family"), (False, None)], ids=["trusted", "not trusted"])
+@pytest.mark.parametrize(
+    ("is_trusted", "plan"),
+    [(True, "family"), (False, None)],
+    ids=["trusted", "not trusted"],
+)
 def test_a_plan_counts_where_the_issuer_is_trusted_with_it(
     shared_secret: Any, is_trusted: bool, plan: str | None
 ) -> None:
@@ -382,7 +475,9 @@ def test_a_plan_that_is_no_name_is_refused(shared_secret: Any, plan: Any) -> Non
 
 
 @pytest.mark.parametrize("limit", [-1, 101, "5", 5.0, True, [5]], ids=str)
-def test_an_entitlement_that_is_no_limit_is_refused(shared_secret: Any, limit: Any) -> None:
+def test_an_entitlement_that_is_no_limit_is_refused(
+    shared_secret: Any, limit: Any
+) -> None:
     shared_secret.AUTH_TRUST_STREAM_LIMIT = True
     with pytest.raises(AuthenticationFailed):
         caller_of(token(stream_limit=limit))
@@ -395,22 +490,41 @@ def test_another_scheme_is_nobody(header: str) -> None:
         with pytest.raises(AuthenticationFailed):
             BearerAuthentication().authenticate(request(HTTP_AUTHORIZATION=header))
     else:
-        assert BearerAuthentication().authenticate(request(HTTP_AUTHORIZATION=header)) is None
+        assert (
+            BearerAuthentication().authenticate(request(HTTP_AUTHORIZATION=header))
+            is None
+        )
 
 
-def test_api_keys_are_known_by_their_hash_and_several_may_be_active(settings: Any) -> None:
+def test_api_keys_are_known_by_their_hash_and_several_may_be_active(
+    settings: Any,
+) -> None:
     settings.API_KEYS = [
-        ApiKey(f"billing-{key}", hashlib.sha256(key.encode()).hexdigest(), frozenset({"streams:operate"}))
+        ApiKey(
+            f"billing-{key}",
+            hashlib.sha256(key.encode()).hexdigest(),
+            frozenset({"streams:operate"}),
+        )
         for key in ("old", "new")
     ]
     for key in ("old", "new"):
         found = ApiKeyAuthentication().authenticate(request(HTTP_X_API_KEY=key))
         assert found
-        assert found[0] == Caller(key_name=f"billing-{key}", scopes=frozenset({"streams:operate"}))
+        assert found[0] == Caller(
+            key_name=f"billing-{key}", scopes=frozenset({"streams:operate"})
+        )
 
 
-@pytest.mark.parametrize("key", ["", "unknown", hashlib.sha256(b"old").hexdigest(), "ñ", "x" * 9000])
+@pytest.mark.parametrize(
+    "key", ["", "unknown", hashlib.sha256(b"old").hexdigest(), "ñ", "x" * 9000]
+)
 def test_an_unknown_api_key_is_refused(settings: Any, key: str) -> None:
-    settings.API_KEYS = [ApiKey("billing", hashlib.sha256(b"old").hexdigest(), frozenset({"streams:operate"}))]
+    settings.API_KEYS = [
+        ApiKey(
+            "billing",
+            hashlib.sha256(b"old").hexdigest(),
+            frozenset({"streams:operate"}),
+        )
+    ]
     with pytest.raises(AuthenticationFailed):
         ApiKeyAuthentication().authenticate(request(HTTP_X_API_KEY=key))

@@ -18,7 +18,13 @@ Answer = tuple[int, dict[str, str], bytes]
 BODY = b'{"streamId":"456"}'
 
 
-def ask(method: str, path: str, body: bytes = b"", query: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+def ask(
+    method: str,
+    path: str,
+    body: bytes = b"",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """One request, in this process and thread."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
@@ -70,8 +76,14 @@ HOSTILE: dict[str, tuple[dict[str, Any], int]] = {
     "3,000 ids to replace": ({"body": IDS}, 400),
     "60 KB of media types": ({"headers": {"Accept": "a/b;q=0.1," * 6000}}, 201),
     "a media type of 400 codecs": ({"headers": {"Accept": f"text/html;{CODECS}"}}, 201),
-    "a content type of 60 KB": ({"headers": {"Content-Type": "application/json;" + "a=b;" * 15_000}}, 415),
-    "a charset of 6,000 characters": ({"headers": {"Content-Type": "application/json;charset=" + "x" * 6000}}, 415),
+    "a content type of 60 KB": (
+        {"headers": {"Content-Type": "application/json;" + "a=b;" * 15_000}},
+        415,
+    ),
+    "a charset of 6,000 characters": (
+        {"headers": {"Content-Type": "application/json;charset=" + "x" * 6000}},
+        415,
+    ),
     "cookies of 60 KB": ({"headers": {"Cookie": "a=b;" * 15_000}}, 201),
     "an origin of 60 KB": ({"headers": {"Origin": "https://" + "a." * 30_000}}, 201),
     "100 headers": ({"headers": {f"X-{number}": "1" for number in range(100)}}, 201),
@@ -84,7 +96,9 @@ def test_a_hostile_request_is_as_much_work_as_an_ordinary_one(
 ) -> None:
     path = f"/users/{user_id}/streams/tv"
     ordinary, _ = work("PUT", path, BODY)
-    spent, (answered, _, content) = work("PUT", path, hostile.pop("body", BODY), **hostile)
+    spent, (answered, _, content) = work(
+        "PUT", path, hostile.pop("body", BODY), **hostile
+    )
     assert answered in (status, 200 if status == 201 else status)
     assert spent <= 2 * ordinary
     assert len(content) < 4096
@@ -101,11 +115,16 @@ PATHS = {
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "FOO"])
-def test_a_path_of_100_kilobytes_is_refused_for_less_than_an_ordinary_request(method: str, path: str) -> None:
+def test_a_path_of_100_kilobytes_is_refused_for_less_than_an_ordinary_request(
+    method: str, path: str
+) -> None:
     ordinary, _ = work("GET", "/healthz")
     spent, (status, headers, content) = work(method, path)
     assert (status, json.loads(content)["errors"].keys()) == (400, {"path"})
-    assert (headers["Cache-Control"], headers["X-Frame-Options"]) == ("no-store", "DENY")
+    assert (headers["Cache-Control"], headers["X-Frame-Options"]) == (
+        "no-store",
+        "DENY",
+    )
     assert spent <= ordinary
 
 
@@ -115,8 +134,13 @@ def test_a_path_is_measured_as_it_is_and_not_as_it_is_escaped() -> None:
     assert ask("GET", over)[0] == 400
 
 
-@pytest.mark.parametrize("path", ["/users/" + "x" * 1000, "/users" + "/streams/" * 100, "/users" + "/" * 1000])
-def test_the_longest_path_there_is_finds_its_route_in_under_5_milliseconds(path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["/users/" + "x" * 1000, "/users" + "/streams/" * 100, "/users" + "/" * 1000],
+)
+def test_the_longest_path_there_is_finds_its_route_in_under_5_milliseconds(
+    path: str,
+) -> None:
     def seconds() -> float:
         began = time.thread_time()
         resolve(path)
@@ -128,19 +152,33 @@ def test_the_longest_path_there_is_finds_its_route_in_under_5_milliseconds(path:
 REMEMBERED = {
     "a charset": {"Content-Type": "application/json; charset={name}"},
     "a charset of RFC 2231": {"Content-Type": "application/json; charset*={name}''x"},
-    "another parameter of RFC 2231": {"Content-Type": "application/json; profile*={name}''x"},
-    "a parameter of a media type": {"Accept": "text/html; q*={name}''1, application/json; a*={name}''1"},
-    "an encoding": {"Content-Encoding": "{name}", "Accept-Encoding": "{name}", "Accept-Charset": "{name}"},
+    "another parameter of RFC 2231": {
+        "Content-Type": "application/json; profile*={name}''x"
+    },
+    "a parameter of a media type": {
+        "Accept": "text/html; q*={name}''1, application/json; a*={name}''1"
+    },
+    "an encoding": {
+        "Content-Encoding": "{name}",
+        "Accept-Encoding": "{name}",
+        "Accept-Charset": "{name}",
+    },
 }
 
 
 @pytest.mark.parametrize("headers", REMEMBERED.values(), ids=REMEMBERED)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_no_name_of_a_codec_is_looked_up_or_remembered(user_id: str, method: str, headers: dict[str, str]) -> None:
+def test_no_name_of_a_codec_is_looked_up_or_remembered(
+    user_id: str, method: str, headers: dict[str, str]
+) -> None:
     path = f"/users/{user_id}/streams"
     before = set(encodings._cache)
     for number in range(100):
-        named = {key: value.format(name=f"codec-{number}") for key, value in headers.items()}
-        status, _, _ = ask(method, path, b"{}" if method == "POST" else b"", "a=1", named)
+        named = {
+            key: value.format(name=f"codec-{number}") for key, value in headers.items()
+        }
+        status, _, _ = ask(
+            method, path, b"{}" if method == "POST" else b"", "a=1", named
+        )
         assert status in (200, 400, 415)
     assert set(encodings._cache) == before

@@ -21,7 +21,9 @@ from tests.servers import PROJECT
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
-@pytest.fixture(scope="module", params=["", "/test"], ids=["at the root", "under a stage"])
+@pytest.fixture(
+    scope="module", params=["", "/test"], ids=["at the root", "under a stage"]
+)
 def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
     with serving_under(request.param) as url:
         yield url
@@ -47,12 +49,16 @@ def words(page: httpx.Response) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page.text)))
 
 
-def test_a_person_who_comes_to_the_service_is_led_to_the_console(browser: httpx.Client) -> None:
+def test_a_person_who_comes_to_the_service_is_led_to_the_console(
+    browser: httpx.Client,
+) -> None:
     assert browser.get("/").headers["Location"] == path(browser, "/console")
 
 
 @pytest.mark.parametrize("page", ["/users/user-1/streams", "/docs", "/console"])
-def test_a_page_comes_with_its_style_and_scripts(browser: httpx.Client, page: str) -> None:
+def test_a_page_comes_with_its_style_and_scripts(
+    browser: httpx.Client, page: str
+) -> None:
     answer = browser.get(page)
     assert answer.headers["Content-Type"].startswith("text/html")
     assets = re.findall(r'(?:rel="stylesheet" href|src)="([^"]+)"', answer.text)
@@ -78,7 +84,11 @@ def test_a_page_comes_with_its_style_and_scripts(browser: httpx.Client, page: st
                 "heartbeat": "renewStream",
             },
         ),
-        ("limit", LimitView, {"get": "readLimit", "put": "setLimit", "delete": "clearLimit"}),
+        (
+            "limit",
+            LimitView,
+            {"get": "readLimit", "put": "setLimit", "delete": "clearLimit"},
+        ),
     ],
     ids=["streams", "a stream", "the limit"],
 )
@@ -86,10 +96,16 @@ def test_a_page_explains_each_of_its_calls(
     browser: httpx.Client, user_id: str, of: str, view: type, methods: dict[str, str]
 ) -> None:
     page = words(browser.get(f"/users/{user_id}/{of}"))
-    operations = {one["operationId"]: one for item in document()["paths"].values() for one in item.values()}
+    operations = {
+        one["operationId"]: one
+        for item in document()["paths"].values()
+        for one in item.values()
+    }
     for name, id in methods.items():
         for paragraph in inspect.getdoc(getattr(view, name)).split("\n\n"):  # type: ignore[union-attr]
-            assert " ".join(paragraph.replace("`", "").split()).removesuffix(".") in page
+            assert (
+                " ".join(paragraph.replace("`", "").split()).removesuffix(".") in page
+            )
         for status, answer in operations[id]["responses"].items():
             refusal = answer.get("$ref", "").rpartition("/")[2].replace("-or-", ", ")
             assert f"{status}{refusal}" in page
@@ -97,31 +113,59 @@ def test_a_page_explains_each_of_its_calls(
 
 def prefilled(page: httpx.Response, operation: str) -> Any:
     """The body that stands ready in the form of an operation."""
-    return json.loads(html.unescape(re.search(rf'id="{operation}-body"[^>]*>([^<]*)<', page.text)[1]))  # type: ignore[index]
+    return json.loads(
+        html.unescape(re.search(rf'id="{operation}-body"[^>]*>([^<]*)<', page.text)[1])
+    )  # type: ignore[index]
 
 
-def test_the_body_that_stands_ready_is_taken_as_it_is(browser: httpx.Client, user_id: str) -> None:
+def test_the_body_that_stands_ready_is_taken_as_it_is(
+    browser: httpx.Client, user_id: str
+) -> None:
     streams, limit = f"/users/{user_id}/streams", f"/users/{user_id}/limit"
     page = browser.get(streams)
     assert browser.post(streams, json=prefilled(page, "startStream")).status_code == 201
     page = browser.get(f"{streams}/phone")
-    assert browser.put(f"{streams}/phone", json=prefilled(page, "startStreamAs")).status_code == 201
-    assert browser.put(limit, json=prefilled(browser.get(limit), "setLimit")).status_code == 200
-    heartbeat = browser.post(f"{streams}/phone/heartbeat", json=prefilled(page, "renewStream"))
-    assert "Not a token of this stream" in words(heartbeat), "its shape is right; the token is an example"
+    assert (
+        browser.put(
+            f"{streams}/phone", json=prefilled(page, "startStreamAs")
+        ).status_code
+        == 201
+    )
+    assert (
+        browser.put(limit, json=prefilled(browser.get(limit), "setLimit")).status_code
+        == 200
+    )
+    heartbeat = browser.post(
+        f"{streams}/phone/heartbeat", json=prefilled(page, "renewStream")
+    )
+    assert "Not a token of this stream" in words(heartbeat), (
+        "its shape is right; the token is an example"
+    )
 
 
-def test_pages_link_to_what_is_near(browser: httpx.Client, api: httpx.Client, user_id: str) -> None:
+def test_pages_link_to_what_is_near(
+    browser: httpx.Client, api: httpx.Client, user_id: str
+) -> None:
     for id in ("tv", "a:b|c"):
         Viewer(api, user_id).started(deviceId=id)
     of_user = path(browser, f"/users/{user_id}")
     streams = {f"{of_user}/streams/tv", f"{of_user}/streams/a%3Ab%7Cc"}
-    near = {f"{of_user}/streams", f"{of_user}/limit", path(browser, f"/console?user={user_id}"), path(browser, "/docs")}
+    near = {
+        f"{of_user}/streams",
+        f"{of_user}/limit",
+        path(browser, f"/console?user={user_id}"),
+        path(browser, "/docs"),
+    }
     assert links(browser.get(f"/users/{user_id}/streams")) == near | streams
     assert links(browser.get(f"/users/{user_id}/streams/a:b|c")) >= near
     assert links(browser.get(f"/users/{user_id}/limit")) == near
     for link in near | streams:
-        assert browser.get(str(browser.base_url.copy_with(raw_path=link.encode()))).status_code == 200
+        assert (
+            browser.get(
+                str(browser.base_url.copy_with(raw_path=link.encode()))
+            ).status_code
+            == 200
+        )
 
 
 def test_a_denied_start_is_a_page_that_says_why_and_offers_what_to_stop(
@@ -135,20 +179,31 @@ def test_a_denied_start_is_a_page_that_says_why_and_offers_what_to_stop(
     assert "409 Conflict: Every stream the user may watch is in use" in words(page)
     assert "News on Living room TV" in words(page)
     assert re.search(r"Try again in \d+ seconds\.", words(page))
-    assert f'data-method="DELETE" action="{path(browser, f"/users/{user_id}/streams/tv")}"' in page.text
+    assert (
+        f'data-method="DELETE" action="{path(browser, f"/users/{user_id}/streams/tv")}"'
+        in page.text
+    )
 
 
-def test_a_malformed_request_is_a_page_that_names_each_field(browser: httpx.Client, user_id: str) -> None:
+def test_a_malformed_request_is_a_page_that_names_each_field(
+    browser: httpx.Client, user_id: str
+) -> None:
     sent = {"deviceId": "a b", "title": "", "replace": ["tv", "a b"]}
     page = browser.post(f"/users/{user_id}/streams", json=sent)
-    facts = re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page.text.partition("</section>")[0])
+    facts = re.findall(
+        r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page.text.partition("</section>")[0]
+    )
     assert dict(facts).keys() == {"streamId", "deviceId", "replace, number 2"}
     assert dict(facts)["streamId"] == "This field is required."
 
 
-def test_a_stream_that_is_over_is_a_page_that_says_why(browser: httpx.Client, api: httpx.Client, user_id: str) -> None:
+def test_a_stream_that_is_over_is_a_page_that_says_why(
+    browser: httpx.Client, api: httpx.Client, user_id: str
+) -> None:
     Viewer(api, user_id).started(deviceId="tv")
-    assert "204 No Content It is over." in words(browser.delete(f"/users/{user_id}/streams/tv"))
+    assert "204 No Content It is over." in words(
+        browser.delete(f"/users/{user_id}/streams/tv")
+    )
     page = words(browser.get(f"/users/{user_id}/streams/tv"))
     assert "410 Gone: The stream is over" in page
     assert "Whystopped" in page
@@ -165,7 +220,9 @@ def test_the_page_of_a_users_streams_says_which_are_over_and_why(
 
 
 @pytest.mark.parametrize("bad", ["a%23b", "%2e%2e", "x" * 256, "<script>%3F"])
-def test_a_page_of_a_malformed_user_links_to_nothing_of_theirs(browser: httpx.Client, bad: str) -> None:
+def test_a_page_of_a_malformed_user_links_to_nothing_of_theirs(
+    browser: httpx.Client, bad: str
+) -> None:
     page = browser.get(f"/users/{bad}/streams")
     assert page.status_code == 400
     assert "userId" in words(page)
@@ -173,12 +230,23 @@ def test_a_page_of_a_malformed_user_links_to_nothing_of_theirs(browser: httpx.Cl
     assert "<script>" not in page.text.replace('<script type="module"', "")
 
 
-def test_the_place_of_a_new_stream_is_under_the_same_path(browser: httpx.Client, user_id: str) -> None:
-    response = browser.put(f"/users/{user_id}/streams/tv", json={"streamId": "456"}, headers={"Accept": "*/*"})
-    assert response.headers["Location"] == browser.base_url.path.rstrip("/") + f"/users/{user_id}/streams/tv"
+def test_the_place_of_a_new_stream_is_under_the_same_path(
+    browser: httpx.Client, user_id: str
+) -> None:
+    response = browser.put(
+        f"/users/{user_id}/streams/tv",
+        json={"streamId": "456"},
+        headers={"Accept": "*/*"},
+    )
+    assert (
+        response.headers["Location"]
+        == browser.base_url.path.rstrip("/") + f"/users/{user_id}/streams/tv"
+    )
 
 
-def test_a_title_with_markup_does_no_harm_on_the_page(browser: httpx.Client, api: httpx.Client, user_id: str) -> None:
+def test_a_title_with_markup_does_no_harm_on_the_page(
+    browser: httpx.Client, api: httpx.Client, user_id: str
+) -> None:
     Viewer(api, user_id).started("456", title="<script>alert(1)</script>")
     assert "<script>alert(1)" not in browser.get(f"/users/{user_id}/streams").text
 
@@ -200,15 +268,30 @@ of_pages = ("streams.browsable", "openapi", "drf_spectacular", "whitenoise")
 loaded = [name for name in sys.modules if name.startswith(of_pages)]
 print(json.dumps([answers, loaded]))
 """
-PAGES = ["/", "/docs", "/console", "/console/", "/openapi.json", "/static/streams/style.css"]
-PAGES += ["/static/streams/openapi.json", "/static/client/streams-client.js", "/static/rest_framework/css/default.css"]
+PAGES = [
+    "/",
+    "/docs",
+    "/console",
+    "/console/",
+    "/openapi.json",
+    "/static/streams/style.css",
+]
+PAGES += [
+    "/static/streams/openapi.json",
+    "/static/client/streams-client.js",
+    "/static/rest_framework/css/default.css",
+]
 
 
-def test_where_pages_are_off_none_is_served_or_loaded_and_no_schema_or_static_file() -> None:
+def test_where_pages_are_off_none_is_served_or_loaded_and_no_schema_or_static_file() -> (
+    None
+):
     """A cold start without them has neither the renderer nor the document nor Swagger UI's app to load."""
     command = [sys.executable, "-c", WITHOUT_PAGES, "/healthz", *PAGES]
     environment = os.environ | {"DEBUG": "1", "BROWSABLE_API": "0"}
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True
+    )
     answers, loaded = json.loads(done.stdout)
     assert loaded == []
     assert answers.pop("/healthz") == [200, "application/json"]

@@ -9,7 +9,11 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from django.core.wsgi import get_wsgi_application
 
 from clients.edge.middleware import EdgeTokensWSGI
@@ -52,7 +56,9 @@ class Cdn:
         header = jwt.get_unverified_header(token)
         assert header["typ"] == "lease+jwt"
         key, algorithm = self.keys[header["kid"]]
-        return jwt.decode(token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER)
+        return jwt.decode(
+            token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,7 +69,9 @@ def test_start_and_heartbeat_bring_an_edge_token_that_says_what_may_play_until_w
     began = time.time()
     started = viewer.started("film-1", deviceId="tv")
     renewed = viewer.heartbeat("tv", started["token"]).json()
-    first, second = (Cdn(keys).claims(answer["edgeToken"]) for answer in (started, renewed))
+    first, second = (
+        Cdn(keys).claims(answer["edgeToken"]) for answer in (started, renewed)
+    )
     assert first.keys() == {"iss", "aud", "sub", "jti", "epoch", "streamId", "exp"}
     assert (first["streamId"], first["epoch"]) == ("film-1", started["epoch"])
     assert (second["sub"], second["epoch"]) == (first["sub"], first["epoch"])
@@ -84,7 +92,9 @@ def test_a_token_is_never_good_for_longer_than_its_lease(
     assert before + 8 <= exp <= time.time() + 9
 
 
-def test_the_user_is_named_by_a_hash_unless_it_is_said_otherwise(edge: Any, viewer: Viewer) -> None:
+def test_the_user_is_named_by_a_hash_unless_it_is_said_otherwise(
+    edge: Any, viewer: Viewer
+) -> None:
     cdn = Cdn()
     cdn.fetch(viewer.api)
     first, second = (cdn.claims(viewer.started()["edgeToken"])["sub"] for _ in range(2))
@@ -94,34 +104,53 @@ def test_the_user_is_named_by_a_hash_unless_it_is_said_otherwise(edge: Any, view
     assert cdn.claims(viewer.started()["edgeToken"])["sub"] == viewer.user_id
 
 
-def test_an_edge_token_of_es256_has_at_most_450_bytes(edge: Any, viewer: Viewer) -> None:
+def test_an_edge_token_of_es256_has_at_most_450_bytes(
+    edge: Any, viewer: Viewer
+) -> None:
     assert len(viewer.started("movie-1234567")["edgeToken"]) <= 450
 
 
-def test_without_keys_there_are_no_edge_tokens_and_an_empty_set_of_keys(viewer: Viewer) -> None:
+def test_without_keys_there_are_no_edge_tokens_and_an_empty_set_of_keys(
+    viewer: Viewer,
+) -> None:
     assert "edgeToken" not in viewer.started()
     assert viewer.api.get("/.well-known/jwks.json").json() == {"keys": []}
 
 
-def test_only_the_public_parts_of_keys_are_published_and_caches_may_keep_them(edge: Any, api: httpx.Client) -> None:
+def test_only_the_public_parts_of_keys_are_published_and_caches_may_keep_them(
+    edge: Any, api: httpx.Client
+) -> None:
     edge.EDGE_TOKEN_KEYS = edge_keys([new_key(kind) for kind in KINDS])
     answer = api.get("/.well-known/jwks.json")
     assert answer.headers["Cache-Control"] == "public, max-age=300"
     keys = answer.json()["keys"]
-    assert [(key["kty"], key["alg"], key["use"]) for key in keys] == [("EC", "ES256", "sig"), ("OKP", "EdDSA", "sig")]
-    assert all(key.keys() <= {"kty", "crv", "x", "y", "kid", "alg", "use"} for key in keys)
+    assert [(key["kty"], key["alg"], key["use"]) for key in keys] == [
+        ("EC", "ES256", "sig"),
+        ("OKP", "EdDSA", "sig"),
+    ]
+    assert all(
+        key.keys() <= {"kty", "crv", "x", "y", "kid", "alg", "use"} for key in keys
+    )
 
 
 def test_a_kid_is_the_keys_thumbprint() -> None:
     """The example of RFC 7638 is RSA's; of RFC 8037, appendix A.3, this one."""
-    private = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+    private = bytes.fromhex(
+        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+    )
     made = Ed25519PrivateKey.from_private_bytes(private)
-    [key] = edge_keys([made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()])
+    [key] = edge_keys(
+        [made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()]
+    )
     assert key.kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 
 
-@pytest.mark.parametrize("kinds", [("es256", "es256"), ("es256", "hs256"), ("hs256", "hs256")])
-def test_a_rotation_costs_no_player_anything(edge: Any, viewer: Viewer, kinds: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "kinds", [("es256", "es256"), ("es256", "hs256"), ("hs256", "hs256")]
+)
+def test_a_rotation_costs_no_player_anything(
+    edge: Any, viewer: Viewer, kinds: tuple[str, str]
+) -> None:
     """As docs/edge.md has it: published, then signing, then gone."""
     old, new = (edge_keys([new_key(kind)])[0] for kind in kinds)
     cdn, told = Cdn(), [key for key in (old, new) if key.public is None]
@@ -159,7 +188,12 @@ def bearer(edge: Any, user_id: str) -> str:
     """A viewer's bearer token, where the identity provider signs with a secret."""
     edge.AUTH_JWT_SECRETS, edge.AUTH_ALGORITHMS = ["b" * 32 + "earer"], ["HS256"]
     edge.AUTH_ISSUER, edge.AUTH_AUDIENCE = "https://id.example.com", "streams"
-    claims = {"sub": user_id, "iss": edge.AUTH_ISSUER, "aud": edge.AUTH_AUDIENCE, "exp": time.time() + 600}
+    claims = {
+        "sub": user_id,
+        "iss": edge.AUTH_ISSUER,
+        "aud": edge.AUTH_AUDIENCE,
+        "exp": time.time() + 600,
+    }
     return jwt.encode(claims, edge.AUTH_JWT_SECRETS[0], algorithm="HS256")
 
 
@@ -173,17 +207,24 @@ def test_no_token_of_one_kind_passes_as_another(
     monkeypatch.setattr(StreamViewSet, "authentication_classes", [BearerAuthentication])
 
     def as_bearer(text: str) -> int:
-        return viewer.api.get(viewer.url, headers={"Authorization": f"Bearer {text}"}).status_code
+        return viewer.api.get(
+            viewer.url, headers={"Authorization": f"Bearer {text}"}
+        ).status_code
 
     def as_token(text: str) -> int:
         return viewer.heartbeat("tv", text).status_code
 
     def as_edge_token(text: str) -> int:
-        return httpx.get(f"{cdn_url}/film/1.ts", headers={"X-Edge-Token": text}).status_code
+        return httpx.get(
+            f"{cdn_url}/film/1.ts", headers={"X-Edge-Token": text}
+        ).status_code
 
     with serving(EdgeTokensWSGI(origin, tokens_of(*keys))) as cdn_url:
         ways = (as_bearer, as_token, as_edge_token)
-        assert [way(text) for way, text in zip(ways, (bearer, token, edge_token), strict=True)] == [200, 200, 200]
+        assert [
+            way(text)
+            for way, text in zip(ways, (bearer, token, edge_token), strict=True)
+        ] == [200, 200, 200]
         assert (as_bearer(token), as_bearer(edge_token)) == (401, 401)
         assert (as_token(bearer), as_token(edge_token)) == (400, 400)
         assert (as_edge_token(bearer), as_edge_token(token)) == (403, 403)
@@ -199,18 +240,30 @@ def test_a_paused_stream_has_no_edge_token_and_gets_one_as_short_as_any_when_it_
     paused = viewer.api.post(url, json={"token": token, "state": "paused"}).json()
     assert "edgeToken" not in paused
     assert paused["leaseSeconds"] > 500
-    going_on = viewer.api.post(url, json={"token": paused["token"], "state": "playing"}).json()
+    going_on = viewer.api.post(
+        url, json={"token": paused["token"], "state": "playing"}
+    ).json()
     exp = Cdn(edge.EDGE_TOKEN_KEYS).claims(going_on["edgeToken"])["exp"]
     assert exp <= time.time() + edge.EDGE_TOKEN_MS / 1000
-    assert time.time() + going_on["heartbeatSeconds"] < exp, "or it would be cut off before its next heartbeat"
+    assert time.time() + going_on["heartbeatSeconds"] < exp, (
+        "or it would be cut off before its next heartbeat"
+    )
 
 
-NETWORKS = Policy(limit=3, lease_ms=60_000, rules=(Rule(name="two-networks", limit=2, distinct="network"),))
+NETWORKS = Policy(
+    limit=3,
+    lease_ms=60_000,
+    rules=(Rule(name="two-networks", limit=2, distinct="network"),),
+)
 
 
 @pytest.mark.parametrize(
     ("address", "network"),
-    [("203.0.113.77", "203.0.113.0/24"), ("2001:db8:0:12::1", "2001:db8:0:12::/64"), ("nobody's", None)],
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:0:12::1", "2001:db8:0:12::/64"),
+        ("nobody's", None),
+    ],
 )
 def test_a_token_is_bound_to_the_network_of_each_call_where_a_rule_looks_at_networks(
     edge: Any, user_id: str, address: str, network: str | None
@@ -228,10 +281,19 @@ def test_a_token_is_bound_to_the_network_of_each_call_where_a_rule_looks_at_netw
         viewer = Viewer(api, user_id)
         started = viewer.started(deviceId="tv")
         body = {"token": started["token"]}
-        renewed = api.post(f"{viewer.url}/tv/heartbeat", json=body, headers={"From": address}).json()
-    claims = [Cdn(edge.EDGE_TOKEN_KEYS).claims(answer["edgeToken"]) for answer in (started, renewed)]
+        renewed = api.post(
+            f"{viewer.url}/tv/heartbeat", json=body, headers={"From": address}
+        ).json()
+    claims = [
+        Cdn(edge.EDGE_TOKEN_KEYS).claims(answer["edgeToken"])
+        for answer in (started, renewed)
+    ]
     assert [claim.get("network") for claim in claims] == ["198.51.100.0/24", network]
 
 
-def test_without_such_a_rule_a_token_is_good_from_every_network(edge: Any, viewer: Viewer) -> None:
-    assert "network" not in Cdn(edge.EDGE_TOKEN_KEYS).claims(viewer.started()["edgeToken"])
+def test_without_such_a_rule_a_token_is_good_from_every_network(
+    edge: Any, viewer: Viewer
+) -> None:
+    assert "network" not in Cdn(edge.EDGE_TOKEN_KEYS).claims(
+        viewer.started()["edgeToken"]
+    )

@@ -19,7 +19,9 @@ from streams_project import events, requests
 from tests.conftest import Viewer, unreachable
 from tests.servers import PROJECT
 
-SCHEMA = Draft202012Validator(json.loads((PROJECT / "docs" / "events.schema.json").read_text()))
+SCHEMA = Draft202012Validator(
+    json.loads((PROJECT / "docs" / "events.schema.json").read_text())
+)
 LONGEST = 128 * "x"
 TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 TRACE_OF_W3C = "0af7651916cd43dd8448eb211c80319c"
@@ -27,7 +29,11 @@ TRACE_OF_W3C = "0af7651916cd43dd8448eb211c80319c"
 
 @pytest.fixture(autouse=True)
 def on(settings: Any) -> None:
-    settings.EVENTS, settings.METRICS, settings.EVENT_SINKS = "log", "emf", ["streams_project.events.line"]
+    settings.EVENTS, settings.METRICS, settings.EVENT_SINKS = (
+        "log",
+        "emf",
+        ["streams_project.events.line"],
+    )
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -38,7 +44,10 @@ def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
         SCHEMA.validate(event)
         assert len(line.encode()) < 1300, "with its metrics"
         del event["_aws"], event["Table"]
-        assert len(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()) < 1024
+        assert (
+            len(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode())
+            < 1024
+        )
     return found
 
 
@@ -51,11 +60,15 @@ def counted(capsys: pytest.CaptureFixture[str]) -> Counter[str]:
         assert directive["Namespace"] == "StreamLimits"
         assert directive["Dimensions"] == [["Table"]]
         assert record["_aws"]["Timestamp"] > 1_790_000_000_000
-        counts.update({metric["Name"]: record[metric["Name"]] for metric in directive["Metrics"]})
+        counts.update(
+            {metric["Name"]: record[metric["Name"]] for metric in directive["Metrics"]}
+        )
     return counts
 
 
-def test_each_verb_and_a_denial_is_counted(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_verb_and_a_denial_is_counted(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = viewer.started()
     viewer.started()
     viewer.started()
@@ -65,20 +78,30 @@ def test_each_verb_and_a_denial_is_counted(viewer: Viewer, capsys: pytest.Captur
     assert counted(capsys) == {"admitted": 3, "denied": 1, "renewed": 1, "stopped": 1}
 
 
-def test_a_repeated_stop_is_counted_once(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_repeated_stop_is_counted_once(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str]
+) -> None:
     viewer.started(deviceId="tv")
     viewer.end("tv")
     viewer.end("tv")
     assert counted(capsys) == {"admitted": 1, "stopped": 1}
 
 
-def test_what_a_start_ends_is_counted(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_start_ends_is_counted(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str]
+) -> None:
     viewer.limit(2, WhenFull.EVICT_OLDEST)
     viewer.crashed("ghost")
     for device in "abc":
         viewer.started(deviceId=device)
     viewer.started(deviceId="d", replace=["c"])
-    assert counted(capsys) == {"limit-set": 1, "admitted": 4, "expired": 1, "evicted": 1, "replaced": 1}
+    assert counted(capsys) == {
+        "limit-set": 1,
+        "admitted": 4,
+        "expired": 1,
+        "evicted": 1,
+        "replaced": 1,
+    }
 
 
 def test_a_store_that_does_not_answer_is_counted(
@@ -89,13 +112,17 @@ def test_a_store_that_does_not_answer_is_counted(
     assert counted(capsys) == {"unavailable": 1}
 
 
-def test_what_says_more_of_the_same_is_counted_as_both(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_says_more_of_the_same_is_counted_as_both(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str]
+) -> None:
     viewer.started(deviceId="tv")
     viewer.started(deviceId="tv")
     assert counted(capsys) == {"admitted": 2, "took-over": 1}
 
 
-def test_what_is_refused_for_other_reasons_is_not_told(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_refused_for_other_reasons_is_not_told(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str]
+) -> None:
     viewer.start("")
     viewer.read("nobody")
     assert told(capsys) == []
@@ -109,7 +136,9 @@ def test_nothing_is_written_where_events_and_metrics_are_off(
     assert capsys.readouterr().out == ""
 
 
-def test_each_is_written_without_the_other(viewer: Viewer, capsys: pytest.CaptureFixture[str], settings: Any) -> None:
+def test_each_is_written_without_the_other(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str], settings: Any
+) -> None:
     settings.METRICS = "off"
     viewer.started(deviceId="tv")
     settings.EVENTS, settings.METRICS = "off", "emf"
@@ -119,7 +148,9 @@ def test_each_is_written_without_the_other(viewer: Viewer, capsys: pytest.Captur
     assert metrics.keys() == {"_aws", "Table", "admitted"}
 
 
-def test_each_decision_is_told_with_what_made_it(viewer: Viewer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_decision_is_told_with_what_made_it(
+    viewer: Viewer, capsys: pytest.CaptureFixture[str]
+) -> None:
     viewer.limit(2)
     viewer.api.delete(f"/users/{viewer.user_id}/limit")
     viewer.limit(2)
@@ -138,7 +169,14 @@ def test_each_decision_is_told_with_what_made_it(viewer: Viewer, capsys: pytest.
     found = told(capsys)
     assert {event["user"] for event in found} == {audit.user_in_logs(viewer.user_id)}
     assert [
-        (event["kind"], *(event[name] for name in ("id", "deviceType", "limit", "reason", "by") if name in event))
+        (
+            event["kind"],
+            *(
+                event[name]
+                for name in ("id", "deviceType", "limit", "reason", "by")
+                if name in event
+            ),
+        )
         for event in found
     ] == [
         ("limit-set", 2),
@@ -159,7 +197,9 @@ def test_each_decision_is_told_with_what_made_it(viewer: Viewer, capsys: pytest.
         ("forgotten",),
     ]
     denied = found[5]
-    assert [(holder["id"], holder.get("deviceType")) for holder in denied["holders"]] == [("tv", "tv"), ("phone", None)]
+    assert [
+        (holder["id"], holder.get("deviceType")) for holder in denied["holders"]
+    ] == [("tv", "tv"), ("phone", None)]
     assert (denied["held"], denied["calls"]) == (2, 1)
     assert all(event["calls"] >= 1 and event["ms"] > 0 for event in found)
 
@@ -182,11 +222,18 @@ def test_a_throttled_table_is_told_apart_from_one_that_is_down(
     monkeypatch.setattr(StreamStore, "_send", lambda self, *call: throttled(*call))
     assert viewer.start(deviceId="tv").status_code == 503
     (event,) = told(capsys)
-    assert (event["kind"], event["unavailable"], event["throttled"]) == ("throttled", 1, 1)
+    assert (event["kind"], event["unavailable"], event["throttled"]) == (
+        "throttled",
+        1,
+        1,
+    )
 
 
 def test_of_heartbeats_one_in_so_many_is_told_and_counts_for_all(
-    viewer: Viewer, capsys: pytest.CaptureFixture[str], settings: Any, monkeypatch: pytest.MonkeyPatch
+    viewer: Viewer,
+    capsys: pytest.CaptureFixture[str],
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.EVENTS_SAMPLE_RENEWALS = 3
     turns = iter([2, 0, 1])
@@ -218,7 +265,10 @@ def test_of_heartbeats_one_in_so_many_is_told_and_counts_for_all(
     ids=["X-Ray", "W3C", "the caller's", "no id", "too long", "none"],
 )
 def test_an_event_names_its_request(
-    viewer: Viewer, capsys: pytest.CaptureFixture[str], headers: dict[str, str], id: str | None
+    viewer: Viewer,
+    capsys: pytest.CaptureFixture[str],
+    headers: dict[str, str],
+    id: str | None,
 ) -> None:
     viewer.api.post(viewer.url, json={"streamId": "film"}, headers=headers)
     (event,) = told(capsys)
@@ -231,11 +281,37 @@ def test_the_longest_event_is_under_a_kilobyte(
     capsys: pytest.CaptureFixture[str], settings: Any, id: str, device_type: str
 ) -> None:
     settings.LOG_USER_IDS = True
-    lease = Lease(id=id, stream_id="x", started_at=0, expires_at=2**41, epoch=1, device_type=device_type)
-    denial: Any = {"limit": 100, "plan": "p" * 64, "rule": "r" * 64, "holders": [lease] * 100}
+    lease = Lease(
+        id=id,
+        stream_id="x",
+        started_at=0,
+        expires_at=2**41,
+        epoch=1,
+        device_type=device_type,
+    )
+    denial: Any = {
+        "limit": 100,
+        "plan": "p" * 64,
+        "rule": "r" * 64,
+        "holders": [lease] * 100,
+    }
     with requests.AtHand({"HTTP_X_REQUEST_ID": "r" * 64}):
-        decisions.record("denied", now=2**41, user='"' * 64, id=LONGEST, deviceType="😀" * 8, **denial)
-    decisions.record("ended", now=2**41, user="名" * 255, id=LONGEST, reason="evicted", by="subject " + "名" * 99)
+        decisions.record(
+            "denied",
+            now=2**41,
+            user='"' * 64,
+            id=LONGEST,
+            deviceType="😀" * 8,
+            **denial,
+        )
+    decisions.record(
+        "ended",
+        now=2**41,
+        user="名" * 255,
+        id=LONGEST,
+        reason="evicted",
+        by="subject " + "名" * 99,
+    )
     decisions.record("unknown-plan", now=2**41, user="ana", id=LONGEST, plan="名" * 999)
     denied, ended, _ = told(capsys)
     assert denied["held"] == 100
@@ -248,7 +324,11 @@ def test_starts_name_the_plan_that_they_were_judged_by(
 ) -> None:
     plans = service.store.policy
     family = replace(plans, name="family", limit=1)
-    monkeypatch.setattr(service, "store", replace(service.store, policy=replace(plans, plans={"family": family})))
+    monkeypatch.setattr(
+        service,
+        "store",
+        replace(service.store, policy=replace(plans, plans={"family": family})),
+    )
     viewer.started(deviceId="tv")
     context = service.Context(user_id=viewer.user_id, now=time.time_ns() // 1_000_000)
     service.set_limit(context, limit=None, plan="family", when_full=None)
@@ -262,10 +342,20 @@ def test_starts_name_the_plan_that_they_were_judged_by(
     ]
 
 
-def test_the_holders_of_an_ordinary_denial_are_all_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_holders_of_an_ordinary_denial_are_all_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     ids = [str(uuid.uuid4()) for _ in range(3)]
     holders = [
-        Lease(id=id, stream_id="x", started_at=0, expires_at=2**41, epoch=1, device_type="browser") for id in ids
+        Lease(
+            id=id,
+            stream_id="x",
+            started_at=0,
+            expires_at=2**41,
+            epoch=1,
+            device_type="browser",
+        )
+        for id in ids
     ]
     decisions.record("denied", now=2**41, user="ana", id="tv", limit=3, holders=holders)
     (denied,) = told(capsys)

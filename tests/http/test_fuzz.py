@@ -54,8 +54,29 @@ WORDS += [
     "x" * 255,
     "\ud7ff",
 ]
-METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get", "", "X" * 300, "é"]
-NAMES = ["Accept", "Accept-Encoding", "Authorization", "Content-Encoding", "Content-Length", "Content-Type", "Cookie"]
+METHODS = [
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "DELETE",
+    "OPTIONS",
+    "PATCH",
+    "TRACE",
+    "get",
+    "",
+    "X" * 300,
+    "é",
+]
+NAMES = [
+    "Accept",
+    "Accept-Encoding",
+    "Authorization",
+    "Content-Encoding",
+    "Content-Length",
+    "Content-Type",
+    "Cookie",
+]
 NAMES += [
     "Expect",
     "Host",
@@ -153,11 +174,18 @@ BODIES += [
 ]
 BODIES += [b'{"streamId":"' + b"\xf0\x9f\x98\x80" * 4000 + b'"}', b"x" * 100_000]
 
-values = st.sampled_from(VALUES) | st.text(st.characters(max_codepoint=255), max_size=60)
-paths = st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=7).map(lambda words: "/" + "/".join(words))
+values = st.sampled_from(VALUES) | st.text(
+    st.characters(max_codepoint=255), max_size=60
+)
+paths = st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=7).map(
+    lambda words: "/" + "/".join(words)
+)
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=10), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(st.text(max_size=10), inner, max_size=5)
+    ),
 )
 fields = [
     "streamId",
@@ -178,13 +206,25 @@ objects = st.dictionaries(st.sampled_from(fields), json_values, max_size=6).map(
 requests = {
     "method": st.sampled_from(METHODS[:6]) | st.sampled_from(METHODS),
     "path": paths
-    | st.sampled_from(["/users/u/streams", "/users/u/streams/tv", "/users/u/limit", "/users/u/streams/tv/heartbeat"]),
-    "query": st.sampled_from(QUERIES) | st.text(st.characters(max_codepoint=255), max_size=40),
+    | st.sampled_from(
+        [
+            "/users/u/streams",
+            "/users/u/streams/tv",
+            "/users/u/limit",
+            "/users/u/streams/tv/heartbeat",
+        ]
+    ),
+    "query": st.sampled_from(QUERIES)
+    | st.text(st.characters(max_codepoint=255), max_size=40),
     "headers": st.dictionaries(st.sampled_from(NAMES), values, max_size=5),
     "body": st.sampled_from(BODIES) | objects | st.binary(max_size=60),
 }
 in_few_words = settings(
-    max_examples=CASES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=CASES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 
@@ -196,7 +236,9 @@ def hosts(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def nothing_failed(caplog: pytest.LogCaptureFixture) -> Iterable[None]:
     yield
-    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    assert [
+        record for record in caplog.records if record.levelno >= logging.ERROR
+    ] == []
 
 
 def timed[Answer](ask: Callable[[], Answer]) -> Answer:
@@ -214,14 +256,18 @@ def timed[Answer](ask: Callable[[], Answer]) -> Answer:
 def judge(status: int, content_type: str, body: bytes, *, accept: str) -> None:
     """What every answer has to be."""
     assert status < 500, body
-    assert len(body) < 64 * 1024 or status == 200, "an answer to what was refused is short"
+    assert len(body) < 64 * 1024 or status == 200, (
+        "an answer to what was refused is short"
+    )
     if status >= 400 and body:
         is_page = content_type.startswith("text/html") and "text/html" in accept
         assert is_page or content_type == "application/problem+json", content_type
         assert is_page or json.loads(body)["status"] == status
 
 
-def over_wsgi(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> None:
+def over_wsgi(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+) -> None:
     """As a WSGI server hands it on: bytes as latin-1."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
@@ -238,32 +284,59 @@ def over_wsgi(method: str, path: str, query: str, headers: Mapping[str, str], bo
     for name, value in headers.items():
         key = name.upper().replace("-", "_")
         latin = value.encode("utf-8", "replace").decode("latin-1")
-        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = latin
+        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = (
+            latin
+        )
 
     def ask() -> tuple[int, dict[str, str], bytes]:
         started: list[Any] = []
         answer = application(
-            environ | {"wsgi.input": BytesIO(body), "wsgi.errors": BytesIO()}, lambda *start: started.extend(start)
+            environ | {"wsgi.input": BytesIO(body), "wsgi.errors": BytesIO()},
+            lambda *start: started.extend(start),
         )
         content = b"".join(answer)
         if hasattr(answer, "close"):
             answer.close()
-        return int(started[0].split()[0]), {name.lower(): value for name, value in started[1]}, content
+        return (
+            int(started[0].split()[0]),
+            {name.lower(): value for name, value in started[1]},
+            content,
+        )
 
     status, sent, content = timed(ask)
-    judge(status, sent.get("content-type", ""), content, accept=headers.get("Accept", ""))
+    judge(
+        status, sent.get("content-type", ""), content, accept=headers.get("Accept", "")
+    )
 
 
-def over_lambda(way: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> None:
+def over_lambda(
+    way: str,
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> None:
     """As API Gateway and its like hand it on."""
     make, prefix, _ = WAYS[way]
     sent = {"Content-Type": "application/json"} | dict(headers)
-    event = make(method, prefix + quote(path.encode("utf-8", "replace"), safe="/."), query, sent, "")
+    event = make(
+        method,
+        prefix + quote(path.encode("utf-8", "replace"), safe="/."),
+        query,
+        sent,
+        "",
+    )
     event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
     answer = timed(lambda: lambda_handler(json.loads(json.dumps(event)), None))
     text: str = answer["body"]
     content = base64.b64decode(text) if answer["isBase64Encoded"] else text.encode()
-    judge(answer["statusCode"], header(answer, "Content-Type") or "", content, accept=headers.get("Accept", ""))
+    judge(
+        answer["statusCode"],
+        header(answer, "Content-Type") or "",
+        content,
+        accept=headers.get("Accept", ""),
+    )
 
 
 STREAMS = "/users/u/streams"
@@ -272,22 +345,81 @@ STREAMS = "/users/u/streams"
 @in_few_words
 @given(**requests)
 @example(method="GET", path=STREAMS, query="&a" * 3000, headers={}, body=b"")
-@example(method="GET", path=STREAMS, query="a=1", headers={"Content-Type": "x; charset=zlib_codec"}, body=b"")
-@example(method="GET", path=STREAMS, query="a=1", headers={"Content-Type": "x; charset*=nothing''x"}, body=b"")
-@example(method="POST", path=STREAMS, query="", headers={"Content-Type": "application/json;" + "a" * 9000}, body=b"{}")
-@example(method="GET", path=STREAMS, query="", headers={"Accept": "text/html;q*=nothing''1"}, body=b"")
+@example(
+    method="GET",
+    path=STREAMS,
+    query="a=1",
+    headers={"Content-Type": "x; charset=zlib_codec"},
+    body=b"",
+)
+@example(
+    method="GET",
+    path=STREAMS,
+    query="a=1",
+    headers={"Content-Type": "x; charset*=nothing''x"},
+    body=b"",
+)
+@example(
+    method="POST",
+    path=STREAMS,
+    query="",
+    headers={"Content-Type": "application/json;" + "a" * 9000},
+    body=b"{}",
+)
+@example(
+    method="GET",
+    path=STREAMS,
+    query="",
+    headers={"Accept": "text/html;q*=nothing''1"},
+    body=b"",
+)
 @example(method="GET", path="/" + "\xff" * 65_000, query="", headers={}, body=b"")
-@example(method="GET", path="/users" + "/streams/" * 12_000, query="", headers={}, body=b"")
-@example(method="PUT", path="/users/u/limit", query="", headers={}, body=b'{"' + b"x" * 16_000 + b'":1}')
-@example(method="POST", path=STREAMS, query="", headers={}, body=b'{"streamId":"4","replace":[' + b"1," * 8000 + b"1]}")
+@example(
+    method="GET", path="/users" + "/streams/" * 12_000, query="", headers={}, body=b""
+)
+@example(
+    method="PUT",
+    path="/users/u/limit",
+    query="",
+    headers={},
+    body=b'{"' + b"x" * 16_000 + b'":1}',
+)
+@example(
+    method="POST",
+    path=STREAMS,
+    query="",
+    headers={},
+    body=b'{"streamId":"4","replace":[' + b"1," * 8000 + b"1]}",
+)
 def test_nothing_over_wsgi_is_a_failure_of_the_service(**request: Any) -> None:
     over_wsgi(**request)
 
 
 @in_few_words
 @given(way=st.sampled_from(list(WAYS)), **requests)
-@example(way="REST API", method="GET", path=STREAMS, query="a=%ff", headers={"Host": "日"}, body=b"")
-@example(way="function URL", method="GET", path="/日", query="é", headers={"Authorization": "Bearer 日"}, body=b"")
-@example(way="load balancer", method="POST", path=STREAMS, query="&" * 3000, headers={}, body=b"\xff")
+@example(
+    way="REST API",
+    method="GET",
+    path=STREAMS,
+    query="a=%ff",
+    headers={"Host": "日"},
+    body=b"",
+)
+@example(
+    way="function URL",
+    method="GET",
+    path="/日",
+    query="é",
+    headers={"Authorization": "Bearer 日"},
+    body=b"",
+)
+@example(
+    way="load balancer",
+    method="POST",
+    path=STREAMS,
+    query="&" * 3000,
+    headers={},
+    body=b"\xff",
+)
 def test_nothing_through_lambda_is_a_failure_of_the_service(**request: Any) -> None:
     over_lambda(**request)

@@ -34,56 +34,105 @@ BODY = b'{"streamId":"456"}'
 
 
 @pytest.fixture(autouse=True)
-def unharmed(api: object, viewer: Viewer, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def unharmed(
+    api: object, viewer: Viewer, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
     """After each attack the service answers, the victim has nothing, and nothing failed or broke a line of the log."""
     yield
     assert viewer.api.get("/readyz").status_code == 200
     assert UserStreams.count(VICTIM) == 0
-    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
-    assert [record for record in caplog.records if re.search(r"[\x00-\x1f\x7f]", record.getMessage())] == []
+    assert [
+        record for record in caplog.records if record.levelno >= logging.ERROR
+    ] == []
+    assert [
+        record
+        for record in caplog.records
+        if re.search(r"[\x00-\x1f\x7f]", record.getMessage())
+    ] == []
 
 
 def answers(url: str, request: bytes) -> tuple[list[int], bytes]:
     """The statuses of everything answered on one connection, and all of it."""
     host = urlsplit(url)
-    with socket.create_connection((host.hostname or "", host.port or 0), timeout=10) as connection:
+    with socket.create_connection(
+        (host.hostname or "", host.port or 0), timeout=10
+    ) as connection:
         answer = bytearray()
-        with suppress(OSError):  # the server may hang up on what it does not read, and may have answered before
+        with suppress(
+            OSError
+        ):  # the server may hang up on what it does not read, and may have answered before
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
         with suppress(ConnectionResetError):
             while part := connection.recv(65536):
                 answer += part
-    return [int(status) for status in re.findall(rb"^HTTP/1\.[01] (\d{3}) ", answer, re.MULTILINE)], bytes(answer)
+    return [
+        int(status)
+        for status in re.findall(rb"^HTTP/1\.[01] (\d{3}) ", answer, re.MULTILINE)
+    ], bytes(answer)
 
 
 def post(viewer: Viewer, *headers: bytes, body: bytes = BODY, url: str = "") -> bytes:
     """A start with headers as they are given: none but `Host` and the type comes by itself."""
     host = viewer.api.base_url.netloc
-    lines = [b"POST %s HTTP/1.1" % (url or viewer.url).encode(), b"Host: " + host, b"Content-Type: application/json"]
+    lines = [
+        b"POST %s HTTP/1.1" % (url or viewer.url).encode(),
+        b"Host: " + host,
+        b"Content-Type: application/json",
+    ]
     return b"\r\n".join([*lines, *headers]) + b"\r\n\r\n" + body
 
 
 CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED)
 FRAMINGS: dict[str, tuple[list[bytes], bytes]] = {
-    "two lengths, the short one first": ([b"Content-Length: 18", b"Content-Length: 400"], BODY + SMUGGLED),
-    "two lengths, the long one first": ([b"Content-Length: 400", b"Content-Length: 18"], BODY + SMUGGLED),
+    "two lengths, the short one first": (
+        [b"Content-Length: 18", b"Content-Length: 400"],
+        BODY + SMUGGLED,
+    ),
+    "two lengths, the long one first": (
+        [b"Content-Length: 400", b"Content-Length: 18"],
+        BODY + SMUGGLED,
+    ),
     "a list of lengths": ([b"Content-Length: 18, 400"], BODY + SMUGGLED),
-    "a length and chunks": ([b"Content-Length: 4", b"Transfer-Encoding: chunked"], CHUNKED),
-    "chunks and a length": ([b"Transfer-Encoding: chunked", b"Content-Length: 4"], CHUNKED),
-    "chunks that end early": ([b"Content-Length: 5", b"Transfer-Encoding: chunked"], b"0\r\n\r\n" + SMUGGLED),
+    "a length and chunks": (
+        [b"Content-Length: 4", b"Transfer-Encoding: chunked"],
+        CHUNKED,
+    ),
+    "chunks and a length": (
+        [b"Transfer-Encoding: chunked", b"Content-Length: 4"],
+        CHUNKED,
+    ),
+    "chunks that end early": (
+        [b"Content-Length: 5", b"Transfer-Encoding: chunked"],
+        b"0\r\n\r\n" + SMUGGLED,
+    ),
     "chunks alone": ([b"Transfer-Encoding: chunked"], CHUNKED),
-    "a coding that is none": ([b"Transfer-Encoding: xchunked", b"Content-Length: 4"], CHUNKED),
-    "a blank before the colon": ([b"Transfer-Encoding : chunked", b"Content-Length: 4"], CHUNKED),
-    "a vertical tab before the coding": ([b"Transfer-Encoding:\x0bchunked", b"Content-Length: 4"], CHUNKED),
-    "a folded coding": ([b"Transfer-Encoding:\r\n chunked", b"Content-Length: 4"], CHUNKED),
+    "a coding that is none": (
+        [b"Transfer-Encoding: xchunked", b"Content-Length: 4"],
+        CHUNKED,
+    ),
+    "a blank before the colon": (
+        [b"Transfer-Encoding : chunked", b"Content-Length: 4"],
+        CHUNKED,
+    ),
+    "a vertical tab before the coding": (
+        [b"Transfer-Encoding:\x0bchunked", b"Content-Length: 4"],
+        CHUNKED,
+    ),
+    "a folded coding": (
+        [b"Transfer-Encoding:\r\n chunked", b"Content-Length: 4"],
+        CHUNKED,
+    ),
     "a folded length": ([b"Content-Length:\r\n 18"], BODY + SMUGGLED),
     "a negative length": ([b"Content-Length: -1"], BODY + SMUGGLED),
     "a length with a sign": ([b"Content-Length: +18"], BODY + SMUGGLED),
     "a hexadecimal length": ([b"Content-Length: 0x12"], BODY + SMUGGLED),
     "a length with an underscore": ([b"Content-Length: 1_8"], BODY + SMUGGLED),
     "a length beyond all": ([b"Content-Length: " + b"9" * 30], BODY + SMUGGLED),
-    "a length of too many digits": ([b"Content-Length: " + b"9" * 5000], BODY + SMUGGLED),
+    "a length of too many digits": (
+        [b"Content-Length: " + b"9" * 5000],
+        BODY + SMUGGLED,
+    ),
     "no length": ([], BODY + SMUGGLED),
     "a length of nothing": ([b"Content-Length: 0"], SMUGGLED),
     "a bare line feed": ([b"X: 1\nContent-Length: 18"], BODY + SMUGGLED),
@@ -91,9 +140,22 @@ FRAMINGS: dict[str, tuple[list[bytes], bytes]] = {
     "a NUL": ([b"X: \x001", b"Content-Length: 18"], BODY + SMUGGLED),
     "a header without a name": ([b": 1", b"Content-Length: 18"], BODY + SMUGGLED),
     "a line that is no header": ([b"nothing", b"Content-Length: 18"], BODY + SMUGGLED),
-    "an underscore for the hyphen": ([b"Content_Length: 400", b"Content-Length: 18"], BODY + SMUGGLED),
-    "an upgrade": ([b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"Content-Length: 18"], BODY + SMUGGLED),
-    "a connection kept": ([b"Connection: keep-alive", b"Content-Length: 18"], BODY + SMUGGLED),
+    "an underscore for the hyphen": (
+        [b"Content_Length: 400", b"Content-Length: 18"],
+        BODY + SMUGGLED,
+    ),
+    "an upgrade": (
+        [
+            b"Connection: Upgrade, HTTP2-Settings",
+            b"Upgrade: h2c",
+            b"Content-Length: 18",
+        ],
+        BODY + SMUGGLED,
+    ),
+    "a connection kept": (
+        [b"Connection: keep-alive", b"Content-Length: 18"],
+        BODY + SMUGGLED,
+    ),
 }
 
 
@@ -125,13 +187,25 @@ def test_huge_headers_are_refused_or_ignored(
 ) -> None:
     statuses, _ = answers(server_url, post(viewer, *headers, b"Content-Length: 18"))
     active = viewer.list()["active"]
-    assert (statuses == [201] and active == 1) or (set(statuses) <= refusals and active == 0)
+    assert (statuses == [201] and active == 1) or (
+        set(statuses) <= refusals and active == 0
+    )
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"GET", b"\x16\x03\x01\x02", b"PRI * HTTP/2.0", b"GET / HTTP/9.9", b"\x00" * 999]
+    "line",
+    [
+        b"",
+        b"GET",
+        b"\x16\x03\x01\x02",
+        b"PRI * HTTP/2.0",
+        b"GET / HTTP/9.9",
+        b"\x00" * 999,
+    ],
 )
-def test_what_is_no_request_gets_no_answer_of_the_service(server_url: str, line: bytes) -> None:
+def test_what_is_no_request_gets_no_answer_of_the_service(
+    server_url: str, line: bytes
+) -> None:
     statuses, answer = answers(server_url, line + b"\r\n\r\n" + SMUGGLED)
     assert statuses == []
     assert b"Traceback" not in answer
@@ -160,7 +234,10 @@ PATHS: dict[str, tuple[str, int]] = {
     "no slash in front": ("users/{victim}/streams/tv", 404),
     "another case": ("/USERS/{victim}/streams/tv", 404),
     "a whole URL": ("http://localhost/users/{victim}/streams/tv", 404),
-    "a whole URL of another host": ("http://evil.example/users/{victim}/streams/tv", 404),
+    "a whole URL of another host": (
+        "http://evil.example/users/{victim}/streams/tv",
+        404,
+    ),
     "an authority": ("evil.example:443", 404),
     "an asterisk": ("*", 404),
     "an expression language": ("/users/{victim}/streams/${{7*7}}", 400),
@@ -170,7 +247,9 @@ PATHS: dict[str, tuple[str, int]] = {
 
 
 @pytest.mark.parametrize(("path", "status"), PATHS.values(), ids=PATHS)
-def test_a_path_reaches_nobody_by_a_trick(server_url: str, path: str, status: int) -> None:
+def test_a_path_reaches_nobody_by_a_trick(
+    server_url: str, path: str, status: int
+) -> None:
     line = f"PUT {path.format(victim=VICTIM)} HTTP/1.1\r\nHost: localhost\r\n".encode()
     head = b"Content-Type: application/json\r\nContent-Length: 18\r\n\r\n"
     statuses, answer = answers(server_url, line + head + BODY)
@@ -203,8 +282,12 @@ BOMBS: dict[str, bytes] = {
     "deep": b'{"streamId":' + b"[" * 8000 + b"]" * 8000 + b"}",
     "deep objects": b'{"a":' * 2500 + b"1" + b"}" * 2500,
     "wide": b"{" + b",".join(b'"%d":1' % number for number in range(1800)) + b"}",
-    "a list of empty ids": b'{"streamId":"4","replace":[' + b",".join([b'""'] * 5000) + b"]}",
-    "a list of objects": b'{"streamId":"4","replace":[' + b",".join([b"{}"] * 5000) + b"]}",
+    "a list of empty ids": b'{"streamId":"4","replace":['
+    + b",".join([b'""'] * 5000)
+    + b"]}",
+    "a list of objects": b'{"streamId":"4","replace":['
+    + b",".join([b"{}"] * 5000)
+    + b"]}",
     "a number beyond all": b'{"streamId":1e999}',
     "a number of many digits": b'{"streamId":' + b"9" * 16_000 + b"}",
     "a fraction of many digits": b'{"streamId":0.' + b"9" * 16_000 + b"}",
@@ -223,18 +306,25 @@ BOMBS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_of_json_is_refused_in_few_words(viewer: Viewer, body: bytes) -> None:
-    response = viewer.api.post(viewer.url, content=body, headers={"Content-Type": "application/json"})
+    response = viewer.api.post(
+        viewer.url, content=body, headers={"Content-Type": "application/json"}
+    )
     refused(response, 400, "invalid-request")
     assert len(response.content) < 4096
     assert UserStreams.count(viewer.user_id) == 0
 
 
-@pytest.mark.parametrize("limit", [b"1e400", b"9" * 4000, b"-0.5", b"3.5", b"1e-1", b"-1", b"NaN", b'"\\ud800"'])
+@pytest.mark.parametrize(
+    "limit",
+    [b"1e400", b"9" * 4000, b"-0.5", b"3.5", b"1e-1", b"-1", b"NaN", b'"\\ud800"'],
+)
 def test_a_number_that_is_no_limit_is_refused(viewer: Viewer, limit: bytes) -> None:
     for field in (b'"limit":%s', b'"limit":3,"whenFull":%s'):
         body = b"{" + field % limit + b"}"
         url = f"/users/{viewer.user_id}/limit"
-        response = viewer.api.put(url, content=body, headers={"Content-Type": "application/json"})
+        response = viewer.api.put(
+            url, content=body, headers={"Content-Type": "application/json"}
+        )
         refused(response, 400, "invalid-request")
     assert UserStreams.count(viewer.user_id) == 0
 
@@ -258,12 +348,27 @@ CONFUSABLES = {
 
 
 @pytest.mark.parametrize("id", CONFUSABLES.values(), ids=CONFUSABLES)
-def test_an_id_that_only_looks_like_another_is_refused(viewer: Viewer, server_url: str, id: str) -> None:
-    refused(raw_request(server_url, "PUT", f"/users/{quote(id)}/streams/tv", BODY), 400, "invalid-request", "userId")
-    refused(raw_request(server_url, "PUT", f"{viewer.url}/{quote(id)}", BODY), 400, "invalid-request", "id")
+def test_an_id_that_only_looks_like_another_is_refused(
+    viewer: Viewer, server_url: str, id: str
+) -> None:
+    refused(
+        raw_request(server_url, "PUT", f"/users/{quote(id)}/streams/tv", BODY),
+        400,
+        "invalid-request",
+        "userId",
+    )
+    refused(
+        raw_request(server_url, "PUT", f"{viewer.url}/{quote(id)}", BODY),
+        400,
+        "invalid-request",
+        "id",
+    )
     refused(viewer.start(deviceId=id), 400, "invalid-request", "deviceId")
     refused(viewer.start(replace=["tv", id]), 400, "invalid-request", "replace")
-    statuses, _ = answers(server_url, post(viewer, b"Content-Length: 18", b"Idempotency-Key: " + id.encode()))
+    statuses, _ = answers(
+        server_url,
+        post(viewer, b"Content-Length: 18", b"Idempotency-Key: " + id.encode()),
+    )
     assert statuses == [400]
     assert UserStreams.count(viewer.user_id) == 0
 
@@ -319,13 +424,21 @@ def test_an_id_is_never_read_as_an_expression(viewer: Viewer, id: str) -> None:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("id", ["S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"])
-def test_a_stream_named_like_a_type_of_dynamodb_is_a_stream_like_others(viewer: Viewer, id: str) -> None:
+@pytest.mark.parametrize(
+    "id", ["S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"]
+)
+def test_a_stream_named_like_a_type_of_dynamodb_is_a_stream_like_others(
+    viewer: Viewer, id: str
+) -> None:
     token = viewer.started(deviceId=id)["token"]
     assert viewer.heartbeat(id, token).status_code == 200
     viewer.started(deviceId="tv", replace=[id])
     ended = viewer.heartbeat(id, token)
-    assert (ended.status_code, ended.json()["reason"], ended.json()["endedBy"]) == (410, "replaced", "tv")
+    assert (ended.status_code, ended.json()["reason"], ended.json()["endedBy"]) == (
+        410,
+        "replaced",
+        "tv",
+    )
     viewer.started(deviceId=id, replace=["tv"])
     assert [stream["id"] for stream in viewer.list()["streams"]] == [id]
     assert viewer.end(id).status_code == 204
@@ -364,12 +477,22 @@ def test_text_is_kept_as_it_came(viewer: Viewer, text: str) -> None:
     fields = {"deviceName": text, "title": text}
     started = viewer.started(text, deviceId="tv", **fields)
     kept = viewer.list()["streams"][0]
-    assert {name: started[name] for name in ("streamId", *fields)} == {"streamId": text, **fields}
-    assert {name: kept[name] for name in ("streamId", *fields)} == {"streamId": text, **fields}
+    assert {name: started[name] for name in ("streamId", *fields)} == {
+        "streamId": text,
+        **fields,
+    }
+    assert {name: kept[name] for name in ("streamId", *fields)} == {
+        "streamId": text,
+        **fields,
+    }
 
 
 def test_markup_in_text_is_no_markup_on_a_page(viewer: Viewer) -> None:
-    viewer.started("<script>alert(1)</script>", deviceId="tv", title="</pre><img src=x onerror=alert(1)>")
+    viewer.started(
+        "<script>alert(1)</script>",
+        deviceId="tv",
+        title="</pre><img src=x onerror=alert(1)>",
+    )
     page = viewer.api.get(viewer.url, headers={"Accept": "text/html"})
     assert page.status_code == 200
     assert "<script>alert" not in page.text
@@ -394,8 +517,12 @@ def test_markup_in_text_is_no_markup_on_a_page(viewer: Viewer) -> None:
         b"=?utf-8?q?=0d=0aX-Evil:1?=",
     ],
 )
-def test_an_idempotency_key_adds_no_header_to_the_answer(viewer: Viewer, server_url: str, key: bytes) -> None:
-    statuses, answer = answers(server_url, post(viewer, b"Idempotency-Key: " + key, b"Content-Length: 18"))
+def test_an_idempotency_key_adds_no_header_to_the_answer(
+    viewer: Viewer, server_url: str, key: bytes
+) -> None:
+    statuses, answer = answers(
+        server_url, post(viewer, b"Idempotency-Key: " + key, b"Content-Length: 18")
+    )
     head = answer.partition(b"\r\n\r\n")[0].lower()
     assert b"x-evil" not in head
     assert b"set-cookie" not in head
@@ -404,7 +531,12 @@ def test_an_idempotency_key_adds_no_header_to_the_answer(viewer: Viewer, server_
 
 
 def test_two_idempotency_keys_are_none(viewer: Viewer, server_url: str) -> None:
-    statuses, _ = answers(server_url, post(viewer, b"Idempotency-Key: a", b"Idempotency-Key: b", b"Content-Length: 18"))
+    statuses, _ = answers(
+        server_url,
+        post(
+            viewer, b"Idempotency-Key: a", b"Idempotency-Key: b", b"Content-Length: 18"
+        ),
+    )
     assert statuses == [400]
     assert UserStreams.count(viewer.user_id) == 0
 
@@ -435,7 +567,11 @@ SPOOFED = {
 def test_a_header_of_a_proxy_that_is_not_there_changes_nothing(
     viewer: Viewer, header: str, value: str, accept: str
 ) -> None:
-    answer = viewer.api.put(f"{viewer.url}/tv", json={"streamId": "456"}, headers={header: value, "Accept": accept})
+    answer = viewer.api.put(
+        f"{viewer.url}/tv",
+        json={"streamId": "456"},
+        headers={header: value, "Accept": accept},
+    )
     assert answer.status_code == 201
     assert answer.headers["Location"] == f"{viewer.url}/tv"
     assert EVIL not in answer.text
@@ -444,40 +580,88 @@ def test_a_header_of_a_proxy_that_is_not_there_changes_nothing(
 
 @pytest.mark.parametrize(
     "host",
-    [EVIL, "", "localhost, evil.example", "localhost\\@evil.example", "evil.example#localhost", "[::1", "127.0.0.1:x"],
+    [
+        EVIL,
+        "",
+        "localhost, evil.example",
+        "localhost\\@evil.example",
+        "evil.example#localhost",
+        "[::1",
+        "127.0.0.1:x",
+    ],
 )
 def test_another_host_is_refused(viewer: Viewer, server_url: str, host: str) -> None:
-    statuses, answer = answers(server_url, f"GET {viewer.url} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    statuses, answer = answers(
+        server_url, f"GET {viewer.url} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    )
     assert statuses == [400]
     assert b'"Host"' in answer
 
 
-def test_a_health_check_by_address_gets_its_answer_and_nothing_else_does(viewer: Viewer, server_url: str) -> None:
+def test_a_health_check_by_address_gets_its_answer_and_nothing_else_does(
+    viewer: Viewer, server_url: str
+) -> None:
     def status(path: str, *hosts: str) -> list[int]:
         head = "".join(f"Host: {host}\r\n" for host in hosts)
         return answers(server_url, f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())[0]
 
-    for hosts in (["10.0.3.7"], ["10.0.3.7:8000"], [EVIL], [], ["localhost", "localhost"], ["localhost", EVIL]):
+    for hosts in (
+        ["10.0.3.7"],
+        ["10.0.3.7:8000"],
+        [EVIL],
+        [],
+        ["localhost", "localhost"],
+        ["localhost", EVIL],
+    ):
         assert status("/healthz", *hosts) == status("/healthz/", *hosts) == [200]
-    for hosts in (["10.0.3.7"], [EVIL], ["localhost", "localhost"], ["localhost", EVIL]):
-        for path in ("/readyz", viewer.url, "/console", "/", "/static/streams/style.css", "/healthz//", "/healthz/x"):
+    for hosts in (
+        ["10.0.3.7"],
+        [EVIL],
+        ["localhost", "localhost"],
+        ["localhost", EVIL],
+    ):
+        for path in (
+            "/readyz",
+            viewer.url,
+            "/console",
+            "/",
+            "/static/streams/style.css",
+            "/healthz//",
+            "/healthz/x",
+        ):
             assert status(path, *hosts) == [400]
 
 
-@pytest.mark.parametrize("host", ["LOCALHOST", "LocalHost:80", "localhost.", "127.0.0.1", "[::1]:8000"])
-def test_a_host_may_be_written_in_capitals_and_with_a_port_or_without(server_url: str, host: str) -> None:
-    assert answers(server_url, f"GET /users/u/streams HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())[0] == [200]
+@pytest.mark.parametrize(
+    "host", ["LOCALHOST", "LocalHost:80", "localhost.", "127.0.0.1", "[::1]:8000"]
+)
+def test_a_host_may_be_written_in_capitals_and_with_a_port_or_without(
+    server_url: str, host: str
+) -> None:
+    assert answers(
+        server_url, f"GET /users/u/streams HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    )[0] == [200]
 
 
 PLAYER = "https://watch.example.com"
-TRACING = ["traceparent", "tracestate", "baggage", "sentry-trace", "x-request-id", "x-amzn-trace-id"]
+TRACING = [
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "sentry-trace",
+    "x-request-id",
+    "x-amzn-trace-id",
+]
 
 
 @pytest.fixture
 def for_players(settings: Settings) -> Iterator[httpx.Client]:
     """The service as players of another origin call it."""
     settings.CORS_ALLOWED_ORIGINS = [PLAYER]
-    settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
+    settings.MIDDLEWARE = [
+        "corsheaders.middleware.CorsMiddleware",
+        *settings.MIDDLEWARE,
+    ]
     with (
         serving(bounded(get_wsgi_application())) as url,
         httpx.Client(base_url=url, headers={"Origin": PLAYER}) as client,
@@ -486,11 +670,16 @@ def for_players(settings: Settings) -> Iterator[httpx.Client]:
 
 
 def test_tracing_headers_pass_the_preflight(for_players: httpx.Client) -> None:
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": ", ".join(TRACING)}
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": ", ".join(TRACING),
+    }
     answer = for_players.options("/users/u/streams", headers=asked)
     assert answer.status_code == 200
     allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
-    assert {*TRACING, "authorization", "content-type", "idempotency-key"} <= set(allowed)
+    assert {*TRACING, "authorization", "content-type", "idempotency-key"} <= set(
+        allowed
+    )
 
 
 @pytest.mark.parametrize(
@@ -503,14 +692,25 @@ def test_tracing_headers_pass_the_preflight(for_players: httpx.Client) -> None:
         ("GET", "/users/u/streams", {"Accept": "image/png"}, 406),
         ("PATCH", "/users/u/streams", {}, 405),
         ("GET", "/users/u/streams/none", {}, 404),
-        ("POST", "/users/u/streams", {"Content-Type": "application/json; charset=uu"}, 415),
+        (
+            "POST",
+            "/users/u/streams",
+            {"Content-Type": "application/json; charset=uu"},
+            415,
+        ),
         ("POST", "/users/u/streams", {"Content-Encoding": "gzip"}, 415),
     ],
 )
 def test_a_player_of_another_origin_can_read_every_refusal(
-    for_players: httpx.Client, method: str, path: str, headers: dict[str, str], status: int
+    for_players: httpx.Client,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    status: int,
 ) -> None:
-    answer = for_players.request(method, path, content=BODY if method == "POST" else None, headers=headers)
+    answer = for_players.request(
+        method, path, content=BODY if method == "POST" else None, headers=headers
+    )
     refused(answer, status, answer.json()["type"])
     assert answer.headers["Access-Control-Allow-Origin"] == PLAYER
     exposed = answer.headers["Access-Control-Expose-Headers"].lower().split(", ")
@@ -518,22 +718,44 @@ def test_a_player_of_another_origin_can_read_every_refusal(
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-OVERRIDES = ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Method", "_method"]
+OVERRIDES = [
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
+    "X-Method",
+    "_method",
+]
 
 
 @pytest.mark.parametrize("header", OVERRIDES)
 def test_no_header_makes_one_method_another(viewer: Viewer, header: str) -> None:
     viewer.started(deviceId="tv")
-    refused(viewer.api.post(f"{viewer.url}/tv", json={}, headers={header: "DELETE"}), 405, "method-not-allowed")
-    refused(viewer.api.post(f"{viewer.url}/tv?_method=DELETE", json={}), 405, "method-not-allowed")
+    refused(
+        viewer.api.post(f"{viewer.url}/tv", json={}, headers={header: "DELETE"}),
+        405,
+        "method-not-allowed",
+    )
+    refused(
+        viewer.api.post(f"{viewer.url}/tv?_method=DELETE", json={}),
+        405,
+        "method-not-allowed",
+    )
     limit = viewer.api.get(f"/users/{viewer.user_id}/limit", headers={header: "DELETE"})
     assert (limit.status_code, limit.json()["limit"]) == (200, 3)
     assert viewer.list()["active"] == 1
 
 
-@pytest.mark.parametrize("method", ["TRACE", "TRACK", "CONNECT", "PROPFIND", "PATCH", "X" * 3000, "\x1b[31m"])
-def test_a_method_that_nobody_takes_is_refused(server_url: str, user_id: str, method: str) -> None:
-    refused(raw_request(server_url, method, f"/users/{user_id}/streams/tv", BODY), 405, "method-not-allowed")
+@pytest.mark.parametrize(
+    "method", ["TRACE", "TRACK", "CONNECT", "PROPFIND", "PATCH", "X" * 3000, "\x1b[31m"]
+)
+def test_a_method_that_nobody_takes_is_refused(
+    server_url: str, user_id: str, method: str
+) -> None:
+    refused(
+        raw_request(server_url, method, f"/users/{user_id}/streams/tv", BODY),
+        405,
+        "method-not-allowed",
+    )
     assert UserStreams.count(user_id) == 0
 
 

@@ -49,11 +49,15 @@ class Client:
     make: Make
     prefix: str
 
-    def ask(self, method: str, path: str, body: Any = None, query: str = "", **headers: str) -> Event:
+    def ask(
+        self, method: str, path: str, body: Any = None, query: str = "", **headers: str
+    ) -> Event:
         """Ask for a path below where the service is mounted."""
         sent = JSON | {name.replace("_", "-"): value for name, value in headers.items()}
         text = "" if body is None else json.dumps(body)
-        answer: Event = lambda_handler(self.make(method, self.prefix + path, query, sent, text), None)
+        answer: Event = lambda_handler(
+            self.make(method, self.prefix + path, query, sent, text), None
+        )
         return answer
 
 
@@ -70,11 +74,18 @@ def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
 
 
 def test_a_stream_lives_from_start_to_stop(client: Client, user_id: str) -> None:
-    started = client.ask("POST", f"/users/{user_id}/streams", {"streamId": "456", "deviceId": "tv"})
+    started = client.ask(
+        "POST", f"/users/{user_id}/streams", {"streamId": "456", "deviceId": "tv"}
+    )
     assert started["statusCode"] == 201
     assert header(started, "Location") == f"{client.prefix}/users/{user_id}/streams/tv"
     token = {"token": content(started)["token"]}
-    assert client.ask("POST", f"/users/{user_id}/streams/tv/heartbeat", token)["statusCode"] == 200
+    assert (
+        client.ask("POST", f"/users/{user_id}/streams/tv/heartbeat", token)[
+            "statusCode"
+        ]
+        == 200
+    )
     assert content(client.ask("GET", f"/users/{user_id}/streams"))["active"] == 1
     stopped = client.ask("DELETE", f"/users/{user_id}/streams/tv")
     assert (stopped["statusCode"], stopped["body"]) == (204, "")
@@ -82,22 +93,48 @@ def test_a_stream_lives_from_start_to_stop(client: Client, user_id: str) -> None
 
 
 def test_a_person_finds_every_page_with_its_files(client: Client, user_id: str) -> None:
-    assert header(client.ask("GET", "/", **BROWSER), "Location") == f"{client.prefix}/console"
+    assert (
+        header(client.ask("GET", "/", **BROWSER), "Location")
+        == f"{client.prefix}/console"
+    )
     for page in (f"/users/{user_id}/streams", "/console", "/docs"):
         answer = client.ask("GET", page, **BROWSER)
-        assert (answer["statusCode"], (header(answer, "Content-Type") or "")[:9]) == (200, "text/html")
-        assets = [html.unescape(url) for url in re.findall(r'(?:rel="stylesheet" href|src)="([^"]+)"', answer["body"])]
+        assert (answer["statusCode"], (header(answer, "Content-Type") or "")[:9]) == (
+            200,
+            "text/html",
+        )
+        assets = [
+            html.unescape(url)
+            for url in re.findall(
+                r'(?:rel="stylesheet" href|src)="([^"]+)"', answer["body"]
+            )
+        ]
         assert len(assets) >= 2
         for url in assets:
             assert url.startswith(f"{client.prefix}/static/")
-            assert client.ask("GET", url.removeprefix(client.prefix))["statusCode"] == 200, url
+            assert (
+                client.ask("GET", url.removeprefix(client.prefix))["statusCode"] == 200
+            ), url
     picture = "/static/drf_spectacular_sidecar/swagger-ui-dist/favicon-32x32.png"
     answer = client.ask("GET", picture)
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
     assert base64.b64decode(answer["body"]).startswith(b"\x89PNG")
 
 
-NAMES = ["streams", "limit", "stop", "heartbeat", "me", "users", "healthz", STAGE, f"{STAGE}ing", "v1", "v10", "static"]
+NAMES = [
+    "streams",
+    "limit",
+    "stop",
+    "heartbeat",
+    "me",
+    "users",
+    "healthz",
+    STAGE,
+    f"{STAGE}ing",
+    "v1",
+    "v10",
+    "static",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,14 +144,25 @@ def test_a_user_and_a_stream_may_have_any_name(client: Client, name: str) -> Non
     started = client.ask("PUT", f"{streams}/{name}", {"streamId": name})
     assert started["statusCode"] in (200, 201), started
     assert header(started, "Location") == f"{client.prefix}{streams}/{name}"
-    beat = client.ask("POST", f"{streams}/{name}/heartbeat", {"token": content(started)["token"]})
-    assert (beat["statusCode"], content(beat)["userId"], content(beat)["id"]) == (200, name, name)
+    beat = client.ask(
+        "POST", f"{streams}/{name}/heartbeat", {"token": content(started)["token"]}
+    )
+    assert (beat["statusCode"], content(beat)["userId"], content(beat)["id"]) == (
+        200,
+        name,
+        name,
+    )
     assert content(client.ask("GET", f"/users/{name}/limit"))["userId"] == name
     assert client.ask("DELETE", f"{streams}/{name}")["statusCode"] == 204
 
 
-@pytest.mark.parametrize("path", [f"/{STAGE}ing/healthz", "/v10/healthz", "/v1healthz", f"/{STAGE}healthz"])
-@pytest.mark.parametrize("make", [http_api, http_api_on_a_domain, rest_api_on_a_domain, function_url, balancer])
+@pytest.mark.parametrize(
+    "path", [f"/{STAGE}ing/healthz", "/v10/healthz", "/v1healthz", f"/{STAGE}healthz"]
+)
+@pytest.mark.parametrize(
+    "make",
+    [http_api, http_api_on_a_domain, rest_api_on_a_domain, function_url, balancer],
+)
 def test_a_path_that_only_begins_like_the_mount_is_not_below_it(
     make: Make, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,13 +180,21 @@ def test_a_stage_or_base_path_may_be_named_like_the_beginning_of_a_route(
     assert lambda_handler(event, None)["statusCode"] == 200
     monkeypatch.setattr(zappa_settings, "BASE_PATH", name)
     for make in (rest_api_on_a_domain, http_api_on_a_domain):
-        assert lambda_handler(make("GET", f"/{name}/users/{user_id}/streams", "", JSON, ""), None)["statusCode"] == 200
+        assert (
+            lambda_handler(
+                make("GET", f"/{name}/users/{user_id}/streams", "", JSON, ""), None
+            )["statusCode"]
+            == 200
+        )
 
 
 def test_a_query_comes_as_the_client_wrote_it(client: Client, user_id: str) -> None:
     many = "&".join(f"a{number}=1" for number in range(200))
     for query in ("a=1&a=2&b=%2B%20%C3%A9&c", "a=%ff&=&%00", many):
-        assert client.ask("GET", f"/users/{user_id}/streams", query=query)["statusCode"] == 200
+        assert (
+            client.ask("GET", f"/users/{user_id}/streams", query=query)["statusCode"]
+            == 200
+        )
 
 
 def test_every_refusal_is_a_problem(client: Client, user_id: str) -> None:
@@ -147,27 +203,53 @@ def test_every_refusal_is_a_problem(client: Client, user_id: str) -> None:
         (client.ask("GET", "/users/" + "x" * 2000), 400),
         (client.ask("PATCH", f"/users/{user_id}/streams"), 405),
         (client.ask("GET", f"/users/{user_id}/streams", Accept="image/png"), 406),
-        (client.ask("POST", f"/users/{user_id}/streams", {}, Content_Type="text/csv"), 415),
-        (client.ask("POST", f"/users/{user_id}/streams", {}, Content_Encoding="gzip"), 415),
+        (
+            client.ask(
+                "POST", f"/users/{user_id}/streams", {}, Content_Type="text/csv"
+            ),
+            415,
+        ),
+        (
+            client.ask(
+                "POST", f"/users/{user_id}/streams", {}, Content_Encoding="gzip"
+            ),
+            415,
+        ),
     ):
-        assert (answer["statusCode"], header(answer, "Content-Type")) == (status, "application/problem+json")
+        assert (answer["statusCode"], header(answer, "Content-Type")) == (
+            status,
+            "application/problem+json",
+        )
         assert header(answer, "Cache-Control") == "no-store"
 
 
 def test_a_body_in_base64_is_read(client: Client, user_id: str) -> None:
-    event = client.make("POST", f"{client.prefix}/users/{user_id}/streams", "", JSON, "")
-    event |= {"body": base64.b64encode(b'{"streamId":"456"}').decode(), "isBase64Encoded": True}
+    event = client.make(
+        "POST", f"{client.prefix}/users/{user_id}/streams", "", JSON, ""
+    )
+    event |= {
+        "body": base64.b64encode(b'{"streamId":"456"}').decode(),
+        "isBase64Encoded": True,
+    }
     assert lambda_handler(event, None)["statusCode"] == 201
 
 
 @pytest.mark.parametrize("host", [API.upper(), f"{API}:443", OWN.title()])
-def test_a_host_may_be_written_in_capitals_and_with_a_port(host: str, user_id: str) -> None:
-    event = http_api_on_a_domain("GET", f"/users/{user_id}/streams", "", JSON | {"Host": host}, "")
+def test_a_host_may_be_written_in_capitals_and_with_a_port(
+    host: str, user_id: str
+) -> None:
+    event = http_api_on_a_domain(
+        "GET", f"/users/{user_id}/streams", "", JSON | {"Host": host}, ""
+    )
     assert lambda_handler(event, None)["statusCode"] == 200
 
 
-@pytest.mark.parametrize("sent", [[OWN, OWN], [OWN, "evil.example"], ["10.0.3.7"], [""], []], ids=str)
-def test_a_host_that_is_unknown_double_or_missing_gets_only_the_health(sent: list[str], user_id: str) -> None:
+@pytest.mark.parametrize(
+    "sent", [[OWN, OWN], [OWN, "evil.example"], ["10.0.3.7"], [""], []], ids=str
+)
+def test_a_host_that_is_unknown_double_or_missing_gets_only_the_health(
+    sent: list[str], user_id: str
+) -> None:
     def ask(path: str) -> Event:
         event = rest_api_on_a_domain("GET", path, "", JSON, "")
         event["headers"] = {"Host": sent[-1]} if sent else None
@@ -178,7 +260,10 @@ def test_a_host_that_is_unknown_double_or_missing_gets_only_the_health(sent: lis
     assert ask("/healthz")["statusCode"] == 200
     for path in ("/readyz", f"/users/{user_id}/streams", "/console", "/", "/healthz//"):
         answer = ask(path)
-        assert (answer["statusCode"], content(answer)["errors"].keys()) == (400, {"Host"})
+        assert (answer["statusCode"], content(answer)["errors"].keys()) == (
+            400,
+            {"Host"},
+        )
 
 
 def test_a_load_balancers_own_check_has_no_host_at_all() -> None:
@@ -196,32 +281,52 @@ def seen_by_the_application(event: Event) -> dict[str, Any]:
         start_response("204 No Content", [])
         return []
 
-    make_lambda_handler(lambda_entry._mounted(application))(event | lambda_entry._unambiguous_headers(event), None)
+    make_lambda_handler(lambda_entry._mounted(application))(
+        event | lambda_entry._unambiguous_headers(event), None
+    )
     return seen
 
 
 @pytest.mark.parametrize("make", [make for make, *_ in WAYS.values()], ids=WAYS)
 def test_who_sent_a_request_is_not_the_senders_to_say(make: Make) -> None:
-    spoofed = {} if make.__name__.startswith("balancer") else {"X-Forwarded-For": "192.0.2.66, 192.0.2.67"}
-    assert seen_by_the_application(make("GET", "/", "", spoofed, ""))["REMOTE_ADDR"] == "203.0.113.7"
+    spoofed = (
+        {}
+        if make.__name__.startswith("balancer")
+        else {"X-Forwarded-For": "192.0.2.66, 192.0.2.67"}
+    )
+    assert (
+        seen_by_the_application(make("GET", "/", "", spoofed, ""))["REMOTE_ADDR"]
+        == "203.0.113.7"
+    )
 
 
 @pytest.mark.parametrize("make", [make for make, *_ in WAYS.values()], ids=WAYS)
 def test_a_header_with_an_underscore_is_not_the_one_with_a_hyphen(make: Make) -> None:
-    sent = {"X_API_Key": "stolen", "Authorization": "Bearer x", "Idempotency_Key": "other"}
+    sent = {
+        "X_API_Key": "stolen",
+        "Authorization": "Bearer x",
+        "Idempotency_Key": "other",
+    }
     seen = seen_by_the_application(make("GET", "/", "", sent, ""))
     assert seen["HTTP_AUTHORIZATION"] == "Bearer x"
     assert "HTTP_X_API_KEY" not in seen
     assert "HTTP_IDEMPOTENCY_KEY" not in seen
 
 
-def test_text_that_is_not_ascii_does_no_harm_anywhere(client: Client, user_id: str) -> None:
+def test_text_that_is_not_ascii_does_no_harm_anywhere(
+    client: Client, user_id: str
+) -> None:
     odd = "日本\u00e9\U0001f600"
     assert client.ask("GET", f"/users/{odd}/streams")["statusCode"] == 400
     assert client.ask("GET", f"/{odd}")["statusCode"] == 404
     for name in ("Accept", "Authorization", "X_API_Key", "Origin", "Cookie", "Referer"):
-        assert client.ask("GET", f"/users/{user_id}/streams", **{name: odd})["statusCode"] == 200
-    started = client.ask("POST", f"/users/{user_id}/streams", {"streamId": odd, "title": odd})
+        assert (
+            client.ask("GET", f"/users/{user_id}/streams", **{name: odd})["statusCode"]
+            == 200
+        )
+    started = client.ask(
+        "POST", f"/users/{user_id}/streams", {"streamId": odd, "title": odd}
+    )
     assert (started["statusCode"], content(started)["title"]) == (201, odd)
 
 
@@ -263,9 +368,23 @@ def test_a_copy_of_the_loaded_process_imports_nothing_more_and_draws_its_own_ran
         "LEASE_TOKEN_KEYS": "MVJ9a1Yy1ZsXWq2Tt0Cr7PNu4KBhLgEd5oF8iRkQvS3w",
         "BROWSABLE_API": pages,
     }
-    command = [sys.executable, "-c", FORKED, *[f"/users/{user_id}-{number}/streams" for number in range(2)]]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+    command = [
+        sys.executable,
+        "-c",
+        FORKED,
+        *[f"/users/{user_id}-{number}/streams" for number in range(2)],
+    ]
+    done = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
-    first, second = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[201")]
+    first, second = [
+        json.loads(line) for line in done.stdout.splitlines() if line.startswith("[201")
+    ]
     assert first[2] == second[2] == []
     assert first[1] != second[1]

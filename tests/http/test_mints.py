@@ -14,7 +14,9 @@ def a_burst_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
 
 
-def test_a_start_too_many_is_told_when_to_come_again_and_what_plays_plays_on(viewer: Viewer) -> None:
+def test_a_start_too_many_is_told_when_to_come_again_and_what_plays_plays_on(
+    viewer: Viewer,
+) -> None:
     viewer.started(deviceId="tv")
     playing = viewer.started(deviceId="tv")
     refused = viewer.start(deviceId="tv")
@@ -26,8 +28,13 @@ def test_a_start_too_many_is_told_when_to_come_again_and_what_plays_plays_on(vie
 
 def test_every_way_to_start_is_charged(viewer: Viewer) -> None:
     first = viewer.started()
-    assert viewer.api.put(f"{viewer.url}/tv", json={"streamId": "film"}).status_code == 201
+    assert (
+        viewer.api.put(f"{viewer.url}/tv", json={"streamId": "film"}).status_code == 201
+    )
     again = viewer.api.put(f"{viewer.url}/tv", json={"streamId": "film"})
     instead = viewer.start(replace=[first["id"]])
     assert [again.status_code, instead.status_code] == [429, 429]
-    assert {stream["id"] for stream in viewer.list()["streams"]} == {first["id"], "tv"}, "nothing was replaced"
+    assert {stream["id"] for stream in viewer.list()["streams"]} == {
+        first["id"],
+        "tv",
+    }, "nothing was replaced"

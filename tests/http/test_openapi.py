@@ -27,8 +27,17 @@ PAGES = ("home", "openapi", "docs", "console")
 
 def test_the_document_is_what_the_code_says_now(tmp_path: Path) -> None:
     now = tmp_path / "openapi.json"
-    command = ["make", "--silent", "openapi", f"PYTHON={sys.executable}", "READY=", f"DESCRIPTION={now}"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    command = [
+        "make",
+        "--silent",
+        "openapi",
+        f"PYTHON={sys.executable}",
+        "READY=",
+        f"DESCRIPTION={now}",
+    ]
+    done = subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert DOCUMENT.read_text() == now.read_text(), "Write it anew: make openapi"
 
@@ -49,57 +58,120 @@ def test_every_route_and_method_is_described() -> None:
         for path, item in document()["paths"].items()
         for method in item
     }
-    assert described == {(name, method) for name, method in routes() if name not in PAGES}
+    assert described == {
+        (name, method) for name, method in routes() if name not in PAGES
+    }
 
 
 def test_every_problem_that_an_operation_can_meet_is_described() -> None:
-    described = {type_ for name in document()["components"]["responses"] for type_ in name.split("-or-")}
+    described = {
+        type_
+        for name in document()["components"]["responses"]
+        for type_ in name.split("-or-")
+    }
     assert described == {problem.type for problem in PROBLEMS.values()} - UNDESCRIBED
 
 
 def examples() -> Iterator[Any]:
     """Each example of the document, with the schema it stands beside."""
-    operations = [operation for item in document()["paths"].values() for operation in item.values()]
+    operations = [
+        operation
+        for item in document()["paths"].values()
+        for operation in item.values()
+    ]
     named = [(operation["operationId"], operation) for operation in operations]
-    contents = [(f"{id}, the request", operation.get("requestBody", {})) for id, operation in named]
-    contents += [(f"{id}, {status}", found) for id, one in named for status, found in one["responses"].items()]
+    contents = [
+        (f"{id}, the request", operation.get("requestBody", {}))
+        for id, operation in named
+    ]
+    contents += [
+        (f"{id}, {status}", found)
+        for id, one in named
+        for status, found in one["responses"].items()
+    ]
     contents += list(document()["components"]["responses"].items())
     for name, content in contents:
         for media_type in content.get("content", {}).values():
             assert media_type["examples"], name
             for example in media_type["examples"].values():
-                yield pytest.param(media_type["schema"], example["value"], id=f"{name}: {example['summary']}")
+                yield pytest.param(
+                    media_type["schema"],
+                    example["value"],
+                    id=f"{name}: {example['summary']}",
+                )
 
 
 @pytest.mark.parametrize(("schema", "example"), list(examples()))
-def test_an_example_is_what_it_is_an_example_of(schema: dict[str, Any], example: Any) -> None:
-    errors = Draft202012Validator(schema | {"components": document()["components"]}).iter_errors(example)
+def test_an_example_is_what_it_is_an_example_of(
+    schema: dict[str, Any], example: Any
+) -> None:
+    errors = Draft202012Validator(
+        schema | {"components": document()["components"]}
+    ).iter_errors(example)
     assert [error.message for error in errors] == []
 
 
 def test_every_operation_but_those_about_the_service_takes_either_credential() -> None:
-    asked = {path: [one["security"] for one in item.values()] for path, item in document()["paths"].items()}
+    asked = {
+        path: [one["security"] for one in item.values()]
+        for path, item in document()["paths"].items()
+    }
     for path, each in asked.items():
         is_by_token = path.endswith(("/heartbeat", "/stop"))
         is_of_a_user = path.startswith(("/users/", "/me", "/plans")) and not is_by_token
-        either: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}] if is_of_a_user else [{}]
+        either: list[dict[str, list[str]]] = (
+            [{"bearer": []}, {"apiKey": []}] if is_of_a_user else [{}]
+        )
         assert each == [either] * len(each), path
 
 
 def test_generated_requests_meet_no_failure_and_nothing_undescribed() -> None:
     """Schemathesis: good and bad requests from the document, single and in sequences, as an administrating operator."""
     key = "streams:operate streams:admin"
-    bearer = {"AUTH_JWT_SECRETS": SECRET, "AUTH_ISSUER": "https://id.example.com", "AUTH_AUDIENCE": "streams"}
-    environment = os.environ | bearer | {"API_KEYS": hashed(ADMIN_KEY, key), "PYTHONUNBUFFERED": "1"}
+    bearer = {
+        "AUTH_JWT_SECRETS": SECRET,
+        "AUTH_ISSUER": "https://id.example.com",
+        "AUTH_AUDIENCE": "streams",
+    }
+    environment = (
+        os.environ
+        | bearer
+        | {"API_KEYS": hashed(ADMIN_KEY, key), "PYTHONUNBUFFERED": "1"}
+    )
     with running(runserver(), environment) as server:
         command = [
-            *(str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.url}/openapi.json"),
-            *("--checks", "all", "--max-examples", "140", "--exclude-path-regex", "^/me"),  # no operator is a viewer
-            *("--seed", "7", "--workers", "2", "--no-color", "--generation-database", "none"),
+            *(
+                str(Path(sys.executable).parent / "schemathesis"),
+                "run",
+                f"{server.url}/openapi.json",
+            ),
+            *(
+                "--checks",
+                "all",
+                "--max-examples",
+                "140",
+                "--exclude-path-regex",
+                "^/me",
+            ),  # no operator is a viewer
+            *(
+                "--seed",
+                "7",
+                "--workers",
+                "2",
+                "--no-color",
+                "--generation-database",
+                "none",
+            ),
         ]
         knowing = os.environ | {"STREAMS_API_KEY": ADMIN_KEY}
         done = subprocess.run(
-            command, cwd=PROJECT, env=knowing, capture_output=True, text=True, check=False, timeout=300
+            command,
+            cwd=PROJECT,
+            env=knowing,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
     assert done.returncode == 0, done.stdout
     generated = re.search(r"(\d[\d,]*) generated", done.stdout)

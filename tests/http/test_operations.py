@@ -23,13 +23,19 @@ from streams_project.logs import JSONFormatter
 from streams_project.prometheus import MetricsView
 from tests.conftest import Viewer
 
-urlpatterns = [*urls.urlpatterns, path("metrics", include("streams_project.prometheus"))]
+urlpatterns = [
+    *urls.urlpatterns,
+    path("metrics", include("streams_project.prometheus")),
+]
 
 
 @pytest.fixture
 def scraped(settings: Any) -> None:
     """The service as it is with `METRICS=prometheus`."""
-    settings.ROOT_URLCONF, settings.EVENT_SINKS = __name__, ["streams_project.prometheus.count"]
+    settings.ROOT_URLCONF, settings.EVENT_SINKS = (
+        __name__,
+        ["streams_project.prometheus.count"],
+    )
 
 
 @pytest.fixture
@@ -37,7 +43,10 @@ def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.OPEN_ACCESS = False
     settings.API_KEYS = [
         ApiKey(name, hashlib.sha256(name.encode()).hexdigest(), frozenset({scope}))
-        for name, scope in (("prometheus", "streams:operate"), ("billing", "streams:admin"))
+        for name, scope in (
+            ("prometheus", "streams:operate"),
+            ("billing", "streams:admin"),
+        )
     ]
     monkeypatch.setattr(APIView, "authentication_classes", [ApiKeyAuthentication])
     monkeypatch.setattr(MetricsView, "authentication_classes", [ApiKeyAuthentication])
@@ -46,7 +55,11 @@ def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 def counts(text: str) -> dict[str, float]:
     families = {family.name: family for family in text_string_to_metric_families(text)}
     samples = families["stream_limits_decisions"].samples
-    return {sample.labels["outcome"]: sample.value for sample in samples if sample.name.endswith("_total")}
+    return {
+        sample.labels["outcome"]: sample.value
+        for sample in samples
+        if sample.name.endswith("_total")
+    }
 
 
 def scrape(server_url: str, **headers: str) -> httpx.Response:
@@ -54,38 +67,58 @@ def scrape(server_url: str, **headers: str) -> httpx.Response:
     return httpx.get(f"{server_url}/metrics", headers={"Accept": accept, **headers})
 
 
-def test_prometheus_is_told_of_each_decision(scraped: None, viewer: Viewer, server_url: str) -> None:
+def test_prometheus_is_told_of_each_decision(
+    scraped: None, viewer: Viewer, server_url: str
+) -> None:
     before = counts(scrape(server_url).text)
     for device in ("a", "b", "c", "d"):
         viewer.start(deviceId=device)
     viewer.end("a")
     answer = scrape(server_url)
     after = counts(answer.text)
-    assert {name: after[name] - before.get(name, 0) for name in ("admitted", "denied", "stopped")} == {
+    assert {
+        name: after[name] - before.get(name, 0)
+        for name in ("admitted", "denied", "stopped")
+    } == {
         "admitted": 3,
         "denied": 1,
         "stopped": 1,
     }
     assert answer.headers["Content-Type"].startswith("text/plain")
-    assert REGISTRY.get_sample_value("stream_limits_decision_seconds_count", {"kind": "denied"})
+    assert REGISTRY.get_sample_value(
+        "stream_limits_decision_seconds_count", {"kind": "denied"}
+    )
 
 
-def test_metrics_are_for_operators(scraped: None, guarded: None, server_url: str) -> None:
+def test_metrics_are_for_operators(
+    scraped: None, guarded: None, server_url: str
+) -> None:
     statuses = [
         scrape(server_url, **headers).status_code
-        for headers in ({}, {"X-API-Key": "nobody"}, {"X-API-Key": "billing"}, {"X-API-Key": "prometheus"})
+        for headers in (
+            {},
+            {"X-API-Key": "nobody"},
+            {"X-API-Key": "billing"},
+            {"X-API-Key": "prometheus"},
+        )
     ]
     assert statuses == [401, 401, 403, 200]
 
 
-def test_processes_that_share_a_folder_are_scraped_together(scraped: None, settings: Any, tmp_path: Path) -> None:
+def test_processes_that_share_a_folder_are_scraped_together(
+    scraped: None, settings: Any, tmp_path: Path
+) -> None:
     settings.PROMETHEUS_MULTIPROC_DIR = str(tmp_path)
     answer = MetricsView.as_view()(RequestFactory().get("/metrics"))
     assert answer.status_code == 200
-    assert answer.content == b"", "what this process counts for itself is not in the folder"
+    assert answer.content == b"", (
+        "what this process counts for itself is not in the folder"
+    )
 
 
-def test_there_are_no_metrics_to_scrape_unless_they_are_asked_for(server_url: str) -> None:
+def test_there_are_no_metrics_to_scrape_unless_they_are_asked_for(
+    server_url: str,
+) -> None:
     assert scrape(server_url, Accept="*/*").status_code == 404
 
 
@@ -94,12 +127,26 @@ def test_an_answer_leaves_a_line_that_names_no_user(
 ) -> None:
     settings.MIDDLEWARE = ["streams_project.requests.logged", *settings.MIDDLEWARE]
     started: Any = lambda *answer: None  # noqa: E731
-    environ = rf.get(f"/users/{viewer.user_id}/streams", HTTP_X_REQUEST_ID="r-7").environ
-    with caplog.at_level(logging.INFO, "streams_project.requests"), requests.AtHand(environ):
+    environ = rf.get(
+        f"/users/{viewer.user_id}/streams", HTTP_X_REQUEST_ID="r-7"
+    ).environ
+    with (
+        caplog.at_level(logging.INFO, "streams_project.requests"),
+        requests.AtHand(environ),
+    ):
         WSGIHandler()(environ, started)
-        (record,) = (record for record in caplog.records if record.name == "streams_project.requests")
+        (record,) = (
+            record
+            for record in caplog.records
+            if record.name == "streams_project.requests"
+        )
         line = json.loads(JSONFormatter().format(record))
     assert line["request"] == "r-7"
     assert line["http"].pop("ms") > 0
-    assert line["http"] == {"method": "GET", "route": "/users/<str:user_id>/streams", "status": 200, "calls": 1}
+    assert line["http"] == {
+        "method": "GET",
+        "route": "/users/<str:user_id>/streams",
+        "status": 200,
+        "calls": 1,
+    }
     assert viewer.user_id not in json.dumps(line)

@@ -14,9 +14,16 @@ from streams_project.wsgi import application, placed
 from tests.conftest import Viewer, serving
 from tests.contract import hold_to_the_document
 
-BIG = Rule(name="two-big-screens", where={"deviceType": ("tv",)}, limit=2, message="Two big screens are playing.")
+BIG = Rule(
+    name="two-big-screens",
+    where={"deviceType": ("tv",)},
+    limit=2,
+    message="Two big screens are playing.",
+)
 TITLE = Rule(name="one-per-title", per="streamId", limit=1)
-FAMILY = Policy(name="family", limit=4, lease_ms=60_000, paused_ms=600_000, rules=(BIG, TITLE))
+FAMILY = Policy(
+    name="family", limit=4, lease_ms=60_000, paused_ms=600_000, rules=(BIG, TITLE)
+)
 
 
 @pytest.fixture
@@ -32,7 +39,11 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Policy:
 def family(plans: Policy, viewer: Viewer) -> Viewer:
     """A user of that plan."""
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "family"})
-    assert (answer.status_code, answer.json()["plan"], answer.json()["limit"]) == (200, "family", 4)
+    assert (answer.status_code, answer.json()["plan"], answer.json()["limit"]) == (
+        200,
+        "family",
+        4,
+    )
     return viewer
 
 
@@ -48,17 +59,25 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     return recorded
 
 
-def test_a_denial_names_the_plan_and_the_rule_and_what_to_tell_the_viewer(family: Viewer) -> None:
+def test_a_denial_names_the_plan_and_the_rule_and_what_to_tell_the_viewer(
+    family: Viewer,
+) -> None:
     for id, kind in [("a", "tv"), ("b", "phone"), ("c", "tv")]:
         family.started(id, deviceId=id, deviceType=kind)
     denial = family.start("d", deviceId="d", deviceType="tv")
     assert denial.status_code == 409
     body = denial.json()
     assert (body["plan"], body["limit"]) == ("family", 4)
-    assert body["rule"] == {"name": "two-big-screens", "message": "Two big screens are playing."}
+    assert body["rule"] == {
+        "name": "two-big-screens",
+        "message": "Two big screens are playing.",
+    }
     assert [stream["id"] for stream in body["streams"]] == ["a", "c"]
     assert 55 <= int(denial.headers["Retry-After"]) <= 60
-    assert family.start("d", deviceId="d", deviceType="tv", replace=["a"]).status_code == 201
+    assert (
+        family.start("d", deviceId="d", deviceType="tv", replace=["a"]).status_code
+        == 201
+    )
 
 
 def test_a_denial_by_the_limit_names_no_rule(plans: Policy, viewer: Viewer) -> None:
@@ -68,23 +87,36 @@ def test_a_denial_by_the_limit_names_no_rule(plans: Policy, viewer: Viewer) -> N
     assert (body["plan"], body["limit"], "rule" in body) == ("default", 3, False)
 
 
-def test_an_unknown_plan_is_refused_with_those_that_are_known(plans: Policy, viewer: Viewer) -> None:
+def test_an_unknown_plan_is_refused_with_those_that_are_known(
+    plans: Policy, viewer: Viewer
+) -> None:
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "gold"})
     assert answer.status_code == 400
-    assert answer.json()["errors"] == {"plan": ["Not a plan. The plans are: default, family."]}
+    assert answer.json()["errors"] == {
+        "plan": ["Not a plan. The plans are: default, family."]
+    }
 
 
-@pytest.mark.parametrize("body", [{}, {"whenFull": "deny"}, {"endSurplus": True}, {"limit": None}])
+@pytest.mark.parametrize(
+    "body", [{}, {"whenFull": "deny"}, {"endSurplus": True}, {"limit": None}]
+)
 def test_a_limit_of_nothing_is_refused(viewer: Viewer, body: dict[str, Any]) -> None:
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json=body)
     assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"limit"})
 
 
-def test_a_plan_and_a_limit_of_ones_own_go_together_and_are_cleared_together(family: Viewer) -> None:
+def test_a_plan_and_a_limit_of_ones_own_go_together_and_are_cleared_together(
+    family: Viewer,
+) -> None:
     url = f"/users/{family.user_id}/limit"
     assert family.api.put(url, json={"plan": "family", "limit": 2}).status_code == 200
     own = family.api.get(url).json()
-    assert (own["plan"], own["limit"], own["whenFull"], own["isDefault"]) == ("family", 2, "deny", False)
+    assert (own["plan"], own["limit"], own["whenFull"], own["isDefault"]) == (
+        "family",
+        2,
+        "deny",
+        False,
+    )
     assert family.api.delete(url).status_code == 204
     assert family.api.get(url).json()["plan"] == "default"
 
@@ -106,29 +138,39 @@ def test_the_plans_in_force_are_listed(plans: Policy, api: httpx.Client) -> None
 
 def test_a_user_is_suspended_at_once(viewer: Viewer) -> None:
     started = viewer.started(deviceId="tv")
-    answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 0, "endSurplus": True})
+    answer = viewer.api.put(
+        f"/users/{viewer.user_id}/limit", json={"limit": 0, "endSurplus": True}
+    )
     assert answer.json()["ended"] == ["tv"]
     told = viewer.heartbeat("tv", started["token"])
     assert (told.status_code, told.json()["reason"]) == (410, "suspended")
     assert viewer.start().status_code == 409
 
 
-def test_a_paused_stream_keeps_its_slot_for_as_long_as_the_plan_says(family: Viewer) -> None:
+def test_a_paused_stream_keeps_its_slot_for_as_long_as_the_plan_says(
+    family: Viewer,
+) -> None:
     started = family.started(deviceId="tv")
     beat = f"{family.url}/tv/heartbeat"
-    paused = family.api.post(beat, json={"token": started["token"], "state": "paused"}).json()
+    paused = family.api.post(
+        beat, json={"token": started["token"], "state": "paused"}
+    ).json()
     assert (paused["state"], paused["pausedAt"] is not None) == ("paused", True)
     assert paused["leaseSeconds"] == 600
     assert 170 < paused["heartbeatSeconds"] <= 200, "its own, longer interval"
     assert family.list()["streams"][0]["state"] == "paused"
-    playing = family.api.post(beat, json={"token": paused["token"], "state": "playing"}).json()
+    playing = family.api.post(
+        beat, json={"token": paused["token"], "state": "playing"}
+    ).json()
     assert (playing["state"], playing["pausedAt"]) == ("playing", None)
     assert playing["expiresAt"] == paused["expiresAt"], "an end never moves back"
 
 
 def test_a_state_that_is_none_is_refused(viewer: Viewer) -> None:
     token = viewer.started(deviceId="tv")["token"]
-    answer = viewer.api.post(f"{viewer.url}/tv/heartbeat", json={"token": token, "state": "asleep"})
+    answer = viewer.api.post(
+        f"{viewer.url}/tv/heartbeat", json={"token": token, "state": "asleep"}
+    )
     assert answer.json()["errors"] == {"state": ["Must be one of playing, paused."]}
 
 
@@ -137,31 +179,58 @@ def test_a_dry_run_says_what_would_come_and_takes_nothing(family: Viewer) -> Non
     asked = {"streamId": "film", "deviceId": "phone"}
     denied = family.api.post(f"{family.url}?dryRun=true", json=asked)
     assert (denied.status_code, denied.json()["rule"]["name"]) == (409, "one-per-title")
-    would = family.api.post(f"{family.url}?dryRun=true", json=asked | {"replace": ["tv"]})
-    assert would.json() == {"isAdmitted": True, "plan": "family", "limit": 4, "ended": ["tv"]}
+    would = family.api.post(
+        f"{family.url}?dryRun=true", json=asked | {"replace": ["tv"]}
+    )
+    assert would.json() == {
+        "isAdmitted": True,
+        "plan": "family",
+        "limit": 4,
+        "ended": ["tv"],
+    }
     assert [stream["id"] for stream in family.list()["streams"]] == ["tv"]
     assert family.api.post(f"{family.url}?dryRun=yes", json=asked).status_code == 400
-    assert family.api.post(f"{family.url}?dryRun=false", json={"streamId": "x", "deviceId": "p"}).status_code == 201
+    assert (
+        family.api.post(
+            f"{family.url}?dryRun=false", json={"streamId": "x", "deviceId": "p"}
+        ).status_code
+        == 201
+    )
 
 
 @pytest.fixture
 def two_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """A service behind a proxy, whose default plan is of two networks."""
-    policy = replace(settings.PLANS, limit=9, rules=(Rule(name="two-networks", distinct="network", limit=2),))
+    policy = replace(
+        settings.PLANS,
+        limit=9,
+        rules=(Rule(name="two-networks", distinct="network", limit=2),),
+    )
     monkeypatch.setattr(settings, "PLANS", policy)
     monkeypatch.setattr(settings, "PLANS_LOOK_AT_NETWORKS", True)
     monkeypatch.setattr(settings, "TRUSTED_PROXIES", 1)
     monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
     hooks = {"response": [hold_to_the_document]}
-    with serving(placed(application)) as url, httpx.Client(base_url=url, event_hooks=hooks) as client:
+    with (
+        serving(placed(application)) as url,
+        httpx.Client(base_url=url, event_hooks=hooks) as client,
+    ):
         yield client
 
 
-def test_no_caller_can_choose_its_network_nor_sees_it(two_networks: httpx.Client, user_id: str) -> None:
+def test_no_caller_can_choose_its_network_nor_sees_it(
+    two_networks: httpx.Client, user_id: str
+) -> None:
     def start(id: str, forwarded: str, **more: Any) -> httpx.Response:
         body = {"streamId": id, "deviceId": id, **more}
-        headers = {"X-Forwarded-For": forwarded, "Streams-Network": "x", "streams.network": "x"}
-        return two_networks.post(f"/users/{user_id}/streams", json=body, headers=headers)
+        headers = {
+            "X-Forwarded-For": forwarded,
+            "Streams-Network": "x",
+            "streams.network": "x",
+        }
+        return two_networks.post(
+            f"/users/{user_id}/streams", json=body, headers=headers
+        )
 
     assert start("a", "203.0.113.1", network="mine").status_code == 201
     assert start("b", "203.0.113.99").status_code == 201
@@ -173,24 +242,42 @@ def test_no_caller_can_choose_its_network_nor_sees_it(two_networks: httpx.Client
 
 
 def test_a_shadow_decides_nothing_and_is_told_of_where_it_would_have(
-    monkeypatch: pytest.MonkeyPatch, viewer: Viewer, events: list[tuple[str, dict[str, Any]]]
+    monkeypatch: pytest.MonkeyPatch,
+    viewer: Viewer,
+    events: list[tuple[str, dict[str, Any]]],
 ) -> None:
-    shadow = replace(settings.PLANS, limit=9, rules=(replace(TITLE, name="candidate"),), mint_interval_ms=0)
+    shadow = replace(
+        settings.PLANS,
+        limit=9,
+        rules=(replace(TITLE, name="candidate"),),
+        mint_interval_ms=0,
+    )
     monkeypatch.setattr(settings, "SHADOW_PLANS", shadow)
     monkeypatch.setattr(service, "store", replace(service.store, is_shadowed=True))
     for stream_id in ("one", "two", "one"):
         assert viewer.start(stream_id).status_code == 201
     assert viewer.start("three").status_code == 409
-    told = [(kind, facts["plan"], facts.get("rule")) for kind, facts in events if kind.startswith("shadow-")]
-    assert told == [("shadow-denied", "default", "candidate"), ("shadow-admitted", "default", None)]
+    told = [
+        (kind, facts["plan"], facts.get("rule"))
+        for kind, facts in events
+        if kind.startswith("shadow-")
+    ]
+    assert told == [
+        ("shadow-denied", "default", "candidate"),
+        ("shadow-admitted", "default", None),
+    ]
 
 
 def test_a_plan_that_went_from_the_file_counts_as_the_default_and_is_told_of(
-    family: Viewer, monkeypatch: pytest.MonkeyPatch, events: list[tuple[str, dict[str, Any]]]
+    family: Viewer,
+    monkeypatch: pytest.MonkeyPatch,
+    events: list[tuple[str, dict[str, Any]]],
 ) -> None:
     fewer = replace(settings.PLANS, plans={"other": replace(FAMILY, name="other")})
     monkeypatch.setattr(settings, "PLANS", fewer)
     monkeypatch.setattr(service, "store", replace(service.store, policy=fewer))
     assert family.start().status_code == 201
-    assert ("unknown-plan", "family") in [(kind, facts.get("plan")) for kind, facts in events]
+    assert ("unknown-plan", "family") in [
+        (kind, facts.get("plan")) for kind, facts in events
+    ]
     assert family.list()["plan"] == "default"

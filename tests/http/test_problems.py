@@ -40,7 +40,9 @@ def own_errors() -> list[type[Exception]]:
         value
         for module in (errors, parsers)
         for name, value in inspect.getmembers(module, inspect.isclass)
-        if issubclass(value, Exception) and value.__module__ == module.__name__ and value is not errors.StreamsError
+        if issubclass(value, Exception)
+        and value.__module__ == module.__name__
+        and value is not errors.StreamsError
     ]
 
 
@@ -49,7 +51,9 @@ def test_every_error_of_ours_is_in_the_table(error: type[Exception]) -> None:
     assert error in PROBLEMS
 
 
-def drf_errors(base: type[drf.APIException] = drf.APIException) -> Iterator[type[drf.APIException]]:
+def drf_errors(
+    base: type[drf.APIException] = drf.APIException,
+) -> Iterator[type[drf.APIException]]:
     for error in base.__subclasses__():
         if error.__module__ == drf.__name__:
             yield error
@@ -57,8 +61,12 @@ def drf_errors(base: type[drf.APIException] = drf.APIException) -> Iterator[type
 
 
 @pytest.mark.parametrize("error", list(drf_errors()), ids=lambda error: error.__name__)
-def test_every_error_of_the_framework_keeps_its_status(error: type[drf.APIException]) -> None:
-    missing = {drf.NotFound}  # raised by nothing here: unknown URLs are Django's Http404
+def test_every_error_of_the_framework_keeps_its_status(
+    error: type[drf.APIException],
+) -> None:
+    missing = {
+        drf.NotFound
+    }  # raised by nothing here: unknown URLs are Django's Http404
     assert error in missing or PROBLEMS[error].status == error.status_code
 
 
@@ -73,7 +81,9 @@ class Failing(APIView):
         raise RuntimeError("the password is hunter2")
 
 
-def test_an_unexpected_error_is_a_problem_that_tells_nothing_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_is_a_problem_that_tells_nothing_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     response = Failing.as_view()(APIRequestFactory().get("/"))
     response.render()
     assert response.status_code == 500
@@ -102,7 +112,9 @@ def no_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_dynamodb")
-def test_without_dynamodb_no_stream_is_admitted_and_the_caller_is_told_to_retry(viewer: Viewer) -> None:
+def test_without_dynamodb_no_stream_is_admitted_and_the_caller_is_told_to_retry(
+    viewer: Viewer,
+) -> None:
     response = viewer.start("456")
     assert (response.status_code, response.json()["type"]) == (503, "store-unavailable")
     assert 1 <= int(response.headers["Retry-After"]) <= 3
@@ -114,14 +126,18 @@ def test_without_dynamodb_the_process_lives_but_is_not_ready(api: httpx.Client) 
     assert [api.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 503]
 
 
-def test_a_start_that_rivals_always_beat_is_told_to_retry(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_rivals_always_beat_is_told_to_retry(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours, ghosts = service.store, [viewer.crashed(id) for id in ("a", "b", "c")]
 
     def rival_first(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         ours.start(viewer.user_id, asking("a"), now=ghosts[0].started_at)
         return ours.call(operation, arguments)
 
-    monkeypatch.setattr(service, "store", replace(ours, call=rival_first, sleep=lambda seconds: None))
+    monkeypatch.setattr(
+        service, "store", replace(ours, call=rival_first, sleep=lambda seconds: None)
+    )
     response = viewer.start("456")
     assert (response.status_code, response.json()["type"]) == (503, "store-contended")
     assert 1 <= int(response.headers["Retry-After"]) <= 3

@@ -42,18 +42,40 @@ NO_KEYS = {
     "no member keys": b"{}",
     "keys: null": b'{"keys": null}',
     "no keys": b'{"keys": []}',
-    "keys that are none": json.dumps({"keys": [7, {}, {"kid": "a", "kty": "RSA", "alg": ["x"]}]}).encode(),
-    "a key to encrypt with": json.dumps({"keys": [published(SIGNING, "a", use="enc")]}).encode(),
-    "a key for other operations": json.dumps({"keys": [published(SIGNING, "a", key_ops=["deriveKey"])]}).encode(),
-    "operations that are no list": json.dumps({"keys": [published(SIGNING, "a", key_ops=7)]}).encode(),
-    "a shared secret": json.dumps({"keys": [{"kid": "a", "kty": "oct", "k": "c2VjcmV0" * 8}]}).encode(),
+    "keys that are none": json.dumps(
+        {"keys": [7, {}, {"kid": "a", "kty": "RSA", "alg": ["x"]}]}
+    ).encode(),
+    "a key to encrypt with": json.dumps(
+        {"keys": [published(SIGNING, "a", use="enc")]}
+    ).encode(),
+    "a key for other operations": json.dumps(
+        {"keys": [published(SIGNING, "a", key_ops=["deriveKey"])]}
+    ).encode(),
+    "operations that are no list": json.dumps(
+        {"keys": [published(SIGNING, "a", key_ops=7)]}
+    ).encode(),
+    "a shared secret": json.dumps(
+        {"keys": [{"kid": "a", "kty": "oct", "k": "c2VjcmV0" * 8}]}
+    ).encode(),
     "a private key": json.dumps(
-        {"keys": [json.loads(jwt.algorithms.ECAlgorithm.to_jwk(SIGNING)) | {"kid": "a"}]}
+        {
+            "keys": [
+                json.loads(jwt.algorithms.ECAlgorithm.to_jwk(SIGNING)) | {"kid": "a"}
+            ]
+        }
     ).encode(),
     "a short key": json.dumps(
-        {"keys": [published(rsa.generate_private_key(public_exponent=65537, key_size=1024), "a")]}
+        {
+            "keys": [
+                published(
+                    rsa.generate_private_key(public_exponent=65537, key_size=1024), "a"
+                )
+            ]
+        }
     ).encode(),
-    "an algorithm that is not taken": json.dumps({"keys": [published(SIGNING, "a", alg="ES512")]}).encode(),
+    "an algorithm that is not taken": json.dumps(
+        {"keys": [published(SIGNING, "a", alg="ES512")]}
+    ).encode(),
 }
 
 
@@ -69,7 +91,13 @@ class Issuer:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         self.asked += 1
         status, body = self.answer()
-        start_response(status, [("Content-Type", "application/json"), ("Location", f"{self.url}/elsewhere")])
+        start_response(
+            status,
+            [
+                ("Content-Type", "application/json"),
+                ("Location", f"{self.url}/elsewhere"),
+            ],
+        )
         return body
 
     def hang(self) -> tuple[str, Any]:
@@ -123,13 +151,22 @@ FAILURES: dict[str, Callable[[Issuer], tuple[str, Any]]] = {
     "drips": Issuer.drip,
     "fails": lambda issuer: ("500 Internal Server Error", [GOOD]),
     "redirects": lambda issuer: ("302 Found", [GOOD]),
-    "sends too much": lambda issuer: ("200 OK", [GOOD + b" " * published_keys.SET_AT_MOST_BYTES]),
-} | {f"sends {what}": lambda issuer, body=body: ("200 OK", [body]) for what, body in NO_KEYS.items()}
+    "sends too much": lambda issuer: (
+        "200 OK",
+        [GOOD + b" " * published_keys.SET_AT_MOST_BYTES],
+    ),
+} | {
+    f"sends {what}": lambda issuer, body=body: ("200 OK", [body])
+    for what, body in NO_KEYS.items()
+}
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 def test_known_keys_stay_good_for_a_day_through_any_failure(
-    issuer: Issuer, keys: KeysAtUrl, clock: Clock, failure: Callable[[Issuer], tuple[str, Any]]
+    issuer: Issuer,
+    keys: KeysAtUrl,
+    clock: Clock,
+    failure: Callable[[Issuer], tuple[str, Any]],
 ) -> None:
     assert keys.get("known")
     issuer.answer = lambda: failure(issuer)
@@ -157,7 +194,9 @@ def test_what_cannot_be_known_is_said_within_two_seconds(
     assert issuer.asked == 1, "a failed fetch is followed by the same pause"
 
 
-def test_an_endpoint_that_is_back_is_heard_after_the_pause(issuer: Issuer, keys: KeysAtUrl, clock: Clock) -> None:
+def test_an_endpoint_that_is_back_is_heard_after_the_pause(
+    issuer: Issuer, keys: KeysAtUrl, clock: Clock
+) -> None:
     issuer.answer = lambda: ("500 Internal Server Error", [b""])
     with pytest.raises(IssuerUnavailable):
         keys.get("known")
@@ -182,7 +221,9 @@ def test_a_storm_of_unknown_keys_fetches_once_and_holds_no_legitimate_caller(
         began = time.monotonic()
         storm = [pool.submit(keys.get, f"unknown-{number}") for number in range(16)]
         assert is_asked.wait(5)
-        clock.now += published_keys.REREAD_AFTER_SECONDS  # even when the known ones are due
+        clock.now += (
+            published_keys.REREAD_AFTER_SECONDS
+        )  # even when the known ones are due
         legitimate = time.monotonic()
         assert keys.get("known")
         assert time.monotonic() - legitimate < 0.2
@@ -193,7 +234,9 @@ def test_a_storm_of_unknown_keys_fetches_once_and_holds_no_legitimate_caller(
     assert issuer.asked == 2
 
 
-def test_everyone_waits_for_the_first_fetch_and_nobody_fetches_again(issuer: Issuer, keys: KeysAtUrl) -> None:
+def test_everyone_waits_for_the_first_fetch_and_nobody_fetches_again(
+    issuer: Issuer, keys: KeysAtUrl
+) -> None:
     is_everyone_there = threading.Barrier(8)
 
     def get() -> Any:
@@ -215,9 +258,14 @@ def test_an_unknown_key_is_looked_for_at_most_every_thirty_seconds(
     assert issuer.asked == 4
 
 
-def test_a_withdrawn_key_is_no_longer_taken_after_five_minutes(issuer: Issuer, keys: KeysAtUrl, clock: Clock) -> None:
+def test_a_withdrawn_key_is_no_longer_taken_after_five_minutes(
+    issuer: Issuer, keys: KeysAtUrl, clock: Clock
+) -> None:
     assert keys.get("known")
-    issuer.answer = lambda: ("200 OK", [json.dumps({"keys": [published(SIGNING, "next")]}).encode()])
+    issuer.answer = lambda: (
+        "200 OK",
+        [json.dumps({"keys": [published(SIGNING, "next")]}).encode()],
+    )
     clock.now += published_keys.REREAD_AFTER_SECONDS
     assert keys.get("known") is None
     assert keys.get("next")
@@ -229,17 +277,32 @@ def test_a_withdrawn_key_is_no_longer_taken_after_five_minutes(issuer: Issuer, k
         jwt.encode({"sub": "ana"}, "", algorithm="none", headers={"kid": "unknown"}),
         jwt.encode({"sub": "ana"}, "s" * 64, headers={"kid": "unknown"}),
         jwt.encode({"sub": "ana"}, SIGNING, algorithm="ES256"),
-        jwt.encode({"sub": "ana"}, SIGNING, algorithm="ES256", headers={"kid": "unknown"}).rpartition(".")[0] + ".",
+        jwt.encode(
+            {"sub": "ana"}, SIGNING, algorithm="ES256", headers={"kid": "unknown"}
+        ).rpartition(".")[0]
+        + ".",
         "bm90LWpzb24.e30.c2ln",
         "W10.e30.c2ln",
         "!.e30.c2ln",
     ],
-    ids=["unsigned", "another algorithm", "no key id", "no signature", "no JSON", "no object", "no base64"],
+    ids=[
+        "unsigned",
+        "another algorithm",
+        "no key id",
+        "no signature",
+        "no JSON",
+        "no object",
+        "no base64",
+    ],
 )
-def test_a_token_that_no_key_could_save_fetches_nothing(issuer: Issuer, settings: Any, bad: str) -> None:
+def test_a_token_that_no_key_could_save_fetches_nothing(
+    issuer: Issuer, settings: Any, bad: str
+) -> None:
     settings.AUTH_JWKS = issuer.url
     authentication._published_keys.cache_clear()
-    request: Any = type("Request", (), {"META": {"HTTP_AUTHORIZATION": f"Bearer {bad}"}})()
+    request: Any = type(
+        "Request", (), {"META": {"HTTP_AUTHORIZATION": f"Bearer {bad}"}}
+    )()
     with pytest.raises(AuthenticationFailed):
         authentication.BearerAuthentication().authenticate(request)
     authentication._published_keys.cache_clear()
@@ -266,7 +329,9 @@ def test_a_file_without_keys_keeps_those_that_were_read(
 
 
 @pytest.mark.parametrize("content", NO_KEYS.values(), ids=NO_KEYS)
-def test_a_file_that_never_held_keys_lets_nobody_in(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_never_held_keys_lets_nobody_in(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(content)
     with pytest.raises(IssuerUnavailable):
@@ -275,7 +340,11 @@ def test_a_file_that_never_held_keys_lets_nobody_in(tmp_path: Path, content: byt
 
 def test_one_bad_entry_does_not_spoil_the_set(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
-    entries = [{"kid": "bad", "kty": "RSA", "n": 7, "e": []}, None, published(SIGNING, "known", use="sig")]
+    entries = [
+        {"kid": "bad", "kty": "RSA", "n": 7, "e": []},
+        None,
+        published(SIGNING, "known", use="sig"),
+    ]
     path.write_text(json.dumps({"keys": entries}))
     keys = KeysInFile(str(path))
     assert keys.get("known")

@@ -8,7 +8,16 @@ from pathlib import Path
 from docs import architecture
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = ("streams", "streams_project", "openapi", "deploy", "insights", "bench", "tests", "docs")
+PACKAGES = (
+    "streams",
+    "streams_project",
+    "openapi",
+    "deploy",
+    "insights",
+    "bench",
+    "tests",
+    "docs",
+)
 
 
 def definitions() -> Iterator[tuple[str, Path]]:
@@ -23,9 +32,15 @@ def definitions() -> Iterator[tuple[str, Path]]:
 
 
 def test_no_two_classes_have_one_name() -> None:
-    names = Counter(name for name, path in definitions() if path.parent.name != "commands")  # Django's: all `Command`
+    names = Counter(
+        name for name, path in definitions() if path.parent.name != "commands"
+    )  # Django's: all `Command`
     assert [name for name, count in names.items() if count > 1] == []
 
 
-def test_the_page_about_the_architecture_shows_the_rooms_and_arrows_of_the_code() -> None:
-    assert architecture.PAGE.read_text() == architecture.page(), "Draw it anew: make architecture"
+def test_the_page_about_the_architecture_shows_the_rooms_and_arrows_of_the_code() -> (
+    None
+):
+    assert architecture.PAGE.read_text() == architecture.page(), (
+        "Draw it anew: make architecture"
+    )

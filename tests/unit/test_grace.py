@@ -20,11 +20,22 @@ def open_and_empty(settings: Any) -> Iterator[None]:
 
 def lease(id: str, *, now: int = NOW, entitlement: int | None = None) -> Lease:
     granted = Entitlement(limit=entitlement)
-    return Lease(id=id, stream_id="film", started_at=now, expires_at=now + LEASE_MS, epoch=1, entitlement=granted)
+    return Lease(
+        id=id,
+        stream_id="film",
+        started_at=now,
+        expires_at=now + LEASE_MS,
+        epoch=1,
+        entitlement=granted,
+    )
 
 
-def may_start(user_id: str, id: str, *, now: int = NOW, entitlement: int | None = None) -> bool:
-    return grace.may_start(user_id, lease(id, now=now, entitlement=entitlement), now=now)
+def may_start(
+    user_id: str, id: str, *, now: int = NOW, entitlement: int | None = None
+) -> bool:
+    return grace.may_start(
+        user_id, lease(id, now=now, entitlement=entitlement), now=now
+    )
 
 
 def test_a_user_gets_so_many_and_another_user_as_many() -> None:

@@ -17,8 +17,12 @@ from streams_project.logs import AccessLine, FailuresOnly, JSONFormatter, TextFo
 FORGED = "fine\n2026-01-01 00:00:00,000 INFO streams.audit limit.set\r\x1b[31m\x85\u2028\ud800"
 
 
-def record(message: str, *args: object, exc_info: Any = None, **more: Any) -> logging.LogRecord:
-    made = logging.LogRecord("streams", logging.WARNING, __file__, 1, message, args, exc_info)
+def record(
+    message: str, *args: object, exc_info: Any = None, **more: Any
+) -> logging.LogRecord:
+    made = logging.LogRecord(
+        "streams", logging.WARNING, __file__, 1, message, args, exc_info
+    )
     made.__dict__.update(more)
     return made
 
@@ -32,19 +36,29 @@ def raised(error: Exception) -> Any:
 
 def test_no_message_makes_a_second_line_of_text() -> None:
     (line,) = TextFormatter().format(record("%s", FORGED)).splitlines()
-    assert line.endswith(r"fine\n2026-01-01 00:00:00,000 INFO streams.audit limit.set\r\x1b[31m\x85\u2028\ud800")
+    assert line.endswith(
+        r"fine\n2026-01-01 00:00:00,000 INFO streams.audit limit.set\r\x1b[31m\x85\u2028\ud800"
+    )
     line.encode()
 
 
 def test_no_line_of_a_traceback_begins_as_a_record_does() -> None:
-    first, *rest = TextFormatter().format(record("failed", exc_info=raised(ValueError(FORGED)))).splitlines()
+    first, *rest = (
+        TextFormatter()
+        .format(record("failed", exc_info=raised(ValueError(FORGED))))
+        .splitlines()
+    )
     assert first.endswith("WARNING streams failed")
     assert rest[-1].startswith("    2026-01-01")
     assert all(line.startswith("    ") for line in rest)
 
 
 def test_a_record_is_one_line_of_json() -> None:
-    (line,) = JSONFormatter().format(record("%s", FORGED, exc_info=raised(ValueError(FORGED)))).splitlines()
+    (line,) = (
+        JSONFormatter()
+        .format(record("%s", FORGED, exc_info=raised(ValueError(FORGED))))
+        .splitlines()
+    )
     found = json.loads(line)
     assert found["message"] == FORGED
     assert found["exception"].startswith("Traceback")
@@ -55,7 +69,14 @@ def test_an_audit_line_says_who_did_what_to_whom(
     caplog: pytest.LogCaptureFixture, written_by: Callable[[], logging.Formatter]
 ) -> None:
     with caplog.at_level(logging.INFO):
-        audit.record("limit.set", by="key billing", user_id="ana", before=None, after={"limit": 5}, id="tv")
+        audit.record(
+            "limit.set",
+            by="key billing",
+            user_id="ana",
+            before=None,
+            after={"limit": 5},
+            id="tv",
+        )
     line = written_by().format(caplog.records[-1])
     facts = json.loads(line[line.index("{") :])
     assert facts.get("audit", facts) == {
@@ -69,7 +90,9 @@ def test_an_audit_line_says_who_did_what_to_whom(
 
 
 @pytest.mark.parametrize("written_by", [JSONFormatter, TextFormatter])
-def test_a_line_names_the_request_at_hand(written_by: Callable[[], logging.Formatter]) -> None:
+def test_a_line_names_the_request_at_hand(
+    written_by: Callable[[], logging.Formatter],
+) -> None:
     with requests.AtHand({"HTTP_X_REQUEST_ID": "r-7"}):
         assert "r-7" in written_by().format(record("stopped"))
     assert "r-7" not in written_by().format(record("stopped"))
@@ -103,15 +126,22 @@ def test_a_line_of_the_local_servers_names_no_user_and_no_query(asked: str) -> N
 
 
 def test_a_failure_is_logged_without_its_path_and_an_answer_is_not() -> None:
-    failure = record("%s: %s", "Internal Server Error", "/users/ana", exc_info=raised(ValueError()))
+    failure = record(
+        "%s: %s", "Internal Server Error", "/users/ana", exc_info=raised(ValueError())
+    )
     assert FailuresOnly().filter(failure)
     assert failure.getMessage() == "unexpected error"
-    assert not FailuresOnly().filter(record("%s: %s", "Service Unavailable", "/users/ana"))
+    assert not FailuresOnly().filter(
+        record("%s: %s", "Service Unavailable", "/users/ana")
+    )
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
 def test_the_audit_is_always_written_and_zappas_access_log_never(level: str) -> None:
-    configured: dict[str, Any] = {**django_settings.LOGGING, "root": {"handlers": ["console"], "level": level}}
+    configured: dict[str, Any] = {
+        **django_settings.LOGGING,
+        "root": {"handlers": ["console"], "level": level},
+    }
     logging.config.dictConfig(configured)
     try:
         assert logging.getLogger("streams.audit").isEnabledFor(logging.INFO)

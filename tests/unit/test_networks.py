@@ -9,7 +9,9 @@ from streams_project.networks import network_of
 
 
 def called_from(address: str, forwarded: str | None = None) -> dict[str, str]:
-    return {"REMOTE_ADDR": address} | ({} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded})
+    return {"REMOTE_ADDR": address} | (
+        {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
+    )
 
 
 @pytest.mark.parametrize(
@@ -22,15 +24,21 @@ def called_from(address: str, forwarded: str | None = None) -> dict[str, str]:
         ("::ffff:203.0.113.7", "203.0.113.9", True),
     ],
 )
-def test_a_network_is_an_ipv4_24_or_an_ipv6_64(one: str, another: str, is_same: bool) -> None:
+def test_a_network_is_an_ipv4_24_or_an_ipv6_64(
+    one: str, another: str, is_same: bool
+) -> None:
     assert (network_of(called_from(one)) == network_of(called_from(another))) is is_same
 
 
-def test_it_is_no_address_and_another_under_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_no_address_and_another_under_another_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = network_of(called_from("203.0.113.7"))
     assert before is not None
     assert len(before) == 12
-    monkeypatch.setattr(settings, "LEASE_TOKEN_KEYS", ["another-key-of-lease-tokens-0123456789"])
+    monkeypatch.setattr(
+        settings, "LEASE_TOKEN_KEYS", ["another-key-of-lease-tokens-0123456789"]
+    )
     assert network_of(called_from("203.0.113.7")) != before
 
 
@@ -53,6 +61,8 @@ def test_the_caller_is_as_many_from_the_right_as_there_are_trusted_proxies(
     assert network_of(called_from("203.0.113.7", forwarded)) == expected
 
 
-@pytest.mark.parametrize("address", ["", "unknown", "203.0.113.7:1234", "fe80::1%eth0x/"])
+@pytest.mark.parametrize(
+    "address", ["", "unknown", "203.0.113.7:1234", "fe80::1%eth0x/"]
+)
 def test_what_is_no_address_is_no_network(address: str) -> None:
     assert network_of(called_from(address)) is None

@@ -27,26 +27,51 @@ def test_there_are_five_examples() -> None:
 def test_what_a_plan_does_not_give_is_the_environments(tmp_path: Path) -> None:
     path = tmp_path / "plans.toml"
     path.write_text("[small]\nlimit = 1\n")
-    plans = read_plans("PLANS", path, default=Policy(limit=7, lease_ms=30_000, when_full=WhenFull.EVICT_OLDEST))
+    plans = read_plans(
+        "PLANS",
+        path,
+        default=Policy(limit=7, lease_ms=30_000, when_full=WhenFull.EVICT_OLDEST),
+    )
     assert (plans.name, plans.limit) == ("default", 7)
     small = plans.plans["small"]
-    assert (small.limit, small.lease_ms, small.when_full) == (1, 30_000, WhenFull.EVICT_OLDEST)
+    assert (small.limit, small.lease_ms, small.when_full) == (
+        1,
+        30_000,
+        WhenFull.EVICT_OLDEST,
+    )
 
 
-def test_a_default_of_the_file_takes_the_place_of_the_environments(tmp_path: Path) -> None:
+def test_a_default_of_the_file_takes_the_place_of_the_environments(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "plans.toml"
     path.write_text("[default]\nlimit = 1\n[more]\nlimit = 2\n")
     plans = read_plans("PLANS", path, default=DEFAULT)
-    assert [(plan.name, plan.limit) for plan in plans.all] == [("default", 1), ("more", 2)]
+    assert [(plan.name, plan.limit) for plan in plans.all] == [
+        ("default", 1),
+        ("more", 2),
+    ]
 
 
 RULE = '[family]\nlimit = 4\n\n[[family.rules]]\nname = "one"\nlimit = 1\n'
 WRONG = {
-    "not TOML": ("[family\n", "is not TOML: Expected ']' at the end of a table declaration (at line 1, column 8)"),
+    "not TOML": (
+        "[family\n",
+        "is not TOML: Expected ']' at the end of a table declaration (at line 1, column 8)",
+    ),
     "no plan": ("", "there are 0 plans. Write 1 to 100, each a table like [family]."),
-    "a plan that is none": ("family = 4\n", "line 1: family is no plan. Write [family] on a line"),
-    "a bad name": ('["a b"]\nlimit = 1\n', "the plan's name must be 1 to 64 characters"),
-    "no limit": ("[family]\nlease_seconds = 60\n", "line 1: plan family: limit is missing. Write a whole number"),
+    "a plan that is none": (
+        "family = 4\n",
+        "line 1: family is no plan. Write [family] on a line",
+    ),
+    "a bad name": (
+        '["a b"]\nlimit = 1\n',
+        "the plan's name must be 1 to 64 characters",
+    ),
+    "no limit": (
+        "[family]\nlease_seconds = 60\n",
+        "line 1: plan family: limit is missing. Write a whole number",
+    ),
     "a limit that is none": (
         "\n[family]\nlimit = '4'\n",
         "line 3: plan family: limit is '4'. Write a whole number from",
@@ -56,7 +81,10 @@ WRONG = {
         "[family]\nlimit = 4\nlimits = 5\n",
         "line 3: plan family: limits is no key. Write one of limit,",
     ),
-    "when full": ("[family]\nlimit = 4\nwhen_full = 'x'\n", "line 3: plan family: when_full is 'x'. Write \"deny\" or"),
+    "when full": (
+        "[family]\nlimit = 4\nwhen_full = 'x'\n",
+        "line 3: plan family: when_full is 'x'. Write \"deny\" or",
+    ),
     "a relaxed lease that is shorter": (
         "[family]\nlimit = 4\nlease_seconds = 90\nrelaxed_lease_seconds = 60\n",
         "line 4: plan family: relaxed_lease_seconds is 60. Write a whole number from 90 to 3600.",
@@ -89,14 +117,25 @@ WRONG = {
         RULE + 'where = { deviceType = "tv" }\n',
         "line 7: plan family, rule one: deviceType must be a list of 1 to 64 values. Write deviceType = [",
     ),
-    "where of networks": (RULE + 'where = { network = ["x"] }\n', "only hashes are known. Write per or distinct."),
-    "a number for a device type": (RULE + "where = { deviceType = [1] }\n", "deviceType must be a list"),
-    "a message of two lines": (RULE + 'message = "a\\nb"\n', "line 7: plan family, rule one: message must be text"),
+    "where of networks": (
+        RULE + 'where = { network = ["x"] }\n',
+        "only hashes are known. Write per or distinct.",
+    ),
+    "a number for a device type": (
+        RULE + "where = { deviceType = [1] }\n",
+        "deviceType must be a list",
+    ),
+    "a message of two lines": (
+        RULE + 'message = "a\\nb"\n',
+        "line 7: plan family, rule one: message must be text",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_told_with_its_place_and_what_to_write(tmp_path: Path, name: str) -> None:
+def test_what_is_wrong_is_told_with_its_place_and_what_to_write(
+    tmp_path: Path, name: str
+) -> None:
     text, said = WRONG[name]
     path = tmp_path / "plans.toml"
     path.write_text(text)
@@ -107,5 +146,8 @@ def test_what_is_wrong_is_told_with_its_place_and_what_to_write(tmp_path: Path, 
 
 
 def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"PLANS: .*gone.toml cannot be read .* Name a TOML file of plans"):
+    with pytest.raises(
+        ImproperlyConfigured,
+        match=r"PLANS: .*gone.toml cannot be read .* Name a TOML file of plans",
+    ):
         read_plans("PLANS", tmp_path / "gone.toml", default=DEFAULT)

@@ -12,7 +12,9 @@ from streams.errors import InvalidToken
 from streams.rules import Entitlement, Hold, Lease, StartRequest
 from streams.serializers import KEY_AT_MOST_BYTES, TOKEN_AT_MOST_CHARACTERS
 
-LEASE = Lease(id="tv", stream_id="film", started_at=0, expires_at=1_800_000_060_000, epoch=7)
+LEASE = Lease(
+    id="tv", stream_id="film", started_at=0, expires_at=1_800_000_060_000, epoch=7
+)
 
 
 REQUEST = StartRequest(id="tv", stream_id="film", epoch=7, nonce="")
@@ -25,11 +27,15 @@ def test_a_token_stands_for_its_user_and_its_playback(user_id: str | None) -> No
 
 
 def test_the_token_of_the_release_before_is_good() -> None:
-    token = Signer(key=settings.LEASE_TOKEN_KEYS[0], salt=tokens.SALT).sign_object(["ana", "tv", 7, LEASE.expires_at])
+    token = Signer(key=settings.LEASE_TOKEN_KEYS[0], salt=tokens.SALT).sign_object(
+        ["ana", "tv", 7, LEASE.expires_at]
+    )
     assert tokens.verify(token, user_id="ana", id="tv").hold == PLAY.hold
 
 
-def test_the_token_of_a_grace_lease_has_all_of_its_start_but_for_the_streams_to_replace() -> None:
+def test_the_token_of_a_grace_lease_has_all_of_its_start_but_for_the_streams_to_replace() -> (
+    None
+):
     asked = replace(
         REQUEST,
         nonce="n",
@@ -38,14 +44,18 @@ def test_the_token_of_a_grace_lease_has_all_of_its_start_but_for_the_streams_to_
         entitlement=Entitlement(limit=2),
         replace={"phone": None},
     )
-    play = tokens.verify(tokens.issue("ana", LEASE, grace=asked), user_id="ana", id="tv")
+    play = tokens.verify(
+        tokens.issue("ana", LEASE, grace=asked), user_id="ana", id="tv"
+    )
     assert play.request == replace(asked, replace={}, is_grace=True)
     assert play.hold == Hold(epoch=7, expires_at=LEASE.expires_at, is_grace=True)
 
 
 def test_the_longest_token_of_a_grace_lease_is_one_that_a_heartbeat_takes() -> None:
     def text(size: int) -> str:
-        return "".join(chr(0x10000 + number * 7919 % 60_000) for number in range(size // 4))
+        return "".join(
+            chr(0x10000 + number * 7919 % 60_000) for number in range(size // 4)
+        )
 
     full: dict[str, Any] = {
         "device_name": text(64),
@@ -53,9 +63,14 @@ def test_the_longest_token_of_a_grace_lease_is_one_that_a_heartbeat_takes() -> N
         "title": text(128),
         "stream_id": text(256),
     }
-    asked = replace(REQUEST, **full, id="i" * 128, device_id="i" * 128, metadata={"m": text(255)})
+    asked = replace(
+        REQUEST, **full, id="i" * 128, device_id="i" * 128, metadata={"m": text(255)}
+    )
     lease = replace(LEASE, id="i" * 128, stream_id=asked.stream_id)
-    assert len(tokens.issue(text(KEY_AT_MOST_BYTES), lease, grace=asked)) <= TOKEN_AT_MOST_CHARACTERS
+    assert (
+        len(tokens.issue(text(KEY_AT_MOST_BYTES), lease, grace=asked))
+        <= TOKEN_AT_MOST_CHARACTERS
+    )
     assert len(tokens.issue(text(KEY_AT_MOST_BYTES), lease)) <= TOKEN_AT_MOST_CHARACTERS
 
 

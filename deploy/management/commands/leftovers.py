@@ -18,16 +18,23 @@ class Command(StageCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--delete", action="store_true", help="delete what can be made again")
+        parser.add_argument(
+            "--delete", action="store_true", help="delete what can be made again"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
         with in_sentences():
             for left in leftovers(stage, stage.client):
                 if options["delete"] and left.delete and left.is_in_use:
-                    raise CommandError(f"The stage is deployed: zappa undeploy {stage.name} first.")
+                    raise CommandError(
+                        f"The stage is deployed: zappa undeploy {stage.name} first."
+                    )
                 if options["delete"] and left.delete:
                     left.delete()
                     self.stdout.write(f"deleted {left.what}")
                 else:
-                    self.stdout.write(f"{left.what}" + ("" if left.delete else " (stays: it cannot be made again)"))
+                    self.stdout.write(
+                        f"{left.what}"
+                        + ("" if left.delete else " (stays: it cannot be made again)")
+                    )

@@ -26,14 +26,36 @@ class Command(BaseCommand):
             shown = "" if is_needed else f" ({field.default:g})"
             option = "--" + field.name.replace("_", "-")
             kind = int if field.type is int else float
-            parser.add_argument(option, type=kind, required=is_needed, help=field.metadata["help"] + shown)
-        parser.add_argument("--region", default="eu-west-1", help="one that deploy/prices.toml has (eu-west-1)")
+            parser.add_argument(
+                option,
+                type=kind,
+                required=is_needed,
+                help=field.metadata["help"] + shown,
+            )
         parser.add_argument(
-            "--front", choices=FRONTS, default="rest", help="REST API, HTTP API, load balancer, function URL"
+            "--region",
+            default="eu-west-1",
+            help="one that deploy/prices.toml has (eu-west-1)",
         )
-        parser.add_argument("--compute", choices=("lambda", "fargate"), default="lambda")
-        parser.add_argument("--provisioned", action="store_true", help="units with auto-scaling, not by the request")
-        parser.add_argument("--web-acl", action="store_true", help="with viewer_rate, which AWS WAF counts")
+        parser.add_argument(
+            "--front",
+            choices=FRONTS,
+            default="rest",
+            help="REST API, HTTP API, load balancer, function URL",
+        )
+        parser.add_argument(
+            "--compute", choices=("lambda", "fargate"), default="lambda"
+        )
+        parser.add_argument(
+            "--provisioned",
+            action="store_true",
+            help="units with auto-scaling, not by the request",
+        )
+        parser.add_argument(
+            "--web-acl",
+            action="store_true",
+            help="with viewer_rate, which AWS WAF counts",
+        )
         parser.add_argument(
             "--renewals-a-line",
             type=int,
@@ -42,10 +64,16 @@ class Command(BaseCommand):
             metavar="N",
             help="EVENTS_SAMPLE_RENEWALS (20)",
         )
-        parser.add_argument("--no-traces", action="store_true", help="xray_tracing is off")
+        parser.add_argument(
+            "--no-traces", action="store_true", help="xray_tracing is off"
+        )
         shown_as = parser.add_mutually_exclusive_group()
-        shown_as.add_argument("--json", action="store_const", const="json", dest="shown_as")
-        shown_as.add_argument("--html", action="store_const", const="html", dest="shown_as")
+        shown_as.add_argument(
+            "--json", action="store_const", const="json", dest="shown_as"
+        )
+        shown_as.add_argument(
+            "--html", action="store_const", const="html", dest="shown_as"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         from deploy.typical import typical  # the model is loaded with the apps
@@ -59,10 +87,18 @@ class Command(BaseCommand):
             renewals_a_line=options["renewals_a_line"],
         )
         if choice.compute == "fargate" and choice.front != "alb":
-            raise CommandError("--compute fargate is behind a load balancer: --front alb.")
+            raise CommandError(
+                "--compute fargate is behind a load balancer: --front alb."
+            )
         try:
-            plan = CapacityPlan(Demand(population_of(options), typical()), prices_of(options["region"]), choice)
+            plan = CapacityPlan(
+                Demand(population_of(options), typical()),
+                prices_of(options["region"]),
+                choice,
+            )
         except ValueError as exc:
             raise CommandError(str(exc)) from exc
-        shown = {"json": plan.as_json, "html": plan.as_html}.get(options["shown_as"], plan.as_text)
+        shown = {"json": plan.as_json, "html": plan.as_html}.get(
+            options["shown_as"], plan.as_text
+        )
         self.stdout.write(shown())

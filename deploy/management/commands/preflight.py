@@ -18,7 +18,11 @@ class Command(StageCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--unset", default="", help="variables to take out of the function, comma-separated")
+        parser.add_argument(
+            "--unset",
+            default="",
+            help="variables to take out of the function, comma-separated",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
@@ -35,7 +39,13 @@ class Command(StageCommand):
             *preflight.problems(stage, environment, stage.client),
         ]
         if problems:
-            raise CommandError("\n".join(["Not ready to deploy:", *(f"- {problem}" for problem in problems)]))
+            raise CommandError(
+                "\n".join(
+                    ["Not ready to deploy:", *(f"- {problem}" for problem in problems)]
+                )
+            )
         for line in changes(before or {}, environment.of_lambda):
             self.stdout.write(f"  {line}")
-        self.stdout.write(f"Ready: zappa {'deploy' if remote is None else 'update'} {stage.name}")
+        self.stdout.write(
+            f"Ready: zappa {'deploy' if remote is None else 'update'} {stage.name}"
+        )

@@ -21,7 +21,9 @@ def consumer(text: str) -> Consumer:
         name, rate, burst = text.split(":")
         return Consumer(name=name, rate=float(rate), burst=int(burst))
     except ValueError as exc:
-        raise ArgumentTypeError(f"{text!r} is not NAME:RATE:BURST, such as billing:50:100") from exc
+        raise ArgumentTypeError(
+            f"{text!r} is not NAME:RATE:BURST, such as billing:50:100"
+        ) from exc
 
 
 class Command(StageCommand):
@@ -35,29 +37,75 @@ class Command(StageCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--plan", action="store_true", help="Show what differs and change nothing; 2 if anything.")
-        parser.add_argument("--only-table", action="store_true", help="The table alone: before the first deployment.")
+        parser.add_argument(
+            "--plan",
+            action="store_true",
+            help="Show what differs and change nothing; 2 if anything.",
+        )
+        parser.add_argument(
+            "--only-table",
+            action="store_true",
+            help="The table alone: before the first deployment.",
+        )
         capacity = parser.add_mutually_exclusive_group()
-        capacity.add_argument("--units", type=int, help="Provisioned read and write units, scaled as they are used.")
-        capacity.add_argument("--on-demand", action="store_const", const=True, help="Pay for each request.")
-        parser.add_argument("--viewers", type=int, help="Who play at once: the rates follow.")
-        parser.add_argument("--rate", type=float, help="Requests a second, all callers together.")
+        capacity.add_argument(
+            "--units",
+            type=int,
+            help="Provisioned read and write units, scaled as they are used.",
+        )
+        capacity.add_argument(
+            "--on-demand",
+            action="store_const",
+            const=True,
+            help="Pay for each request.",
+        )
+        parser.add_argument(
+            "--viewers", type=int, help="Who play at once: the rates follow."
+        )
+        parser.add_argument(
+            "--rate", type=float, help="Requests a second, all callers together."
+        )
         parser.add_argument("--burst", type=int, help="Requests at once.")
-        parser.add_argument("--consumer", type=consumer, action="append", help="NAME:RATE:BURST of a back end.")
-        parser.add_argument("--viewer-rate", type=int, help="Requests a minute of one viewer, by AWS WAF.")
-        parser.add_argument("--topic", help="ARN of the SNS topic that alarms are sent to.")
+        parser.add_argument(
+            "--consumer",
+            type=consumer,
+            action="append",
+            help="NAME:RATE:BURST of a back end.",
+        )
+        parser.add_argument(
+            "--viewer-rate",
+            type=int,
+            help="Requests a minute of one viewer, by AWS WAF.",
+        )
+        parser.add_argument(
+            "--topic", help="ARN of the SNS topic that alarms are sent to."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
-        names = ("units", "on_demand", "viewers", "rate", "burst", "viewer_rate", "topic")
-        flags = {name: options[name] for name in names} | {"consumers": options["consumer"]}
+        names = (
+            "units",
+            "on_demand",
+            "viewers",
+            "rate",
+            "burst",
+            "viewer_rate",
+            "topic",
+        )
+        flags = {name: options[name] for name in names} | {
+            "consumers": options["consumer"]
+        }
         if given := [name for name, value in flags.items() if value is not None]:
-            self.stdout.write(f"For this run, before deploy/wanted/{stage.name}.toml: {', '.join(given)}")
+            self.stdout.write(
+                f"For this run, before deploy/wanted/{stage.name}.toml: {', '.join(given)}"
+            )
         with in_sentences():
             wanted = wanted_of(stage, flags)
 
             def left() -> list[Step]:
-                return list(plan(stage, wanted, stage.client, only_table=options["only_table"]))
+                return list(
+                    plan(stage, wanted, stage.client, only_table=options["only_table"])
+                )
 
             if options["plan"]:
                 steps = left()

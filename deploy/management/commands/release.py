@@ -28,14 +28,36 @@ class Command(StageCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--yes", action="store_true", help="do not ask")
-        parser.add_argument("--unset", default="", help="variables to take out of the function, comma-separated")
-        parser.add_argument("--canary", metavar="5%", help="the share of the traffic that tries it first")
+        parser.add_argument(
+            "--unset",
+            default="",
+            help="variables to take out of the function, comma-separated",
+        )
+        parser.add_argument(
+            "--canary",
+            metavar="5%",
+            help="the share of the traffic that tries it first",
+        )
         parser.add_argument("--minutes", type=a_while, default=10, help="for so long")
-        parser.add_argument("--keep", type=a_number, default=KEPT, help="so many versions that were live stay")
+        parser.add_argument(
+            "--keep",
+            type=a_number,
+            default=KEPT,
+            help="so many versions that were live stay",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stage, settings = self.stage(options), {"zappa_settings": options["zappa_settings"]}
-        call_command("preflight", stage.name, **settings, unset=options["unset"], stdout=self.stdout)
+        stage, settings = (
+            self.stage(options),
+            {"zappa_settings": options["zappa_settings"]},
+        )
+        call_command(
+            "preflight",
+            stage.name,
+            **settings,
+            unset=options["unset"],
+            stdout=self.stdout,
+        )
         with in_sentences():
             versions = Versions(stage, stage.client("lambda"))
             is_first = versions.environment() is None
@@ -43,16 +65,24 @@ class Command(StageCommand):
             steps = list(plan(stage, wanted, stage.client, only_table=is_first))
         for step in steps:
             self.stdout.write(f"would {step}")
-        if not options["yes"] and not _is_wanted(f"{'Deploy' if is_first else 'Update'} {stage.name}?"):
+        if not options["yes"] and not _is_wanted(
+            f"{'Deploy' if is_first else 'Update'} {stage.name}?"
+        ):
             raise CommandError("Nothing was touched.")
-        call_command("provision", stage.name, **settings, only_table=True, stdout=self.stdout)
+        call_command(
+            "provision", stage.name, **settings, only_table=True, stdout=self.stdout
+        )
         hold = {"HOLD": "1"} if options["canary"] and not is_first else {}
         more = {"KEEP": str(options["keep"]), "UNSET": options["unset"], **hold}
-        _zappa("deploy" if is_first else "update", stage, options["zappa_settings"], **more)
+        _zappa(
+            "deploy" if is_first else "update", stage, options["zappa_settings"], **more
+        )
         if hold:
             newest = versions.published()[0]["Version"]
             share = {name: options[name] for name in ("canary", "minutes", "keep")}
-            call_command("promote", stage.name, newest, **settings, **share, stdout=self.stdout)
+            call_command(
+                "promote", stage.name, newest, **settings, **share, stdout=self.stdout
+            )
         call_command("provision", stage.name, **settings, stdout=self.stdout)
 
 
@@ -60,7 +90,9 @@ def _is_wanted(question: str) -> bool:
     try:
         return input(f"{question} [y/N] ").strip().lower() == "y"
     except EOFError as exc:
-        raise CommandError("Nobody is there to say yes: --yes does. Nothing was touched.") from exc
+        raise CommandError(
+            "Nobody is there to say yes: --yes does. Nothing was touched."
+        ) from exc
 
 
 def _zappa(command: str, stage: Stage, settings: Path, **more: str) -> None:

@@ -23,6 +23,8 @@ class Command(StageCommand):
             raise CommandError(f"The stage {stage.name} names no table.")
         with in_sentences():
             done = Counter(rewrite(stage.table, stage.client("dynamodb")))
-        self.stdout.write(f"Rewrote {done[True]} items of {stage.table} as version 1.0 reads them.")
+        self.stdout.write(
+            f"Rewrote {done[True]} items of {stage.table} as version 1.0 reads them."
+        )
         if done[False]:
             raise CommandError(f"{done[False]} changed meanwhile: run this again.")

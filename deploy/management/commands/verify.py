@@ -22,14 +22,29 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_arguments(parser)
-        parser.add_argument("--stage", help="at API Gateway's address of this stage of zappa_settings.json")
+        parser.add_argument(
+            "--stage",
+            help="at API Gateway's address of this stage of zappa_settings.json",
+        )
 
     def handle(self, *args: Any, url: str, stage: str | None, **options: Any) -> None:
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request, between those of the table
+        logging.getLogger("httpx").setLevel(
+            logging.WARNING
+        )  # a line for each request, between those of the table
         if stage is not None:
             url = _address(stage)
-        names = ("api_key", "token", "origin", "patience", "at_once", "slow_ms", "is_json")
-        if not verify(self.stdout.write, url=url, **{name: options[name] for name in names}):
+        names = (
+            "api_key",
+            "token",
+            "origin",
+            "patience",
+            "at_once",
+            "slow_ms",
+            "is_json",
+        )
+        if not verify(
+            self.stdout.write, url=url, **{name: options[name] for name in names}
+        ):
             raise CommandError("Not everything holds.")
 
 

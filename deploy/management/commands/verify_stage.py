@@ -15,7 +15,9 @@ class Command(StageCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--url", help="where it is called by, if not at API Gateway's own address")
+        parser.add_argument(
+            "--url", help="where it is called by, if not at API Gateway's own address"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
@@ -24,7 +26,8 @@ class Command(StageCommand):
             for found in verify(stage, stage.client, options["url"]):
                 failed += not found.is_so
                 self.stdout.write(
-                    f"{'yes' if found.is_so else 'NO '}  {found.what}" + ("" if found.is_so else f": {found.said}")
+                    f"{'yes' if found.is_so else 'NO '}  {found.what}"
+                    + ("" if found.is_so else f": {found.said}")
                 )
         if failed:
             raise CommandError(f"{failed} of these are not so.")

@@ -18,12 +18,33 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(metavar="ACTION", required=True)
-        self.add_action(actions, "show", self.show, "The limit that holds for the user.")
-        set_ = self.add_action(actions, "set", self.set, "Override the default. Live streams stay when it is lowered.")
-        set_.add_argument("limit", metavar="LIMIT", type=int, nargs="?", help="streams at once, 0 to 100")
+        self.add_action(
+            actions, "show", self.show, "The limit that holds for the user."
+        )
+        set_ = self.add_action(
+            actions,
+            "set",
+            self.set,
+            "Override the default. Live streams stay when it is lowered.",
+        )
+        set_.add_argument(
+            "limit",
+            metavar="LIMIT",
+            type=int,
+            nargs="?",
+            help="streams at once, 0 to 100",
+        )
         set_.add_argument("--plan", help="its rules, and its limit unless one is given")
-        set_.add_argument("--when-full", choices=list(WhenFull), help="default: the plan's, or else deny")
-        set_.add_argument("--end-surplus", action="store_true", help="end the streams above it at once; 0 suspends")
+        set_.add_argument(
+            "--when-full",
+            choices=list(WhenFull),
+            help="default: the plan's, or else deny",
+        )
+        set_.add_argument(
+            "--end-surplus",
+            action="store_true",
+            help="end the streams above it at once; 0 suspends",
+        )
         self.add_action(actions, "clear", self.clear, "Back to the default.")
 
     def show(self, context: Context, **options: Any) -> Answer:
@@ -32,8 +53,15 @@ class Command(OperatorCommand):
 
     def set(self, context: Context, **options: Any) -> Answer:
         """As `PUT /users/{userId}/limit`, and held to the same bounds."""
-        names = {"limit": "limit", "plan": "plan", "whenFull": "when_full", "endSurplus": "end_surplus"}
-        asked = LimitSerializer(data={field: options[name] for field, name in names.items()})
+        names = {
+            "limit": "limit",
+            "plan": "plan",
+            "whenFull": "when_full",
+            "endSurplus": "end_surplus",
+        }
+        asked = LimitSerializer(
+            data={field: options[name] for field, name in names.items()}
+        )
         asked.is_valid(raise_exception=True)
         return _answer(context, service.set_limit(context, **asked.validated_data))
 
@@ -48,4 +76,6 @@ def _answer(context: Context, listing: Listing) -> Answer:
     by = "the default" if body["isDefault"] else "an operator"
     row = (body["userId"], body["plan"], str(body["limit"]), body["whenFull"], by)
     ended = f"\nEnded: {', '.join(body['ended']) or 'none'}." if "ended" in body else ""
-    return Answer(table(("USER", "PLAN", "LIMIT", "WHEN FULL", "SET BY"), [row]) + ended, body)
+    return Answer(
+        table(("USER", "PLAN", "LIMIT", "WHEN FULL", "SET BY"), [row]) + ended, body
+    )

@@ -19,12 +19,29 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(metavar="ACTION", required=True)
-        self.add_action(actions, "list", self.list, "The user's live streams, oldest first.")
-        end = self.add_action(actions, "end", self.end, "End a stream; harmless when it is over already.")
+        self.add_action(
+            actions, "list", self.list, "The user's live streams, oldest first."
+        )
+        end = self.add_action(
+            actions, "end", self.end, "End a stream; harmless when it is over already."
+        )
         end.add_argument("id", metavar="ID", help="as `streams list` shows it")
-        clear = self.add_action(actions, "clear", self.clear, "End every stream of the user.")
-        clear.add_argument("--except", metavar="ID", dest="id", default=argparse.SUPPRESS, help="the one that goes on")
-        self.add_action(actions, "forget", self.forget, "Drop everything kept of the user, the limit too.")
+        clear = self.add_action(
+            actions, "clear", self.clear, "End every stream of the user."
+        )
+        clear.add_argument(
+            "--except",
+            metavar="ID",
+            dest="id",
+            default=argparse.SUPPRESS,
+            help="the one that goes on",
+        )
+        self.add_action(
+            actions,
+            "forget",
+            self.forget,
+            "Drop everything kept of the user, the limit too.",
+        )
 
     def list(self, context: Context, **options: Any) -> Answer:
         """The live streams, as `GET /users/{userId}/streams` has them."""
@@ -33,17 +50,24 @@ class Command(OperatorCommand):
         rows = [_row(lease, now=context.now) for lease in listing.streams]
         summary = f"{context.user_id} has {body['active']} of {body['limit']} streams."
         headings = ("ID", "TITLE", "DEVICE", "WATCHES", "STARTED", "LEASE ENDS")
-        return Answer(f"{summary}\n\n{table(headings, rows)}" if rows else summary, body)
+        return Answer(
+            f"{summary}\n\n{table(headings, rows)}" if rows else summary, body
+        )
 
     def end(self, context: Context, *, id: str, **options: Any) -> Answer:
         """End it, whoever holds it, as `DELETE /users/{userId}/streams/{id}` does."""
         service.end(context, id)
         return Answer(f"The stream {id} of {context.user_id} is over.")
 
-    def clear(self, context: Context, *, id: str | None = None, **options: Any) -> Answer:
+    def clear(
+        self, context: Context, *, id: str | None = None, **options: Any
+    ) -> Answer:
         """End all but one, as `DELETE /users/{userId}/streams` does."""
         ended = service.end_all(context, keep=id)
-        return Answer(f"Ended of {context.user_id}: {', '.join(ended) or 'none'}.", {"ended": ended})
+        return Answer(
+            f"Ended of {context.user_id}: {', '.join(ended) or 'none'}.",
+            {"ended": ended},
+        )
 
     def forget(self, context: Context, **options: Any) -> Answer:
         """As `DELETE /users/{userId}`."""
@@ -65,5 +89,6 @@ def _row(lease: Lease, *, now: int) -> tuple[str, ...]:
         lease.device_name or lease.device_type or lease.device_id or "-",
         lease.stream_id,
         f"{in_words((now - lease.started_at) / 1000)} ago",
-        f"in {in_words((lease.expires_at - now) / 1000)}" + (", paused" if lease.paused_at else ""),
+        f"in {in_words((lease.expires_at - now) / 1000)}"
+        + (", paused" if lease.paused_at else ""),
     )

@@ -28,21 +28,37 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(metavar="ACTION", required=True)
-        check = actions.add_parser("check", help="Check a file, and say in words what it means.")
+        check = actions.add_parser(
+            "check", help="Check a file, and say in words what it means."
+        )
         check.set_defaults(act=self.explain)
-        try_ = actions.add_parser("try", help="Judge the live streams of a user by a file.")
+        try_ = actions.add_parser(
+            "try", help="Judge the live streams of a user by a file."
+        )
         try_.set_defaults(act=self.try_)
         try_.add_argument("--user", required=True, dest="user_id")
-        try_.add_argument("--json", action="store_true", dest="is_json", help="Print it for a program.")
         try_.add_argument(
-            "--stage", help="On this stage of zappa_settings.json (manage.py takes its table and region)."
+            "--json",
+            action="store_true",
+            dest="is_json",
+            help="Print it for a program.",
+        )
+        try_.add_argument(
+            "--stage",
+            help="On this stage of zappa_settings.json (manage.py takes its table and region).",
         )
         for one in (check, try_):
             one.add_argument("file", type=Path, metavar="FILE")
-        compare = actions.add_parser("compare", help="What shadow plans would have decided, from events.")
+        compare = actions.add_parser(
+            "compare", help="What shadow plans would have decided, from events."
+        )
         compare.set_defaults(act=self.compare)
         compare.add_argument(
-            "events", type=Path, nargs="?", metavar="EVENTS", help="lines of JSON; else standard input"
+            "events",
+            type=Path,
+            nargs="?",
+            metavar="EVENTS",
+            help="lines of JSON; else standard input",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -68,12 +84,25 @@ class Command(OperatorCommand):
                 kept.append(lease)
             else:
                 refused[lease.id] = rule.name or "limit"
-            verdict = "plays" if rule is None else f"refused: {rule.name or 'the limit'}"
+            verdict = (
+                "plays" if rule is None else f"refused: {rule.name or 'the limit'}"
+            )
             rows.append((lease.id, lease.device_type or "-", lease.stream_id, verdict))
-        known = "" if plans.knows(account.plan) else f" ({account.plan}, which is stored, is not in the file)"
+        known = (
+            ""
+            if plans.knows(account.plan)
+            else f" ({account.plan}, which is stored, is not in the file)"
+        )
         summary = f"{context.user_id} has the plan {plan.name}{known}: {len(kept)} of {plan.limit} streams would play."
-        listed = table(("ID", "DEVICE TYPE", "WATCHES", "BY THE FILE"), rows) if rows else ""
-        body = {"plan": plan.name, "limit": plan.limit, "plays": [lease.id for lease in kept], "refused": refused}
+        listed = (
+            table(("ID", "DEVICE TYPE", "WATCHES", "BY THE FILE"), rows) if rows else ""
+        )
+        body = {
+            "plan": plan.name,
+            "limit": plan.limit,
+            "plays": [lease.id for lease in kept],
+            "refused": refused,
+        }
         return Answer(f"{summary}\n\n{listed}".rstrip(), body)
 
     def compare(self, *, events: Path | None, **options: Any) -> str:
@@ -87,11 +116,16 @@ class Command(OperatorCommand):
             starts += event["kind"] in STARTS
             if event["kind"] in ("shadow-denied", "shadow-admitted"):
                 otherwise = "denied" if event["kind"] == "shadow-denied" else "admitted"
-                rule = event.get("rule") or ("the limit" if otherwise == "denied" else "-")
+                rule = event.get("rule") or (
+                    "the limit" if otherwise == "denied" else "-"
+                )
                 differences[otherwise, event.get("plan", "-"), rule] += 1
         if not differences:
             return f"Of {starts} starts the shadow plans would have decided none otherwise."
-        rows = [(*what, str(number), _share(number, starts)) for what, number in differences.most_common()]
+        rows = [
+            (*what, str(number), _share(number, starts))
+            for what, number in differences.most_common()
+        ]
         headings = ("WOULD HAVE BEEN", "BY THE PLAN", "RULE", "STARTS", "OF ALL")
         return (
             f"Of {starts} starts the shadow plans would have decided {sum(differences.values())} otherwise.\n\n"
@@ -101,7 +135,11 @@ class Command(OperatorCommand):
 
 def in_words(plan: Policy) -> Iterator[str]:
     """A plan, as one would explain it."""
-    when_full = "the oldest ends" if plan.when_full is WhenFull.EVICT_OLDEST else "the next is refused"
+    when_full = (
+        "the oldest ends"
+        if plan.when_full is WhenFull.EVICT_OLDEST
+        else "the next is refused"
+    )
     yield f"{plan.name}: {plan.limit} streams at once; when full, {when_full}."
     lease = f"  A stream lives {plan.lease_ms // 1000} s without a heartbeat"
     if plan.relaxed_lease_ms:
@@ -110,12 +148,15 @@ def in_words(plan: Policy) -> Iterator[str]:
     if plan.paused_ms:
         yield f"  A paused one keeps its slot for {plan.paused_ms // 1000} s."
     for rule in plan.rules:
-        yield f"  {rule.name}: {_counted(rule)}." + (f' It says: "{rule.message}"' if rule.message else "")
+        yield f"  {rule.name}: {_counted(rule)}." + (
+            f' It says: "{rule.message}"' if rule.message else ""
+        )
 
 
 def _counted(rule: Rule) -> str:
     where = " and ".join(
-        f"{name} is {' or '.join(json.dumps(value) for value in values)}" for name, values in rule.where.items()
+        f"{name} is {' or '.join(json.dumps(value) for value in values)}"
+        for name, values in rule.where.items()
     )
     which = f" whose {where}" if where else ""
     if rule.distinct:

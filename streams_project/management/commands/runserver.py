@@ -26,7 +26,11 @@ DEMO_LEASE_MS = 3_600_000
 """The demo users have no player that sends heartbeats, so their streams get an hour."""
 DEMO_STREAMS = {
     "user1": [("tv", "Living room TV", "The Great Escape")],
-    "user2": [("tv", "Living room TV", "News"), ("phone", "Ana's phone", "Cartoons"), ("web", "Laptop", "Chess live")],
+    "user2": [
+        ("tv", "Living room TV", "News"),
+        ("phone", "Ana's phone", "Cartoons"),
+        ("web", "Laptop", "Chess live"),
+    ],
 }
 
 
@@ -48,7 +52,9 @@ class Command(RunServer):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "--exit-with-parent", action="store_true", help="Stop when the process that started this one is gone."
+            "--exit-with-parent",
+            action="store_true",
+            help="Stop when the process that started this one is gone.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -69,7 +75,8 @@ class Command(RunServer):
     def run(self, **options: Any) -> None:
         try:
             socket.create_server(
-                (self.addr, int(self.port)), family=socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
+                (self.addr, int(self.port)),
+                family=socket.AF_INET6 if self.use_ipv6 else socket.AF_INET,
             ).close()
         except OSError as exc:
             if exc.errno != errno.EADDRINUSE:  # Django has words for the others
@@ -95,7 +102,12 @@ class Command(RunServer):
 
 def load_demo_users(store: StreamStore) -> None:
     """`user1` with one live stream, `user2` with three, whatever the policy is."""
-    patient = replace(store, policy=replace(store.policy, limit=3, lease_ms=DEMO_LEASE_MS, mint_interval_ms=0))
+    patient = replace(
+        store,
+        policy=replace(
+            store.policy, limit=3, lease_ms=DEMO_LEASE_MS, mint_interval_ms=0
+        ),
+    )
     now = time.time_ns() // 1_000_000
     for user_id, streams in DEMO_STREAMS.items():
         for device_type, device_name, title in streams:

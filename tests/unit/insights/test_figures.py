@@ -25,8 +25,12 @@ LEASE_SECONDS, BEAT_SECONDS = 60, 20
 SINCE, UNTIL = 900, 4500
 DEVICES = {"tv": "tv", "phone": "phone", "tablet": None, "web": "browser"}
 SMALL = ("phone", "web")
-ONE_SMALL = Rule(name="one-small-screen", limit=1, where={"deviceType": ("phone", "browser")})
-FAMILY = Policy(limit=3, lease_ms=LEASE_SECONDS * 1000, name="family", rules=(ONE_SMALL,))
+ONE_SMALL = Rule(
+    name="one-small-screen", limit=1, where={"deviceType": ("phone", "browser")}
+)
+FAMILY = Policy(
+    limit=3, lease_ms=LEASE_SECONDS * 1000, name="family", rules=(ONE_SMALL,)
+)
 PLANS = Policy(limit=2, lease_ms=LEASE_SECONDS * 1000, plans={"family": FAMILY})
 told: list[dict[str, Any]] = []
 
@@ -88,14 +92,20 @@ class World:
 
     def live_through(self, second: int) -> None:
         for person in self.people:
-            for id in [id for id, play in person.live.items() if play.expires <= second]:
+            for id in [
+                id for id, play in person.live.items() if play.expires <= second
+            ]:
                 person.ghosts[id] = person.live.pop(id)
             self.act(person, second)
             if second >= SINCE and person.live:
                 person.at_level[len(person.live)] += 1
 
     def act(self, person: Watcher, second: int) -> None:
-        due = [id for id, play in person.live.items() if not play.is_silent and second - play.beat >= BEAT_SECONDS]
+        due = [
+            id
+            for id, play in person.live.items()
+            if not play.is_silent and second - play.beat >= BEAT_SECONDS
+        ]
         late = [id for id, play in person.ghosts.items() if second - play.beat > 90]
         chance = self.random.random()
         if due:
@@ -117,16 +127,28 @@ class World:
             person.live, person.ghosts = {}, {}
 
     def start(self, person: Watcher, id: str, second: int) -> None:
-        own, others = person.live.get(id), [other for other in person.live if other != id]
+        own, others = (
+            person.live.get(id),
+            [other for other in person.live if other != id],
+        )
         replaced = others[:1] if self.random.random() < 0.1 else []
         level = len(others) - len(replaced)
-        kind, limit, rule = "took-over" if own else "admitted", person.plan.limit, "(none)"
+        kind, limit, rule = (
+            "took-over" if own else "admitted",
+            person.plan.limit,
+            "(none)",
+        )
         small = [other for other in others if other in SMALL and other not in replaced]
         if not own and person.plan is FAMILY and id in SMALL and small:
             kind, level, rule = "denied", len(others), "one-small-screen"
         elif not own and level >= limit and person.when_full is WhenFull.DENY:
             kind, level = "denied", len(others)
-        asked = Asked(id=id, stream_id="film", device_type=DEVICES[id], replace=dict.fromkeys(replaced))
+        asked = Asked(
+            id=id,
+            stream_id="film",
+            device_type=DEVICES[id],
+            replace=dict.fromkeys(replaced),
+        )
         if second >= SINCE:
             self.truth.active.add(person.name)
             self.truth.starts[kind] += 1
@@ -153,7 +175,9 @@ class World:
 
     def beat(self, person: Watcher, id: str, second: int) -> None:
         play = person.live[id]
-        play.token = service.renew(play.token, user_id=person.name, id=id, now=instant(second)).token
+        play.token = service.renew(
+            play.token, user_id=person.name, id=id, now=instant(second)
+        ).token
         play.expires, play.beat = second + LEASE_SECONDS, second
         if second >= SINCE:
             self.truth.active.add(person.name)
@@ -161,7 +185,9 @@ class World:
     def revive(self, person: Watcher, id: str, second: int) -> None:
         play = person.ghosts.pop(id)
         try:
-            play.token = service.renew(play.token, user_id=person.name, id=id, now=instant(second)).token
+            play.token = service.renew(
+                play.token, user_id=person.name, id=id, now=instant(second)
+            ).token
         except (StreamEnded, StreamNotFound):
             self.truth.over(play, play.expires, "expired")
             return
@@ -177,7 +203,10 @@ class World:
 
     def finish(self) -> None:
         for person in self.people:
-            for play in [*person.ghosts.values(), *(play for play in person.live.values() if play.expires <= UNTIL)]:
+            for play in [
+                *person.ghosts.values(),
+                *(play for play in person.live.values() if play.expires <= UNTIL),
+            ]:
                 if play.expires < UNTIL:
                     self.truth.over(play, play.expires, "expired")
                 elif play.started >= SINCE:
@@ -201,12 +230,19 @@ def world() -> Iterator[World]:
     told.clear()
     when_full = (WhenFull.DENY, WhenFull.EVICT_OLDEST)
     people = [
-        Watcher(f"user-{number}", FAMILY if number % 2 else PLANS, when_full[number % 10 == 0]) for number in range(40)
+        Watcher(
+            f"user-{number}",
+            FAMILY if number % 2 else PLANS,
+            when_full[number % 10 == 0],
+        )
+        for number in range(40)
     ]
     made = World(people, random.Random(18))
     for person in people:
         plan = "family" if person.plan is FAMILY else None
-        service.set_limit(context(person, 0), plan=plan, limit=None, when_full=person.when_full)
+        service.set_limit(
+            context(person, 0), plan=plan, limit=None, when_full=person.when_full
+        )
     for second in range(1, UNTIL):
         made.live_through(second)
     made.finish()
@@ -216,7 +252,10 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def figures(world: World) -> dict[str, Figure]:
-    return {figure.name: figure for figure in report(told, since=instant(SINCE), until=instant(UNTIL))}
+    return {
+        figure.name: figure
+        for figure in report(told, since=instant(SINCE), until=instant(UNTIL))
+    }
 
 
 def percent(part: int, whole: int) -> float:
@@ -224,8 +263,17 @@ def percent(part: int, whole: int) -> float:
 
 
 def test_the_population_meets_everything_that_is_counted(world: World) -> None:
-    assert world.truth.endings.keys() == {"stopped", "expired", "evicted", "replaced", "taken-over"}
-    assert min(world.truth.starts[kind] for kind in ("admitted", "took-over", "denied")) > 50
+    assert world.truth.endings.keys() == {
+        "stopped",
+        "expired",
+        "evicted",
+        "replaced",
+        "taken-over",
+    }
+    assert (
+        min(world.truth.starts[kind] for kind in ("admitted", "took-over", "denied"))
+        > 50
+    )
     assert min(world.truth.rules[rule] for rule in ("(none)", "one-small-screen")) > 20
     assert sum(event["kind"] == "revived" for event in told) > 10
 
@@ -242,7 +290,9 @@ def test_active_users_and_starts(world: World, figures: dict[str, Figure]) -> No
 
 
 @pytest.mark.parametrize("of", ["plan", "device_type"])
-def test_starts_by_plan_and_by_device_type(world: World, figures: dict[str, Figure], of: str) -> None:
+def test_starts_by_plan_and_by_device_type(
+    world: World, figures: dict[str, Figure], of: str
+) -> None:
     counts = world.truth.by_plan if of == "plan" else world.truth.by_type
     expected = []
     for name in sorted({name for name, _ in counts}):
@@ -257,7 +307,9 @@ def test_how_long_playbacks_last(world: World, figures: dict[str, Figure]) -> No
         return LENGTHS_SAID[sum(seconds >= bound for bound in bounds)]
 
     counts = Counter(map(said, world.truth.lengths))
-    assert figures["durations"].rows == tuple((name, counts[name]) for name in LENGTHS_SAID)
+    assert figures["durations"].rows == tuple(
+        (name, counts[name]) for name in LENGTHS_SAID
+    )
 
 
 def test_how_many_at_once(world: World, figures: dict[str, Figure]) -> None:
@@ -266,10 +318,14 @@ def test_how_many_at_once(world: World, figures: dict[str, Figure]) -> None:
         (str(level), round(seconds[level] / 3600, 3)) for level in sorted(seconds)
     )
     peaks = Counter(max(person.at_level) for person in world.people if person.at_level)
-    assert figures["peaks"].rows == tuple((str(level), peaks[level]) for level in sorted(peaks))
+    assert figures["peaks"].rows == tuple(
+        (str(level), peaks[level]) for level in sorted(peaks)
+    )
 
 
-def test_what_another_limit_would_have_denied(world: World, figures: dict[str, Figure]) -> None:
+def test_what_another_limit_would_have_denied(
+    world: World, figures: dict[str, Figure]
+) -> None:
     levels = world.truth.levels
     assert figures["other_limits"].rows == tuple(
         (str(limit), denied, percent(denied, levels.total()))
@@ -279,9 +335,14 @@ def test_what_another_limit_would_have_denied(world: World, figures: dict[str, F
     assert figures["other_limits"].rows[-1][1] == 0
 
 
-def test_how_playbacks_end_and_how_many_are_ghosts(world: World, figures: dict[str, Figure]) -> None:
+def test_how_playbacks_end_and_how_many_are_ghosts(
+    world: World, figures: dict[str, Figure]
+) -> None:
     over = world.truth.endings
-    assert Counter({str(why): number for why, number, _ in figures["endings"].rows}) == over
+    assert (
+        Counter({str(why): number for why, number, _ in figures["endings"].rows})
+        == over
+    )
     assert {str(why): share for why, _, share in figures["endings"].rows} == {
         why: percent(number, over.total()) for why, number in over.items()
     }
@@ -291,30 +352,51 @@ def test_what_the_shadow_plans_would_have_decided_is_there_where_it_was_told() -
     def made(kind: str, second: int, **facts: Any) -> dict[str, Any]:
         return {"v": 1, "kind": kind, "at": instant(second), "user": "ana", **facts}
 
-    events = [made("shadow-denied", 1, plan="family"), made("shadow-denied", 2, plan="family"), made("forgotten", 3)]
-    found = {figure.name: figure.rows for figure in report(events, since=instant(0), until=instant(9))}
+    events = [
+        made("shadow-denied", 1, plan="family"),
+        made("shadow-denied", 2, plan="family"),
+        made("forgotten", 3),
+    ]
+    found = {
+        figure.name: figure.rows
+        for figure in report(events, since=instant(0), until=instant(9))
+    }
     assert found["shadow"] == (("denied, plan family", 2),)
     assert found["others"] == (("forgotten", 1),)
-    assert "shadow" not in {figure.name for figure in report([], since=instant(0), until=instant(9))}
+    assert "shadow" not in {
+        figure.name for figure in report([], since=instant(0), until=instant(9))
+    }
 
 
 def test_a_denial_by_a_rule_counts_all_streams_that_were_live() -> None:
     def made(kind: str, second: int, id: str, **facts: Any) -> dict[str, Any]:
-        return {"v": 1, "kind": kind, "at": instant(second), "user": "ana", "id": id, **facts}
+        return {
+            "v": 1,
+            "kind": kind,
+            "at": instant(second),
+            "user": "ana",
+            "id": id,
+            **facts,
+        }
 
     events = [
         made("admitted", 0, "tv", expiresAt=instant(60)),
         made("admitted", 1, "phone", expiresAt=instant(60)),
         made("denied", 2, "web", rule="one-per-title", limit=1, held=1, holders=[]),
     ]
-    found = {figure.name: figure.rows for figure in report(events, since=instant(0), until=instant(9))}
+    found = {
+        figure.name: figure.rows
+        for figure in report(events, since=instant(0), until=instant(9))
+    }
     assert found["denials_by_rule"] == (("one-per-title", 1),)
     assert [row[:2] for row in found["other_limits"]] == [("1", 2), ("2", 1), ("3", 0)]
 
 
 def test_each_figure_says_what_it_counts(figures: dict[str, Figure]) -> None:
     shown = list(figures.values())
-    page = paper.html(shown, since=instant(SINCE), until=instant(UNTIL), source="", sample=20)
+    page = paper.html(
+        shown, since=instant(SINCE), until=instant(UNTIL), source="", sample=20
+    )
     assert all(escape(figure.definition) in page for figure in shown)
     assert page.count("<svg") == len(shown)
     assert "://" not in page, "no foreign hosts"
@@ -323,5 +405,10 @@ def test_each_figure_says_what_it_counts(figures: dict[str, Figure]) -> None:
     words = " ".join(paper.text(shown).split())
     assert all(figure.title in words and figure.definition in words for figure in shown)
     numbers = paper.as_csv(shown).splitlines()
-    assert numbers[:2] == ["figure,row,column,number", f"users,active users,users,{figures['users'].rows[0][1]}"]
-    assert len(numbers) == 1 + sum(len(figure.rows) * (len(figure.columns) - 1) for figure in shown)
+    assert numbers[:2] == [
+        "figure,row,column,number",
+        f"users,active users,users,{figures['users'].rows[0][1]}",
+    ]
+    assert len(numbers) == 1 + sum(
+        len(figure.rows) * (len(figure.columns) - 1) for figure in shown
+    )

@@ -27,13 +27,22 @@ def ended() -> None:
         store._connection.cache_clear()
 
 
-def kinds(file: Path, *, user: str | None = None, since: int = 0, until: int = NOW + 10) -> list[str]:
-    return [event["kind"] for event in store.read(since=since, until=until, user=user, file=file)]
+def kinds(
+    file: Path, *, user: str | None = None, since: int = 0, until: int = NOW + 10
+) -> list[str]:
+    return [
+        event["kind"]
+        for event in store.read(since=since, until=until, user=user, file=file)
+    ]
 
 
 def test_what_was_told_is_read_in_order_by_user_and_time(file: Path) -> None:
     assert kinds(file) == []
-    for second, kind, user in ((2, "denied", "ana"), (1, "admitted", "ana"), (1, "stopped", "bob")):
+    for second, kind, user in (
+        (2, "denied", "ana"),
+        (1, "admitted", "ana"),
+        (1, "stopped", "bob"),
+    ):
         store.append(kind, NOW + second, {"user": user, "id": "tv"})
     assert kinds(file) == ["admitted", "stopped", "denied"]
     assert kinds(file, user=user_in_logs("ana")) == ["admitted", "denied"]
@@ -50,7 +59,9 @@ def test_what_is_older_than_a_month_is_dropped_at_the_next_start(file: Path) -> 
     assert kinds(file) == ["denied", "stopped"]
 
 
-def test_a_file_that_cannot_be_written_is_a_warning(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_cannot_be_written_is_a_warning(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file.parent.write_text("not a folder")
     with caplog.at_level(logging.WARNING):
         store.append("admitted", NOW, {"user": "ana"})

@@ -29,12 +29,16 @@ def live(account: Account, now: int = NOW) -> list[str]:
 
 
 def test_a_start_under_the_limit_is_admitted() -> None:
-    after, admission = rules.start(account("a", "b"), asking("c"), now=NOW, policy=POLICY)
+    after, admission = rules.start(
+        account("a", "b"), asking("c"), now=NOW, policy=POLICY
+    )
     assert live(after) == ["a", "c", "b"]
     assert not admission.lease.took_over
 
 
-def test_a_start_at_the_limit_is_refused_with_the_holders_and_the_first_expiry() -> None:
+def test_a_start_at_the_limit_is_refused_with_the_holders_and_the_first_expiry() -> (
+    None
+):
     with pytest.raises(StreamLimitReached) as refusal:
         rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=POLICY)
     assert [holder.id for holder in refusal.value.holders] == ["a", "b", "c"]
@@ -58,20 +62,26 @@ def test_a_lease_is_live_until_its_end_and_no_longer(now: int, is_live: bool) ->
 
 
 def test_an_expired_stream_frees_its_slot() -> None:
-    after, _ = rules.start(account("a", "b", "c"), asking("d"), now=NOW + LEASE_MS, policy=POLICY)
+    after, _ = rules.start(
+        account("a", "b", "c"), asking("d"), now=NOW + LEASE_MS, policy=POLICY
+    )
     assert live(after, NOW + LEASE_MS) == ["b", "c", "d"]
     assert after.ended["a"].reason is Reason.EXPIRED
 
 
 def test_only_as_many_ghosts_go_as_are_in_the_way() -> None:
     later = NOW + 2 * LEASE_MS
-    after, _ = rules.start(account("a", "b", "c"), asking("d"), now=later, policy=POLICY)
+    after, _ = rules.start(
+        account("a", "b", "c"), asking("d"), now=later, policy=POLICY
+    )
     assert after.leases.keys() == {"b", "c", "d"}
 
 
 def test_the_same_id_takes_over_its_own_slot_with_a_higher_epoch() -> None:
     full = account("a", "b", "c")
-    after, admission = rules.start(full, asking("b", now=NOW + 5), now=NOW + 5, policy=POLICY)
+    after, admission = rules.start(
+        full, asking("b", now=NOW + 5), now=NOW + 5, policy=POLICY
+    )
     assert live(after, NOW + 5) == ["a", "c", "b"]
     assert admission.lease.took_over
     assert admission.lease.epoch > full.leases["b"].epoch
@@ -79,50 +89,73 @@ def test_the_same_id_takes_over_its_own_slot_with_a_higher_epoch() -> None:
 
 def test_a_live_stream_takes_over_its_own_slot_above_a_lowered_limit() -> None:
     lowered = replace(POLICY, limit=1)
-    assert rules.start(account("a", "b", "c"), asking("b"), now=NOW + 5, policy=lowered)[1].lease.took_over
+    assert rules.start(
+        account("a", "b", "c"), asking("b"), now=NOW + 5, policy=lowered
+    )[1].lease.took_over
 
 
 def test_an_expired_stream_does_not_come_back_above_a_lowered_limit() -> None:
     before = account("a", "b", "c")
-    renewed = rules.renew(before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY)
+    renewed = rules.renew(
+        before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY
+    )
     with pytest.raises(StreamLimitReached):
-        rules.start(renewed, asking("a"), now=NOW + LEASE_MS + 2, policy=replace(POLICY, limit=1))
+        rules.start(
+            renewed,
+            asking("a"),
+            now=NOW + LEASE_MS + 2,
+            policy=replace(POLICY, limit=1),
+        )
 
 
 def test_eviction_ends_the_oldest_and_says_for_whom() -> None:
-    after, _ = rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=EVICT)
+    after, _ = rules.start(
+        account("a", "b", "c"), asking("d"), now=NOW + 9, policy=EVICT
+    )
     assert live(after) == ["b", "c", "d"]
     ending = after.ended["a"]
     assert (ending.reason, ending.at, ending.by) == (Reason.EVICTED, NOW + 9, "d")
 
 
 def test_eviction_makes_room_under_a_lowered_limit() -> None:
-    after, _ = rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=replace(EVICT, limit=2))
+    after, _ = rules.start(
+        account("a", "b", "c"), asking("d"), now=NOW + 9, policy=replace(EVICT, limit=2)
+    )
     assert live(after) == ["c", "d"]
 
 
 def test_eviction_takes_ghosts_before_the_living() -> None:
     before = account("a", "b", "c")
-    renewed = rules.renew(before, "a", hold=held(before.leases["a"]), now=NOW + 9, policy=POLICY)
+    renewed = rules.renew(
+        before, "a", hold=held(before.leases["a"]), now=NOW + 9, policy=POLICY
+    )
     after, _ = rules.start(renewed, asking("d"), now=NOW + LEASE_MS + 1, policy=EVICT)
     assert after.leases.keys() == {"a", "c", "d"}
     assert after.ended["b"].reason is Reason.EXPIRED
 
 
 def test_replace_ends_the_named_streams_and_starts_the_new_one() -> None:
-    after, _ = rules.start(account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY)
+    after, _ = rules.start(
+        account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY
+    )
     assert live(after) == ["a", "c", "d"]
     assert (after.ended["b"].reason, after.ended["b"].by) == (Reason.REPLACED, "d")
 
 
 def test_replace_ends_the_named_streams_even_when_there_is_room() -> None:
-    after, _ = rules.start(account("a"), asking("d", replace=("a",)), now=NOW + 9, policy=POLICY)
+    after, _ = rules.start(
+        account("a"), asking("d", replace=("a",)), now=NOW + 9, policy=POLICY
+    )
     assert live(after, NOW + 9) == ["d"]
 
 
 def test_replace_of_unknown_ended_or_own_ids_does_no_harm() -> None:
-    first, _ = rules.start(account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY)
-    again, _ = rules.start(first, asking("d", replace=("b", "d", "zzz")), now=NOW + 10, policy=POLICY)
+    first, _ = rules.start(
+        account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY
+    )
+    again, _ = rules.start(
+        first, asking("d", replace=("b", "d", "zzz")), now=NOW + 10, policy=POLICY
+    )
     assert live(again, NOW + 10) == ["a", "c", "d"]
     assert again.ended == first.ended
 
@@ -130,7 +163,12 @@ def test_replace_of_unknown_ended_or_own_ids_does_no_harm() -> None:
 def test_a_refused_replace_ends_nothing() -> None:
     before = account("a", "b", "c")
     with pytest.raises(StreamLimitReached) as refusal:
-        rules.start(before, asking("d", replace=("a",)), now=NOW + 9, policy=replace(POLICY, limit=1))
+        rules.start(
+            before,
+            asking("d", replace=("a",)),
+            now=NOW + 9,
+            policy=replace(POLICY, limit=1),
+        )
     assert [holder.id for holder in refusal.value.holders] == ["a", "b", "c"]
     assert live(before) == ["a", "b", "c"]
 
@@ -145,13 +183,21 @@ def test_an_id_that_starts_again_is_live_whatever_ended_before() -> None:
 
 def test_a_live_stream_renews_above_a_lowered_limit() -> None:
     before = account("a", "b", "c")
-    after = rules.renew(before, "b", hold=held(before.leases["b"]), now=NOW + 1000, policy=replace(POLICY, limit=1))
+    after = rules.renew(
+        before,
+        "b",
+        hold=held(before.leases["b"]),
+        now=NOW + 1000,
+        policy=replace(POLICY, limit=1),
+    )
     assert after.leases["b"].expires_at == NOW + 1000 + LEASE_MS
 
 
 def test_a_late_heartbeat_revives_a_stream_whose_slot_is_free() -> None:
     before, later = account("a"), NOW + LEASE_MS + 5000
-    after = rules.renew(before, "a", hold=held(before.leases["a"]), now=later, policy=POLICY)
+    after = rules.renew(
+        before, "a", hold=held(before.leases["a"]), now=later, policy=POLICY
+    )
     assert live(after, later) == ["a"]
 
 
@@ -166,9 +212,17 @@ def test_a_late_heartbeat_finds_its_slot_taken() -> None:
 
 def test_a_late_heartbeat_is_not_revived_above_a_lowered_limit() -> None:
     before = account("a", "b")
-    renewed = rules.renew(before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY)
+    renewed = rules.renew(
+        before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY
+    )
     with pytest.raises(StreamEnded):
-        rules.renew(renewed, "a", hold=held(before.leases["a"]), now=NOW + LEASE_MS, policy=replace(POLICY, limit=1))
+        rules.renew(
+            renewed,
+            "a",
+            hold=held(before.leases["a"]),
+            now=NOW + LEASE_MS,
+            policy=replace(POLICY, limit=1),
+        )
 
 
 def test_a_fenced_player_neither_renews_nor_stops_the_new_holder() -> None:
@@ -182,7 +236,10 @@ def test_a_fenced_player_neither_renews_nor_stops_the_new_holder() -> None:
     for verb in verbs:
         with pytest.raises(StreamEnded) as refusal:
             verb()
-        assert (refusal.value.ending.reason, refusal.value.ending.at) == (Reason.TAKEN_OVER, NOW + 7)
+        assert (refusal.value.ending.reason, refusal.value.ending.at) == (
+            Reason.TAKEN_OVER,
+            NOW + 7,
+        )
 
 
 def test_a_stop_frees_the_slot_and_a_second_one_changes_nothing() -> None:
@@ -193,15 +250,24 @@ def test_a_stop_frees_the_slot_and_a_second_one_changes_nothing() -> None:
 
 
 def test_a_stop_after_the_lease_ended_is_told_as_expired() -> None:
-    stopped = rules.stop(account("a"), "a", hold=None, now=NOW + 2 * LEASE_MS, policy=POLICY)
-    assert (stopped.ended["a"].reason, stopped.ended["a"].at) == (Reason.EXPIRED, NOW + LEASE_MS)
+    stopped = rules.stop(
+        account("a"), "a", hold=None, now=NOW + 2 * LEASE_MS, policy=POLICY
+    )
+    assert (stopped.ended["a"].reason, stopped.ended["a"].at) == (
+        Reason.EXPIRED,
+        NOW + LEASE_MS,
+    )
 
 
 @pytest.mark.parametrize("verb", ["renew", "stop", "read"])
 def test_an_id_nobody_knows_is_not_found(verb: str) -> None:
     calls: dict[str, Callable[[], Any]] = {
-        "renew": lambda: rules.renew(account("a"), "zzz", hold=Hold(epoch=1), now=NOW, policy=POLICY),
-        "stop": lambda: rules.stop(account("a"), "zzz", hold=None, now=NOW, policy=POLICY),
+        "renew": lambda: rules.renew(
+            account("a"), "zzz", hold=Hold(epoch=1), now=NOW, policy=POLICY
+        ),
+        "stop": lambda: rules.stop(
+            account("a"), "zzz", hold=None, now=NOW, policy=POLICY
+        ),
         "read": lambda: rules.read(account("a"), "zzz", now=NOW),
     }
     with pytest.raises(StreamNotFound):
@@ -214,13 +280,17 @@ def test_at_least_the_last_seven_endings_are_remembered_and_never_many_more() ->
         store.start("ana", asking(f"s{number}"), now=NOW + number)
         store.stop("ana", f"s{number}", hold=None, now=NOW + number)
         remembered = store.accounts["ana"].ended
-        assert {f"s{n}" for n in range(max(0, number - 6), number + 1)} <= remembered.keys()
+        assert {
+            f"s{n}" for n in range(max(0, number - 6), number + 1)
+        } <= remembered.keys()
         assert len(remembered) <= 12
 
 
 def test_an_override_of_the_user_goes_before_the_default() -> None:
     own = replace(account("a"), limit=1, when_full=WhenFull.EVICT_OLDEST)
-    assert own.policy(POLICY) == Policy(limit=1, lease_ms=LEASE_MS, when_full=WhenFull.EVICT_OLDEST)
+    assert own.policy(POLICY) == Policy(
+        limit=1, lease_ms=LEASE_MS, when_full=WhenFull.EVICT_OLDEST
+    )
 
 
 def test_epochs_of_a_forgotten_user_go_on_growing() -> None:
@@ -233,43 +303,69 @@ def test_endings_take_a_bounded_part_of_the_item_whatever_their_ids(id: str) -> 
     after = account()
     for number in range(40):
         name = f"{id[: 128 - 3]}{number}"
-        after, _ = rules.start(after, asking(name, now=NOW + number), now=NOW + number, policy=EVICT)
+        after, _ = rules.start(
+            after, asking(name, now=NOW + number), now=NOW + number, policy=EVICT
+        )
         after = rules.stop(after, name, hold=None, now=NOW + number, policy=POLICY)
         assert sum(24 + len(id) for id in after.ended) <= 320
 
 
 def test_the_wait_of_a_denial_ends_when_enough_leases_have_expired() -> None:
     with pytest.raises(StreamLimitReached) as refusal:
-        rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=replace(POLICY, limit=2))
-    assert refusal.value.retry_at == NOW + 1 + LEASE_MS, "the second of three has to go too"
+        rules.start(
+            account("a", "b", "c"),
+            asking("d"),
+            now=NOW + 9,
+            policy=replace(POLICY, limit=2),
+        )
+    assert refusal.value.retry_at == NOW + 1 + LEASE_MS, (
+        "the second of three has to go too"
+    )
 
 
 def test_replace_with_an_epoch_ends_that_playback_and_no_later_one() -> None:
     full = account("a", "b", "c")
     epoch = full.leases["b"].epoch
-    after, _ = rules.start(full, asking("d", replace={"b": epoch}), now=NOW + 9, policy=POLICY)
+    after, _ = rules.start(
+        full, asking("d", replace={"b": epoch}), now=NOW + 9, policy=POLICY
+    )
     assert live(after) == ["a", "c", "d"]
     again, _ = rules.start(full, asking("b", now=NOW + 5), now=NOW + 5, policy=POLICY)
     with pytest.raises(StreamLimitReached):
-        rules.start(again, asking("d", replace={"b": epoch}), now=NOW + 9, policy=POLICY)
-    after, _ = rules.start(again, asking("d", replace=("b",)), now=NOW + 9, policy=POLICY)
+        rules.start(
+            again, asking("d", replace={"b": epoch}), now=NOW + 9, policy=POLICY
+        )
+    after, _ = rules.start(
+        again, asking("d", replace=("b",)), now=NOW + 9, policy=POLICY
+    )
     assert live(after, NOW + 9) == ["a", "c", "d"]
 
 
 def test_a_late_heartbeat_is_judged_by_the_limit_that_its_start_was_granted() -> None:
     before = account()
     for id in ("a", "b"):
-        before, _ = rules.start(before, asking(id, entitlement=1 if id == "a" else 2), now=NOW, policy=POLICY)
+        before, _ = rules.start(
+            before,
+            asking(id, entitlement=1 if id == "a" else 2),
+            now=NOW,
+            policy=POLICY,
+        )
     late = NOW + LEASE_MS
-    before = rules.renew(before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY)
+    before = rules.renew(
+        before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY
+    )
     with pytest.raises(StreamEnded):
         rules.renew(before, "a", hold=held(before.leases["a"]), now=late, policy=POLICY)
 
 
 def test_a_heartbeat_never_moves_the_end_back_whichever_clock_answers() -> None:
     before = account("a")
-    ahead = rules.renew(before, "a", hold=held(before.leases["a"]), now=NOW + 2000, policy=POLICY)
-    behind = rules.renew(ahead, "a", hold=held(before.leases["a"]), now=NOW + 5, policy=POLICY)
+    ahead = rules.renew(
+        before, "a", hold=held(before.leases["a"]), now=NOW + 2000, policy=POLICY
+    )
+    behind = rules.renew(
+        ahead, "a", hold=held(before.leases["a"]), now=NOW + 5, policy=POLICY
+    )
     assert behind is ahead
 
 
@@ -278,7 +374,13 @@ def test_a_token_that_newer_ones_replaced_a_lease_ago_is_good_for_nothing() -> N
     old = held(first.leases["a"])
     after = first
     for beat in range(1, 5):
-        after = rules.renew(after, "a", hold=held(after.leases["a"]), now=NOW + beat * LEASE_MS // 3, policy=POLICY)
+        after = rules.renew(
+            after,
+            "a",
+            hold=held(after.leases["a"]),
+            now=NOW + beat * LEASE_MS // 3,
+            policy=POLICY,
+        )
     now = NOW + 4 * LEASE_MS // 3
     with pytest.raises(InvalidToken):
         rules.renew(after, "a", hold=old, now=now, policy=POLICY)
@@ -286,24 +388,34 @@ def test_a_token_that_newer_ones_replaced_a_lease_ago_is_good_for_nothing() -> N
         rules.stop(after, "a", hold=old, now=now, policy=POLICY)
 
 
-def test_a_late_heartbeat_whose_answer_was_lost_may_be_sent_again_and_no_older_one() -> None:
+def test_a_late_heartbeat_whose_answer_was_lost_may_be_sent_again_and_no_older_one() -> (
+    None
+):
     first = account("a")
     hold = held(first.leases["a"])
     revived = rules.renew(first, "a", hold=hold, now=NOW + 3 * LEASE_MS, policy=POLICY)
-    again = rules.renew(revived, "a", hold=hold, now=NOW + 3 * LEASE_MS + 9, policy=POLICY)
+    again = rules.renew(
+        revived, "a", hold=hold, now=NOW + 3 * LEASE_MS + 9, policy=POLICY
+    )
     assert again.leases["a"].expires_at == NOW + 4 * LEASE_MS + 9
     later = again
     for beat in range(1, 5):
         now = NOW + 3 * LEASE_MS + beat * LEASE_MS // 3
-        later = rules.renew(later, "a", hold=held(later.leases["a"]), now=now, policy=POLICY)
+        later = rules.renew(
+            later, "a", hold=held(later.leases["a"]), now=now, policy=POLICY
+        )
     with pytest.raises(InvalidToken):
         rules.renew(later, "a", hold=hold, now=NOW + 5 * LEASE_MS, policy=POLICY)
 
 
 def test_the_token_before_the_last_is_still_good_since_an_answer_may_be_lost() -> None:
     first = account("a")
-    after = rules.renew(first, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 3, policy=POLICY)
-    again = rules.renew(after, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 2, policy=POLICY)
+    after = rules.renew(
+        first, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 3, policy=POLICY
+    )
+    again = rules.renew(
+        after, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 2, policy=POLICY
+    )
     assert again.leases["a"].expires_at == NOW + LEASE_MS // 2 + LEASE_MS
 
 
@@ -320,43 +432,70 @@ def test_a_stop_by_a_slow_clock_ends_what_began_by_a_fast_one() -> None:
 
 def test_a_start_from_before_a_stop_gets_a_later_epoch_all_the_same() -> None:
     stopped = rules.stop(account("a"), "a", hold=None, now=NOW + 5, policy=POLICY)
-    _, admission = rules.start(stopped, asking("a", now=NOW), now=NOW + 6, policy=POLICY)
+    _, admission = rules.start(
+        stopped, asking("a", now=NOW), now=NOW + 6, policy=POLICY
+    )
     assert admission.lease.epoch > stopped.ended["a"].epoch
 
 
 def test_all_streams_but_one_end_at_once() -> None:
     after, ended = rules.end_all(account("a", "b", "c"), keep="b", now=NOW + 9)
     assert (ended, live(after)) == (["a", "c"], ["b"])
-    assert {id: ending.reason for id, ending in after.ended.items()} == {"a": Reason.STOPPED, "c": Reason.STOPPED}
+    assert {id: ending.reason for id, ending in after.ended.items()} == {
+        "a": Reason.STOPPED,
+        "c": Reason.STOPPED,
+    }
 
 
 def test_an_ended_stream_says_who_took_its_place() -> None:
-    after, admission = rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=EVICT)
+    after, admission = rules.start(
+        account("a", "b", "c"), asking("d"), now=NOW + 9, policy=EVICT
+    )
     with pytest.raises(StreamEnded) as refusal:
         rules.read(after, "a", now=NOW + 9)
     assert refusal.value.by == admission.lease
 
 
 @pytest.mark.parametrize("ended", ["alone", "with all"])
-def test_a_player_whose_lease_ran_out_is_told_so_though_an_operator_ended_its_stream_after_that(ended: str) -> None:
+def test_a_player_whose_lease_ran_out_is_told_so_though_an_operator_ended_its_stream_after_that(
+    ended: str,
+) -> None:
     before, later = account("tv"), NOW + LEASE_MS + 5
     if ended == "alone":
         after = rules.stop(before, "tv", hold=None, now=later, policy=POLICY)
     else:
         after, _ = rules.end_all(before, keep=None, now=later)
     with pytest.raises(StreamEnded) as refusal:
-        rules.renew(after, "tv", hold=held(before.leases["tv"]), now=later + 1, policy=POLICY)
-    assert (refusal.value.ending.reason, refusal.value.ending.at) == (Reason.EXPIRED, NOW + LEASE_MS)
+        rules.renew(
+            after, "tv", hold=held(before.leases["tv"]), now=later + 1, policy=POLICY
+        )
+    assert (refusal.value.ending.reason, refusal.value.ending.at) == (
+        Reason.EXPIRED,
+        NOW + LEASE_MS,
+    )
 
 
 @pytest.mark.parametrize("end", ["by its player", "by an eviction"])
-def test_a_player_whose_slot_was_taken_over_is_told_so_though_the_later_playback_is_over_too(end: str) -> None:
+def test_a_player_whose_slot_was_taken_over_is_told_so_though_the_later_playback_is_over_too(
+    end: str,
+) -> None:
     before = account("tv")
-    after, admission = rules.start(before, asking("tv", now=NOW + 5), now=NOW + 5, policy=POLICY)
+    after, admission = rules.start(
+        before, asking("tv", now=NOW + 5), now=NOW + 5, policy=POLICY
+    )
     if end == "by its player":
-        after = rules.stop(after, "tv", hold=held(admission.lease), now=NOW + 9, policy=POLICY)
+        after = rules.stop(
+            after, "tv", hold=held(admission.lease), now=NOW + 9, policy=POLICY
+        )
     else:
-        after, _ = rules.start(after, asking("new", now=NOW + 9), now=NOW + 9, policy=replace(EVICT, limit=1))
+        after, _ = rules.start(
+            after,
+            asking("new", now=NOW + 9),
+            now=NOW + 9,
+            policy=replace(EVICT, limit=1),
+        )
     with pytest.raises(StreamEnded) as refusal:
-        rules.renew(after, "tv", hold=held(before.leases["tv"]), now=NOW + 10, policy=POLICY)
+        rules.renew(
+            after, "tv", hold=held(before.leases["tv"]), now=NOW + 10, policy=POLICY
+        )
     assert refusal.value.ending.reason is Reason.TAKEN_OVER

@@ -8,14 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams import rules
-from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts
+from streams.errors import (
+    InvalidToken,
+    StreamEnded,
+    StreamLimitReached,
+    StreamNotFound,
+    TooManyStarts,
+)
 from streams.rules import Account, Hold, Policy, WhenFull
 from tests.conftest import LEASE_MS, NOW, asking, held
 from tests.model import ModelStore
 
 BURST, INTERVAL_MS, TOKEN_MS = 6, 3637, 40_000
 """The defaults of the service for leases of a minute: a token lives for the next heartbeat and twenty seconds."""
-POLICY = Policy(limit=3, lease_ms=LEASE_MS, mint_burst=BURST, mint_interval_ms=INTERVAL_MS)
+POLICY = Policy(
+    limit=3, lease_ms=LEASE_MS, mint_burst=BURST, mint_interval_ms=INTERVAL_MS
+)
 
 
 def bound(limit: int) -> int:
@@ -37,18 +45,28 @@ class Cheat:
         """Whether it was done."""
         try:
             if verb == "start":
-                started = self.store.start("ana", asking(id, now=self.now, replace=replaced), now=self.now)
+                started = self.store.start(
+                    "ana", asking(id, now=self.now, replace=replaced), now=self.now
+                )
                 lease = started.lease
             elif verb == "renew":
                 lease = self.store.renew("ana", id, hold=self.holds[id], now=self.now)
             else:
                 self.store.stop("ana", id, hold=None, now=self.now)
                 return True
-        except (InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound, TooManyStarts):
+        except (
+            InvalidToken,
+            StreamEnded,
+            StreamLimitReached,
+            StreamNotFound,
+            TooManyStarts,
+        ):
             return False
         self.holds[id] = held(lease)
         self.good_until[id, lease.epoch] = min(self.now + TOKEN_MS, lease.expires_at)
-        self.most = max(self.most, sum(self.now < until for until in self.good_until.values()))
+        self.most = max(
+            self.most, sum(self.now < until for until in self.good_until.values())
+        )
         return True
 
 
@@ -59,7 +77,9 @@ def started(account: Account, *instants: int, policy: Policy = POLICY) -> Accoun
     return account
 
 
-def test_as_many_starts_as_the_burst_may_follow_at_once_and_the_next_is_told_when() -> None:
+def test_as_many_starts_as_the_burst_may_follow_at_once_and_the_next_is_told_when() -> (
+    None
+):
     account = started(Account(version=1), *[NOW] * BURST)
     with pytest.raises(TooManyStarts) as refusal:
         started(account, NOW)
@@ -84,7 +104,9 @@ def test_a_viewer_who_zaps_every_five_seconds_never_waits() -> None:
         account = started(account, now)
 
 
-def test_of_thirty_zaps_every_three_seconds_at_most_one_is_asked_to_wait_and_by_no_more_than_three_seconds() -> None:
+def test_of_thirty_zaps_every_three_seconds_at_most_one_is_asked_to_wait_and_by_no_more_than_three_seconds() -> (
+    None
+):
     account, waits = Account(version=1), []
     for now in range(NOW, NOW + 30 * 3000, 3000):
         try:
@@ -123,7 +145,9 @@ def test_a_stream_that_is_revived_is_no_new_one() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 6])
-def test_the_most_patient_cheat_holds_no_more_tokens_that_verify_than_the_bound(limit: int) -> None:
+def test_the_most_patient_cheat_holds_no_more_tokens_that_verify_than_the_bound(
+    limit: int,
+) -> None:
     """It fills its slots, waits until the burst is there again, has the tokens of its slots renewed, and then starts in
     their places as fast as it may."""
     cheat = Cheat(replace(POLICY, limit=limit))
@@ -145,11 +169,17 @@ ACTS = st.tuples(
     st.sampled_from(["start", "start", "start", "renew", "stop"]),
     st.sampled_from("abcd"),
     st.lists(st.sampled_from("abcd"), max_size=2),
-    st.sampled_from([0, 0, 0, 1, 500, INTERVAL_MS - 1, INTERVAL_MS, 10_000, TOKEN_MS, LEASE_MS]),
+    st.sampled_from(
+        [0, 0, 0, 1, 500, INTERVAL_MS - 1, INTERVAL_MS, 10_000, TOKEN_MS, LEASE_MS]
+    ),
 )
 
 
-@given(limit=st.integers(1, 4), when_full=st.sampled_from(WhenFull), acts=st.lists(ACTS, max_size=80))
+@given(
+    limit=st.integers(1, 4),
+    when_full=st.sampled_from(WhenFull),
+    acts=st.lists(ACTS, max_size=80),
+)
 @settings(max_examples=150, deadline=None)
 def test_no_order_of_starts_stops_revivals_and_replacements_beats_the_bound(
     limit: int, when_full: WhenFull, acts: list[tuple[str, str, list[str], int]]

@@ -41,11 +41,15 @@ def transport(request: pytest.FixtureRequest, settings: Any) -> str:
 
 
 @pytest.fixture
-def model(transport: str, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[UserStreams]]:
+def model(
+    transport: str, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[type[UserStreams]]:
     """The model over either transport, with the server as its endpoint."""
     monkeypatch.setattr("pynamodb.connection.base.get_session", _session)
     monkeypatch.setattr(UserStreams.Meta, "host", wire.url)
     UserStreams.disconnect()
-    assert UserStreams._get_connection().connection.client  # made now, so that no test's time is spent on it
+    assert (
+        UserStreams._get_connection().connection.client
+    )  # made now, so that no test's time is spent on it
     yield UserStreams
     UserStreams.disconnect()

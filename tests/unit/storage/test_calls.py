@@ -14,7 +14,10 @@ from tests.wire import NOTHING
 
 
 def refusal(code: str, status: int = 400) -> ClientError:
-    response: Any = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    response: Any = {
+        "Error": {"Code": code, "Message": ""},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
     return ClientError(response, "UpdateItem")
 
 
@@ -53,28 +56,40 @@ def outcome(send: calls.Send) -> dict[str, Any] | str:
 
 @pytest.mark.parametrize(
     "passing",
-    [FAILED, THROTTLED, refusal("InternalServerError", 500), AttributeError("of botocore's parser")],
+    [
+        FAILED,
+        THROTTLED,
+        refusal("InternalServerError", 500),
+        AttributeError("of botocore's parser"),
+    ],
     ids=repr,
 )
 def test_what_may_pass_is_tried_again(passing: Exception) -> None:
     assert outcome(Sender(passing, passing, NOTHING)) == NOTHING
 
 
-@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException", "ConditionalCheckFailedException"])
+@pytest.mark.parametrize(
+    "code",
+    ["ValidationException", "AccessDeniedException", "ConditionalCheckFailedException"],
+)
 def test_what_will_not_pass_is_not_tried_again(code: str) -> None:
     send = Sender(refusal(code))
     assert outcome(send) == "ClientError"
     assert send.sent == 1
 
 
-@pytest.mark.parametrize(("error", "tries"), [(FAILED, 3), (THROTTLED, 6)], ids=["failed", "throttled"])
+@pytest.mark.parametrize(
+    ("error", "tries"), [(FAILED, 3), (THROTTLED, 6)], ids=["failed", "throttled"]
+)
 def test_tries_are_bounded(error: Exception, tries: int) -> None:
     send = Sender(error)
     assert outcome(send) == type(error).__name__
     assert send.sent == tries
 
 
-def test_pauses_grow_and_are_jittered(monkeypatch: pytest.MonkeyPatch, no_pauses: list[float]) -> None:
+def test_pauses_grow_and_are_jittered(
+    monkeypatch: pytest.MonkeyPatch, no_pauses: list[float]
+) -> None:
     monkeypatch.setattr(calls, "_random", lambda: 1.0)
     outcome(Sender(THROTTLED))
     assert no_pauses == [0.05, 0.1, 0.2, 0.4, 0.8]
@@ -110,7 +125,9 @@ def fail_in_a_row(count: int) -> None:
         assert outcome(Sender(FAILED)) == "EndpointConnectionError"
 
 
-def test_a_store_that_failed_five_calls_in_a_row_is_left_alone_and_the_refusal_takes_no_time() -> None:
+def test_a_store_that_failed_five_calls_in_a_row_is_left_alone_and_the_refusal_takes_no_time() -> (
+    None
+):
     fail_in_a_row(5)
     send = Sender(NOTHING)
     began = time.perf_counter()
@@ -127,7 +144,17 @@ def test_four_failures_in_a_row_are_forgotten_at_the_next_answer() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [THROTTLED, *map(refusal, ["ValidationException", "AccessDeniedException", "ConditionalCheckFailedException"])],
+    [
+        THROTTLED,
+        *map(
+            refusal,
+            [
+                "ValidationException",
+                "AccessDeniedException",
+                "ConditionalCheckFailedException",
+            ],
+        ),
+    ],
     ids=repr,
 )
 def test_a_refusal_is_no_failure(error: ClientError) -> None:
@@ -144,7 +171,9 @@ def after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("after_a_while")
-@pytest.mark.parametrize("found", [NOTHING, refusal("ConditionalCheckFailedException"), THROTTLED], ids=repr)
+@pytest.mark.parametrize(
+    "found", [NOTHING, refusal("ConditionalCheckFailedException"), THROTTLED], ids=repr
+)
 def test_one_call_finds_out_whether_the_store_answers_again(found: Any) -> None:
     asked, answered = threading.Event(), threading.Event()
 
@@ -165,7 +194,9 @@ def test_one_call_finds_out_whether_the_store_answers_again(found: Any) -> None:
 
 
 @pytest.mark.usefixtures("after_a_while")
-def test_a_store_that_still_fails_is_asked_once_and_left_alone_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_still_fails_is_asked_once_and_left_alone_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     send = Sender(FAILED)
     assert outcome(send) == "EndpointConnectionError"
     assert send.sent == 1
@@ -183,7 +214,9 @@ def test_calls_of_many_threads_do_not_wait_for_each_other() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-def test_a_forked_process_knows_no_failures_of_its_parents_and_has_random_numbers_of_its_own() -> None:
+def test_a_forked_process_knows_no_failures_of_its_parents_and_has_random_numbers_of_its_own() -> (
+    None
+):
     reading, writing = os.pipe()
     fail_in_a_row(5)
     with forked() as is_child:

@@ -29,7 +29,9 @@ def test_outside_a_request_there_is_always_the_whole_time(settings: Any) -> None
     assert deadline.seconds_left() == 8
 
 
-def test_a_request_has_eight_seconds_or_what_lambda_leaves_it_less_half_a_second_to_answer() -> None:
+def test_a_request_has_eight_seconds_or_what_lambda_leaves_it_less_half_a_second_to_answer() -> (
+    None
+):
     left: list[float] = []
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -37,7 +39,11 @@ def test_a_request_has_eight_seconds_or_what_lambda_leaves_it_less_half_a_second
         return []
 
     def lambdas(milliseconds: int) -> dict[str, Any]:
-        return {"lambda.context": SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds)}
+        return {
+            "lambda.context": SimpleNamespace(
+                get_remaining_time_in_millis=lambda: milliseconds
+            )
+        }
 
     for environ in ({}, lambdas(9900), lambdas(3000), lambdas(100)):
         within_deadline(application)(environ, lambda *_: None)
@@ -60,7 +66,9 @@ def test_what_has_no_end_is_cut_off() -> None:
     is_over.set()
 
 
-@pytest.mark.parametrize("error", [TimeoutError("its own"), ValueError("no"), SystemExit(3)], ids=repr)
+@pytest.mark.parametrize(
+    "error", [TimeoutError("its own"), ValueError("no"), SystemExit(3)], ids=repr
+)
 def test_what_ends_in_time_raises_its_own_error(error: BaseException) -> None:
     def fail() -> None:
         raise error
@@ -71,17 +79,26 @@ def test_what_ends_in_time_raises_its_own_error(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize("behaviour", [hanging, dripping], ids=["hangs", "drips"])
-def test_no_call_waits_longer_than_what_is_left(wire: Wire, model: Table, behaviour: Callable[[Any], None]) -> None:
-    model.call("GetItem", {"TableName": "T", "Key": {"user_id": {"S": "ana"}}})  # the client is made
+def test_no_call_waits_longer_than_what_is_left(
+    wire: Wire, model: Table, behaviour: Callable[[Any], None]
+) -> None:
+    model.call(
+        "GetItem", {"TableName": "T", "Key": {"user_id": {"S": "ana"}}}
+    )  # the client is made
     wire.always = behaviour
     store = StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=model.call)
     began = time.monotonic()
-    with deadline.of_request(seconds=0.3), pytest.raises(StoreUnavailable, match="UpdateItem"):
+    with (
+        deadline.of_request(seconds=0.3),
+        pytest.raises(StoreUnavailable, match="UpdateItem"),
+    ):
         store.start("ana", asking("a"), now=NOW)
     assert time.monotonic() - began < 0.8
 
 
-def test_a_throttled_call_is_tried_again_until_the_deadline(wire: Wire, model: Table) -> None:
+def test_a_throttled_call_is_tried_again_until_the_deadline(
+    wire: Wire, model: Table
+) -> None:
     wire.always = refused("ProvisionedThroughputExceededException")
     began = time.monotonic()
     with deadline.of_request(seconds=0.1), pytest.raises(StoreUnavailable):
@@ -113,7 +130,9 @@ def test_a_race_that_is_lost_again_and_again_ends_at_the_deadline() -> None:
         }
         raise ClientError(response, operation)
 
-    store = StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=rival_first, random=lambda: 1.0)
+    store = StreamStore(
+        policy=Policy(limit=3, lease_ms=60_000), call=rival_first, random=lambda: 1.0
+    )
     began = time.monotonic()
     with deadline.of_request(seconds=0.1), pytest.raises(StoreContended):
         store.start("ana", asking("a"), now=NOW)
@@ -123,7 +142,12 @@ def test_a_race_that_is_lost_again_and_again_ends_at_the_deadline() -> None:
 
 @pytest.mark.parametrize("behaviour", [hanging, dripping], ids=["hangs", "drips"])
 def test_an_answer_comes_within_half_a_second_of_the_deadline(
-    wire: Wire, model: Table, api: httpx.Client, behaviour: Callable[[Any], None], settings: Any, user_id: str
+    wire: Wire,
+    model: Table,
+    api: httpx.Client,
+    behaviour: Callable[[Any], None],
+    settings: Any,
+    user_id: str,
 ) -> None:
     api.get(f"/users/{user_id}/streams")  # the client is made
     wire.always = behaviour

@@ -25,7 +25,12 @@ from streams.models import UserStreams
 from streams.rules import Hold, Policy
 from streams.storage import calls, deadline
 from streams.storage.store import StreamStore
-from streams.storage.transport import CredentialsChain, CurlConnection, NotAnAnswer, NotReached
+from streams.storage.transport import (
+    CredentialsChain,
+    CurlConnection,
+    NotAnAnswer,
+    NotReached,
+)
 from tests.conftest import NOW, curl
 from tests.servers import PROJECT
 from tests.wire import NOTHING, Reply, Wire, dripping, hanging, listening, refused
@@ -49,23 +54,43 @@ def connection(wire: Wire) -> CurlConnection:
 
 
 @pytest.mark.parametrize("token", [None, "FwoGZXIvYXdzE+/=="])
-@pytest.mark.parametrize("secret", ["wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "a:b@c d%2F"])
-def test_a_request_is_signed_as_botocore_signs_it(wire: Wire, token: str | None, secret: str) -> None:
-    client = curl(wire.url, credentials=lambda: ReadOnlyCredentials("AKIDEXAMPLE", secret, token))
+@pytest.mark.parametrize(
+    "secret", ["wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "a:b@c d%2F"]
+)
+def test_a_request_is_signed_as_botocore_signs_it(
+    wire: Wire, token: str | None, secret: str
+) -> None:
+    client = curl(
+        wire.url, credentials=lambda: ReadOnlyCredentials("AKIDEXAMPLE", secret, token)
+    )
     client._make_api_call("UpdateItem", UPDATE | {"Note": "naïve ☃"})
     (asked,) = wire.asked
-    signed = asked.headers["Authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    signed = (
+        asked.headers["Authorization"]
+        .partition("SignedHeaders=")[2]
+        .partition(",")[0]
+        .split(";")
+    )
     assert {"host", "x-amz-date", "x-amz-target", "content-type"} <= set(signed)
     assert ("x-amz-security-token" in signed) == (token is not None)
     assert asked.headers.get("X-Amz-Security-Token") == token
-    request = AWSRequest("POST", wire.url + "/", {name: asked.headers[name] for name in signed}, asked.body)
+    request = AWSRequest(
+        "POST",
+        wire.url + "/",
+        {name: asked.headers[name] for name in signed},
+        asked.body,
+    )
     request.context["timestamp"] = asked.headers["X-Amz-Date"]
     auth = SigV4Auth(Credentials("AKIDEXAMPLE", secret, token), "dynamodb", "eu-west-1")
-    signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+    signature = auth.signature(
+        auth.string_to_sign(request, auth.canonical_request(request)), request
+    )
     assert asked.headers["Authorization"].endswith(f"Signature={signature}")
 
 
-def test_a_request_is_one_post_that_waits_for_nothing(wire: Wire, connection: CurlConnection) -> None:
+def test_a_request_is_one_post_that_waits_for_nothing(
+    wire: Wire, connection: CurlConnection
+) -> None:
     large = "x" * 380_000
     connection.dispatch("PutItem", {"TableName": "T", "Item": {"a": {"S": large}}})
     (asked,) = wire.asked
@@ -90,7 +115,9 @@ def test_a_failed_condition_hands_back_the_item_through_pynamodbs_connection(
 
 def test_an_answer_may_come_in_chunks(wire: Wire, connection: CurlConnection) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    wire.answers = [head + b'5;a=b\r\n{"Ite\r\nA\r\nm":{"a":1}\r\n1\r\n}\r\n0\r\nX: y\r\n\r\n']
+    wire.answers = [
+        head + b'5;a=b\r\n{"Ite\r\nA\r\nm":{"a":1}\r\n1\r\n}\r\n0\r\nX: y\r\n\r\n'
+    ]
     assert connection.dispatch("GetItem", {}) == {"Item": {"a": 1}}
 
 
@@ -121,12 +148,17 @@ def test_a_connection_is_kept_open(wire: Wire, model: Model) -> None:
     assert len(wire.open) == 1
 
 
-def test_connections_that_went_stale_while_idle_cost_no_failure(wire: Wire, model: Model) -> None:
+def test_connections_that_went_stale_while_idle_cost_no_failure(
+    wire: Wire, model: Model
+) -> None:
     wire.gate = threading.Barrier(8)
     together(8, lambda number: model.call("GetItem", GET))
     wire.gate = None
     wire.hang_up()
-    assert [type(answer) for answer in together(8, lambda number: model.call("GetItem", GET))] == [dict] * 8
+    assert [
+        type(answer)
+        for answer in together(8, lambda number: model.call("GetItem", GET))
+    ] == [dict] * 8
 
 
 def test_a_connection_that_breaks_under_a_request_is_replaced_by_libcurl_itself(
@@ -138,17 +170,24 @@ def test_a_connection_that_breaks_under_a_request_is_replaced_by_libcurl_itself(
     assert [asked.connection for asked in wire.asked] == [1, 1, 2]
 
 
-def test_a_new_connection_that_breaks_is_not(wire: Wire, connection: CurlConnection) -> None:
+def test_a_new_connection_that_breaks_is_not(
+    wire: Wire, connection: CurlConnection
+) -> None:
     wire.answers = [b""]
     with pytest.raises(NotReached, match=r"UpdateItem failed at .*Empty reply"):
         connection.dispatch("UpdateItem", UPDATE)
     assert len(wire.asked) == 1
 
 
-def test_a_connection_that_the_other_end_closes_is_not_used_again(wire: Wire, connection: CurlConnection) -> None:
+def test_a_connection_that_the_other_end_closes_is_not_used_again(
+    wire: Wire, connection: CurlConnection
+) -> None:
     good = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nConnection: close\r\n\r\n{}"
     wire.answers = [good, good]
-    assert [connection.dispatch("GetItem", {}), connection.dispatch("GetItem", {})] == [{}, {}]
+    assert [connection.dispatch("GetItem", {}), connection.dispatch("GetItem", {})] == [
+        {},
+        {},
+    ]
     assert [asked.connection for asked in wire.asked] == [1, 2]
 
 
@@ -159,13 +198,19 @@ def test_threads_that_share_a_client_each_get_their_own_answer(wire: Wire) -> No
         handler.say(200, wire_body(handler))
 
     def wire_body(handler: Any) -> bytes:
-        return next(asked.body for asked in reversed(wire.asked) if asked.connection == handler.number)
+        return next(
+            asked.body
+            for asked in reversed(wire.asked)
+            if asked.connection == handler.number
+        )
 
     wire.always = echoing
 
     def call(number: int) -> int:
         return sum(
-            client._make_api_call("GetItem", {"id": [number, turn]})["id"] == [number, turn] for turn in range(20)
+            client._make_api_call("GetItem", {"id": [number, turn]})["id"]
+            == [number, turn]
+            for turn in range(20)
         )
 
     assert together(16, call) == [20] * 16
@@ -191,7 +236,12 @@ def forked() -> Iterator[bool]:
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 @pytest.mark.parametrize("is_certified", [False, True], ids=["plain", "TLS"])
 def test_a_forked_process_never_uses_its_parents_connections_and_the_parents_goes_on(
-    wire: Wire, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Any, is_certified: bool
+    wire: Wire,
+    model: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    settings: Any,
+    is_certified: bool,
 ) -> None:
     settings.DYNAMODB_CALL_SECONDS = 10  # one call waits for the child
     if is_certified:
@@ -220,7 +270,9 @@ def test_a_forked_process_never_uses_its_parents_connections_and_the_parents_goe
     thread.join()
     model.call("GetItem", GET)
     assert [asked.connection for asked in wire.asked[2:]] == [before + 1, before + 2]
-    assert len(wire.asked) == 4, "the call that was under way was answered at its first try"
+    assert len(wire.asked) == 4, (
+        "the call that was under way was answered at its first try"
+    )
 
 
 # --- failures --------------------------------------------------------------------------------------------------------
@@ -262,7 +314,9 @@ def failure_of(model: Model) -> StoreUnavailable:
     message = str(failure.value)
     assert "UpdateItem" in message
     assert "Traceback" not in message
-    assert failure.value.__cause__ is not None or "without what was asked for" in message
+    assert (
+        failure.value.__cause__ is not None or "without what was asked for" in message
+    )
     return failure.value
 
 
@@ -284,7 +338,10 @@ def test_every_failure_is_one_error_that_says_what_failed(
     ("endpoint", "said"),
     [
         ("http://127.0.0.1:1", "connect to (server|127.0.0.1|the endpoint)"),
-        ("http://no-such-host.invalid", "resolve|connect to the endpoint URL: .*no-such-host"),
+        (
+            "http://no-such-host.invalid",
+            "resolve|connect to the endpoint URL: .*no-such-host",
+        ),
     ],
     ids=["nobody listens", "no such host"],
 )
@@ -304,7 +361,11 @@ def test_a_throttled_call_is_an_error_of_its_own(wire: Wire, model: Model) -> No
 
 
 def test_over_tls_only_a_certificate_that_is_trusted_will_do(
-    wire: Wire, model: Model, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+    wire: Wire,
+    model: Model,
+    tmp_path: Path,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trusted = str(wire.certify(tmp_path))
     monkeypatch.setattr(model.Meta, "host", wire.url)
@@ -319,10 +380,16 @@ def test_over_tls_only_a_certificate_that_is_trusted_will_do(
     assert len({asked.connection for asked in wire.asked}) == 1
 
 
-def test_an_answer_of_more_than_dynamodb_ever_says_is_not_kept(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_of_more_than_dynamodb_ever_says_is_not_kept(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("streams.storage.transport.ANSWER_AT_MOST_BYTES", 1000)
     chunk = b"400\r\n" + b" " * 1024 + b"\r\n"
-    wire.answers = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 9 + b"0\r\n\r\n"]
+    wire.answers = [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + chunk * 9
+        + b"0\r\n\r\n"
+    ]
     with pytest.raises(NotReached, match="maximum allowed file size"):
         curl(wire.url)._make_api_call("GetItem", {})
 
@@ -358,7 +425,9 @@ def proxy() -> Iterator[tuple[str, list[str]]]:
     def accept(listener: socket.socket) -> None:
         with suppress(OSError):
             while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+                threading.Thread(
+                    target=serve, args=(listener.accept()[0],), daemon=True
+                ).start()
 
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         thread = threading.Thread(target=accept, args=(listener,))
@@ -370,14 +439,21 @@ def proxy() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("is_exempt", [False, True])
 def test_calls_go_through_the_proxy_of_the_environment(
-    wire: Wire, model: Model, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, is_exempt: bool
+    wire: Wire,
+    model: Model,
+    tmp_path: Path,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    is_exempt: bool,
 ) -> None:
     settings.AWS_CA_BUNDLE = str(wire.certify(tmp_path))
     monkeypatch.setenv("AWS_CA_BUNDLE", settings.AWS_CA_BUNDLE)
     monkeypatch.setattr(model.Meta, "host", wire.url)
     with proxy() as (url, asked):
         monkeypatch.setenv("HTTPS_PROXY", url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1" if is_exempt else "elsewhere.example")
+        monkeypatch.setenv(
+            "NO_PROXY", "127.0.0.1" if is_exempt else "elsewhere.example"
+        )
         model.disconnect()
         assert model.call("GetItem", GET)["ConsumedCapacity"]
         model.disconnect()
@@ -399,8 +475,12 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_credentials_come_from_a_profile(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (nowhere / "credentials").write_text("[ops]\naws_access_key_id = AKIDOPS\naws_secret_access_key = secret\n")
+def test_credentials_come_from_a_profile(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (nowhere / "credentials").write_text(
+        "[ops]\naws_access_key_id = AKIDOPS\naws_secret_access_key = secret\n"
+    )
     monkeypatch.setenv("AWS_PROFILE", "ops")
     assert CredentialsChain("eu-west-1")()[:3] == ("AKIDOPS", "secret", None)
 
@@ -413,29 +493,47 @@ def test_without_credentials_the_error_says_so() -> None:
 
 def temporary(key: str, *, seconds: int) -> Reply:
     """A container's credentials, as ECS, EKS and SnapStart functions have them."""
-    expiration = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return 200, {"AccessKeyId": key, "SecretAccessKey": "s", "Token": f"token of {key}", "Expiration": expiration}
+    expiration = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime(
+        "%Y-%m-%dT%H:%M:%SZ"
+    )
+    return 200, {
+        "AccessKeyId": key,
+        "SecretAccessKey": "s",
+        "Token": f"token of {key}",
+        "Expiration": expiration,
+    }
 
 
 def test_temporary_credentials_are_renewed_before_they_end(
     wire: Wire, nowhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with listening() as container:
-        container.answers = [temporary("ONE", seconds=3600), temporary("TWO", seconds=3600)]
-        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{container.url}/credentials")
+        container.answers = [
+            temporary("ONE", seconds=3600),
+            temporary("TWO", seconds=3600),
+        ]
+        monkeypatch.setenv(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{container.url}/credentials"
+        )
         monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Basic abc")
         chain = CredentialsChain("eu-west-1")
         client = curl(wire.url, credentials=chain)
         for _ in range(2):
             client._make_api_call("GetItem", {})
-        chain._found._expiry_time = datetime.now(UTC) + timedelta(minutes=5)  # most of the hour has gone by
+        chain._found._expiry_time = datetime.now(UTC) + timedelta(
+            minutes=5
+        )  # most of the hour has gone by
         client._make_api_call("GetItem", {})
-        assert [asked.headers["Authorization"] for asked in container.asked] == ["Basic abc"] * 2
+        assert [asked.headers["Authorization"] for asked in container.asked] == [
+            "Basic abc"
+        ] * 2
     tokens = [asked.headers["X-Amz-Security-Token"] for asked in wire.asked]
     assert tokens == ["token of ONE", "token of ONE", "token of TWO"]
 
 
-def test_credentials_come_from_a_web_identity(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_come_from_a_web_identity(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (nowhere / "token").write_text("a JWT")
     with listening() as sts:
         sts.answers = [
@@ -453,11 +551,18 @@ def test_credentials_come_from_a_web_identity(nowhere: Path, monkeypatch: pytest
         assert len(sts.asked) == 1
 
 
-def test_credentials_that_do_not_come_are_not_waited_for(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_do_not_come_are_not_waited_for(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with listening() as container:
-        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{container.url}/credentials")
+        monkeypatch.setenv(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{container.url}/credentials"
+        )
         container.answers = [hanging]
-        with deadline.of_request(seconds=0.1), pytest.raises(TimeoutError, match="no answer within"):
+        with (
+            deadline.of_request(seconds=0.1),
+            pytest.raises(TimeoutError, match="no answer within"),
+        ):
             CredentialsChain("eu-west-1")()
 
 
@@ -467,8 +572,19 @@ def test_credentials_that_do_not_come_are_not_waited_for(nowhere: Path, monkeypa
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A process of its own that has loaded nothing yet."""
     command = [sys.executable, "-c", f"import sys\n{code}"]
-    surroundings = os.environ | {"DJANGO_SETTINGS_MODULE": "streams_project.settings", "DEBUG": "1"} | environment
-    return subprocess.run(command, cwd=PROJECT, env=surroundings, capture_output=True, text=True, timeout=60)
+    surroundings = (
+        os.environ
+        | {"DJANGO_SETTINGS_MODULE": "streams_project.settings", "DEBUG": "1"}
+        | environment
+    )
+    return subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 WITHOUT_PYCURL = "sys.modules['pycurl'] = None\nimport django\ndjango.setup()\nimport streams.service"
@@ -477,7 +593,10 @@ WITHOUT_PYCURL = "sys.modules['pycurl'] = None\nimport django\ndjango.setup()\ni
 def test_without_pycurl_the_error_at_start_names_it_and_the_other_transport() -> None:
     done = python(WITHOUT_PYCURL, DYNAMODB_TRANSPORT="curl")
     assert done.returncode != 0
-    assert "pip install pycurl, or set DYNAMODB_TRANSPORT=botocore" in done.stderr.splitlines()[-1]
+    assert (
+        "pip install pycurl, or set DYNAMODB_TRANSPORT=botocore"
+        in done.stderr.splitlines()[-1]
+    )
 
 
 def test_without_pycurl_the_service_starts_over_the_other_transport() -> None:
@@ -486,7 +605,9 @@ def test_without_pycurl_the_service_starts_over_the_other_transport() -> None:
 
 
 @pytest.mark.parametrize("transport", ["curl", "botocore"])
-def test_no_connection_and_no_credentials_outlive_a_snapshot(wire: Wire, tmp_path: Path, transport: str) -> None:
+def test_no_connection_and_no_credentials_outlive_a_snapshot(
+    wire: Wire, tmp_path: Path, transport: str
+) -> None:
     profile = tmp_path / "credentials"
     done = python(
         f"""
@@ -519,5 +640,8 @@ call("after")
     first, second, third = wire.asked
     assert (first.connection, second.connection) == (1, 1)
     assert third.connection == 2
-    keys = [re.search(r"Credential=(\w+)/", asked.headers["Authorization"]) for asked in wire.asked]
+    keys = [
+        re.search(r"Credential=(\w+)/", asked.headers["Authorization"])
+        for asked in wire.asked
+    ]
     assert [key and key[1] for key in keys] == ["before", "before", "after"]
