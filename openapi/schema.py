@@ -145,7 +145,7 @@ class Replace(OpenApiSerializerFieldExtension):
         return {
             "type": "array",
             "items": {"oneOf": [IDENTIFIER, playback]},
-            "maxItems": settings.HIGHEST_LIMIT,
+            "maxItems": settings.MAX_LIMIT,
         }
 
 

@@ -76,7 +76,7 @@ class StreamList(OperatorSerializer):
 
     userId = serializers.CharField()
     plan = serializers.CharField()
-    limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
+    limit = WholeField(min_value=0, max_value=settings.MAX_LIMIT)
     active = WholeField(min_value=0)
     available = WholeField(min_value=0, help_text="How many more may start.")
     streams = Stream(many=True)
@@ -90,7 +90,7 @@ class DryRun(OperatorSerializer):
 
     isAdmitted = serializers.ChoiceField(choices=[True])
     plan = serializers.CharField(help_text="That it would be admitted under.")
-    limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
+    limit = WholeField(min_value=0, max_value=settings.MAX_LIMIT)
     ended = serializers.ListField(
         child=IdField(), help_text="The streams that would end for it."
     )
@@ -104,7 +104,7 @@ class PlanRule(OperatorSerializer):
     """A rule of a plan."""
 
     name = serializers.CharField()
-    limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
+    limit = WholeField(min_value=0, max_value=settings.MAX_LIMIT)
     where = Where(help_text="An attribute of a stream, to the values that are counted.")
     per = serializers.CharField(
         allow_null=True, help_text="The attribute by whose value streams are counted."
@@ -119,7 +119,7 @@ class ListedPlan(OperatorSerializer):
     """A plan."""
 
     name = serializers.CharField()
-    limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
+    limit = WholeField(min_value=0, max_value=settings.MAX_LIMIT)
     whenFull = serializers.ChoiceField(choices=[choice.value for choice in WhenFull])
     leaseSeconds = WholeField(min_value=5)
     relaxedLeaseSeconds = WholeField(allow_null=True, min_value=5)
@@ -139,7 +139,7 @@ class UserLimit(OperatorSerializer):
 
     userId = serializers.CharField()
     plan = serializers.CharField()
-    limit = WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT)
+    limit = WholeField(min_value=0, max_value=settings.MAX_LIMIT)
     whenFull = serializers.ChoiceField(choices=[choice.value for choice in WhenFull])
     isDefault = serializers.BooleanField(
         help_text="Whether no limit of the user's own is set."
@@ -190,7 +190,7 @@ MORE_FIELDS: dict[str, dict[str, "serializers.Field[Any, Any, Any, Any]"]] = {
         )
     },
     "stream-limit-reached": {
-        "limit": WholeField(min_value=0, max_value=settings.HIGHEST_LIMIT),
+        "limit": WholeField(min_value=0, max_value=settings.MAX_LIMIT),
         "plan": serializers.CharField(),
         "rule": PlanRuleThatRefused(
             required=False,

@@ -1,5 +1,8 @@
-"""What operators did: who, what, to whom, before and after. One log line each (`streams.audit`), by API and by command
-alike, which no `LOG_LEVEL` silences."""
+"""The audit log: each action of an operator, with the state before and after.
+
+The API and the commands write one line per action to the logger `streams.audit`,
+which `LOG_LEVEL` does not silence.
+"""
 
 import json
 import logging
@@ -10,35 +13,49 @@ from django.utils.crypto import salted_hmac
 
 log = logging.getLogger(__name__)
 
-IN_CLEAR_AT_MOST_CHARACTERS = 130
+MAX_PLAIN_CHARACTERS = 130
 
 
 def record(
-    action: str, *, by: str | None, user_id: str, before: Any, after: Any, **what: Any
+    action: str,
+    *,
+    by: str | None,
+    user_id: str,
+    before: Any,
+    after: Any,
+    **details: Any,
 ) -> None:
-    """Note an action. `by` is a caller's `operator`, None where access is open; `what` says more, such as a stream's
-    id. The formatters of `streams_project.logs` write these facts beside the message."""
-    facts = {
+    """Log an action.
+
+    `by` is the name of the operator, or None under open access. `details` are
+    further fields, such as the id of a stream. The formatters of
+    `streams_project.logs` write the fields next to the message.
+    """
+    fields = {
         "action": action,
         "by": by or "anyone",
         "user": user_in_logs(user_id),
-        **what,
+        **details,
+        "before": before,
+        "after": after,
     }
-    log.info(action, extra={"audit": {**facts, "before": before, "after": after}})
+    log.info(action, extra={"audit": fields})
 
 
 def user_in_logs(user_id: str, key: str | None = None) -> str:
-    """A user's name in log lines: a keyed hash, the same in every line and of no use without the key, which is the
-    first of `LEASE_TOKEN_KEYS`."""
-    if (
-        settings.LOG_USER_IDS
-        and len(json.dumps(user_id)) <= IN_CLEAR_AT_MOST_CHARACTERS
-    ):
+    """Return the user's name for log lines: a keyed hash.
+
+    The hash is the same in every line. `key` is by default the first of
+    `LEASE_TOKEN_KEYS`. With `LOG_USER_IDS`, a short id is returned unchanged.
+    """
+    is_short = len(json.dumps(user_id)) <= MAX_PLAIN_CHARACTERS
+    if settings.LOG_USER_IDS and is_short:
         return user_id
-    key = key or settings.LEASE_TOKEN_KEYS[0]
-    return (
-        "user-"
-        + salted_hmac(
-            "streams.log", user_id, secret=key, algorithm="sha256"
-        ).hexdigest()[:16]
+
+    digest = salted_hmac(
+        "streams.log",
+        user_id,
+        secret=key or settings.LEASE_TOKEN_KEYS[0],
+        algorithm="sha256",
     )
+    return f"user-{digest.hexdigest()[:16]}"

@@ -23,11 +23,11 @@ OPERATE = "streams:operate"
 ADMIN = "streams:admin"
 """The scope to set limits."""
 
-TOKEN_AT_MOST_CHARACTERS = 8192
-PLAN_AT_MOST_CHARACTERS = 64
+MAX_TOKEN_CHARACTERS = 8192
+MAX_PLAN_CHARACTERS = 64
 TOKEN_LEEWAY_SECONDS = 10
 """For clocks that disagree."""
-TOKEN_AT_MOST_SECONDS = 365 * 86_400 + TOKEN_LEEWAY_SECONDS
+MAX_TOKEN_SECONDS = 365 * 86_400 + TOKEN_LEEWAY_SECONDS
 """A token that is good for longer was made by mistake, and could never be withdrawn."""
 CREDENTIALS = re.compile(r"bearer ([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
 """The one spelling of a token: other blanks or padding would make it another one to a limit that counts by header."""
@@ -87,7 +87,7 @@ class BearerAuthentication(BaseAuthentication):
             return None
         found = (
             CREDENTIALS.fullmatch(header)
-            if len(header) <= TOKEN_AT_MOST_CHARACTERS
+            if len(header) <= MAX_TOKEN_CHARACTERS
             else None
         )
         if not found:
@@ -139,18 +139,18 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         raise jwt.InvalidTokenError("sub is not text")
     if (
         not isinstance(expires_at, int | float)
-        or expires_at > time.time() + TOKEN_AT_MOST_SECONDS
+        or expires_at > time.time() + MAX_TOKEN_SECONDS
     ):
         raise jwt.InvalidTokenError("exp is not within a year")
     limit = claims.get("stream_limit") if settings.AUTH_TRUST_STREAM_LIMIT else None
     if limit is not None and (
-        type(limit) is not int or not 0 <= limit <= settings.HIGHEST_LIMIT
+        type(limit) is not int or not 0 <= limit <= settings.MAX_LIMIT
     ):
         raise jwt.InvalidTokenError("stream_limit is not a limit")
     plan = claims.get("stream_plan") if settings.AUTH_TRUST_STREAM_PLAN else None
     if plan is not None and not (
         isinstance(plan, str)
-        and 0 < len(plan) <= PLAN_AT_MOST_CHARACTERS
+        and 0 < len(plan) <= MAX_PLAN_CHARACTERS
         and plan.isascii()
     ):
         raise jwt.InvalidTokenError("stream_plan is not a plan")

@@ -1,5 +1,8 @@
-"""Edge tokens: short-lived JWTs (RFC 7519), by which a CDN, an origin or a licence server checks by itself that a
-stream may play. They are no credential for this service, which never reads one."""
+"""Edge tokens: short-lived JWTs (RFC 7519) that a CDN or a licence server verifies.
+
+They say that a stream may play, and are verified offline. This service never
+accepts one.
+"""
 
 import base64
 import secrets
@@ -17,12 +20,15 @@ SUBJECT_BYTES = 12
 def issue(
     user_id: str, lease: Lease, *, now: int, network: str | None = None
 ) -> str | None:
-    """The edge token of a lease, None where no keys are set, and while it is paused. It is good until the next
-    heartbeat is due, and a while longer, but not beyond the lease; and from that network, if one is given."""
+    """Return the edge token of a lease.
+
+    The token is valid until shortly after the next heartbeat is due, and never
+    beyond the lease. If `network` is given, it is valid from that network only.
+    Returns None if no keys are configured, and while the stream is paused.
+    """
     if not settings.EDGE_TOKEN_KEYS or lease.paused_at:
         return None
-    key = settings.EDGE_TOKEN_KEYS[0]
-    heartbeat_at = now + min(lease.expires_at - now, settings.LONGEST_LEASE_MS) // 3
+
     claims = {
         "iss": settings.EDGE_TOKEN_ISSUER,
         "aud": settings.EDGE_TOKEN_AUDIENCE,
@@ -30,12 +36,12 @@ def issue(
         "jti": secrets.token_urlsafe(8),
         "epoch": lease.epoch,
         "streamId": lease.stream_id,
-        "exp": min(
-            heartbeat_at + settings.EDGE_TOKEN_GRACE_SECONDS * 1000, lease.expires_at
-        )
-        // 1000,
-        **({"network": network} if network else {}),
+        "exp": _expires_at_ms(lease, now=now) // 1000,
     }
+    if network:
+        claims["network"] = network
+
+    key = settings.EDGE_TOKEN_KEYS[0]
     return jwt.encode(
         claims,
         key.private,
@@ -44,16 +50,30 @@ def issue(
     )
 
 
-def published() -> list[Any]:
-    """The public parts of the keys, as JWKs (RFC 7517). A secret has none."""
+def public_keys() -> list[Any]:
+    """Return the public keys as JWKs (RFC 7517). A secret has no public key."""
     return [key.public for key in settings.EDGE_TOKEN_KEYS if key.public]
 
 
+def _expires_at_ms(lease: Lease, *, now: int) -> int:
+    lease_ms = min(lease.expires_at - now, settings.LONGEST_LEASE_MS)
+    next_heartbeat_at = now + lease_ms // 3
+    grace_ms = settings.EDGE_TOKEN_GRACE_SECONDS * 1000
+    return int(min(next_heartbeat_at + grace_ms, lease.expires_at))
+
+
 def _subject(user_id: str) -> str:
-    """The user as a CDN's logs may show it: a keyed hash, the same until the first of `LEASE_TOKEN_KEYS` changes."""
+    """Return the user as a CDN's logs may show it: a keyed hash.
+
+    The hash stays the same until the first of `LEASE_TOKEN_KEYS` changes.
+    """
     if settings.EDGE_TOKEN_SUBJECT == "plain":  # noqa: S105
         return user_id
+
     digest = salted_hmac(
-        "streams.edge", user_id, secret=settings.LEASE_TOKEN_KEYS[0], algorithm="sha256"
+        "streams.edge",
+        user_id,
+        secret=settings.LEASE_TOKEN_KEYS[0],
+        algorithm="sha256",
     ).digest()
     return base64.urlsafe_b64encode(digest[:SUBJECT_BYTES]).decode()

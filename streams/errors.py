@@ -1,23 +1,22 @@
-"""Every error of ours: a refusal or failure carries facts, never sentences. `problems.py` turns each into HTTP.
+"""The errors of this service. Each carries data; `problems` maps it to HTTP.
 
-Standard library only, since the pure rule raises some of them.
+This module imports no other module of the service, because the rule raises some
+of these errors. Leases, endings, rules and accounts are those of `streams.rules`.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from streams.rules.accounts import Account, Ending, Lease
-    from streams.rules.plans import Rule
+from typing import Any
 
 
 class StreamsError(Exception):
-    """What this service refuses, or fails at, knowingly."""
+    """An error that this service raises deliberately."""
 
 
 class InvalidRequest(StreamsError):
-    """Something in the request is malformed. `errors` says what, by field (`userId`, `id`, a header, a body field)."""
+    """A malformed request.
+
+    `errors` maps each field (`userId`, `id`, a header, a body field) to its
+    messages.
+    """
 
     def __init__(self, **errors: str) -> None:
         super().__init__(errors)
@@ -25,31 +24,40 @@ class InvalidRequest(StreamsError):
 
 
 class StreamLimitReached(StreamsError):
-    """Refused: other live streams hold every slot, or every place under a `rule` of the plan. `holders` says which of
-    them count; `retry_at` (ms) is when one may free, None when no wait helps; `before` is the account as it was."""
+    """A start was denied: other live streams hold every slot or place.
+
+    `rule` is the rule of the plan that refused, or None for the plan's limit.
+    `holders` are the leases that count.
+    `retry_at` (ms) is when enough of them can have expired, or None if waiting
+    cannot help.
+    `before` is the account that the start found.
+    """
 
     def __init__(
         self,
         *,
         limit: int,
         plan: str,
-        rule: Rule | None,
-        holders: list[Lease],
+        rule: Any,
+        holders: list[Any],
         retry_at: int | None,
-        before: Account,
+        before: Any,
     ) -> None:
         super().__init__(limit, holders, retry_at)
-        self.limit, self.plan, self.rule, self.rule_name = (
-            limit,
-            plan,
-            rule,
-            rule.name if rule else None,
-        )
-        self.holders, self.retry_at, self.before = holders, retry_at, before
+        self.limit = limit
+        self.plan = plan
+        self.rule = rule
+        self.rule_name: str | None = rule.name if rule else None
+        self.holders = holders
+        self.retry_at = retry_at
+        self.before = before
 
 
 class TooManyStarts(StreamsError):
-    """Refused: the user's streams start faster than the policy allows. `retry_at` (ms) is when the next may."""
+    """A start was refused because the user starts streams too quickly.
+
+    `retry_at` (ms) is when the next start is allowed.
+    """
 
     def __init__(self, *, retry_at: int) -> None:
         super().__init__(retry_at)
@@ -57,39 +65,48 @@ class TooManyStarts(StreamsError):
 
 
 class StreamEnded(StreamsError):
-    """Refused: the stream is over. `ending` says why, when and through whom; `by` is the live stream that took its
-    place, where there is one."""
+    """The stream is over.
 
-    def __init__(self, ending: Ending, *, by: Lease | None = None) -> None:
+    `ending` says why, when and by which stream. `by` is the live lease of that
+    stream, or None.
+    """
+
+    def __init__(self, ending: Any, *, by: Any = None) -> None:
         super().__init__(ending)
-        self.ending, self.by = ending, by
+        self.ending = ending
+        self.by = by
 
 
 class StreamNotFound(StreamsError):
-    """Refused: the user has no such stream, or it is forgotten."""
+    """The stream does not exist or is no longer recorded."""
 
 
 class InvalidToken(StreamsError):
-    """Refused: not a token of this stream. It is not ours, was altered, is another user's or stream's, or was replaced
-    by newer ones a lease ago."""
+    """The token is not valid for this stream.
+
+    It was not issued by this service, was altered, belongs to another user or
+    stream, or was replaced by newer tokens more than one lease ago.
+    """
 
 
 class IssuerUnavailable(StreamsError):
-    """The identity provider's keys cannot be read, so nothing is known of a bearer token. Nobody is let in."""
+    """The identity provider's keys cannot be read. Fails closed."""
 
 
 class StoreUnavailable(StreamsError):
-    """DynamoDB could not be reached, throttled us, refused the call, or answered what is no answer of its. Nothing is
-    known of a write. The message says what failed."""
+    """DynamoDB answered with an error, or with an answer that is not usable.
+
+    A write may or may not have taken effect. The message says what failed.
+    """
 
 
 class StoreDown(StoreUnavailable):
-    """No answer of DynamoDB's came at all, and none came before in this request."""
+    """DynamoDB did not answer, and had not answered before in this request."""
 
 
 class StoreThrottled(StoreUnavailable):
-    """DynamoDB refused: more calls than the table takes at this moment. It works, and needs a longer pause."""
+    """DynamoDB throttled the call. It works, and needs a longer pause."""
 
 
 class StoreContended(StreamsError):
-    """Every attempt lost its race against other writers of the same user. Nothing was written."""
+    """Every attempt met a concurrent change of the same user. Nothing was written."""

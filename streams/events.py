@@ -1,6 +1,7 @@
-"""What was decided for whom, and why: an event for each decision, to the sinks that the settings name.
+"""Events: one record per decision, with the user and the reason.
 
-docs/events.md says what each means, docs/events.schema.json has their shape, `streams_project.events` writes them."""
+docs/events.md explains each kind, and docs/events.schema.json has their shape.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,8 +13,8 @@ from django.utils.module_loading import import_string
 from streams.rules import Lease, Metadata
 
 
-class EventFacts(TypedDict, total=False):
-    """What an event says beside its kind and its instant. None is not said."""
+class EventFields(TypedDict, total=False):
+    """The fields of an event besides its kind and time. None means absent."""
 
     user: str
     id: str
@@ -28,15 +29,21 @@ class EventFacts(TypedDict, total=False):
     by: str | None
 
 
-def record(*kinds: str, now: int, **facts: Unpack[EventFacts]) -> None:
-    """Tell of these decisions, made at `now` (ms). The user is named as callers do; no sink says it in the clear."""
+type Sink = Callable[[str, int, EventFields], Any]
+"""Writes one event: its kind, its time (ms) and its fields.
+
+`user` is the plain id. A sink that leaves this process hashes it.
+"""
+
+
+def record(kind: str, *, now: int, **fields: Unpack[EventFields]) -> None:
+    """Send an event of `now` (ms) to every sink in `EVENT_SINKS`."""
     for path in settings.EVENT_SINKS:
-        for kind in kinds:
-            sink_of(path)(kind, now, facts)
+        sink(path)(kind, now, fields)
 
 
 @cache
-def sink_of(path: str) -> Callable[[str, int, EventFacts], Any]:
-    """The sink that a setting names."""
-    sink: Callable[[str, int, EventFacts], Any] = import_string(path)
-    return sink
+def sink(path: str) -> Sink:
+    """Import the sink with this dotted path."""
+    imported: Sink = import_string(path)
+    return imported

@@ -1,7 +1,9 @@
-"""Leases that nobody can write down, since the store is down: how many a user has, as far as this process knows.
+"""Grace leases: granted while DynamoDB does not answer.
 
-With `WHEN_STORE_IS_DOWN=open` the service fails open here, and only while no answer comes from DynamoDB: many who may
-watch would be kept out for the few who may not. What it gives ends within a lease after the outage.
+Each process counts the grace leases that it granted, per user. With
+`WHEN_STORE_IS_DOWN=open` the service fails open here, and only while no answer
+arrives from DynamoDB: refusing every viewer would do more harm than admitting
+a few streams too many. Every grace lease ends within one lease after the outage.
 """
 
 from collections import OrderedDict
@@ -12,43 +14,58 @@ from django.conf import settings
 
 from streams.rules import Lease
 
-USERS_AT_MOST = 10_000
-"""Further users get none, so that an outage fills no memory."""
+MAX_USERS = 10_000
+"""Further users get no grace lease, so that an outage cannot fill the memory."""
 
-_ends: OrderedDict[str, dict[str, int]] = OrderedDict()
-"""By user and stream, when its lease ends (ms); the users that were here last are last."""
-_counting = Lock()
+_expiries: OrderedDict[str, dict[str, int]] = OrderedDict()
+"""Expiry (ms) of each grace lease, by user and stream; the latest users last."""
+_expiries_lock = Lock()
 
 
 def may_start(user_id: str, lease: Lease, *, now: int) -> bool:
-    """Whether the user gets this lease beside the others, whose number the viewer's own bearer token may limit too."""
-    at_most = settings.GRACE_STREAMS_AT_MOST
-    at_most = (
-        at_most
-        if lease.entitlement.limit is None
-        else min(at_most, lease.entitlement.limit)
-    )
-    return settings.WHEN_STORE_IS_DOWN == "open" and _count(
-        user_id, lease, at_most=at_most, now=now
-    )
+    """Count a new grace lease and return whether the user may have it.
+
+    The limit of the viewer's bearer token applies if it is lower.
+    """
+    if settings.WHEN_STORE_IS_DOWN != "open":
+        return False
+
+    limit = settings.MAX_GRACE_STREAMS
+    if lease.entitlement.limit is not None:
+        limit = min(limit, lease.entitlement.limit)
+    return _count(user_id, lease, limit=limit, now=now)
 
 
-def may_go_on(user_id: str, lease: Lease, *, now: int) -> bool:
-    """Whether a lease that has not run out is renewed by its token alone; it counts, and always goes on."""
-    _count(user_id, lease, at_most=settings.HIGHEST_LIMIT, now=now)
+def may_continue(user_id: str, lease: Lease, *, now: int) -> bool:
+    """Count a renewed lease and return whether it may continue on its token alone.
+
+    A live lease always continues while the service fails open.
+    """
+    _count(user_id, lease, limit=settings.MAX_LIMIT, now=now)
     return bool(settings.WHEN_STORE_IS_DOWN == "open")
 
 
-def _count(user_id: str, lease: Lease, *, at_most: int, now: int) -> bool:
-    with _counting:
-        for user in [
-            user for user in islice(_ends, 2) if max(_ends[user].values()) <= now
-        ]:
-            del _ends[user]
-        live = {id: end for id, end in _ends.pop(user_id, {}).items() if end > now}
-        has_room = lease.id in live or (
-            len(live) < at_most and len(_ends) < USERS_AT_MOST
-        )
-        if live := live | ({lease.id: lease.expires_at} if has_room else {}):
-            _ends[user_id] = live
-        return has_room
+def _count(user_id: str, lease: Lease, *, limit: int, now: int) -> bool:
+    """Record a lease if it fits and return whether it does."""
+    with _expiries_lock:
+        _drop_expired_users(now)
+
+        recorded = _expiries.pop(user_id, {})
+        live = {id: expiry for id, expiry in recorded.items() if expiry > now}
+        is_known = lease.id in live
+        has_room = len(live) < limit and len(_expiries) < MAX_USERS
+
+        may_play = is_known or has_room
+        if may_play:
+            live[lease.id] = lease.expires_at
+        if live:
+            _expiries[user_id] = live
+        return may_play
+
+
+def _drop_expired_users(now: int) -> None:
+    """Drop up to two of the users that were counted longest ago."""
+    longest_ago = list(islice(_expiries, 2))
+    for user_id in longest_ago:
+        if max(_expiries[user_id].values()) <= now:
+            del _expiries[user_id]

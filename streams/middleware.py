@@ -16,10 +16,10 @@ def bounded_path(get_response: Next) -> Next:
     """Refuses a path that is too long, before any route is tried."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if len(request.path_info) > settings.PATH_AT_MOST_CHARACTERS:
+        if len(request.path_info) > settings.MAX_PATH_CHARACTERS:
             return plain_response(
                 InvalidRequest(
-                    path=f"Must be at most {settings.PATH_AT_MOST_CHARACTERS} characters."
+                    path=f"Must be at most {settings.MAX_PATH_CHARACTERS} characters."
                 )
             )
         return get_response(request)

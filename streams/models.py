@@ -1,4 +1,7 @@
-"""The PynamoDB model: one item per user. It is the only definition of the table, and every call goes through it."""
+"""The PynamoDB model: one item per user.
+
+It is the only definition of the table, and every call goes through it.
+"""
 
 import os
 from collections.abc import Mapping
@@ -16,23 +19,27 @@ from pynamodb.attributes import (
 from pynamodb.connection import TableConnection
 from pynamodb.models import Model
 
-from streams.storage import calls
+from streams.dynamodb import calls
 
 if settings.DYNAMODB_TRANSPORT == "curl":
-    from streams.storage.transport import CurlConnection
+    from streams.dynamodb.transport import CurlConnection
 
 
 class UserStreams(Model):
-    """Everything kept of one user.
+    """Everything that is stored for one user.
 
-    `leases` id -> a lease; `storage/items.py` has its fields
-    `priors` id -> when the lease that this one found in its slot would have ended (ms), or 0; beside `leases`, because
-             an update expression can copy a number to a path of its own but not into a map that it writes whole
-    `ended`  id -> an ending, the last few
-    `version` grows with every write
-    `mints`  the instant (ms) up to which the starts so far are paid for; absent until the first that is charged
-    `limit`, `plan`, `when_full`, `keep_until`  an operator's override, and the far-off `ttl` that keeps such a row
-    `ttl`    epoch seconds, when DynamoDB may forget the row; housekeeping only, no decision looks at it
+    `leases` maps ids to leases; `storage/items.py` has their fields.
+    `priors` maps ids to the expiry (ms) of the lease that each lease replaced, or
+    0. It is separate from `leases`, because an update expression can copy a number
+    to a path of its own but not into a map that it writes whole.
+    `ended` maps ids to the last endings.
+    `version` increases with every write.
+    `theoretical_arrival_at` is the instant (ms) up to which starts are paid for.
+    It is absent until the first start that is charged.
+    `limit`, `plan`, `when_full` are an operator's overrides, and `keep_until` is
+    the distant `ttl` that keeps such an item.
+    `ttl` (epoch seconds) is when DynamoDB may delete the item. It is housekeeping:
+    no decision examines it.
     """
 
     class Meta:
@@ -41,7 +48,7 @@ class UserStreams(Model):
         region = settings.AWS_REGION
         connect_timeout_seconds = settings.DYNAMODB_CONNECT_SECONDS
         read_timeout_seconds = settings.DYNAMODB_CALL_SECONDS
-        max_retry_attempts = 0  # `calls.make` tries again
+        max_retry_attempts = 0  # `calls.make` retries
         if settings.AWS_KEYS:
             aws_access_key_id, aws_secret_access_key, aws_session_token = (
                 settings.AWS_KEYS
@@ -53,7 +60,7 @@ class UserStreams(Model):
     leases: MapAttribute[str, Any] = MapAttribute(attr_name="l")
     priors: MapAttribute[str, Any] = MapAttribute(attr_name="p")
     ended: MapAttribute[str, Any] = MapAttribute(attr_name="d")
-    mints = NumberAttribute(attr_name="m", null=True)
+    theoretical_arrival_at = NumberAttribute(attr_name="m", null=True)
     limit = NumberAttribute(null=True)
     plan = UnicodeAttribute(null=True)
     when_full = UnicodeAttribute(null=True)
@@ -62,32 +69,37 @@ class UserStreams(Model):
 
     @classmethod
     def call(cls, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """One call of DynamoDB's low-level API (`UpdateItem`), in its JSON, within the request's time. Raises what
-        PynamoDB's connection does, `ClientError` and `BotoCoreError` of botocore's, and what `calls.make` does."""
+        """Send one call of DynamoDB's low-level API within the request's time.
+
+        Both the arguments and the answer are DynamoDB's JSON.
+
+        Raises:
+            ClientError, BotoCoreError: from PynamoDB's connection.
+            CircuitBreakerError, TimeoutError: from `calls.make`.
+        """
         connection = cls._get_connection().connection
         send: calls.Send = connection.dispatch
         if settings.DYNAMODB_TRANSPORT == "botocore":
-            assert (
-                connection.client
-            )  # it takes long to make, which is no fault of DynamoDB's
-            send = calls.cut(send)
+            # Create the client first: its time does not count as DynamoDB's.
+            assert connection.client
+            send = calls.bounded(send)
         return calls.make(send, operation, arguments)
 
     @classmethod
     def disconnect(cls) -> None:
-        """Close the idle connections, and use none that is open now, nor any credentials, for another call."""
-        table, cls._connection = cls._connection, None
+        """Close the idle connections and forget the credentials."""
+        table = cls._connection
+        cls._connection = None
         if table is not None and table.connection._client is not None:
             table.connection._client.close()
 
     @classmethod
     @override
     def _get_connection(cls) -> TableConnection:
-        """PynamoDB's connection to the table, over libcurl unless `DYNAMODB_TRANSPORT` says otherwise."""
+        """Return PynamoDB's connection to the table, over the configured transport."""
         table = super()._get_connection()
-        if settings.DYNAMODB_TRANSPORT == "curl" and not isinstance(
-            table.connection, CurlConnection
-        ):
+        uses_curl = settings.DYNAMODB_TRANSPORT == "curl"
+        if uses_curl and not isinstance(table.connection, CurlConnection):
             meta_table = table.get_meta_table()
             table.connection = CurlConnection(
                 region=cls.Meta.region,
@@ -103,20 +115,25 @@ class UserStreams(Model):
         return table
 
 
-def _begin_anew() -> None:
-    """Connections, credentials and what is known of the store belong to one process. libcurl's client itself stays."""
-    connection: Any = UserStreams._connection and UserStreams._connection.connection
+def _reset_process_state() -> None:
+    """Forget connections, credentials and the circuit: they belong to one process.
+
+    libcurl's client is kept, because its first handle is expensive.
+    """
+    table = UserStreams._connection
+    connection: Any = table.connection if table else None
     if settings.DYNAMODB_TRANSPORT == "curl" and connection is not None:
-        connection.begin_anew()
+        connection.reset()
     else:
         UserStreams.disconnect()
-    calls.forget_failures()
+    calls.reset_circuit()
 
 
-os.register_at_fork(
-    before=_begin_anew, after_in_child=_begin_anew
-)  # a thread may have opened one in between
+# Also in the child: a thread may have opened a connection after the parent's reset.
+os.register_at_fork(before=_reset_process_state, after_in_child=_reset_process_state)
+
 with suppress(ImportError):
-    # On Lambda, before a snapshot that many instances resume from.
-    # Source: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
-    import_module("snapshot_restore_py").register_before_snapshot(_begin_anew)
+    # On Lambda, before the snapshot that many instances resume from.
+    # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
+    hooks = import_module("snapshot_restore_py")
+    hooks.register_before_snapshot(_reset_process_state)

@@ -10,7 +10,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-ACCEPT_AT_MOST_CHARACTERS = 1024
+MAX_ACCEPT_CHARACTERS = 1024
 """A browser's has about 150. A longer one is answered in JSON, unread."""
 PAGE = "text/html"
 TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
@@ -37,9 +37,7 @@ class JSONOrPage(DefaultContentNegotiation):
         pages = [renderer for renderer in others if renderer.media_type == PAGE]
         accept = request.META.get("HTTP_ACCEPT", "")
         ranges = (
-            _ranges(accept)
-            if len(accept) <= ACCEPT_AT_MOST_CHARACTERS
-            else (("*/*", 1.0),)
+            _ranges(accept) if len(accept) <= MAX_ACCEPT_CHARACTERS else (("*/*", 1.0),)
         )
         is_json_named = any(JSON.fullmatch(name) for name, _ in ranges)
         wanted: BaseRenderer | None = None

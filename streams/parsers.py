@@ -8,15 +8,15 @@ from typing import IO, Any, NoReturn
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
-BODY_AT_MOST_BYTES = 16 * 1024
+MAX_BODY_BYTES = 16 * 1024
 """A start with a hundred ids to replace fits."""
 
 
 class PayloadTooLarge(APIException):
-    """The body is over `BODY_AT_MOST_BYTES`."""
+    """The body is over `MAX_BODY_BYTES`."""
 
     status_code = 413
-    default_detail = f"The body is over {BODY_AT_MOST_BYTES} bytes. Send less."
+    default_detail = f"The body is over {MAX_BODY_BYTES} bytes. Send less."
 
 
 class StrictJSONParser(BaseParser):
@@ -32,8 +32,8 @@ class StrictJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """The value in the body, or `ParseError` or `PayloadTooLarge`."""
-        body = stream.read(BODY_AT_MOST_BYTES + 1)
-        if len(body) > BODY_AT_MOST_BYTES:
+        body = stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
             raise PayloadTooLarge
         try:
             return _DECODER.decode(body.decode("utf-8"))

@@ -31,9 +31,10 @@ class MayUseStreams(BasePermission):
         caller = request.user
         if not isinstance(caller, Caller):
             return bool(settings.OPEN_ACCESS)
-        return OPERATE in caller.scopes or (
-            caller.user_id is not None and caller.user_id == view.user_id
-        )  # type: ignore[attr-defined]  # a UserView
+
+        path_user_id: str | None = getattr(view, "user_id", None)
+        is_own = caller.user_id is not None and caller.user_id == path_user_id
+        return OPERATE in caller.scopes or is_own
 
 
 class IsAdministrator(BasePermission):

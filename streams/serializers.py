@@ -12,8 +12,8 @@ from django.conf import settings
 from rest_framework import serializers
 
 from streams.errors import StreamEnded
-from streams.rules import Lease, Policy, WhenFull
-from streams.service import Listing, Playing
+from streams.rules import Lease, Plan, WhenFull
+from streams.service import IssuedLease, Listing
 
 JITTER = SystemRandom()
 """Not a seeded one: instances that Lambda resumes from one snapshot would all send the same."""
@@ -26,13 +26,13 @@ USER_ID_IS = (
     "Must be 1 to 255 printable ASCII characters other than / \\ ? # %, and neither . nor .. "
     "Viewers with another id call /me instead of /users/{userId}."
 )
-KEY_AT_MOST_BYTES = 2048
+MAX_KEY_BYTES = 2048
 """What DynamoDB takes as a key."""
-STREAM_ID_AT_MOST_BYTES = 256
-TOKEN_AT_MOST_CHARACTERS = 12_288
+MAX_STREAM_ID_BYTES = 256
+MAX_TOKEN_CHARACTERS = 12_288
 """A grace lease's token has all of its start in it."""
 SHORTEST_LEASE_MS = min(plan.lease_ms for plan in settings.PLANS.all)
-ERRORS_AT_MOST = 10
+MAX_ERRORS = 10
 """Of a kind, in an answer: one that grew with the request would be a lever."""
 
 STATES = ("playing", "paused")
@@ -48,7 +48,7 @@ NO_TEXT = ("Cc", "Cf", "Cs")
 def is_key(user_id: str) -> bool:
     """Whether DynamoDB takes this text as a key, whatever it is."""
     try:
-        return 1 <= len(user_id.encode()) <= KEY_AT_MOST_BYTES
+        return 1 <= len(user_id.encode()) <= MAX_KEY_BYTES
     except UnicodeEncodeError:  # half of a surrogate pair
         return False
 
@@ -157,7 +157,7 @@ class ReplaceField(serializers.Field[Any, Any, Any, Any]):
 
     default_error_messages: ClassVar = {
         "list": "Must be a list.",
-        "length": f"Must name at most {settings.HIGHEST_LIMIT} streams.",
+        "length": f"Must name at most {settings.MAX_LIMIT} streams.",
         "entry": 'Must be an id, or an object with "id" and "epoch", a whole number.',
     }
 
@@ -165,7 +165,7 @@ class ReplaceField(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> dict[str, int | None]:
         if not isinstance(data, list):
             self.fail("list")
-        if len(data) > settings.HIGHEST_LIMIT:
+        if len(data) > settings.MAX_LIMIT:
             self.fail("length")
         named: dict[str, int | None] = {}
         errors: Any = {}
@@ -181,7 +181,7 @@ class ReplaceField(serializers.Field[Any, Any, Any, Any]):
                 errors[index] = [ID_IS]
             else:
                 named[id] = epoch
-            if len(errors) == ERRORS_AT_MOST:
+            if len(errors) == MAX_ERRORS:
                 break
         if errors:
             raise serializers.ValidationError(errors)
@@ -208,9 +208,7 @@ class OperatorSerializer(PlayerSerializer):
         errors: dict[str, Any] = {}
         if isinstance(data, dict):
             known = ", ".join(self.fields)
-            unknown = [name for name in data if name not in self.fields][
-                :ERRORS_AT_MOST
-            ]
+            unknown = [name for name in data if name not in self.fields][:MAX_ERRORS]
             errors = {
                 name: [f"Not a field. The fields are: {known}."] for name in unknown
             }
@@ -229,7 +227,7 @@ class StartSerializer(PlayerSerializer):
 
     streamId = TextField(
         source="stream_id",
-        at_most_bytes=STREAM_ID_AT_MOST_BYTES,
+        at_most_bytes=MAX_STREAM_ID_BYTES,
         help_text="What is being watched.",
     )
     deviceId = IdField(
@@ -256,7 +254,7 @@ class StartSerializer(PlayerSerializer):
 class TokenSerializer(PlayerSerializer):
     """A heartbeat or a stop: the token of the last start or heartbeat."""
 
-    token = TextField(max_length=TOKEN_AT_MOST_CHARACTERS)
+    token = TextField(max_length=MAX_TOKEN_CHARACTERS)
 
 
 class HeartbeatSerializer(TokenSerializer):
@@ -273,7 +271,7 @@ class LimitSerializer(OperatorSerializer):
     """A user's own plan or limit."""
 
     limit = WholeField(
-        required=False, allow_null=True, min_value=0, max_value=settings.HIGHEST_LIMIT
+        required=False, allow_null=True, min_value=0, max_value=settings.MAX_LIMIT
     )
     plan = TextField(required=False, allow_null=True, help_text="The name of a plan.")
     whenFull = serializers.ChoiceField(
@@ -290,7 +288,7 @@ class LimitSerializer(OperatorSerializer):
     @override
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         known = [plan.name for plan in settings.PLANS.all]
-        if attrs.get("plan", settings.PLANS.name) not in known:
+        if attrs.get("plan", settings.PLANS.default.name) not in known:
             raise serializers.ValidationError(
                 {"plan": [f"Not a plan. The plans are: {', '.join(known)}."]}
             )
@@ -345,20 +343,20 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
     }
 
 
-def player_body(playing: Playing, *, now: int) -> dict[str, Any]:
+def player_body(issued: IssuedLease, *, now: int) -> dict[str, Any]:
     """A stream as its own player sees it: with the token, and the edge token where there is one. `isGrace`:
     it plays while the store is down."""
-    edge = {"edgeToken": playing.edge_token} if playing.edge_token else {}
-    token = {"token": playing.token, "isGrace": playing.is_grace}
-    return stream_body(playing.user_id, playing.lease, now=now) | token | edge
+    edge = {"edgeToken": issued.edge_token} if issued.edge_token else {}
+    token = {"token": issued.token, "isGrace": issued.is_grace}
+    return stream_body(issued.user_id, issued.lease, now=now) | token | edge
 
 
 def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
     """A user's live streams, what is left of the limit, and the last streams that are over, newest first."""
-    active, limit = len(listing.streams), listing.policy.limit
+    active, limit = len(listing.streams), listing.plan.limit
     return {
         "userId": user_id,
-        "plan": listing.policy.name,
+        "plan": listing.plan.name,
         "limit": limit,
         "active": active,
         "available": max(0, limit - active),
@@ -379,9 +377,9 @@ def limit_body(user_id: str, listing: Listing) -> Mapping[str, Any]:
     """The limit that holds for a user, whether it is the default, and which streams ended for it, if any were to."""
     return {
         "userId": user_id,
-        "plan": listing.policy.name,
-        "limit": listing.policy.limit,
-        "whenFull": listing.policy.when_full.value,
+        "plan": listing.plan.name,
+        "limit": listing.plan.limit,
+        "whenFull": listing.plan.when_full.value,
         "isDefault": listing.is_default,
         **(
             {}
@@ -391,17 +389,17 @@ def limit_body(user_id: str, listing: Listing) -> Mapping[str, Any]:
     }
 
 
-def dry_run_body(policy: Policy, ended: list[Lease]) -> dict[str, Any]:
+def dry_run_body(plan: Plan, ended: list[Lease]) -> dict[str, Any]:
     """What a start would be admitted under, and which streams would end for it."""
     return {
         "isAdmitted": True,
-        "plan": policy.name,
-        "limit": policy.limit,
+        "plan": plan.name,
+        "limit": plan.limit,
         "ended": [lease.id for lease in ended],
     }
 
 
-def plan_body(plan: Policy) -> dict[str, Any]:
+def plan_body(plan: Plan) -> dict[str, Any]:
     """A plan, as its file has it."""
     return {
         "name": plan.name,

@@ -1,11 +1,13 @@
-"""The use cases. Views and commands call these and nothing beneath. Each takes one context, asks the store for the
-rule's decision, records what came of it, and issues the token where a player gets one."""
+"""The use cases: views and commands call these functions and no lower layer.
+
+Each function takes a context, obtains the rule's decision from the store, records
+the event, and issues the token for a player.
+"""
 
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 from django.conf import settings
@@ -23,26 +25,24 @@ from streams.errors import (
     TooManyStarts,
 )
 from streams.rules import (
-    EPOCHS_A_MS,
+    EPOCHS_PER_MS,
     NOTHING_GRANTED,
     Account,
-    Asked,
+    Admission,
     Ending,
     Entitlement,
     Hold,
     Lease,
-    Policy,
+    Plan,
+    Plans,
     Reason,
     StartRequest,
 )
 from streams.storage.store import StreamStore
 
-store = StreamStore(
-    policy=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None
-)
+store = StreamStore(plans=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None)
 
-ASKED = [one.name for one in fields(Asked)]
-REFUSALS: Mapping[type[StreamsError], str] = {
+EVENT_OF_ERROR: Mapping[type[StreamsError], str] = {
     StreamLimitReached: "denied",
     TooManyStarts: "too-many-starts",
     StoreContended: "contended",
@@ -50,14 +50,22 @@ REFUSALS: Mapping[type[StreamsError], str] = {
     StoreDown: "unavailable",
     StoreThrottled: "throttled",
 }
-"""Refusals that are recorded, and as what. The others are a caller's mistakes, or endings that were recorded before."""
+"""Events of the errors that are recorded.
+
+Other errors are mistakes of the caller, or endings that were recorded before.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A call: for which user, at what instant (ms since 1970 UTC), what the caller's own bearer token grants,
-    which goes before everything stored, the name of the operator who calls, None for the user's own viewer, and the
-    network that an edge token is to be bound to."""
+    """The circumstances of one call.
+
+    `now` is milliseconds since 1970, UTC.
+    `entitlement` comes from the caller's bearer token and takes precedence over
+    stored settings.
+    `operator` is the name of the calling operator, or None for the user's viewer.
+    `network` is the network that an edge token is bound to, if any.
+    """
 
     user_id: str
     now: int
@@ -67,9 +75,13 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Playing:
-    """A user's stream as its own player gets it, with the token for its next heartbeat or its stop, and the one for
-    who serves what it plays. `is_grace` says that the store does not know of the lease."""
+class IssuedLease:
+    """A stream as its player receives it.
+
+    `token` authenticates the next heartbeat and the stop. `edge_token` is for the
+    server that delivers the content. `is_grace` means that the store does not
+    know the lease.
+    """
 
     user_id: str
     lease: Lease
@@ -80,74 +92,53 @@ class Playing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The live streams of a user, oldest first, the last that are over, newest first, and the policy that they are
-    counted by. `is_default` says whether no operator set a limit of the user's own."""
+    """A user's streams and the plan that counts them.
+
+    `streams` are live, oldest first. `ended` are the last endings, newest first.
+    `is_default` means that no operator changed the user's limit. `surplus` holds
+    the streams that a lowered limit ended, or None if it was not asked to.
+    """
 
     streams: list[Lease]
-    policy: Policy
+    plan: Plan
     is_default: bool
     ended: list[tuple[str, Ending]] = field(default_factory=list)
     surplus: list[Lease] | None = None
 
 
-def start(context: Context, asked: Asked) -> Playing:
-    """Admit one more stream, or raise `StreamLimitReached` or `TooManyStarts`. While the store is down, perhaps by a
-    grace lease."""
-    request = _request(context, asked)
+def start(context: Context, request: StartRequest) -> IssuedLease:
+    """Admit one more stream and return it with its token.
+
+    While the store is down, the operator may have chosen to fail open: then the
+    stream receives a grace lease.
+
+    Raises:
+        StreamLimitReached, TooManyStarts, StoreUnavailable, StoreContended
+    """
+    request = _issue_start(context, request)
     try:
-        return _start(context, request)
+        return _start_in_store(context, request)
     except StoreDown:
-        plan = rules.empty_account(context.now).policy(
-            store.policy, request.entitlement
-        )
-        lease = request.lease(now=context.now, policy=plan)
-        if not grace.may_start(context.user_id, lease, now=context.now):
+        issued = _start_without_store(context, request)
+        if issued is None:
             raise
-        _record("grace-started", context.user_id, lease, now=context.now)
-        return _playing(
-            context.user_id,
-            lease,
-            now=context.now,
-            network=context.network,
-            grace=request,
-            is_grace=True,
-        )
+        return issued
 
 
-def _start(context: Context, request: StartRequest) -> Playing:
-    with _recording_refusals(
-        context.now, user=context.user_id, id=request.id, deviceType=request.device_type
-    ):
-        try:
-            admission = store.start(context.user_id, request, now=context.now)
-        except StreamLimitReached as refusal:
-            _tell_of_plans(context, request, refusal.before, is_admitted=False)
-            raise
-    _tell_of_plans(context, request, admission.before, is_admitted=True)
-    lease = admission.lease
-    plan = store.policy.plans.get(
-        request.entitlement.plan or admission.plan or "", store.policy
-    ).name
-    kind, metadata = (
-        "took-over" if lease.took_over else "admitted",
-        dict(lease.metadata) or None,
-    )
-    _record(kind, context.user_id, lease, now=context.now, plan=plan, metadata=metadata)
-    for id, ending in admission.ended.items():
-        by = ending.by and f"stream {ending.by}"
-        _record_end(context, id, ending.reason, by=by, at=ending.at)
-    return _playing(context.user_id, lease, now=context.now, network=context.network)
+def dry_run(context: Context, request: StartRequest) -> tuple[Plan, list[Lease]]:
+    """Return the plan that would admit a start, and the streams it would end.
 
+    Raises:
+        StreamLimitReached, TooManyStarts, StoreUnavailable
+    """
+    account = _account(context)
+    request = _issue_start(context, request)
 
-def dry_run(context: Context, asked: Asked) -> tuple[Policy, list[Lease]]:
-    """What a start would come to, without one: the policy that it would be admitted under and the live streams that
-    would end for it, or raise `StreamLimitReached`."""
-    account, request = _account(context), _request(context, asked)
-    after, _ = rules.start(account, request, now=context.now, policy=store.policy)
-    ended = [
-        lease for lease in account.live(context.now) if lease.id not in after.leases
-    ]
-    return account.policy(store.policy, context.entitlement), ended
+    after, _ = rules.start(account, request, now=context.now, plans=store.plans)
+
+    live = account.live(context.now)
+    ended = [lease for lease in live if lease.id not in after.leases]
+    return account.effective_plan(store.plans, context.entitlement), ended
 
 
 def renew(
@@ -158,76 +149,47 @@ def renew(
     now: int,
     is_paused: bool = False,
     network: str | None = None,
-) -> Playing:
-    """Keep a stream alive by its player's token, playing or paused, or raise `InvalidToken`, `StreamEnded` or
-    `StreamNotFound`. While the store is down, perhaps by the token alone."""
-    play = tokens.verify(token, user_id=user_id, id=id)
-    request = play.request
+) -> IssuedLease:
+    """Extend a stream's lease, given its player's token.
+
+    While the store is down, a live stream continues on its token alone if the
+    operator chose to fail open.
+
+    Raises:
+        InvalidToken, StreamEnded, StreamNotFound, StoreUnavailable, StoreContended
+    """
+    claims = tokens.verify(token, user_id=user_id, id=id)
     try:
-        if request.is_grace and now < play.expires_at:
-            return _admit(play, now=now, network=network)
-        with _recording_refusals(now, user=play.user_id, id=id):
-            lease = store.renew(
-                play.user_id, id, hold=play.hold, now=now, is_paused=is_paused
+        if claims.request.is_grace:
+            return _renew_grace_lease(
+                claims, now=now, is_paused=is_paused, network=network
             )
+        return _renew_in_store(claims, now=now, is_paused=is_paused, network=network)
     except StoreDown:
-        began = request.lease(now=request.epoch // EPOCHS_A_MS, policy=store.policy)
-        lease = replace(
-            began,
-            expires_at=max(play.expires_at, now + store.policy.lease_ms),
-            pace=play.pace,
-        )
-        if play.expires_at <= now or not grace.may_go_on(play.user_id, lease, now=now):
+        issued = _renew_without_store(claims, now=now, network=network)
+        if issued is None:
             raise
-        _record("grace-renewed", play.user_id, lease, now=now)
-        start = request if request.is_grace else None
-        return _playing(
-            play.user_id, lease, now=now, network=network, grace=start, is_grace=True
-        )
-    except StreamNotFound as exc:
-        if (
-            request.is_grace
-        ):  # nor did a heartbeat have it admitted whose answer was lost
-            raise _over(play, Reason.EXPIRED, at=play.expires_at, now=now) from exc
-        raise
-    _record(
-        "revived" if lease.revived_to == lease.expires_at else "renewed",
-        play.user_id,
-        lease,
-        now=now,
-    )
-    return _playing(play.user_id, lease, now=now, network=network)
-
-
-def _admit(play: tokens.Play, *, now: int, network: str | None) -> Playing:
-    """Judge a grace lease like a start of its own id, now that the store answers. Raise `StreamEnded`."""
-    try:
-        playing = _start(
-            Context(user_id=play.user_id, now=now, network=network), play.request
-        )
-    except StreamLimitReached as exc:
-        raise _over(play, Reason.OVER_LIMIT, at=now, now=now) from exc
-    _record("grace-admitted", play.user_id, playing.lease, now=now)
-    return playing
-
-
-def _over(play: tokens.Play, reason: Reason, *, at: int, now: int) -> StreamEnded:
-    events.record(
-        "grace-refused", now=now, user=play.user_id, id=play.request.id, reason=reason
-    )
-    return StreamEnded(Ending(reason=reason, at=at, epoch=play.request.epoch))
+        return issued
 
 
 def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
-    """End a stream by its player's token: that playback, and no later one in its slot. Raise `InvalidToken`,
-    `StreamEnded` (the slot changed hands) or `StreamNotFound`."""
-    play = tokens.verify(token, user_id=user_id, id=id)
-    _stop(Context(user_id=play.user_id, now=now), id, hold=play.hold, by="player")
+    """Stop a stream, given its player's token.
+
+    A later playback in the same slot is not affected.
+
+    Raises:
+        InvalidToken, StreamEnded (the slot changed hands), StreamNotFound
+    """
+    claims = tokens.verify(token, user_id=user_id, id=id)
+    _stop(Context(user_id=claims.user_id, now=now), id, hold=claims.hold, by="player")
 
 
 def end(context: Context, id: str, *, epoch: int | None = None) -> None:
-    """End a stream, whoever holds its slot, or only the playback with this epoch. Raise `StreamEnded` (the slot changed
-    hands) or `StreamNotFound`."""
+    """End a stream, or only its playback with this epoch.
+
+    Raises:
+        StreamEnded (the slot changed hands), StreamNotFound
+    """
     reason = _stop(
         context,
         id,
@@ -245,7 +207,7 @@ def end(context: Context, id: str, *, epoch: int | None = None) -> None:
 
 
 def end_all(context: Context, *, keep: str | None = None) -> list[str]:
-    """End every stream of the user but one; the ids of those that were live, oldest first."""
+    """End every stream except `keep` and return the ids of the live ones."""
     with _recording_refusals(context.now, user=context.user_id):
         ended = store.end_all(context.user_id, keep=keep, now=context.now)
     for id in ended:
@@ -256,7 +218,7 @@ def end_all(context: Context, *, keep: str | None = None) -> list[str]:
 
 
 def forget(context: Context) -> None:
-    """Drop everything kept of the user: streams, endings, limit."""
+    """Delete everything that is stored for the user."""
     with _recording_refusals(context.now, user=context.user_id):
         store.forget(context.user_id, now=context.now)
     events.record(
@@ -266,62 +228,70 @@ def forget(context: Context) -> None:
 
 
 def read(context: Context, id: str) -> Lease:
-    """One live stream, or raise `StreamEnded` or `StreamNotFound`."""
+    """Return a live stream.
+
+    Raises:
+        StreamEnded, StreamNotFound
+    """
     return rules.read(_account(context), id, now=context.now)
 
 
 def listing(context: Context) -> Listing:
-    """Who holds the slots of a user, and which policy holds for this call."""
+    """Return the user's streams and the plan that applies to this call."""
     account = _account(context)
+    has_override = account.limit is not None or account.plan is not None
+    has_entitlement = context.entitlement != NOTHING_GRANTED
     return Listing(
         streams=account.live(context.now),
         ended=account.endings(context.now),
-        policy=account.policy(store.policy, context.entitlement),
-        is_default=account.limit is None
-        and account.plan is None
-        and context.entitlement == NOTHING_GRANTED,
+        plan=account.effective_plan(store.plans, context.entitlement),
+        is_default=not has_override and not has_entitlement,
     )
 
 
 def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> Listing:
-    """Override the plan, limit and `when_full` of one user, from the next start on; what is not given is the plan's.
-    Live streams stay, unless the surplus is to end: the listing has it."""
+    """Override the plan, limit and `when_full` of a user.
+
+    The next start is judged by them. Live streams continue unless `end_surplus`
+    is set; then the listing contains the streams that ended.
+    """
     with _recording_refusals(context.now, user=context.user_id):
         before, after = store.set_limit(
             context.user_id, **given, end_surplus=end_surplus, now=context.now
         )
-    policy = after.policy(store.policy)
-    kind, plan = "limit-set" if policy.limit else "suspended", given.get("plan")
+    plan = after.effective_plan(store.plans)
+    live = before.live(context.now)
+    ended = [lease for lease in live if lease.id not in after.leases]
+
     events.record(
-        kind,
+        "limit-set" if plan.limit else "suspended",
         now=context.now,
         user=context.user_id,
-        limit=policy.limit,
-        plan=plan,
+        limit=plan.limit,
+        plan=given.get("plan"),
         by=context.operator,
     )
-    ended = [
-        lease for lease in before.live(context.now) if lease.id not in after.leases
-    ]
     for lease in ended:
-        _record_end(
-            context, lease.id, after.ended[lease.id].reason, by=context.operator
-        )
-    surplus = ended if end_surplus else None
-    what = {"ended": [lease.id for lease in ended]} if end_surplus else {}
+        reason = after.ended[lease.id].reason
+        _record_end(context, lease.id, reason, by=context.operator)
     _audit(
-        context, "limit.set", before=_override(before), after=_override(after), **what
+        context,
+        "limit.set",
+        before=_override(before),
+        after=_override(after),
+        **({"ended": [lease.id for lease in ended]} if end_surplus else {}),
     )
+
     return Listing(
         streams=after.live(context.now),
-        surplus=surplus,
-        policy=policy,
+        surplus=ended if end_surplus else None,
+        plan=plan,
         is_default=False,
     )
 
 
 def clear_limit(context: Context) -> None:
-    """Go back to the default limit; harmless when there was no override."""
+    """Remove the overrides of a user. Repeats do no harm."""
     with _recording_refusals(context.now, user=context.user_id):
         before = store.clear_limit(context.user_id, now=context.now)
     events.record(
@@ -331,17 +301,19 @@ def clear_limit(context: Context) -> None:
 
 
 def edge_keys() -> list[Any]:
-    """The public keys that edge tokens verify with, as JWKs."""
-    return edge_tokens.published()
+    """Return the public keys of edge tokens, as JWKs."""
+    return edge_tokens.public_keys()
 
 
 def ping(*, now: int) -> None:
-    """Raise `StoreUnavailable` unless DynamoDB answers for the table. Asks for an item, which is all that the service
-    is allowed to do in production."""
+    """Raise `StoreUnavailable` if DynamoDB does not answer for the table.
+
+    Reads an item, because the production role allows nothing more.
+    """
     store.read("readyz", now=now)
 
 
-def _playing(
+def _issue_lease(
     user_id: str,
     lease: Lease,
     *,
@@ -349,9 +321,9 @@ def _playing(
     network: str | None,
     grace: StartRequest | None = None,
     is_grace: bool = False,
-) -> Playing:
+) -> IssuedLease:
     edge_token = edge_tokens.issue(user_id, lease, now=now, network=network)
-    return Playing(
+    return IssuedLease(
         user_id, lease, tokens.issue(user_id, lease, grace=grace), edge_token, is_grace
     )
 
@@ -360,7 +332,8 @@ def _stop(context: Context, id: str, *, hold: Hold | None, by: str) -> Reason | 
     with _recording_refusals(context.now, user=context.user_id, id=id):
         reason = store.stop(context.user_id, id, hold=hold, now=context.now)
     if reason:
-        _record_end(context, id, reason, by=by if reason is Reason.STOPPED else None)
+        stopped_by = by if reason is Reason.STOPPED else None
+        _record_end(context, id, reason, by=stopped_by)
     return reason
 
 
@@ -370,30 +343,33 @@ def _record(
     lease: Lease,
     *,
     now: int,
-    **facts: Unpack[events.EventFacts],
+    **fields: Unpack[events.EventFields],
 ) -> None:
-    facts |= {
+    fields |= {
         "user": user_id,
         "id": lease.id,
         "deviceType": lease.device_type,
         "expiresAt": lease.expires_at,
     }
-    events.record(kind, now=now, **facts)
+    events.record(kind, now=now, **fields)
 
 
 def _record_end(
     context: Context, id: str, reason: Reason, *, by: str | None, at: int | None = None
 ) -> None:
-    kind, user, now = (
+    events.record(
         "stopped" if by == "player" else "ended",
-        context.user_id,
-        context.now,
+        now=context.now,
+        user=context.user_id,
+        id=id,
+        reason=reason,
+        by=by,
+        expiresAt=at,
     )
-    events.record(kind, now=now, user=user, id=id, reason=reason, by=by, expiresAt=at)
 
 
 def _audit(
-    context: Context, action: str, *, before: Any, after: Any, **what: Any
+    context: Context, action: str, *, before: Any, after: Any, **details: Any
 ) -> None:
     audit.record(
         action,
@@ -401,17 +377,18 @@ def _audit(
         user_id=context.user_id,
         before=before,
         after=after,
-        **what,
+        **details,
     )
 
 
 def _override(account: Account | None) -> dict[str, Any] | None:
-    """What an operator had set."""
+    """Return an operator's overrides for the audit log."""
     if account is None or (account.limit is None and account.plan is None):
         return None
-    return {"limit": account.limit, "whenFull": account.when_full} | (
-        {"plan": account.plan} if account.plan else {}
-    )
+    overrides: dict[str, Any] = {"limit": account.limit, "whenFull": account.when_full}
+    if account.plan:
+        overrides["plan"] = account.plan
+    return overrides
 
 
 def _account(context: Context) -> Account:
@@ -419,62 +396,262 @@ def _account(context: Context) -> Account:
         return store.read(context.user_id, now=context.now)
 
 
-def _request(context: Context, asked: Asked) -> StartRequest:
-    return StartRequest(
-        **{name: getattr(asked, name) for name in ASKED},
-        epoch=context.now * EPOCHS_A_MS + secrets.randbelow(EPOCHS_A_MS),
+def _issue_start(context: Context, request: StartRequest) -> StartRequest:
+    """Return the request with its own epoch and nonce and the caller's entitlement."""
+    first_epoch = context.now * EPOCHS_PER_MS
+    return replace(
+        request,
+        epoch=first_epoch + secrets.randbelow(EPOCHS_PER_MS),
         nonce=secrets.token_urlsafe(4),
         entitlement=context.entitlement,
     )
 
 
-def _tell_of_plans(
+def _record_verdicts_on_plans(
     context: Context,
     request: StartRequest,
     account: Account | None,
     *,
     is_admitted: bool,
 ) -> None:
-    """Record a plan that is not known, and where the shadow plans would have decided otherwise about the account that
-    the start found: no call is made for it."""
-    tell = partial(events.record, now=context.now, user=context.user_id, id=request.id)
-    plan, shadow = (
-        request.entitlement.plan or (account.plan if account else None),
-        settings.SHADOW_PLANS,
+    """Record an unknown plan, and a start that the shadow plans judge differently.
+
+    `account` is the one that the start found, so no further call is needed.
+    """
+    stored_plan = account.plan if account else None
+    plan = request.entitlement.plan or stored_plan
+    if not store.plans.has(plan):
+        _record_about(context, request, "unknown-plan", plan=plan)
+
+    shadow = settings.SHADOW_PLANS
+    if shadow is None or account is None:
+        return
+
+    denial = _denial_by(shadow, account, request, now=context.now)
+    if denial and is_admitted:
+        _record_about(
+            context,
+            request,
+            "shadow-denied",
+            plan=denial.plan,
+            rule=denial.rule_name,
+            limit=denial.limit,
+        )
+    if denial is None and not is_admitted:
+        plan = account.effective_plan(shadow, request.entitlement).name
+        _record_about(context, request, "shadow-admitted", plan=plan)
+
+
+def _denial_by(
+    plans: Plans, account: Account, request: StartRequest, *, now: int
+) -> StreamLimitReached | None:
+    """Return the denial of a start by other plans, or None if they admit it."""
+    try:
+        rules.start(account, request, now=now, plans=plans)
+    except StreamLimitReached as denial:
+        return denial
+    return None
+
+
+def _record_about(
+    context: Context,
+    request: StartRequest,
+    kind: str,
+    **fields: Unpack[events.EventFields],
+) -> None:
+    fields |= {"user": context.user_id, "id": request.id}
+    events.record(kind, now=context.now, **fields)
+
+
+# --- with the store -------------------------------------------------------------
+
+
+def _start_in_store(context: Context, request: StartRequest) -> IssuedLease:
+    """Admit a start by the store, and record what was decided."""
+    admission = _admission(context, request)
+    lease = admission.lease
+    plan = store.plans.find(request.entitlement.plan or admission.plan)
+
+    _record(
+        "took-over" if lease.took_over else "admitted",
+        context.user_id,
+        lease,
+        now=context.now,
+        plan=plan.name,
+        metadata=dict(lease.metadata) or None,
     )
-    if not store.policy.knows(plan):
-        tell("unknown-plan", plan=plan)
-    if shadow and account:
+    for id, ending in admission.ended.items():
+        by = f"stream {ending.by}" if ending.by else ending.by
+        _record_end(
+            context,
+            id,
+            ending.reason,
+            by=by,
+            at=ending.at,
+        )
+
+    return _issue_lease(
+        context.user_id, lease, now=context.now, network=context.network
+    )
+
+
+def _admission(context: Context, request: StartRequest) -> Admission:
+    """Return the store's admission; record a refusal and the verdicts on plans."""
+    with _recording_refusals(
+        context.now, user=context.user_id, id=request.id, deviceType=request.device_type
+    ):
         try:
-            rules.start(account, request, now=context.now, policy=shadow)
-        except StreamLimitReached as refusal:
-            if is_admitted:
-                tell(
-                    "shadow-denied",
-                    plan=refusal.plan,
-                    rule=refusal.rule_name,
-                    limit=refusal.limit,
-                )
-        else:
-            if not is_admitted:
-                tell(
-                    "shadow-admitted",
-                    plan=account.policy(shadow, request.entitlement).name,
-                )
+            admission = store.start(context.user_id, request, now=context.now)
+        except StreamLimitReached as denial:
+            found = denial.before
+            _record_verdicts_on_plans(context, request, found, is_admitted=False)
+            raise
+
+    _record_verdicts_on_plans(context, request, admission.before, is_admitted=True)
+    return admission
+
+
+def _renew_in_store(
+    claims: tokens.TokenClaims, *, now: int, is_paused: bool, network: str | None
+) -> IssuedLease:
+    """Extend a stored lease."""
+    id = claims.request.id
+    with _recording_refusals(now, user=claims.user_id, id=id):
+        lease = store.renew(
+            claims.user_id, id, hold=claims.hold, now=now, is_paused=is_paused
+        )
+
+    is_revived = lease.revived_to == lease.expires_at
+    kind = "revived" if is_revived else "renewed"
+    _record(kind, claims.user_id, lease, now=now)
+    return _issue_lease(claims.user_id, lease, now=now, network=network)
+
+
+# --- without the store ----------------------------------------------------------
+#
+#   outage      start: a grace lease        renew: on the token alone
+#   afterwards  the next heartbeat of a grace lease is judged like a start
+
+
+def _start_without_store(context: Context, request: StartRequest) -> IssuedLease | None:
+    """Return a stream on a grace lease, or None if the service fails closed.
+
+    Fails open where `WHEN_STORE_IS_DOWN=open`, within the limit that this
+    process can check: refusing every viewer would do more harm than a few
+    streams too many for at most one lease.
+    """
+    nothing_stored = rules.empty_account(context.now)
+    plan = nothing_stored.effective_plan(store.plans, request.entitlement)
+    lease = request.lease(now=context.now, lease_ms=plan.lease_ms)
+    if not grace.may_start(context.user_id, lease, now=context.now):
+        return None
+
+    _record("grace-started", context.user_id, lease, now=context.now)
+    return _issue_lease(
+        context.user_id,
+        lease,
+        now=context.now,
+        network=context.network,
+        grace=request,
+        is_grace=True,
+    )
+
+
+def _renew_without_store(
+    claims: tokens.TokenClaims, *, now: int, network: str | None
+) -> IssuedLease | None:
+    """Extend a live stream on its token alone, or return None.
+
+    None means that the lease has expired, or that the service fails closed.
+    """
+    lease_ms = store.plans.default.lease_ms
+    expires_at = max(claims.expires_at, now + lease_ms)
+    started_at = claims.request.epoch // EPOCHS_PER_MS
+    lease = replace(
+        claims.request.lease(now=started_at, lease_ms=lease_ms),
+        expires_at=expires_at,
+        pace=claims.pace,
+    )
+
+    is_live = now < claims.expires_at
+    if not is_live or not grace.may_continue(claims.user_id, lease, now=now):
+        return None
+
+    _record("grace-renewed", claims.user_id, lease, now=now)
+    return _issue_lease(
+        claims.user_id,
+        lease,
+        now=now,
+        network=network,
+        grace=claims.request if claims.request.is_grace else None,
+        is_grace=True,
+    )
+
+
+def _renew_grace_lease(
+    claims: tokens.TokenClaims, *, now: int, is_paused: bool, network: str | None
+) -> IssuedLease:
+    """Judge a grace lease, now that the store answers.
+
+    A live grace lease is judged like a start. An expired one renews only if an
+    earlier heartbeat, whose answer was lost, admitted it.
+
+    Raises:
+        StreamEnded: the user has no room for it, or it expired.
+    """
+    is_live = now < claims.expires_at
+    try:
+        if is_live:
+            return _admit_grace_lease(claims, now=now, network=network)
+        return _renew_in_store(claims, now=now, is_paused=is_paused, network=network)
+    except StreamNotFound as exc:
+        raise _refuse_grace(
+            claims, Reason.EXPIRED, at=claims.expires_at, now=now
+        ) from exc
+
+
+def _admit_grace_lease(
+    claims: tokens.TokenClaims, *, now: int, network: str | None
+) -> IssuedLease:
+    """Give a grace lease its slot, or refuse it as over the limit."""
+    context = Context(user_id=claims.user_id, now=now, network=network)
+    try:
+        issued = _start_in_store(context, claims.request)
+    except StreamLimitReached as exc:
+        raise _refuse_grace(claims, Reason.OVER_LIMIT, at=now, now=now) from exc
+
+    _record("grace-admitted", claims.user_id, issued.lease, now=now)
+    return issued
+
+
+def _refuse_grace(
+    claims: tokens.TokenClaims, reason: Reason, *, at: int, now: int
+) -> StreamEnded:
+    """Record the refusal of a grace lease and return its error."""
+    request = claims.request
+    events.record(
+        "grace-refused", now=now, user=claims.user_id, id=request.id, reason=reason
+    )
+    return StreamEnded(Ending(reason=reason, at=at, epoch=request.epoch))
+
+
+# --- records --------------------------------------------------------------------
 
 
 @contextmanager
-def _recording_refusals(now: int, **facts: Unpack[events.EventFacts]) -> Iterator[None]:
+def _recording_refusals(
+    now: int, **fields: Unpack[events.EventFields]
+) -> Iterator[None]:
+    """Record an event if the block raises one of `EVENT_OF_ERROR`."""
     try:
         yield
-    except StreamsError as refusal:
-        if isinstance(refusal, StreamLimitReached):
-            said: events.EventFacts = {
-                "plan": refusal.plan,
-                "rule": refusal.rule_name,
-                "holders": refusal.holders,
-            }
-            facts |= {"limit": refusal.limit, **said}
-        if outcome := REFUSALS.get(type(refusal)):
-            events.record(outcome, now=now, **facts)
+    except StreamsError as error:
+        if isinstance(error, StreamLimitReached):
+            fields["limit"] = error.limit
+            fields["plan"] = error.plan
+            fields["rule"] = error.rule_name
+            fields["holders"] = error.holders
+        kind = EVENT_OF_ERROR.get(type(error))
+        if kind is not None:
+            events.record(kind, now=now, **fields)
         raise

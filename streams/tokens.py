@@ -1,7 +1,8 @@
-"""A player's token: the credential for the heartbeats and the stop of one stream. It is for this service only; nobody
-else reads it, and nothing in it is a secret.
+"""Tokens: a player's credential for the heartbeats and the stop of one stream.
 
-Signed by `django.core.signing`: the first of `LEASE_TOKEN_KEYS` signs, all verify."""
+Only this service reads them, and they contain no secret. `django.core.signing`
+signs them with the first of `LEASE_TOKEN_KEYS` and verifies them with all keys.
+"""
 
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
@@ -15,9 +16,13 @@ from streams.rules import Entitlement, Hold, Lease, Pace, StartRequest
 SALT = "streams.token"
 
 
-class Play(NamedTuple):
-    """What a token stands for: a playback of a user's stream, until `expires_at`. `request` is its start, all of it for
-    a grace lease, which is still to be judged."""
+class TokenClaims(NamedTuple):
+    """The content of a verified token: one playback of a user's stream.
+
+    `request` is the start. For a grace lease it is complete, because the start
+    must still be judged; otherwise it has the id, the content and the epoch.
+    `expires_at` (ms) is the end of the lease that the token was issued for.
+    """
 
     user_id: str
     request: StartRequest
@@ -26,60 +31,75 @@ class Play(NamedTuple):
 
     @property
     def hold(self) -> Hold:
-        """As the rule has it."""
-        is_grace = self.request.is_grace
+        """The claim to the playback, as the rule examines it."""
         return Hold(
             epoch=self.request.epoch,
             expires_at=self.expires_at,
             pace=self.pace,
-            is_grace=is_grace,
+            is_grace=self.request.is_grace,
         )
 
 
 def issue(user_id: str, lease: Lease, *, grace: StartRequest | None = None) -> str:
-    """The token of a lease, and of the pace that it was given; of a grace lease, with all of its start but for the
-    streams that it was to replace."""
-    start = [] if grace is None else [asdict(replace(grace, replace={}, is_grace=True))]
-    signed = [
+    """Return the token of a lease.
+
+    The token of a grace lease contains its start, without the streams that the
+    start was to replace.
+    """
+    content: list[Any] = [
         user_id,
         lease.id,
         lease.epoch,
         lease.expires_at,
         lease.stream_id,
         lease.pace,
-        *start,
     ]
-    return _signer().sign_object(signed, compress=grace is not None)
+    if grace is not None:
+        start = replace(grace, replace={}, is_grace=True)
+        content.append(asdict(start))
+
+    return _signer().sign_object(content, compress=grace is not None)
 
 
-def verify(token: str, *, user_id: str | None, id: str) -> Play:
-    """What a token of this stream stands for, or `InvalidToken`. Without a user it may be any user's.
+def verify(token: str, *, user_id: str | None, id: str) -> TokenClaims:
+    """Verify a token and return its claims.
 
-    A token does not expire by itself: whether the lease still runs, and whether newer tokens have replaced this one, is
-    the store's to say.
+    A token does not expire by itself. The store knows whether the lease is live
+    and whether newer tokens have replaced this one.
+
+    Raises:
+        InvalidToken: the token belongs to another stream or, when `user_id` is
+            given, to another user; or the signature is wrong.
     """
     try:
-        signed: Any = _signer().unsign_object(token)
+        content: Any = _signer().unsign_object(token)
     except BadSignature as exc:
         raise InvalidToken from exc
-    of_user, of_id, epoch, expires_at, *more = signed
-    stream_id, pace, *grace = more or (
-        "",
-        None,
-    )  # a release before this one knew no more
-    if of_id != id or user_id not in (None, of_user):
+
+    token_user_id, token_id, epoch, expires_at, *optional = content
+    # The release before last signed only the first four elements.
+    stream_id, pace, *grace = optional or ("", None)
+
+    if token_id != id or user_id not in (None, token_user_id):
         raise InvalidToken
-    request = StartRequest(id=id, stream_id=stream_id, epoch=epoch, nonce="")
+
     if grace:
-        request = StartRequest(
-            **grace[0] | {"entitlement": Entitlement(*grace[0]["entitlement"])}
-        )
-    return Play(of_user, request, expires_at, Pace(*pace) if pace else None)
+        request = _grace_request(grace[0])
+    else:
+        request = StartRequest(id=id, stream_id=stream_id, epoch=epoch)
+    return TokenClaims(
+        user_id=token_user_id,
+        request=request,
+        expires_at=expires_at,
+        pace=Pace(*pace) if pace else None,
+    )
+
+
+def _grace_request(fields: dict[str, Any]) -> StartRequest:
+    entitlement = Entitlement(*fields["entitlement"])
+    return StartRequest(**fields | {"entitlement": entitlement})
 
 
 def _signer() -> Signer:
-    return Signer(
-        key=settings.LEASE_TOKEN_KEYS[0],
-        fallback_keys=[*settings.LEASE_TOKEN_KEYS[1:]],
-        salt=SALT,
-    )
+    signing_key, *fallback_keys = settings.LEASE_TOKEN_KEYS
+    return Signer(key=signing_key, fallback_keys=[*fallback_keys], salt=SALT)

@@ -21,11 +21,11 @@ from streams.authentication import Caller
 from streams.errors import InvalidRequest
 from streams.permissions import IsAdministrator, MaySetLimits
 from streams.problems import plain_response
-from streams.rules import NOTHING_GRANTED, Asked, Lease
+from streams.rules import NOTHING_GRANTED, Lease, StartRequest
 from streams.serializers import (
     ID,
     ID_IS,
-    KEY_AT_MOST_BYTES,
+    MAX_KEY_BYTES,
     USER_ID,
     USER_ID_IS,
     HeartbeatSerializer,
@@ -100,7 +100,7 @@ class UserView(APIView):
             )
         if not is_key(user_id):
             raise InvalidRequest(
-                userId=f"The token's sub must be text of 1 to {KEY_AT_MOST_BYTES} bytes of UTF-8."
+                userId=f"The token's sub must be text of 1 to {MAX_KEY_BYTES} bytes of UTF-8."
             )
         entitlement = (
             caller.entitlement
@@ -175,7 +175,9 @@ class StreamViewSet(ViewSetMixin, UserView):
         return self._start(id, self.parse(StartSerializer))
 
     def _start(self, id: str, body: dict[str, Any]) -> Response:
-        asked = Asked(id=id, network=self.request.META.get("streams.network"), **body)
+        start = StartRequest(
+            id=id, network=self.request.META.get("streams.network"), **body
+        )
         if (
             "dryRun" in self.request.META["QUERY_STRING"]
         ):  # a long one is not taken apart without need
@@ -183,8 +185,8 @@ class StreamViewSet(ViewSetMixin, UserView):
             if is_dry not in ("true", "false"):
                 raise InvalidRequest(dryRun="Must be true or false.")
             if is_dry == "true":
-                return Response(dry_run_body(*service.dry_run(self.context, asked)))
-        playing = service.start(self.context, asked)
+                return Response(dry_run_body(*service.dry_run(self.context, start)))
+        playing = service.start(self.context, start)
         return Response(
             player_body(playing, now=self.now),
             status=200 if playing.lease.took_over else 201,
@@ -334,12 +336,12 @@ class PlansView(APIView):
 
         The default one first; and as `shadowPlans` those that decide nothing.
         """
-        plans = {"plans": settings.PLANS, "shadowPlans": settings.SHADOW_PLANS}
+        catalogues = {"plans": settings.PLANS, "shadowPlans": settings.SHADOW_PLANS}
         return Response(
             {
-                name: [plan_body(plan) for plan in policy.all]
-                for name, policy in plans.items()
-                if policy
+                name: [plan_body(plan) for plan in plans.all]
+                for name, plans in catalogues.items()
+                if plans
             }
         )
 

@@ -14,7 +14,7 @@ import orjson
 from django.conf import settings
 
 from streams.audit import user_in_logs
-from streams.events import EventFacts
+from streams.events import EventFields
 from streams.rules import Lease
 from streams_project import requests
 
@@ -33,7 +33,7 @@ ALSO: Final = {
 _one_of = SystemRandom().randrange
 
 
-def line(kind: str, now: int, facts: EventFacts) -> None:
+def line(kind: str, now: int, facts: EventFields) -> None:
     """On standard output: the event where `EVENTS` is `log`, and its metrics where `METRICS` is `emf`."""
     sample = _sample(kind)
     if sample:
@@ -44,7 +44,7 @@ def line(kind: str, now: int, facts: EventFacts) -> None:
         sys.stdout.flush()
 
 
-def event(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str, Any]:
+def event(kind: str, now: int, facts: EventFields, sample: int = 1) -> dict[str, Any]:
     """An event as docs/events.schema.json has it."""
     said: dict[str, Any] = {"v": VERSION, "kind": kind, "at": now}
     for name, value in facts.items():
@@ -66,7 +66,7 @@ def event(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str, 
     return said
 
 
-def metrics(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str, Any]:
+def metrics(kind: str, now: int, facts: EventFields, sample: int = 1) -> dict[str, Any]:
     """What is counted, in CloudWatch's embedded metric format."""
     counts = dict.fromkeys(outcomes(kind, facts), sample)
     named = [{"Name": outcome, "Unit": "Count"} for outcome in counts]
@@ -78,7 +78,7 @@ def metrics(kind: str, now: int, facts: EventFacts, sample: int = 1) -> dict[str
     }
 
 
-def outcomes(kind: str, facts: EventFacts) -> list[str]:
+def outcomes(kind: str, facts: EventFields) -> list[str]:
     """What an event counts as: why a stream ended, and its kind in all other cases."""
     if kind in ("stopped", "ended"):
         return [str(facts["reason"])]

@@ -19,7 +19,7 @@ from django.conf import settings  # noqa: E402
 
 from streams import service  # noqa: E402
 from streams.errors import StoreUnavailable  # noqa: E402
-from streams.events import sink_of  # noqa: E402
+from streams.events import sink  # noqa: E402
 from streams.models import UserStreams  # noqa: E402
 from streams.rules import StartRequest  # noqa: E402
 from streams.serializers import StartSerializer  # noqa: E402
@@ -138,8 +138,8 @@ def _warm_up() -> None:
         _http(request | {"httpMethod": "POST", **heartbeat}, None)
     _ = UserStreams._get_connection().connection.client
     serializer_of(StartSerializer).run_validation({"streamId": "warm-up"})
-    for sink in settings.EVENT_SINKS:
-        sink_of(sink)
+    for path in settings.EVENT_SINKS:
+        sink(path)
     start = StartRequest(id="warm-up", stream_id="warm-up", epoch=1, nonce="")
     with suppress(StoreUnavailable):
         replace(service.store, call=_unreached).start("warm-up", start, now=0)

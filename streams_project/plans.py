@@ -4,23 +4,22 @@ the plan, the rule and the key, and with what to write."""
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 
-from streams.rules import FACTS, Policy, Rule, WhenFull
+from streams.rules import ATTRIBUTES, Plan, Plans, Rule, WhenFull
 
-HIGHEST_LIMIT = 100
+MAX_LIMIT = 100
 """More slots than this and a user's item would outgrow what one conditional write is meant for."""
-PLANS_AT_MOST, RULES_AT_MOST, VALUES_AT_MOST, MESSAGE_BYTES = 100, 16, 64, 256
-ATTRIBUTES_AT_MOST = 16
+MAX_PLANS, MAX_RULES, MAX_VALUES, MESSAGE_BYTES = 100, 16, 64, 256
+MAX_ATTRIBUTES = 16
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME_IS = "1 to 64 characters of A-Z a-z 0-9 _ and -"
 METADATA = re.compile(r"metadata\.[A-Za-z0-9_.-]{1,32}")
-ATTRIBUTES_ARE = f"{', '.join(FACTS)}, or metadata. and a key"
+ATTRIBUTES_ARE = f"{', '.join(ATTRIBUTES)}, or metadata. and a key"
 PLAN_KEYS = (
     "limit",
     "when_full",
@@ -32,7 +31,7 @@ PLAN_KEYS = (
 RULE_KEYS = ("name", "where", "per", "distinct", "limit", "message")
 
 
-def read_plans(setting: str, path: Path, *, default: Policy) -> Policy:
+def read_plans(setting: str, path: Path, *, default: Plan) -> Plans:
     """The plans of a file: the default one, which knows the others. `default` is what a plan has that the file does not
     give; and it is the plan `default` itself, unless the file has one."""
     try:
@@ -47,19 +46,19 @@ def read_plans(setting: str, path: Path, *, default: Policy) -> Policy:
             f"{setting}: {path} is not TOML: {exc}. Correct that line."
         ) from exc
     file = _File(setting, path, text)
-    if not tables or len(tables) > PLANS_AT_MOST:
+    if not tables or len(tables) > MAX_PLANS:
         file.refuse(
-            f"there are {len(tables)} plans. Write 1 to {PLANS_AT_MOST}, each a table like [family]."
+            f"there are {len(tables)} plans. Write 1 to {MAX_PLANS}, each a table like [family]."
         )
     plans = {name: file.plan(name, table, default) for name, table in tables.items()}
     first = plans.pop("default", default)
-    return replace(first, plans=plans)
+    return Plans(default=first, named=plans)
 
 
-def look_at(plans: Policy | None, attribute: str) -> bool:
+def look_at(plans: Plans | None, attribute: str) -> bool:
     """Whether a rule of any of these plans does."""
     return plans is not None and any(
-        attribute in rule.looked_at for plan in plans.all for rule in plan.rules
+        attribute in rule.attributes for plan in plans.all for rule in plan.rules
     )
 
 
@@ -69,7 +68,7 @@ class _File:
     def __init__(self, setting: str, path: Path, text: str) -> None:
         self.setting, self.path, self.lines = setting, path, text.splitlines()
 
-    def plan(self, name: str, table: Any, default: Policy) -> Policy:
+    def plan(self, name: str, table: Any, default: Plan) -> Plan:
         place = _Place(self, plan=name)
         if not isinstance(table, dict):
             self.refuse(
@@ -91,9 +90,9 @@ class _File:
                 "when_full",
             )
         rules = table.get("rules", [])
-        if not isinstance(rules, list) or len(rules) > RULES_AT_MOST:
+        if not isinstance(rules, list) or len(rules) > MAX_RULES:
             place.refuse(
-                f"rules must be at most {RULES_AT_MOST} tables. Write [[{name}.rules]] above each.",
+                f"rules must be at most {MAX_RULES} tables. Write [[{name}.rules]] above each.",
                 "rules",
             )
         made = tuple(
@@ -105,14 +104,14 @@ class _File:
                 _Place(self, name, index).refuse(
                     f"there are two rules {rule.name!r}. Write another name.", "name"
                 )
-        if sum(len(rule.looked_at) for rule in made) > ATTRIBUTES_AT_MOST:
+        if sum(len(rule.attributes) for rule in made) > MAX_ATTRIBUTES:
             place.refuse(
-                f"the rules name over {ATTRIBUTES_AT_MOST} attributes together. Write fewer.",
+                f"the rules name over {MAX_ATTRIBUTES} attributes together. Write fewer.",
                 "rules",
             )
-        return Policy(
+        return Plan(
             name=name,
-            limit=place.whole(table, "limit", 0, HIGHEST_LIMIT),
+            limit=place.whole(table, "limit", 0, MAX_LIMIT),
             when_full=WhenFull(when_full),
             lease_ms=lease * 1000,
             relaxed_lease_ms=relaxed and relaxed * 1000,
@@ -144,7 +143,7 @@ class _File:
                 f"message must be text of at most {MESSAGE_BYTES} bytes on one line. Write it so.",
                 "message",
             )
-        limit = place.whole(table, "limit", 0, HIGHEST_LIMIT)
+        limit = place.whole(table, "limit", 0, MAX_LIMIT)
         return Rule(
             name=name,
             where=place.where(table.get("where", {})),
@@ -200,7 +199,9 @@ class _Place:
         return number
 
     def attribute(self, name: Any, key: str) -> None:
-        if not isinstance(name, str) or not (name in FACTS or METADATA.fullmatch(name)):
+        if not isinstance(name, str) or not (
+            name in ATTRIBUTES or METADATA.fullmatch(name)
+        ):
             self.refuse(f"{key} names {name!r}. Write {ATTRIBUTES_ARE}.", key)
 
     def where(self, table: Any) -> dict[str, tuple[Any, ...]]:
@@ -220,11 +221,11 @@ class _Place:
                     "where cannot name networks: only hashes are known. Write per or distinct.",
                     "where",
                 )
-            is_list = isinstance(values, list) and 0 < len(values) <= VALUES_AT_MOST
+            is_list = isinstance(values, list) and 0 < len(values) <= MAX_VALUES
             kinds = (str, int, float) if name.startswith("metadata.") else str
             if not is_list or not all(isinstance(value, kinds) for value in values):
                 self.refuse(
-                    f'{name} must be a list of 1 to {VALUES_AT_MOST} values. Write {name} = ["…"].',
+                    f'{name} must be a list of 1 to {MAX_VALUES} values. Write {name} = ["…"].',
                     "where",
                 )
         return {name: tuple(values) for name, values in table.items()}

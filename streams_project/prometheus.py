@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from streams.events import EventFacts
+from streams.events import EventFields
 from streams_project import requests
 from streams_project.events import outcomes
 
@@ -36,7 +36,7 @@ SECONDS = Histogram(
 )
 
 
-def count(kind: str, now: int, facts: EventFacts) -> None:
+def count(kind: str, now: int, facts: EventFields) -> None:
     """Count an event: every one, heartbeats too."""
     for outcome in outcomes(kind, facts):
         DECISIONS.labels(outcome).inc()

@@ -31,7 +31,7 @@ PAUSE_SECONDS = 30
 GOOD_FOR_SECONDS = 86_400
 FETCH_SECONDS = 1
 """All of it: name, connection, TLS and the last byte."""
-SET_AT_MOST_BYTES = 2**20
+MAX_SET_BYTES = 2**20
 
 
 class NoKeys(Exception):
@@ -177,7 +177,7 @@ def _fetch(url: str) -> bytes:
             pycurl.CAINFO,
             ssl.get_default_verify_paths().cafile or _botocores_certificates(),
         )
-        curl.setopt(pycurl.MAXFILESIZE, SET_AT_MOST_BYTES)
+        curl.setopt(pycurl.MAXFILESIZE, MAX_SET_BYTES)
         curl.setopt(pycurl.USERAGENT, "stream-limits")
         curl.setopt(pycurl.WRITEFUNCTION, body.write)
         curl.perform()

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from streams.storage import calls
+from streams.dynamodb import calls
 
 log = logging.getLogger(__name__)
 

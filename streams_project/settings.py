@@ -16,7 +16,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from streams.rules import Policy, WhenFull
+from streams.rules import Plan, Plans, StartRate, WhenFull
 from streams_project import edge_keys
 from streams_project.credentials import (
     MAKE_ONE,
@@ -24,7 +24,7 @@ from streams_project.credentials import (
     check_purposes,
     check_secrets,
 )
-from streams_project.plans import HIGHEST_LIMIT, look_at, read_plans
+from streams_project.plans import MAX_LIMIT, look_at, read_plans
 from streams_project.references import resolved
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -142,23 +142,27 @@ for _number, _origin in enumerate(CORS_ALLOWED_ORIGINS, start=1):
 
 # --- limits ----------------------------------------------------------------------------------------------------------
 
-STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, HIGHEST_LIMIT)
+STREAM_LIMIT = _whole("STREAM_LIMIT", 3, 0, MAX_LIMIT)
 WHEN_FULL = _choice("WHEN_FULL", "deny", "evict-oldest")
 LEASE_SECONDS = _whole("LEASE_SECONDS", 60, 5, 3600)
 WHEN_STORE_IS_DOWN = _choice("WHEN_STORE_IS_DOWN", "closed", "open")
 """Whether starts are refused while DynamoDB does not answer, or given grace leases."""
-GRACE_STREAMS_AT_MOST = _whole("GRACE_STREAMS_AT_MOST", STREAM_LIMIT, 0, HIGHEST_LIMIT)
+MAX_GRACE_STREAMS = _whole("GRACE_STREAMS_AT_MOST", STREAM_LIMIT, 0, MAX_LIMIT)
 """How many of those a user gets of one process."""
-PLANS = Policy(
-    limit=STREAM_LIMIT, lease_ms=LEASE_SECONDS * 1000, when_full=WhenFull(WHEN_FULL)
+PLANS = Plans(
+    default=Plan(
+        limit=STREAM_LIMIT,
+        lease_ms=LEASE_SECONDS * 1000,
+        when_full=WhenFull(WHEN_FULL),
+    )
 )
 """The default plan, which knows the others. A relative file is beside `manage.py`."""
-SHADOW_PLANS: Policy | None = None
+SHADOW_PLANS: Plans | None = None
 """Plans that decide nothing: what they would have decided is recorded."""
 if _file := os.environ.get("SHADOW_PLANS", "").strip():
-    SHADOW_PLANS = read_plans("SHADOW_PLANS", BASE_DIR / _file, default=PLANS)
+    SHADOW_PLANS = read_plans("SHADOW_PLANS", BASE_DIR / _file, default=PLANS.default)
 if _file := os.environ.get("PLANS", "").strip():
-    PLANS = read_plans("PLANS", BASE_DIR / _file, default=PLANS)
+    PLANS = read_plans("PLANS", BASE_DIR / _file, default=PLANS.default)
 PLANS_LOOK_AT_NETWORKS = look_at(PLANS, "network") or look_at(SHADOW_PLANS, "network")
 TRUSTED_PROXIES = _whole("TRUSTED_PROXIES", 0, 0, 10)
 """How many proxies add to `X-Forwarded-For`, so that the caller is that many from the right; 0: whoever connects."""
@@ -180,7 +184,9 @@ MINT_INTERVAL_MS = round(
     )
 )
 """then one every so often, or as often as they like at 0. Whoever watches meets neither."""
-PLANS = replace(PLANS, mint_burst=MINT_BURST, mint_interval_ms=MINT_INTERVAL_MS)
+PLANS = replace(
+    PLANS, start_rate=StartRate(burst=MINT_BURST, interval_ms=MINT_INTERVAL_MS)
+)
 
 # --- authentication --------------------------------------------------------------------------------------------------
 
@@ -359,7 +365,7 @@ MIDDLEWARE = [
     "streams.middleware.only_allowed_hosts",
     *(["whitenoise.middleware.WhiteNoiseMiddleware"] if BROWSABLE_API else []),
 ]
-PATH_AT_MOST_CHARACTERS = 1024
+MAX_PATH_CHARACTERS = 1024
 """Two ids of 255 characters fit, with room for what stands between them. It counts decoded."""
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 32
 """Of a query string. Django refuses more before it takes them apart."""

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from streams.storage import deadline
+from streams.dynamodb import deadline
 from streams_project import requests
 from streams_project.networks import as_edges_know_it, network_of
 from streams_project.plans import look_at
@@ -19,7 +19,7 @@ type Environ = dict[str, Any]
 type Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 CHARSET = re.compile(r";\s*charset[\s*\d]*=([^;]*)", re.IGNORECASE)
-CONTENT_TYPE_AT_MOST_CHARACTERS = 256
+MAX_CONTENT_TYPE_CHARACTERS = 256
 TAKEN_BY_NO_VIEW = "application/octet-stream"
 TO_ANSWER_SECONDS = 0.5
 """Kept of Lambda's time for the answer itself, the one that the store did not answer included."""
@@ -38,7 +38,7 @@ def bounded(application: Application) -> Application:
         environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         environ["CONTENT_TYPE"] = _type_of_body(environ)
-        path: str = environ.get("PATH_INFO", "")[: settings.PATH_AT_MOST_CHARACTERS + 1]
+        path: str = environ.get("PATH_INFO", "")[: settings.MAX_PATH_CHARACTERS + 1]
         environ["PATH_INFO"] = path.encode("ascii", "replace").decode()
         return application(environ, start_response)
 
@@ -77,7 +77,7 @@ def placed(application: Application) -> Application:
 def _type_of_body(environ: Environ) -> str:
     content_type: str = environ.get("CONTENT_TYPE", "")
     is_plain = (
-        len(content_type) <= CONTENT_TYPE_AT_MOST_CHARACTERS
+        len(content_type) <= MAX_CONTENT_TYPE_CHARACTERS
         and environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() in ("", "identity")
         and all(
             charset.strip(" \t\"'").lower() in ("utf-8", "utf8")

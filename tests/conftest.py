@@ -18,20 +18,21 @@ from botocore.credentials import ReadOnlyCredentials
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
 from streams import rules, service
+from streams.dynamodb.transport import CurlClient
 from streams.models import UserStreams
 from streams.rules import (
-    EPOCHS_A_MS,
+    EPOCHS_PER_MS,
     Entitlement,
     Hold,
     Lease,
-    Policy,
     StartRequest,
     WhenFull,
 )
-from streams.storage.store import Call, StreamStore, create_table
-from streams.storage.transport import CurlClient
+from streams.storage.store import StreamStore, create_table
+from streams.storage.table import Call
 from streams_project.local_dynamodb import engine
 from streams_project.wsgi import application
+from tests.builders import plans_of
 from tests.contract import hold_to_the_document
 from tests.settings import ENGINE_PORT
 
@@ -101,7 +102,7 @@ def calls() -> Calls:
 def streams(calls: Calls) -> StreamStore:
     """The store under a policy of three streams and a minute, that never waits and whose calls are counted."""
     return StreamStore(
-        policy=Policy(limit=3, lease_ms=LEASE_MS),
+        plans=plans_of(limit=3, lease_ms=LEASE_MS),
         call=calls,
         sleep=lambda seconds: None,
     )
@@ -142,7 +143,7 @@ def asking(
     return StartRequest(
         id=id,
         **{"stream_id": "film"} | fields,
-        epoch=now * EPOCHS_A_MS if epoch is None else epoch,
+        epoch=now * EPOCHS_PER_MS if epoch is None else epoch,
         nonce=nonce or f"start {next(STARTS)}",
         replace=replace if isinstance(replace, Mapping) else dict.fromkeys(replace),
         entitlement=Entitlement(entitlement, plan),
@@ -274,7 +275,9 @@ class Viewer:
 
     def crashed(self, id: str) -> rules.Lease:
         """A stream of this user whose player went silent, and whose lease ended a second ago."""
-        earlier = time.time_ns() // 1_000_000 - service.store.policy.lease_ms - 1000
+        earlier = (
+            time.time_ns() // 1_000_000 - service.store.plans.default.lease_ms - 1000
+        )
         return service.store.start(self.user_id, asking(id), now=earlier).lease
 
 

@@ -4,14 +4,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams import rules
-from streams.rules import Account, Admission, Hold, Lease, Policy, Reason, StartRequest
+from streams.rules import (
+    Account,
+    Admission,
+    Hold,
+    Lease,
+    Plans,
+    Reason,
+    StartRequest,
+)
 
 
 @dataclass
 class ModelStore:
     """`StreamStore` as it would be if nobody else were writing."""
 
-    policy: Policy
+    plans: Plans
     accounts: dict[str, Account] = field(default_factory=dict)
 
     def read(self, user_id: str, *, now: int) -> Account:
@@ -19,7 +27,7 @@ class ModelStore:
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
         account, admission = rules.start(
-            self.read(user_id, now=now), request, now=now, policy=self.policy
+            self.read(user_id, now=now), request, now=now, plans=self.plans
         )
         self.accounts[user_id] = account
         return admission
@@ -29,17 +37,17 @@ class ModelStore:
     ) -> Lease:
         before = self.read(user_id, now=now)
         account = rules.renew(
-            before, id, hold=hold, now=now, policy=self.policy, is_paused=is_paused
+            before, id, hold=hold, now=now, plans=self.plans, is_paused=is_paused
         )
         self.accounts[user_id] = account
-        return rules.paced(account, account.leases[id], now=now, policy=self.policy)
+        return rules.with_pace(account, account.leases[id], now=now, plans=self.plans)
 
     def stop(
         self, user_id: str, id: str, *, hold: Hold | None, now: int
     ) -> Reason | None:
         before = self.read(user_id, now=now)
         after = self.accounts[user_id] = rules.stop(
-            before, id, hold=hold, now=now, policy=self.policy
+            before, id, hold=hold, now=now, plans=self.plans
         )
         if after is before:
             return None
@@ -60,7 +68,7 @@ class ModelStore:
         before = self.read(user_id, now=now)
         override = {"limit": None, "plan": None, "when_full": None} | given
         after = rules.override(
-            before, **override, end_surplus=end_surplus, now=now, policy=self.policy
+            before, **override, end_surplus=end_surplus, now=now, plans=self.plans
         )
         if after is not before:
             self.accounts[user_id] = after

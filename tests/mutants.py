@@ -20,8 +20,8 @@ AGREES, REPEATS, RACES = (
     for name in ("store_agrees_with_rule", "repeats", "races")
 )
 CALLS, DEADLINE, GRACE = (
-    "tests/unit/storage/test_calls.py",
-    "tests/unit/storage/test_deadline.py",
+    "tests/unit/dynamodb/test_calls.py",
+    "tests/unit/dynamodb/test_deadline.py",
     "tests/unit/test_grace.py",
 )
 PLANS = "tests/engine/test_plans.py"
@@ -47,7 +47,7 @@ class Mutant:
 DECISIONS, STATEMENTS = "streams/rules/decisions.py", "streams/storage/statements.py"
 STORE_FILE, CALLS_FILE, SERVICE = (
     "streams/storage/store.py",
-    "streams/storage/calls.py",
+    "streams/dynamodb/calls.py",
     "streams/service.py",
 )
 MUTANTS = (
@@ -340,7 +340,7 @@ MUTANTS = (
         STORE_FILE,
         "        if is_missing:\n",
         "        if False:\n",
-        ("tests/unit/storage/test_transport.py", "tests/faults/test_matrix.py"),
+        ("tests/unit/dynamodb/test_transport.py", "tests/faults/test_matrix.py"),
     ),
     # What sends the calls.
     Mutant(

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from streams.dynamodb import deadline
 from streams.errors import InvalidRequest
 from streams.problems import PROBLEMS, Answered, body_of, problem_of
-from streams.serializers import ID, ID_IS, KEY_AT_MOST_BYTES, is_key
+from streams.serializers import ID, ID_IS, MAX_KEY_BYTES, is_key
 from streams.service import Context
-from streams.storage import deadline
 from streams.storage.store import create_table
 
 WHAT_TO_DO = {
@@ -69,7 +69,7 @@ class OperatorCommand(BaseCommand):
             bad = (
                 {}
                 if is_key(context.user_id)
-                else {"userId": f"Must be 1 to {KEY_AT_MOST_BYTES} bytes of text."}
+                else {"userId": f"Must be 1 to {MAX_KEY_BYTES} bytes of text."}
             )
             if not ID.fullmatch(options.get("id", "-")):
                 bad["id"] = ID_IS

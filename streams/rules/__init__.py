@@ -1,33 +1,39 @@
-"""The pure rule, standard library only: `plans` says what may be, `accounts` what is, `decisions` what happens."""
+"""The rule: what happens, given an account, a request and the current time.
 
-from streams.rules.accounts import EPOCHS_A_MS as EPOCHS_A_MS
+Standard library only. No function here reads a clock, a table or a setting:
+`now` (ms) and the plans are arguments, and the result is a new `Account` or an
+error that carries data. `streams.storage` turns each decision into one
+conditional write, and property tests compare the two.
+"""
+
 from streams.rules.accounts import Account as Account
 from streams.rules.accounts import Admission as Admission
-from streams.rules.accounts import Asked as Asked
-from streams.rules.accounts import Ending as Ending
-from streams.rules.accounts import Hold as Hold
-from streams.rules.accounts import Lease as Lease
-from streams.rules.accounts import Metadata as Metadata
-from streams.rules.accounts import Reason as Reason
-from streams.rules.accounts import StartRequest as StartRequest
-from streams.rules.accounts import last_epoch_of as last_epoch_of
-from streams.rules.decisions import admitted as admitted
-from streams.rules.decisions import empty_account as empty_account
-from streams.rules.decisions import end_all as end_all
-from streams.rules.decisions import is_plain_start as is_plain_start
-from streams.rules.decisions import override as override
-from streams.rules.decisions import paced as paced
-from streams.rules.decisions import read as read
-from streams.rules.decisions import refusing as refusing
-from streams.rules.decisions import renew as renew
-from streams.rules.decisions import room_for_endings as room_for_endings
-from streams.rules.decisions import start as start
-from streams.rules.decisions import stop as stop
-from streams.rules.plans import FACTS as FACTS
-from streams.rules.plans import NO_MATTER_HOW_MANY as NO_MATTER_HOW_MANY
-from streams.rules.plans import NOTHING_GRANTED as NOTHING_GRANTED
-from streams.rules.plans import Entitlement as Entitlement
-from streams.rules.plans import Pace as Pace
-from streams.rules.plans import Policy as Policy
+from streams.rules.accounts import empty_account as empty_account
+from streams.rules.endings import end_all as end_all
+from streams.rules.endings import override as override
+from streams.rules.endings import stop as stop
+from streams.rules.history import room_for_endings as room_for_endings
+from streams.rules.holders import read as read
+from streams.rules.leases import EPOCHS_PER_MS as EPOCHS_PER_MS
+from streams.rules.leases import NOTHING_GRANTED as NOTHING_GRANTED
+from streams.rules.leases import Ending as Ending
+from streams.rules.leases import Entitlement as Entitlement
+from streams.rules.leases import Hold as Hold
+from streams.rules.leases import Lease as Lease
+from streams.rules.leases import Metadata as Metadata
+from streams.rules.leases import Pace as Pace
+from streams.rules.leases import Reason as Reason
+from streams.rules.leases import StartRequest as StartRequest
+from streams.rules.leases import last_epoch_of as last_epoch_of
+from streams.rules.plans import ATTRIBUTES as ATTRIBUTES
+from streams.rules.plans import UNLIMITED as UNLIMITED
+from streams.rules.plans import Plan as Plan
+from streams.rules.plans import Plans as Plans
 from streams.rules.plans import Rule as Rule
+from streams.rules.plans import StartRate as StartRate
 from streams.rules.plans import WhenFull as WhenFull
+from streams.rules.renewals import renew as renew
+from streams.rules.renewals import with_pace as with_pace
+from streams.rules.starts import find_admission as find_admission
+from streams.rules.starts import is_plain_start as is_plain_start
+from streams.rules.starts import start as start

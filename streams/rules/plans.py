@@ -1,60 +1,46 @@
-"""Plans: how many streams a user may hold, of which kind, for how long a lease lasts, and what happens when full."""
+"""Plans: how many streams a user may hold, of which kind, and for how long."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-if TYPE_CHECKING:
-    from streams.rules.accounts import Lease
+from streams.rules.leases import Entitlement, Lease
 
-FREE_TO_RELAX = 2  # slots, for a relaxed lease
-BLIND_AT_MOST = 60  # comparisons of some 35 bytes, beside those of a plan: DynamoDB takes a condition of 4 KB
-FACTS = {
+MIN_FREE_SLOTS_TO_RELAX = 2
+UNLIMITED = 10**6
+
+MAX_BLIND_COMPARISONS = 60
+"""A condition holds at most 4 KB and a comparison takes about 35 bytes."""
+
+ATTRIBUTES = {
     "streamId": "stream_id",
     "deviceId": "device_id",
     "deviceType": "device_type",
     "network": "network",
 }
-"""What rules may look at, by its field of a lease; and `metadata.` with a name in it."""
+"""Attributes that a rule may examine, with their fields of a lease.
 
-
-NO_MATTER_HOW_MANY = 10**6
+A rule may also examine `metadata.` followed by a key.
+"""
 
 
 class WhenFull(StrEnum):
-    """What a start does when every slot is taken."""
+    """Behaviour of a start when every slot is taken."""
 
     DENY = "deny"
     EVICT_OLDEST = "evict-oldest"
 
 
-class Entitlement(NamedTuple):
-    """What the viewer's own bearer token grants."""
-
-    limit: int | None = None
-    plan: str | None = None
-
-
-NOTHING_GRANTED = Entitlement()
-
-
-class Pace(NamedTuple):
-    """How long a lease the next heartbeat asks for, provided that no more than `among` leases are stored by then."""
-
-    lease_ms: int
-    among: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """At most so many of the live streams that match `where`: an attribute to the values it may have, all of them to
-    match. With `per`, of those that share its value; with `distinct`, so many values of it. A stream that lacks an
-    attribute which the rule names is not counted."""
+    """A limit on the live streams whose attributes match `where`.
+
+    `where` maps an attribute to its allowed values; a stream must match all of
+    them. `per` limits the streams that share a value. `distinct` limits the
+    number of different values. A stream that lacks an attribute is not counted.
+    """
 
     name: str
     limit: int
@@ -66,41 +52,58 @@ class Rule:
     message: str | None = None
 
     @property
-    def looked_at(self) -> set[str]:
-        """The attributes that it names."""
-        return {name for name in (*self.where, self.per, self.distinct) if name}
+    def attributes(self) -> set[str]:
+        """The attributes that this rule examines."""
+        names = (*self.where, self.per, self.distinct)
+        return {name for name in names if name}
 
     def group(self, lease: Lease) -> Any:
-        """What the rule counts a stream with or as; None when it does not count it."""
-        if any(
-            fact(lease, name) not in map(_exact, values)
-            for name, values in self.where.items()
-        ):
-            return None
-        by = self.per or self.distinct
-        return fact(lease, by) if by else True
+        """Return the value by which the rule counts a stream, or None."""
+        for name, allowed in self.where.items():
+            if attribute(lease, name) not in map(_typed, allowed):
+                return None
 
-    def against(self, lease: Lease, others: Iterable[Lease]) -> list[list[Lease]]:
-        """What holds the rule's places against a start of `lease`, each entry one: a stream, or where values are
-        counted, all streams of another value than its own."""
-        own = self.group(lease)
+        grouped_by = self.per or self.distinct
+        return attribute(lease, grouped_by) if grouped_by else True
+
+    def counts(self, lease: Lease) -> bool:
+        """Return whether the rule counts a stream."""
+        return self.group(lease) is not None
+
+    def places_taken(self, lease: Lease, others: Iterable[Lease]) -> list[list[Lease]]:
+        """Return the places that others hold when `lease` starts.
+
+        A place is one stream. For a `distinct` rule it is all streams that
+        share a value, except the value of `lease`, which adds no place.
+        """
+        own_group = self.group(lease)
         places: dict[Any, list[Lease]] = {}
+
         for other in others:
             group = self.group(other)
-            if group is not None and (group == own) is not bool(self.distinct):
-                places.setdefault(group if self.distinct else other.id, []).append(
-                    other
-                )
+            if group is None:
+                continue
+
+            is_same_group = group == own_group
+            if self.distinct and not is_same_group:
+                places.setdefault(group, []).append(other)
+            elif not self.distinct and is_same_group:
+                places[other.id] = [other]
+
         return list(places.values())
 
+    def is_full(self, lease: Lease, others: Iterable[Lease]) -> bool:
+        """Return whether the rule has no place left for `lease`."""
+        return len(self.places_taken(lease, others)) >= self.limit
 
-@dataclass(
-    frozen=True, kw_only=True
-)  # without slots, so that what follows from it is worked out once
-class Policy:
-    """A plan. A paused stream keeps its slot for `paused_ms`, or for as long as it sends heartbeats. The default one
-    knows the others, by name, and how fast streams may start one after the other: `mint_burst` at once, then one every
-    `mint_interval_ms`, or as fast as they like at 0."""
+
+@dataclass(frozen=True, kw_only=True)  # no slots: cached_property needs __dict__
+class Plan:
+    """A named limit with rules.
+
+    A paused stream keeps its slot for `paused_ms`. Without that value it keeps
+    the slot for as long as it sends heartbeats.
+    """
 
     limit: int
     lease_ms: int
@@ -109,80 +112,118 @@ class Policy:
     relaxed_lease_ms: int | None = None
     paused_ms: int | None = None
     rules: tuple[Rule, ...] = ()
-    plans: Mapping[str, Policy] = field(default_factory=dict)
-    mint_burst: int = 1
-    mint_interval_ms: int = 0
 
     @cached_property
-    def longest_ms(self) -> int:
-        """The longest that a lease may last, under any plan."""
-        return max(
-            max(plan.lease_ms, plan.relaxed_lease_ms or 0, plan.paused_ms or 0)
+    def limit_and_rules(self) -> tuple[Rule, ...]:
+        """Every rule, and last the plan's limit as a rule without a name.
+
+        The limit is last because an eviction for a rule also frees a slot.
+        """
+        limit = Rule(name="", limit=self.limit)
+        if self.limit == 0:
+            return (limit,)
+        return (*self.rules, limit)
+
+    @cached_property
+    def longest_lease_ms(self) -> int:
+        """The longest time that a lease of this plan can last."""
+        return max(self.lease_ms, self.relaxed_lease_ms or 0, self.paused_ms or 0)
+
+    @cached_property
+    def comparisons(self) -> int:
+        """The number of comparisons in a start's condition for this plan."""
+        return 3 + sum(len(rule.attributes) for rule in self.rules)
+
+    def rules_that_count(self, lease: Lease) -> list[Rule]:
+        """Return the rules that apply to a stream."""
+        return [rule for rule in self.rules if rule.counts(lease)]
+
+    def refusing_rule(self, lease: Lease, others: Collection[Lease]) -> Rule | None:
+        """Return the first full rule, or None when the stream fits."""
+        for rule in self.limit_and_rules:
+            if rule.counts(lease) and rule.is_full(lease, others):
+                return rule
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRate:
+    """Rate limit for starts: `burst` back to back, then one per `interval_ms`.
+
+    An interval of 0 turns the limit off.
+    """
+
+    burst: int = 1
+    interval_ms: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: cached_property needs __dict__
+class Plans:
+    """The catalogue: the default plan, the named plans, and the start rate."""
+
+    default: Plan
+    named: Mapping[str, Plan] = field(default_factory=dict)
+    start_rate: StartRate = StartRate()
+
+    @cached_property
+    def all(self) -> tuple[Plan, ...]:
+        """Every plan, the default first."""
+        return (self.default, *self.named.values())
+
+    @cached_property
+    def longest_lease_ms(self) -> int:
+        """The longest time that a lease of any plan can last."""
+        return max(plan.longest_lease_ms for plan in self.all)
+
+    @cached_property
+    def needs_pace(self) -> bool:
+        """Whether any plan's lease differs from the default plan's."""
+        return any(
+            plan.relaxed_lease_ms or plan.lease_ms != self.default.lease_ms
             for plan in self.all
         )
 
-    @cached_property
-    def all(self) -> tuple[Policy, ...]:
-        """This plan and those that it knows."""
-        return (self, *self.plans.values())
+    def find(self, name: str | None) -> Plan:
+        """Return the plan with this name, or the default plan."""
+        return self.named.get(name or "", self.default)
 
-    @cached_property
-    def is_paced(self) -> bool:
-        """Whether a heartbeat may ask for another lease than the default plan's."""
-        return any(
-            plan.relaxed_lease_ms or plan.lease_ms != self.lease_ms for plan in self.all
-        )
+    def has(self, name: str | None) -> bool:
+        """Return whether this plan exists. None names the default plan."""
+        return name in (None, self.default.name) or name in self.named
 
-    @cached_property
-    def ways_to_refuse(self) -> tuple[Rule, ...]:
-        """The rules, and the limit as one without a name. It comes last: room that a rule needs is room for all."""
-        return (*(self.rules if self.limit else ()), Rule(name="", limit=self.limit))
+    def candidates(self, entitlement: Entitlement, *, replaced: int) -> list[Plan]:
+        """Return the plans that a start's condition covers before a read.
 
-    def counting(self, lease: Lease) -> tuple[list[str], int]:
-        """What the rules that count a stream look at, and the lowest limit of theirs."""
-        rules = [rule for rule in self.rules if rule.group(lease) is not None]
-        names = {name for rule in rules for name in rule.looked_at}
-        return sorted(names), min(
-            (rule.limit for rule in rules), default=NO_MATTER_HOW_MANY
-        )
+        The first plan applies unless the item stores another one. Every
+        candidate grants a lease of the same length. A plan is added while the
+        comparisons so far fit; its own comparisons are counted afterwards.
+        """
+        first = self.find(entitlement.plan)
+        if entitlement.plan:
+            return [first]
 
-    def blind(self, entitlement: Entitlement, *, replaced: int) -> list[Policy]:
-        """The plans that a start may be written under without knowing which of them is the user's: the first is the one
-        that holds unless another is stored, all give a lease as long, and they fit, beside what is replaced."""
-        first = self.plans.get(entitlement.plan or "", self)
-        others = (
-            ()
-            if entitlement.plan
-            else [
-                plan for plan in self.plans.values() if plan.lease_ms == first.lease_ms
-            ]
-        )
-        sizes = accumulate(
-            (3 + sum(len(rule.looked_at) for rule in plan.rules) for plan in others),
-            initial=replaced,
-        )
-        return [
-            first,
-            *(
-                plan
-                for plan, size in zip(others, sizes, strict=False)
-                if size <= BLIND_AT_MOST
-            ),
-        ]
-
-    def knows(self, plan: str | None) -> bool:
-        """Whether there is a plan of that name; no name is that of the default."""
-        return plan in (None, self.name) or plan in self.plans
+        candidates = [first]
+        comparisons = replaced
+        for plan in self.named.values():
+            if plan.lease_ms != first.lease_ms:
+                continue
+            if comparisons > MAX_BLIND_COMPARISONS:
+                break
+            candidates.append(plan)
+            comparisons += plan.comparisons
+        return candidates
 
 
-def fact(lease: Lease, attribute: str) -> Any:
-    """What a stream has for an attribute, to be compared; None where it has none."""
-    of, _, name = attribute.partition(".")
-    return _exact(
-        lease.metadata.get(name) if of == "metadata" else getattr(lease, FACTS[of])
-    )
+def attribute(lease: Lease, name: str) -> Any:
+    """Return a stream's attribute in a form that compares by type, or None."""
+    prefix, _, key = name.partition(".")
+    if prefix == "metadata":
+        return _typed(lease.metadata.get(key))
+    return _typed(getattr(lease, ATTRIBUTES[prefix]))
 
 
-def _exact(value: str | float | None) -> Any:
-    """Tells true from 1, which Python does not."""
-    return None if value is None else (isinstance(value, bool), value)
+def _typed(value: str | float | None) -> Any:
+    """Return a value that distinguishes True from 1, which are equal in Python."""
+    if value is None:
+        return None
+    return isinstance(value, bool), value

@@ -1,14 +1,22 @@
-"""A user's item in DynamoDB's JSON, to and from the rule's words.
+"""Items: the account of a user in DynamoDB's JSON.
 
-Names inside the item are short, since each write pays for the whole item by the kilobyte: `LEASE` and `ENDING` say
-which is which. An id stands in `leases` and `priors` as a key; a device's id that is the stream's own is not written
-again.
+Names inside an item are short, because each write pays for the whole item by the
+kilobyte. `LEASE` and `ENDING` translate them. Ids are keys of the maps `leases`
+and `priors`. A `deviceId` that equals the stream's id is stored as `true`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from streams.rules import FACTS, Account, Ending, Entitlement, Lease, Reason, WhenFull
+from streams.rules import (
+    ATTRIBUTES,
+    Account,
+    Ending,
+    Entitlement,
+    Lease,
+    Reason,
+    WhenFull,
+)
 
 type Item = Mapping[str, Any]
 """DynamoDB's JSON: `{"N": "3"}`, `{"M": {…}}`."""
@@ -31,8 +39,13 @@ LEASE = {
     "revived_from": "f",
     "revived_to": "u",
 }
-"""A field of a lease, by its name in the item. `device_id` is `true` where it is the stream's id."""
+"""Stored names of a lease's fields."""
+TEXT_FIELDS = ("device_name", "device_type", "title", "network")
+"""Fields of a lease that are stored as text when they have a value."""
+
 ENDING = {"reason": "r", "at": "t", "epoch": "n", "by": "b"}
+"""Stored names of an ending's fields."""
+
 REASON = {
     Reason.STOPPED: "s",
     Reason.EVICTED: "v",
@@ -42,44 +55,61 @@ REASON = {
     Reason.OVER_LIMIT: "l",
     Reason.SUSPENDED: "v",
 }
-"""A suspension is kept as an eviction by nobody, since earlier releases know no other reason for it."""
-LEASE_OF, ENDING_OF = (
-    {short: name for name, short in names.items()} for names in (LEASE, ENDING)
-)
-REASON_OF = {
-    short: reason for reason, short in REASON.items() if reason is not Reason.SUSPENDED
+"""Stored names of reasons.
+
+A suspension is stored as an eviction without `by`, because earlier releases know
+no reason for it.
+"""
+
+LEASE_FIELD = {stored: name for name, stored in LEASE.items()}
+ENDING_FIELD = {stored: name for name, stored in ENDING.items()}
+STORED_REASON: dict[str, Reason] = {
+    stored: reason
+    for reason, stored in REASON.items()
+    if reason is not Reason.SUSPENDED
 }
 
 
+# --- to an item -----------------------------------------------------------------
+
+
 def number(value: float) -> Item:
-    """A number."""
+    """Return a number in DynamoDB's JSON."""
     return {"N": str(value)}
 
 
+def text(value: str) -> Item:
+    """Return a text in DynamoDB's JSON."""
+    return {"S": value}
+
+
 def lease_item(lease: Lease) -> Item:
-    """A lease as it is stored, without what `priors` holds of it."""
+    """Return a lease as it is stored, without its entry in `priors`."""
     fields: dict[str, Any] = {
-        LEASE["stream_id"]: {"S": lease.stream_id},
+        LEASE["stream_id"]: text(lease.stream_id),
         LEASE["started_at"]: number(lease.started_at),
         LEASE["expires_at"]: number(lease.expires_at),
         LEASE["epoch"]: number(lease.epoch),
-        LEASE["nonce"]: {"S": lease.nonce},
+        LEASE["nonce"]: text(lease.nonce),
     }
-    for name in ("device_name", "device_type", "title", "network"):
-        if (text := getattr(lease, name)) is not None:
-            fields[LEASE[name]] = {"S": text}
-    if lease.device_id is not None:
-        fields[LEASE["device_id"]] = (
-            {"BOOL": True} if lease.device_id == lease.id else {"S": lease.device_id}
-        )
+
+    for name in TEXT_FIELDS:
+        value = getattr(lease, name)
+        if value is not None:
+            fields[LEASE[name]] = text(value)
+
+    if lease.device_id == lease.id:
+        fields[LEASE["device_id"]] = {"BOOL": True}
+    elif lease.device_id is not None:
+        fields[LEASE["device_id"]] = text(lease.device_id)
+
     if lease.metadata:
-        fields[LEASE["metadata"]] = {
-            "M": {name: _value(value) for name, value in lease.metadata.items()}
-        }
+        metadata = {key: _json(value) for key, value in lease.metadata.items()}
+        fields[LEASE["metadata"]] = {"M": metadata}
     if lease.entitlement.limit is not None:
         fields[LEASE["entitlement"]] = number(lease.entitlement.limit)
     if lease.entitlement.plan is not None:
-        fields[LEASE["entitled_plan"]] = {"S": lease.entitlement.plan}
+        fields[LEASE["entitled_plan"]] = text(lease.entitlement.plan)
     if lease.paused_at:
         fields[LEASE["paused_at"]] = number(lease.paused_at)
     if lease.revived_from:
@@ -89,144 +119,171 @@ def lease_item(lease: Lease) -> Item:
 
 
 def ending_item(ending: Ending) -> Item:
-    """An ending as it is stored."""
+    """Return an ending as it is stored."""
     fields = {
-        ENDING["reason"]: {"S": REASON[ending.reason]},
+        ENDING["reason"]: text(REASON[ending.reason]),
         ENDING["at"]: number(ending.at),
         ENDING["epoch"]: number(ending.epoch),
     }
-    return {
-        "M": fields if ending.by is None else fields | {ENDING["by"]: {"S": ending.by}}
-    }
+    if ending.by is not None:
+        fields[ENDING["by"]] = text(ending.by)
+    return {"M": fields}
 
 
 def account_item(account: Account) -> dict[str, Item]:
-    """What every write of a whole account writes, by the model's attributes."""
+    """Return the values that every write of a whole account sets.
+
+    The keys are those of the model's attributes.
+    """
     leases = account.leases.items()
+    endings = account.ended.items()
     return {
         "version": number(account.version),
-        "mints": number(account.mints),
+        "theoretical_arrival_at": number(account.theoretical_arrival_at),
         "leases": {"M": {id: lease_item(lease) for id, lease in leases}},
         "priors": {"M": {id: number(lease.prior_expires_at) for id, lease in leases}},
-        "ended": {
-            "M": {id: ending_item(ending) for id, ending in account.ended.items()}
-        },
+        "ended": {"M": {id: ending_item(ending) for id, ending in endings}},
     }
 
 
 def override_item(account: Account) -> dict[str, Item]:
-    """An operator's override, as far as there is one."""
-    texts = {"plan": account.plan, "when_full": account.when_full}
-    limit = {} if account.limit is None else {"limit": number(account.limit)}
-    return limit | {name: {"S": str(text)} for name, text in texts.items() if text}
+    """Return an operator's overrides, by the model's attributes."""
+    override = {}
+    if account.limit is not None:
+        override["limit"] = number(account.limit)
+    if account.plan:
+        override["plan"] = text(account.plan)
+    if account.when_full:
+        override["when_full"] = text(account.when_full)
+    return override
 
 
-def place_of(attribute: str) -> tuple[str, ...]:
-    """Where a stored lease has what a rule looks at."""
-    of, _, name = attribute.partition(".")
-    return (LEASE["metadata"], name) if name else (LEASE[FACTS[of]],)
+def path_of(attribute: str) -> tuple[str, ...]:
+    """Return where a stored lease has the value of a rule's attribute."""
+    prefix, _, key = attribute.partition(".")
+    if key:
+        return (LEASE["metadata"], key)
+    return (LEASE[ATTRIBUTES[prefix]],)
+
+
+# --- from an item ---------------------------------------------------------------
 
 
 def lease_of(item: Item, id: str) -> Lease | None:
-    """The lease of one stream, without a look at the others."""
+    """Parse the lease of one stream, without the others."""
     stored = item["l"]["M"].get(id)
-    return (
-        lease(id, stored, prior_expires_at=plain(item["p"]["M"].get(id, number(0))))
-        if stored
-        else None
-    )
+    if not stored:
+        return None
+
+    prior = item["p"]["M"].get(id, number(0))
+    return lease(id, stored, prior_expires_at=plain(prior))
 
 
 def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
-    """A stored lease."""
-    fields = {
-        LEASE_OF[short]: plain(value)
-        for short, value in item["M"].items()
-        if short in LEASE_OF
-    }
+    """Parse a stored lease. Fields that this release does not know are ignored."""
+    fields = _known_fields(item, LEASE_FIELD)
     if fields.get("device_id") is True:
         fields["device_id"] = id
+
     entitlement = Entitlement(
-        fields.pop("entitlement", None), fields.pop("entitled_plan", None)
+        limit=fields.pop("entitlement", None),
+        plan=fields.pop("entitled_plan", None),
     )
     return Lease(
-        id=id, prior_expires_at=prior_expires_at, entitlement=entitlement, **fields
+        id=id,
+        prior_expires_at=prior_expires_at,
+        entitlement=entitlement,
+        **fields,
     )
 
 
 def account(item: Item) -> Account:
-    """Everything kept of a user."""
+    """Parse a whole item."""
     priors = plain(item["p"])
+    leases = {
+        id: lease(id, stored, prior_expires_at=priors.get(id, 0))
+        for id, stored in item["l"]["M"].items()
+    }
+    ended = {id: _ending(stored) for id, stored in item["d"]["M"].items()}
     return Account(
         version=plain(item["version"]),
-        leases={
-            id: lease(id, stored, prior_expires_at=priors.get(id, 0))
-            for id, stored in item["l"]["M"].items()
-        },
-        ended={id: _ending(stored) for id, stored in item["d"]["M"].items()},
-        mints=plain(item.get("m", number(0))),
+        leases=leases,
+        ended=ended,
+        theoretical_arrival_at=plain(item.get("m", number(0))),
         **_override(item),
     )
 
 
 def is_first_format(item: Item) -> bool:
-    """Whether version 1.0 wrote this item. The next judged write writes it anew."""
+    """Return whether version 1.0 wrote this item.
+
+    The next write of the whole account converts it.
+    """
     return "leases" in item
 
 
 def account_of_first_format(item: Item) -> Account:
-    """Everything kept of a user by version 1.0, which had the same fields under their long names, and their epochs
-    apart."""
+    """Parse an item that version 1.0 wrote.
+
+    It has the same fields under long names, and the epochs in a separate map.
+    """
     epochs = plain(item["epochs"])
+    leases = {
+        id: Lease(id=id, epoch=epochs[id], **plain(stored))
+        for id, stored in item["leases"]["M"].items()
+    }
+    ended = {}
+    for id, stored in item["ended"]["M"].items():
+        fields = plain(stored)
+        ended[id] = Ending(**fields | {"reason": Reason(fields["reason"])})
+
     return Account(
         version=plain(item["version"]),
-        leases={
-            id: Lease(id=id, epoch=epochs[id], **plain(stored))
-            for id, stored in item["leases"]["M"].items()
-        },
-        ended={
-            id: Ending(**plain(stored) | {"reason": Reason(plain(stored)["reason"])})
-            for id, stored in item["ended"]["M"].items()
-        },
+        leases=leases,
+        ended=ended,
         **_override(item),
     )
 
 
+def plain(value: Item) -> Any:
+    """Return the Python value of a text, number, boolean or map in DynamoDB's JSON."""
+    ((kind, content),) = value.items()
+    if kind == "M":
+        return {name: plain(inner) for name, inner in content.items()}
+    if kind == "N":
+        is_whole = content.lstrip("-").isdigit()
+        return int(content) if is_whole else float(content)
+    return content
+
+
+def _known_fields(item: Item, names: Mapping[str, str]) -> dict[str, Any]:
+    fields = item["M"].items()
+    return {names[stored]: plain(value) for stored, value in fields if stored in names}
+
+
 def _override(item: Item) -> dict[str, Any]:
-    read: Mapping[str, Callable[[Any], Any]] = {
-        "limit": int,
-        "plan": str,
-        "when_full": WhenFull,
-    }
-    return {
-        name: convert(plain(item[name]))
-        for name, convert in read.items()
-        if name in item
-    }
+    override: dict[str, Any] = {}
+    if "limit" in item:
+        override["limit"] = int(plain(item["limit"]))
+    if "plan" in item:
+        override["plan"] = str(plain(item["plan"]))
+    if "when_full" in item:
+        override["when_full"] = WhenFull(plain(item["when_full"]))
+    return override
 
 
 def _ending(item: Item) -> Ending:
-    fields = {
-        ENDING_OF[short]: plain(value)
-        for short, value in item["M"].items()
-        if short in ENDING_OF
-    }
-    reason = REASON_OF.get(fields["reason"], Reason.STOPPED)
-    is_suspension = reason is Reason.EVICTED and "by" not in fields
-    return Ending(**fields | {"reason": Reason.SUSPENDED if is_suspension else reason})
+    fields = _known_fields(item, ENDING_FIELD)
+    reason: Reason = STORED_REASON.get(fields["reason"], Reason.STOPPED)
+    if reason is Reason.EVICTED and "by" not in fields:
+        reason = Reason.SUSPENDED
+    return Ending(**fields | {"reason": reason})
 
 
-def _value(value: str | float) -> Item:
+def _json(value: str | float) -> Item:
+    """Return the value of a metadata key in DynamoDB's JSON."""
     if isinstance(value, bool):
         return {"BOOL": value}
-    return {"S": value} if isinstance(value, str) else number(value)
-
-
-def plain(value: Item) -> Any:
-    """Text, numbers, truth values and maps of them, as Python has them."""
-    ((type_, content),) = value.items()
-    if type_ == "M":
-        return {name: plain(inner) for name, inner in content.items()}
-    if type_ == "N":
-        return int(content) if content.lstrip("-").isdigit() else float(content)
-    return content
+    if isinstance(value, str):
+        return text(value)
+    return number(value)

@@ -1,11 +1,12 @@
-"""The conditional writes, in PynamoDB, prepared once and filled in for each request.
+"""The conditional writes, as PynamoDB expressions that are prepared once.
 
-Building an expression costs more than sending it; its text is the same every time. So it is built with parameters where
-the request's values go, and a name of its own where an id goes. Ids and values never reach an expression as text.
+Building an expression costs more than sending it, and its text is the same for
+every request. So it is built once, with parameters where a request's values go
+and a placeholder where an id goes. Ids and values never become part of the text.
 
         started_at            now            expires_at
     ────────┼──────────────────┼──────────────────┼────────────────────▶ time
-            └──────────── is_live ────────────────┘
+            └──────────── IS_LIVE ────────────────┘
 """
 
 from collections.abc import Mapping
@@ -20,12 +21,12 @@ from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, Update
 
 from streams.models import UserStreams
-from streams.rules import NO_MATTER_HOW_MANY
+from streams.rules import UNLIMITED
 from streams.storage.items import ENDING, LEASE
 
 
 class _Parameter(Value):
-    """A value by name, where PynamoDB would make up a name for the value."""
+    """A named value. PynamoDB would generate a name for each value."""
 
     def __init__(self, name: str) -> None:
         super().__init__(0)
@@ -36,23 +37,26 @@ class _Parameter(Value):
         placeholder_names: dict[str, str],
         expression_attribute_values: dict[str, Any],
     ) -> str:
-        """The parameter's own name; its value comes with the request."""
+        """Return the parameter's name. Its value comes with the request."""
         return f":{self.name}"
 
 
 def value(name: str) -> Any:
-    """Stands in an expression for a value that each request brings."""
+    """Return a placeholder for a value that each request brings."""
     return _Parameter(name)
 
 
-def id_parameter(name: str) -> str:
-    """Stands in a path for an id that each request brings. No id of a stream can look like it."""
+def id_placeholder(name: str) -> str:
+    """Return a placeholder for an id in a path. No stream's id has this form."""
     return f"<{name}>"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """An UpdateItem without its key, ids and values. A failed condition answers with the item it was judged on."""
+    """An UpdateItem without its key, ids and values.
+
+    If its condition fails, DynamoDB returns the item that it was evaluated on.
+    """
 
     expressions: Mapping[str, str]
     names: Mapping[str, str]
@@ -60,21 +64,18 @@ class Statement:
 
     @classmethod
     def of(cls, *actions: Action, condition: Condition | None = None) -> "Statement":
-        """Build it, once."""
+        """Serialize the actions and the condition once."""
         placeholders: dict[str, str] = {}
         values: dict[str, Any] = {}
-        expressions = {
-            "UpdateExpression": str(Update(*actions).serialize(placeholders, values))
-        }
+
+        update = Update(*actions).serialize(placeholders, values)
+        expressions = {"UpdateExpression": str(update)}
         if condition is not None:
-            expressions["ConditionExpression"] = condition.serialize(
-                placeholders, values
-            )
-        return cls(
-            expressions,
-            {placeholder: name for name, placeholder in placeholders.items()},
-            values,
-        )
+            serialized = condition.serialize(placeholders, values)
+            expressions["ConditionExpression"] = serialized
+
+        names = {placeholder: name for name, placeholder in placeholders.items()}
+        return cls(expressions, names, values)
 
     def arguments(
         self,
@@ -84,176 +85,228 @@ class Statement:
         values: Mapping[str, Any],
         returning: str = "NONE",
     ) -> dict[str, Any]:
-        """UpdateItem's arguments for one request; `values` in DynamoDB's JSON."""
-        asked = {id_parameter(name): id for name, id in ids.items()}
+        """Return the arguments of UpdateItem. `values` are DynamoDB's JSON."""
+        id_of = {id_placeholder(name): id for name, id in ids.items()}
+        names = {key: id_of.get(name, name) for key, name in self.names.items()}
+        request_values = {f":{name}": value for name, value in values.items()}
         return {
             "TableName": settings.DYNAMODB_TABLE,
             "Key": {"user_id": {"S": user_id}},
             **self.expressions,
-            "ExpressionAttributeNames": {
-                key: asked.get(name, name) for key, name in self.names.items()
-            },
-            "ExpressionAttributeValues": {
-                **self.values,
-                **{f":{name}": value for name, value in values.items()},
-            },
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": {**self.values, **request_values},
             "ReturnValues": returning,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
 
-ROW = UserStreams
-ID = id_parameter("id")
-EXPIRES_AT = ROW.leases[ID][LEASE["expires_at"]]
-EPOCH = ROW.leases[ID][LEASE["epoch"]]
-PAUSED_AT = ROW.leases[ID][LEASE["paused_at"]]
+ITEM = UserStreams
+ID = id_placeholder("id")
+LEASE_AT_ID = ITEM.leases[ID]
+ENDING_AT_ID = ITEM.ended[ID]
+EXPIRES_AT = LEASE_AT_ID[LEASE["expires_at"]]
+EPOCH = LEASE_AT_ID[LEASE["epoch"]]
+PAUSED_AT = LEASE_AT_ID[LEASE["paused_at"]]
+ENDING_EPOCH = ENDING_AT_ID[ENDING["epoch"]]
+
 IS_LIVE = EXPIRES_AT > value("now")
-IS_MINE = value("epoch") == EPOCH
-IS_NEWER = ~(
-    (EPOCH >= value("epoch")) | (ROW.ended[ID][ENDING["epoch"]] >= value("epoch"))
-)
-"""No start of this slot with this epoch or a later one was there: this one was not written before, and is not late."""
-IS_FIRST_FORMAT = [Path(name) for name in ("leases", "epochs", "ended")]
-"""Where version 1.0 kept what `leases`, `priors` and `ended` keep."""
-KEPT = ROW.ttl.set(ROW.keep_until | value("ttl"))
-BOOKKEEPING = (ROW.version.set(ROW.version + 1), KEPT)
-"""What every blind write does beside its verb: the version moves on, the row is kept a while longer."""
+HAS_EPOCH = value("epoch") == EPOCH
+IS_NEWEST = ~((EPOCH >= value("epoch")) | (ENDING_EPOCH >= value("epoch")))
+"""The slot had no epoch at or above this one: the start is neither late nor a repeat."""
+
+FIRST_FORMAT_ATTRIBUTES = [Path(name) for name in ("leases", "epochs", "ended")]
+"""Where version 1.0 kept the content of `leases`, `priors` and `ended`."""
+KEEP_LONGER = ITEM.ttl.set(ITEM.keep_until | value("ttl"))
+BOOKKEEPING = (ITEM.version.set(ITEM.version + 1), KEEP_LONGER)
+"""Part of every blind write: increment the version and keep the item longer."""
 
 
-type PlanClause = tuple[str | None, int, int, tuple[tuple[str, ...], ...]]
-"""What the condition of a start says of one plan: its name, where others may be stored; its limit; the lowest limit of
-its rules that count the stream; and where the lease has what those look at."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanClause:
+    """The part of a start's condition that covers one plan.
+
+    `index` numbers the clause; the first one also covers users without a plan.
+    `name` is None if all users have the same plan.
+    `limit` is the plan's limit, or that of the entitlement.
+    `lowest_rule_limit` is the lowest limit of the rules that count the stream.
+    `paths` lead to the values of a stored lease that those rules examine.
+    """
+
+    index: int
+    name: str | None
+    limit: int
+    lowest_rule_limit: int
+    paths: tuple[tuple[str, ...], ...]
+
+    def parameter(self, position: int) -> str:
+        """Return the name of the value at this position of `paths`."""
+        return f"attribute{self.index}_{position}"
+
+    def condition(self, *, is_entitled: bool) -> Condition:
+        """Return the condition: the slot or a place is free, and the plan applies."""
+        keeps_its_places = self._keeps_its_places()
+        has_room = self._has_room(is_entitled=is_entitled)
+        may_start: Condition = keeps_its_places | has_room
+        if self.name is None:
+            return may_start
+
+        is_stored_plan: Condition = ITEM.plan == self.name
+        if self.index == 0:
+            is_stored_plan |= ITEM.plan.does_not_exist()
+        may_start &= is_stored_plan
+        return may_start
+
+    def _has_room(self, *, is_entitled: bool) -> Condition:
+        """Return the condition that fewer leases are stored than any limit allows.
+
+        The entitlement's limit takes precedence over a stored one.
+        """
+        stored_leases = size(ITEM.leases)
+        is_below_plan: Condition = stored_leases < min(
+            self.limit, self.lowest_rule_limit
+        )
+        if is_entitled:
+            return is_below_plan
+
+        # False if no limit is stored.
+        is_below_stored: Condition = stored_leases < ITEM.limit
+        if self.lowest_rule_limit < UNLIMITED:
+            is_below_stored &= stored_leases < self.lowest_rule_limit
+        is_below_stored |= ITEM.limit.does_not_exist() & is_below_plan
+        return is_below_stored
+
+    def _keeps_its_places(self) -> Condition:
+        """Return the condition that a live stream changes no attribute of a rule."""
+        is_unchanged: Condition = IS_LIVE
+        for position, path in enumerate(self.paths):
+            stored = reduce(getitem, path, LEASE_AT_ID)
+            is_unchanged &= stored == value(self.parameter(position))
+        return is_unchanged
 
 
 @lru_cache(maxsize=512)
 def start(
-    *, replaced: int, is_entitled: bool, is_charged: bool, plans: tuple[PlanClause, ...]
+    *,
+    replaced: int,
+    is_entitled: bool,
+    is_charged: bool,
+    plans: tuple[PlanClause, ...],
 ) -> Statement:
-    """A plain start under one of these plans, as `rules.is_plain_start` has it, that names so many streams to replace
-    (`replaced0`, …). An entitlement's limit goes before a stored one. Values: `lease`, `epoch`, `none` (0), `now`,
-    `ttl`, `mints` when it is charged, and `looked0_0`, …, what the lease has where a plan looks at it."""
-    may_start = reduce(
-        or_,
-        (
-            _may_start(plan, str(number), is_entitled)
-            for number, plan in enumerate(plans)
-        ),
-    )
-    may_start &= IS_NEWER
-    for number in range(replaced):
-        may_start &= ROW.leases[id_parameter(f"replaced{number}")].does_not_exist()
-    if is_charged:
-        may_start &= ROW.mints.does_not_exist() | (ROW.mints < value("now"))
-    return Statement.of(
-        ROW.leases[ID].set(value("lease")),
-        ROW.priors[ID].set(EXPIRES_AT | value("none")),
-        *((ROW.mints.set(value("mints")),) if is_charged else ()),
+    """Return the blind write of a start, as `rules.is_plain_start` describes it.
+
+    Ids: `id`, and `replaced0` … for each stream to replace.
+    Values: `lease`, `epoch`, `none` (0), `now`, `ttl`; `theoretical_arrival_at`
+    if the start is charged; and the parameters of each plan's clause.
+    """
+    clauses = (plan.condition(is_entitled=is_entitled) for plan in plans)
+    may_start = reduce(or_, clauses) & IS_NEWEST
+    for index in range(replaced):
+        may_start &= ITEM.leases[id_placeholder(f"replaced{index}")].does_not_exist()
+
+    arrival = ITEM.theoretical_arrival_at
+    actions = [
+        LEASE_AT_ID.set(value("lease")),
+        ITEM.priors[ID].set(EXPIRES_AT | value("none")),
         *BOOKKEEPING,
-        condition=may_start,
-    )
+    ]
+    if is_charged:
+        may_start &= arrival.does_not_exist() | (arrival < value("now"))
+        actions.append(arrival.set(value("theoretical_arrival_at")))
 
-
-def _may_start(plan: PlanClause, number: str, is_entitled: bool) -> Condition:
-    """The stream takes over and counts as before, or there is room; and it is this plan that holds."""
-    name, limit, lowest, looked_at = plan
-    has_room = size(ROW.leases) < min(limit, lowest)
-    if not is_entitled:
-        has_room_of_its_own = size(ROW.leases) < ROW.limit  # never true without one
-        if lowest < NO_MATTER_HOW_MANY:
-            has_room_of_its_own &= size(ROW.leases) < lowest
-        has_room = has_room_of_its_own | (ROW.limit.does_not_exist() & has_room)
-    is_as_before = IS_LIVE
-    for index, place in enumerate(looked_at):
-        is_as_before &= reduce(getitem, place, ROW.leases[ID]) == value(
-            f"looked{number}_{index}"
-        )
-    may_start: Condition = is_as_before | has_room
-    if name:
-        may_start &= (
-            (ROW.plan == name) | ROW.plan.does_not_exist()
-            if number == "0"
-            else ROW.plan == name
-        )
-    return may_start
+    return Statement.of(*actions, condition=may_start)
 
 
 @cache
 def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
-    """The whole account, if it is still the one that was judged. Values: `leases`, `priors`, `ended`, `mints`,
-    `version`, `ttl`, and `seen`, the version that was judged, unless there was no row; of an operator's override what
-    there is of `limit`, `plan` and `when_full`, and `keep_until`."""
-    is_unchanged = (
-        ROW.user_id.does_not_exist() if is_new else ROW.version == value("seen")
-    )
-    parts: dict[str, Any] = {
-        name: getattr(ROW, name)
-        for name in ("limit", "plan", "when_full", "keep_until")
-    }
-    given = {*override, "keep_until"} if override else ()
-    return Statement.of(
-        ROW.leases.set(value("leases")),
-        ROW.priors.set(value("priors")),
-        ROW.ended.set(value("ended")),
-        ROW.mints.set(value("mints")),
-        ROW.version.set(value("version")),
-        ROW.ttl.set(value("ttl")),
-        *(
-            part.set(value(name)) if name in given else part.remove()
-            for name, part in parts.items()
-        ),
-        *(path.remove() for path in IS_FIRST_FORMAT),
-        condition=is_unchanged,
-    )
+    """Return the write of a whole account, if the item is the one that was judged.
+
+    Values: `leases`, `priors`, `ended`, `theoretical_arrival_at`, `version`,
+    `ttl`; `seen`, the version that was judged, unless no item existed; and the
+    operator's overrides in `override`, with `keep_until`.
+    """
+    if is_new:
+        is_unchanged = ITEM.user_id.does_not_exist()
+    else:
+        is_unchanged = ITEM.version == value("seen")
+
+    actions: list[Action] = [
+        ITEM.leases.set(value("leases")),
+        ITEM.priors.set(value("priors")),
+        ITEM.ended.set(value("ended")),
+        ITEM.theoretical_arrival_at.set(value("theoretical_arrival_at")),
+        ITEM.version.set(value("version")),
+        ITEM.ttl.set(value("ttl")),
+    ]
+
+    stored = {*override, "keep_until"} if override else set()
+    for name in ("limit", "plan", "when_full", "keep_until"):
+        attribute = getattr(ITEM, name)
+        is_stored = name in stored
+        actions.append(attribute.set(value(name)) if is_stored else attribute.remove())
+
+    actions += [path.remove() for path in FIRST_FORMAT_ATTRIBUTES]
+    return Statement.of(*actions, condition=is_unchanged)
 
 
 @cache
 def renew(*, is_paced: bool) -> Statement:
-    """A live lease that is not paused goes on, to a later end than it has, by a token that is not long replaced.
-    Values: `epoch`, `expires_at`, `last` (the latest end that the stored lease may have), `now`, `ttl`; and of a paced
-    one `among`, how many leases there may be."""
-    may_renew = (
-        IS_MINE & IS_LIVE & (EXPIRES_AT <= value("last")) & PAUSED_AT.does_not_exist()
-    )
+    """Return the blind write of a heartbeat.
+
+    The lease must be live, playing and the caller's, and must expire earlier than
+    it will after the write.
+    Values: `epoch`, `expires_at`, `now`, `ttl`; `last`, the latest expiry that
+    the stored lease may have; and `max_stored_leases` if the lease is paced.
+    """
+    is_valid_token = EXPIRES_AT <= value("last")
+    is_playing = PAUSED_AT.does_not_exist()
+    may_renew = HAS_EPOCH & IS_LIVE & is_valid_token & is_playing
     if is_paced:
-        may_renew &= size(ROW.leases) <= value("among")
+        may_renew &= size(ITEM.leases) <= value("max_stored_leases")
+
     return Statement.of(
         EXPIRES_AT.set(value("expires_at")), *BOOKKEEPING, condition=may_renew
     )
 
 
 @cache
-def stop(*, is_held: bool, forgotten: int | None = None) -> Statement:
-    """A live lease ends, while there is room for its ending, or with so many endings forgotten for it (`forgotten0`,
-    …). Values: `ending`, `now`, `epoch`, `ttl`; `room`, unless endings are forgotten; and when the playback is
-    known, `last`, the latest end that it may have by its token: `epoch` is then its own, and else the last of this
-    moment."""
-    may_stop = IS_LIVE & (IS_MINE if is_held else EPOCH <= value("epoch"))
+def stop(*, is_held: bool, dropped: int | None = None) -> Statement:
+    """Return the blind write of a stop.
+
+    The lease must be live. The item must have room for its ending, or `dropped`
+    older endings (`dropped0` …) are removed.
+    Values: `ending`, `now`, `epoch`, `ttl`; `room` unless endings are dropped;
+    and `last`, the latest expiry that the token allows, if the caller has one.
+    """
+    may_stop = IS_LIVE
     if is_held:
-        may_stop &= EXPIRES_AT <= value("last")
-    if forgotten is None:
-        may_stop &= ROW.ended[ID].exists() | (size(ROW.ended) < value("room"))
-    return Statement.of(
-        ROW.leases[ID].remove(),
-        ROW.priors[ID].remove(),
-        ROW.ended[ID].set(value("ending")),
-        *(
-            ROW.ended[id_parameter(f"forgotten{number}")].remove()
-            for number in range(forgotten or 0)
-        ),
+        may_stop &= HAS_EPOCH & (EXPIRES_AT <= value("last"))
+    else:
+        may_stop &= EPOCH <= value("epoch")
+    if dropped is None:
+        has_room = size(ITEM.ended) < value("room")
+        may_stop &= ENDING_AT_ID.exists() | has_room
+
+    actions = [
+        LEASE_AT_ID.remove(),
+        ITEM.priors[ID].remove(),
+        ENDING_AT_ID.set(value("ending")),
         *BOOKKEEPING,
-        condition=may_stop,
-    )
+    ]
+    for index in range(dropped or 0):
+        actions.append(ITEM.ended[id_placeholder(f"dropped{index}")].remove())
+
+    return Statement.of(*actions, condition=may_stop)
 
 
-def forget(last: int) -> dict[str, Any]:
-    """A DeleteItem's condition: the row is at this version, or at an earlier one."""
+def forget(max_version: int) -> dict[str, Any]:
+    """Return the condition of a DeleteItem: the item has this version or an earlier one."""
     placeholders: dict[str, str] = {}
     values: dict[str, Any] = {}
+    condition = (ITEM.version <= max_version).serialize(placeholders, values)
+    names = {placeholder: name for name, placeholder in placeholders.items()}
     return {
-        "ConditionExpression": (ROW.version <= last).serialize(placeholders, values),
-        "ExpressionAttributeNames": {
-            placeholder: name for name, placeholder in placeholders.items()
-        },
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from streams import service
 from streams.browsable.renderers import document
+from tests.builders import changed
 from tests.conftest import Viewer, asking, serving_under
 from tests.e2e.test_permissions import ADMIN_KEY, hashed
 from tests.servers import brief_server, running, runserver
@@ -226,7 +227,7 @@ def test_a_title_with_markup_does_no_harm_in_the_console(
 
 def test_an_hour_that_is_left_is_told_in_minutes(console: Page, user_id: str) -> None:
     patient = replace(
-        service.store, policy=replace(service.store.policy, lease_ms=3_600_000)
+        service.store, plans=changed(service.store.plans, lease_ms=3_600_000)
     )
     patient.start(user_id, asking("tv"), now=time.time_ns() // 1_000_000)
     expect(console.locator("#slots")).to_contain_text("60 min left")

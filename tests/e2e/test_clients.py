@@ -23,7 +23,7 @@ from clients.python.streams_client import (
 from tests.conftest import Viewer
 from tests.servers import PROJECT, Server, brief_server
 
-WEB_CLIENT_AT_MOST_BYTES = 4224
+MAX_WEB_CLIENT_BYTES = 4224
 FOREIGN = json.loads(
     (PROJECT / "tests" / "client" / "foreign-answers.json").read_text()
 )
@@ -73,7 +73,7 @@ def test_the_web_client_is_small() -> None:
     done = subprocess.run(
         command, cwd=PROJECT, capture_output=True, check=True, timeout=120
     )
-    assert len(done.stdout) < WEB_CLIENT_AT_MOST_BYTES
+    assert len(done.stdout) < MAX_WEB_CLIENT_BYTES
 
 
 @pytest.mark.node

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.engine
 
 IDS = [f"d{number}" for number in range(13)]
 """One more than there is room for endings of."""
-CALLS_AT_MOST = 2
+MAX_CALLS = 2
 """Of a verb that nobody races against."""
 
 
@@ -24,7 +24,7 @@ CALLS_AT_MOST = 2
 def test_a_long_history_of_one_user_goes_on_as_the_rule_says(
     streams: StreamStore, user_id: str, calls: Calls, seed: int
 ) -> None:
-    dice, model, now = random.Random(seed), ModelStore(streams.policy), NOW
+    dice, model, now = random.Random(seed), ModelStore(streams.plans), NOW
     holds: dict[str, list[Hold]] = {}
     for number in range(300):
         now += dice.choice(
@@ -61,7 +61,7 @@ def test_a_long_history_of_one_user_goes_on_as_the_rule_says(
         act = verbs[verb]
         result, expected = outcome(partial(act, streams)), outcome(partial(act, model))
         assert result == expected, f"{number}: {verb} {id}"
-        assert len(calls.made) <= CALLS_AT_MOST, f"{number}: {verb} {id}"
+        assert len(calls.made) <= MAX_CALLS, f"{number}: {verb} {id}"
         lease = result.lease if isinstance(result, Admission) else result
         if isinstance(lease, Lease):
             holds.setdefault(id, []).append(held(lease))

@@ -11,9 +11,10 @@ import pytest
 
 from streams.errors import StreamLimitReached
 from streams.models import UserStreams
-from streams.rules import Account, Policy, Reason, Rule, WhenFull
+from streams.rules import Account, Reason, Rule, WhenFull
 from streams.storage import items
 from streams.storage.store import StreamStore
+from tests.builders import changed, plans_of
 from tests.conftest import LEASE_MS, NOW, Calls, asking, fill, held
 from tests.engine.test_races import hammer
 from tests.engine.test_store_agrees_with_rule import outcome
@@ -23,13 +24,13 @@ pytestmark = pytest.mark.engine
 BIG = Rule(name="two-big-screens", where={"deviceType": ("tv",)}, limit=2)
 TITLE = Rule(name="one-per-title", per="streamId", limit=1)
 HOMES = Rule(name="two-networks", distinct="network", limit=2)
-FAMILY = Policy(name="family", limit=4, lease_ms=LEASE_MS, rules=(BIG, TITLE, HOMES))
-DEFAULT = Policy(limit=3, lease_ms=LEASE_MS, plans={"family": FAMILY})
+FAMILY = plans_of(name="family", limit=4, lease_ms=LEASE_MS, rules=(BIG, TITLE, HOMES))
+DEFAULT = plans_of(limit=3, lease_ms=LEASE_MS, named={"family": FAMILY})
 
 
 @pytest.fixture
 def store(calls: Calls) -> StreamStore:
-    return StreamStore(policy=DEFAULT, call=calls, sleep=lambda seconds: None)
+    return StreamStore(plans=DEFAULT, call=calls, sleep=lambda seconds: None)
 
 
 def stream(
@@ -66,8 +67,8 @@ def worst(accounts: list[Account]) -> dict[str, int]:
 def test_mixed_starts_at_once_never_break_a_rule(
     user_id: str, when_full: WhenFull, threads: int
 ) -> None:
-    plan = replace(FAMILY, when_full=when_full)
-    store = StreamStore(policy=replace(DEFAULT, plans={"family": plan}))
+    plan = changed(FAMILY, when_full=when_full)
+    store = StreamStore(plans=changed(DEFAULT, named={"family": plan}))
     users = [f"{user_id}-{number}" for number in range(4)]
     for user in users:
         store.set_limit(user, plan="family", now=NOW)
@@ -100,7 +101,7 @@ def test_mixed_starts_at_once_never_break_a_rule(
 
 
 def test_of_sixty_four_televisions_at_once_two_are_admitted(user_id: str) -> None:
-    store = StreamStore(policy=replace(FAMILY, limit=64, rules=(BIG,), name="default"))
+    store = StreamStore(plans=changed(FAMILY, limit=64, rules=(BIG,), name="default"))
     outcomes = hammer(
         [
             partial(store.start, user_id, stream(f"s{number}", "tv"), now=NOW)
@@ -126,7 +127,7 @@ COSTS: dict[str, tuple[Any, int]] = {
 def test_one_call_where_no_rule_can_be_broken_and_one_more_at_its_edge(
     store: StreamStore, calls: Calls, user_id: str, case: str
 ) -> None:
-    plan = replace(
+    plan = changed(
         FAMILY,
         limit=5,
         rules=(
@@ -134,7 +135,7 @@ def test_one_call_where_no_rule_can_be_broken_and_one_more_at_its_edge(
             replace(TITLE, limit=1, where={"deviceType": ("tv",)}),
         ),
     )
-    store = replace(store, policy=replace(DEFAULT, plans={"family": plan}))
+    store = replace(store, plans=changed(DEFAULT, named={"family": plan}))
     store.set_limit(user_id, plan="family", now=NOW)
     for id, kind in STARTED.items():
         store.start(user_id, stream(id, kind), now=NOW)
@@ -143,7 +144,7 @@ def test_one_call_where_no_rule_can_be_broken_and_one_more_at_its_edge(
     later = replace(start, epoch=start.epoch + 1)
     came = outcome(lambda: store.start(user_id, later, now=NOW + 1))
     if case.endswith("denied"):
-        assert came[1:4] == (5, "family", plan.rules[1])
+        assert came[1:4] == (5, "family", plan.default.rules[1])
     assert calls.operations == ["UpdateItem"] * expected
 
 
@@ -190,11 +191,11 @@ def test_however_many_plans_there_are_a_condition_is_under_what_dynamodb_takes(
 
     metadata = {f"{number}" * 24: "x" for number in range(8)}
     many = tuple(Rule(name=name, per=f"metadata.{name}", limit=2) for name in metadata)
-    plan = replace(FAMILY, rules=(*FAMILY.rules, *many))
+    plan = changed(FAMILY, rules=(*FAMILY.default.rules, *many))
     plans = {
-        f"plan-{number}": replace(plan, name=f"plan-{number}") for number in range(100)
+        f"plan-{number}": changed(plan, name=f"plan-{number}") for number in range(100)
     }
-    store = StreamStore(policy=replace(plan, plans=plans), call=measured)
+    store = StreamStore(plans=changed(plan, named=plans), call=measured)
     store.set_limit(user_id, plan="plan-99", now=NOW)
     others = [f"other{number}" for number in range(replaced)]
     store.start(
@@ -220,7 +221,7 @@ def test_a_shadow_costs_no_call(user_id: str) -> None:
     counted = []
     for is_shadowed in (False, True):
         calls = Calls()
-        store = StreamStore(policy=DEFAULT, call=calls, is_shadowed=is_shadowed)
+        store = StreamStore(plans=DEFAULT, call=calls, is_shadowed=is_shadowed)
         user = f"{user_id}-{is_shadowed}"
         admissions = [
             store.start(user, asking(f"s{number}"), now=NOW + number)
@@ -247,7 +248,7 @@ def test_a_shadow_costs_no_call(user_id: str) -> None:
 def test_what_a_pause_costs(
     calls: Calls, user_id: str, verb: str, operations: list[str]
 ) -> None:
-    store = StreamStore(policy=replace(DEFAULT, paused_ms=10 * LEASE_MS), call=calls)
+    store = StreamStore(plans=changed(DEFAULT, paused_ms=10 * LEASE_MS), call=calls)
     hold = fill(store, user_id, "a")["a"]
     if verb != "first":
         hold = held(store.renew(user_id, "a", hold=hold, now=NOW + 1, is_paused=True))
@@ -261,7 +262,7 @@ def test_what_a_pause_costs(
 
 def test_relaxed_heartbeats_are_one_call_each(calls: Calls, user_id: str) -> None:
     store = StreamStore(
-        policy=Policy(limit=4, lease_ms=LEASE_MS, relaxed_lease_ms=5 * LEASE_MS),
+        plans=plans_of(limit=4, lease_ms=LEASE_MS, relaxed_lease_ms=5 * LEASE_MS),
         call=calls,
     )
     lease = store.start(user_id, asking("a"), now=NOW).lease
@@ -294,7 +295,7 @@ def test_five_streams_with_full_metadata_stay_under_four_kilobytes(
     store: StreamStore, user_id: str
 ) -> None:
     metadata = {f"key{number}": "x" * 28 for number in range(8)}
-    store = replace(store, policy=replace(DEFAULT, limit=5))
+    store = replace(store, plans=changed(DEFAULT, limit=5))
     for number in range(5):
         device = f"3f2a9c01-d4e5-b677-8c1d-0e6b5a4f391{number}"
         start = asking(
@@ -308,9 +309,9 @@ def test_five_streams_with_full_metadata_stay_under_four_kilobytes(
             metadata=metadata,
         )
         store.start(user_id, start, now=NOW)
-    item = store._send("GetItem", store._key(user_id) | {"ConsistentRead": True})[
-        "Item"
-    ]
+    item = store.table.send(
+        "GetItem", store.table.key(user_id) | {"ConsistentRead": True}
+    )["Item"]
     assert size_of(item) < 4096
 
 
@@ -319,9 +320,9 @@ def test_a_lease_without_anything_of_plans_is_stored_as_ever(
 ) -> None:
     lease = store.start(user_id, asking("a", device_type="tv"), now=NOW).lease
     assert items.lease_item(lease)["M"].keys() == {"s", "a", "e", "n", "k", "y"}
-    item = store._send("GetItem", store._key(user_id) | {"ConsistentRead": True})[
-        "Item"
-    ]
+    item = store.table.send(
+        "GetItem", store.table.key(user_id) | {"ConsistentRead": True}
+    )["Item"]
     assert item.keys() == {"user_id", "l", "p", "d", "version", "ttl", "m"} - (
         {"m"} - item.keys()
     )

@@ -17,8 +17,10 @@ from streams.errors import (
     StreamLimitReached,
     StreamNotFound,
 )
-from streams.rules import Account, Hold, Policy, WhenFull
-from streams.storage.store import ATTEMPTS, Call, StreamStore
+from streams.rules import Account, Hold, WhenFull
+from streams.storage.store import MAX_ATTEMPTS, StreamStore
+from streams.storage.table import Call
+from tests.builders import changed, plans_of
 from tests.conftest import LEASE_MS, NOW, Calls, asking, fill, held
 from tests.engine.test_store_agrees_with_rule import outcome
 from tests.model import ModelStore
@@ -96,10 +98,10 @@ def test_a_rival_before_or_between_the_writes_comes_out_as_one_after_the_other(
     scene: str,
     when_full: WhenFull,
 ) -> None:
-    policy, now = replace(streams.policy, when_full=when_full), SCENES[scene]
+    policy, now = changed(streams.plans, when_full=when_full), SCENES[scene]
     for gap in (1, 2):
         user = f"{user_id}-{gap}"
-        store, model = replace(streams, policy=policy), ModelStore(policy)
+        store, model = replace(streams, plans=policy), ModelStore(policy)
         holds = fill(store, user, "a", "b", "c")
         fill(model, user, "a", "b", "c")  # type: ignore[arg-type]
         acted: list[Any] = []
@@ -107,7 +109,7 @@ def test_a_rival_before_or_between_the_writes_comes_out_as_one_after_the_other(
         def act() -> None:
             acted.append(
                 outcome(lambda: VERBS[rival](store, user, holds, now - 1, "rival"))
-            )  # noqa: B023
+            )
 
         first = model.read(user, now=now)
         raced = replace(store, call=rival_before_write(gap, act, store.call))
@@ -115,7 +117,7 @@ def test_a_rival_before_or_between_the_writes_comes_out_as_one_after_the_other(
         if acted:  # a verb that needs one write has no second gap to act in
             assert acted == [
                 outcome(lambda: VERBS[rival](model, user, holds, now - 1, "rival"))
-            ]  # noqa: B023
+            ]
         expected = outcome(lambda: VERBS[verb](model, user, holds, now, "verb"))  # noqa: B023
         # Two overrides that are alike are one that was sent twice, as far as anyone can tell.
         assert result == expected or (
@@ -162,9 +164,9 @@ def test_a_rival_that_wins_every_time_ends_in_contended_after_a_bounded_number_o
     store = replace(streams, call=write_first, sleep=waits.append, random=lambda: 1.0)
     with pytest.raises(StoreContended):
         store.start(user_id, asking("new"), now=later)
-    assert writes == ATTEMPTS
+    assert writes == MAX_ATTEMPTS
     assert "new" not in streams.read(user_id, now=later).leases
-    assert len(waits) == ATTEMPTS - 2, "the first retry is immediate"
+    assert len(waits) == MAX_ATTEMPTS - 2, "the first retry is immediate"
     assert waits == sorted(waits)
     assert sum(waits) < 3
 
@@ -200,7 +202,7 @@ def hammer(jobs: Sequence[Callable[[], Any]], *, threads: int = 32) -> Counter[s
 def test_five_thousand_starts_at_once_admit_exactly_the_limit_of_each_user(
     user_id: str,
 ) -> None:
-    store = StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS))
+    store = StreamStore(plans=plans_of(limit=3, lease_ms=LEASE_MS))
     users = [f"{user_id}-{number}" for number in range(100)]
     outcomes = hammer(
         [
@@ -223,7 +225,7 @@ def test_five_thousand_starts_at_once_admit_exactly_the_limit_of_each_user(
 def test_every_verb_at_once_on_a_few_users_never_goes_over(
     user_id: str, when_full: WhenFull
 ) -> None:
-    store = StreamStore(policy=Policy(limit=2, lease_ms=LEASE_MS, when_full=when_full))
+    store = StreamStore(plans=plans_of(limit=2, lease_ms=LEASE_MS, when_full=when_full))
     users, ids = [f"{user_id}-{number}" for number in range(4)], "abcdef"
     seen: list[Account] = []
 
@@ -252,7 +254,7 @@ def test_sixty_four_stops_at_once_are_two_calls_each_at_the_most(
     user_id: str, calls: Calls
 ) -> None:
     """Though there are too many endings to remember, and each stop forgets some."""
-    store = StreamStore(policy=Policy(limit=64, lease_ms=LEASE_MS), call=calls)
+    store = StreamStore(plans=plans_of(limit=64, lease_ms=LEASE_MS), call=calls)
     ids = [f"s{number:02}" for number in range(64)]
     holds = fill(store, user_id, *ids)
     calls.made.clear()

@@ -24,7 +24,7 @@ def region(name: str, streams: StreamStore) -> StreamStore:
     def call(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         return UserStreams.call(operation, {**arguments, "TableName": name})
 
-    return StreamStore(policy=streams.policy, call=call, sleep=lambda seconds: None)
+    return StreamStore(plans=streams.plans, call=call, sleep=lambda seconds: None)
 
 
 @pytest.fixture

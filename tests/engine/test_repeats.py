@@ -10,7 +10,9 @@ from botocore.exceptions import ClientError
 
 from streams.errors import StoreUnavailable
 from streams.rules import Hold, Reason, WhenFull
-from streams.storage.store import Call, StreamStore
+from streams.storage.store import StreamStore
+from streams.storage.table import Call
+from tests.builders import changed
 from tests.conftest import LEASE_MS, NOW, asking, fill, held
 from tests.engine.test_store_agrees_with_rule import outcome
 from tests.model import ModelStore
@@ -91,8 +93,8 @@ def test_a_write_that_is_sent_twice_reports_what_happened_the_first_time(
     moment: str,
     when_full: WhenFull,
 ) -> None:
-    policy, now = replace(streams.policy, when_full=when_full), MOMENTS[moment]
-    store, model = replace(streams, policy=policy), ModelStore(policy)
+    policy, now = changed(streams.plans, when_full=when_full), MOMENTS[moment]
+    store, model = replace(streams, plans=policy), ModelStore(policy)
     holds = fill(store, user_id, *SCENES[scene])
     fill(model, user_id, *SCENES[scene])  # type: ignore[arg-type]
     doubled = replace(store, call=delivered_twice(store.call))

@@ -14,6 +14,7 @@ from streams.errors import (
 from streams.models import UserStreams
 from streams.rules import Hold, Reason, WhenFull
 from streams.storage.store import StreamStore
+from tests.builders import changed
 from tests.conftest import LEASE_MS, NOW, Calls, asking, fill, held, unreachable
 
 pytestmark = pytest.mark.engine
@@ -210,7 +211,7 @@ def test_an_evicted_player_learns_it_at_its_next_heartbeat(
     streams: StreamStore, user_id: str
 ) -> None:
     evicting = replace(
-        streams, policy=replace(streams.policy, when_full=WhenFull.EVICT_OLDEST)
+        streams, plans=changed(streams.plans, when_full=WhenFull.EVICT_OLDEST)
     )
     holds = fill(evicting, user_id, "a", "b", "c", "d")
     with pytest.raises(StreamEnded) as refusal:

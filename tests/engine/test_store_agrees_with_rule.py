@@ -23,9 +23,11 @@ from streams.rules import (
     Entitlement,
     Hold,
     Lease,
-    Policy,
+    Plan,
+    Plans,
     Reason,
     Rule,
+    StartRate,
     WhenFull,
 )
 from streams.storage.store import StreamStore
@@ -38,7 +40,7 @@ WHEN_FULL = st.sampled_from(WhenFull)
 
 
 def broken_by(
-    lease: Lease, was: Lease | None, live: list[Lease], policy: Policy
+    lease: Lease, was: Lease | None, live: list[Lease], policy: Plan
 ) -> list[str]:
     """The rules that this stream, among the live ones, breaks and that its playback before did not break already:
     counted anew, without a line of the rule's."""
@@ -132,10 +134,10 @@ FIELDS = st.fixed_dictionaries(
 MANY = st.lists(RULES, max_size=2).map(tuple)
 
 
-def policies(**more: Any) -> st.SearchStrategy[Policy]:
+def policies(**more: Any) -> st.SearchStrategy[Plan]:
     """Plans of any kind, most of them without rules."""
     return st.builds(
-        Policy,
+        Plan,
         limit=st.integers(0, 4),
         lease_ms=st.sampled_from([LEASE_MS, LEASE_MS, LEASE_MS // 2]),
         when_full=WHEN_FULL,
@@ -156,17 +158,18 @@ class StoreAndRule(RuleBasedStateMachine):
         interval_ms=st.sampled_from([0, 0, LEASE_MS // 3]),
     )
     def begin(
-        self, policy: Policy, small: Policy | None, is_shadowed: bool, interval_ms: int
+        self, policy: Plan, small: Plan | None, is_shadowed: bool, interval_ms: int
     ) -> None:
-        plans = {"small": small} if small else {}
-        policy = replace_(
-            policy, plans=plans, mint_burst=3, mint_interval_ms=interval_ms
+        plans = Plans(
+            default=policy,
+            named={"small": small} if small else {},
+            start_rate=StartRate(burst=3, interval_ms=interval_ms),
         )
         self.user_id, self.now = str(uuid.uuid4()), NOW
         self.holds: dict[str, list[Hold]] = {}
         self.store, self.model = (
-            StreamStore(policy=policy, is_shadowed=is_shadowed),
-            ModelStore(policy),
+            StreamStore(plans=plans, is_shadowed=is_shadowed),
+            ModelStore(plans),
         )
 
     def both(self, verb: str, *arguments: Any, **options: Any) -> Any:
@@ -175,7 +178,7 @@ class StoreAndRule(RuleBasedStateMachine):
                 lambda: getattr(side, verb)(
                     self.user_id, *arguments, now=self.now, **options
                 )
-            )  # noqa: B023
+            )
             for side in (self.store, self.model)
         )
         assert real == pure
@@ -218,7 +221,9 @@ class StoreAndRule(RuleBasedStateMachine):
         )
         live = self.model.read(self.user_id, now=self.now).live(self.now)
         if isinstance(result, Admission):
-            policy = before.policy(self.model.policy, Entitlement(entitlement, plan))
+            policy = before.effective_plan(
+                self.model.plans, Entitlement(entitlement, plan)
+            )
             limit = policy.limit
             is_within = len(live) <= (
                 len(before.live(self.now)) if result.lease.took_over else limit
@@ -274,8 +279,8 @@ class StoreAndRule(RuleBasedStateMachine):
             if place == len(holds) - 1:
                 holds[place] = held(result)
         if lease and not lease.is_live(self.now) and isinstance(result, Lease):
-            policy = self.model.read(self.user_id, now=self.now).policy(
-                self.model.policy, lease.entitlement
+            policy = self.model.read(self.user_id, now=self.now).effective_plan(
+                self.model.plans, lease.entitlement
             )
             assert len(others) < policy.limit, "a revival went over the limit"
             assert not broken_by(result, None, [*others, result], policy), (
@@ -341,8 +346,8 @@ class StoreAndRule(RuleBasedStateMachine):
         if end_surplus and not any(
             lease.entitlement.limit for lease in account.leases.values()
         ):
-            assert len(account.live(self.now)) <= account.policy(
-                self.model.policy
+            assert len(account.live(self.now)) <= account.effective_plan(
+                self.model.plans
             ).limit or any(
                 lease.entitlement.plan for lease in account.leases.values()
             ), "a surplus goes on"

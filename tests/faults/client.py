@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from streams.dynamodb.transport import CurlClient
 from streams.models import UserStreams
-from streams.storage.transport import CurlClient
 from tests.conftest import curl
 from tests.faults.proxy import ELSEWHERE, Fault, Proxy
 from tests.servers import free_port

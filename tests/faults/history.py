@@ -270,7 +270,7 @@ class History:
             if (
                 is_known
                 and one.paused_at != it.paused_at
-                and not self._may_go_on(one, it)
+                and not self._may_continue(one, it)
             ):
                 yield f"a pause began anew: {one.paused_at:.0f}, {it.paused_at:.0f}"
         ends: list[float] = []
@@ -457,7 +457,7 @@ class History:
             and _ends(end, start.id, start.epoch)
         )
 
-    def _may_go_on(self, pause: Exchanged, it: Exchanged) -> bool:
+    def _may_continue(self, pause: Exchanged, it: Exchanged) -> bool:
         """Whether the player may have gone on between a pause and this call."""
         return any(
             not one.pauses

@@ -21,8 +21,8 @@ from django.conf import settings
 from django.test.utils import override_settings
 
 from streams import service
+from streams.dynamodb import calls, deadline
 from streams.rules import Account
-from streams.storage import calls, deadline
 from streams.storage.store import StreamStore
 from streams_project.wsgi import application
 from tests.conftest import curl, serving
@@ -172,7 +172,7 @@ class Bench:
         """Every player whose stream lives is told 200, every other one is told 410 or 404, and why."""
         account = _account(scene)
         now = time.time_ns() // 1_000_000
-        limit = account.policy(self.store.policy).limit
+        limit = account.effective_plan(self.store.plans).limit
         if len(account.live(now)) > limit:
             case.wrong.append(f"{len(account.live(now))} live streams of {limit}")
         for id, token in scene.tokens.items():
@@ -270,7 +270,7 @@ def bench(
     hooks = {"response": [hold_to_the_document]}
     with (
         patch.object(
-            calls, "FAILURES_IN_A_ROW", 10**9
+            calls, "FAILURES_TO_OPEN", 10**9
         ),  # a circuit that opens would keep other cases from their faults
         override_settings(DEADLINE_SECONDS=deadline_seconds),
         proxying(engine) as proxy,
@@ -278,7 +278,7 @@ def bench(
         serving(application) as url,
         httpx.Client(base_url=url, timeout=60, event_hooks=hooks) as api,
     ):
-        calls.forget_failures()
+        calls.reset_circuit()
         around = curl(engine, call_seconds=30)
 
         def call(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -293,9 +293,9 @@ def bench(
                 deadline._ends_at.reset(before)
 
         yield Bench(
-            proxy, network, api, StreamStore(policy=service.store.policy, call=call)
+            proxy, network, api, StreamStore(plans=service.store.plans, call=call)
         )
-    calls.forget_failures()
+    calls.reset_circuit()
 
 
 def cases(bench: Bench, verbs: list[str] | None = None) -> Iterator[tuple[str, Fault]]:

@@ -11,10 +11,10 @@ import pytest
 from django.conf import settings as configured
 
 from streams import grace, service
+from streams.dynamodb import calls
 from streams.errors import StoreThrottled, StoreUnavailable, StreamEnded, StreamsError
-from streams.rules import Asked, Reason, WhenFull
-from streams.service import Context, Playing
-from streams.storage import calls
+from streams.rules import Reason, StartRequest, WhenFull
+from streams.service import Context, IssuedLease
 from tests.conftest import LEASE_MS, NOW, Viewer
 from tests.faults.client import Elsewhere, through
 from tests.faults.proxy import Fault, proxying
@@ -35,36 +35,36 @@ class Store:
             yield
         finally:
             self.network.set(user_id, None)
-            calls.forget_failures()
+            calls.reset_circuit()
 
 
 @pytest.fixture
 def store(settings: Any) -> Iterator[Store]:
     settings.WHEN_STORE_IS_DOWN, settings.DEADLINE_SECONDS = "open", 2
-    grace._ends.clear()
+    grace._expiries.clear()
     with (
         proxying(str(configured.DYNAMODB_ENDPOINT)) as proxy,
         through(proxy, call_seconds=0.5) as network,
     ):
-        calls.forget_failures()
+        calls.reset_circuit()
         yield Store(network)
-    grace._ends.clear()
-    calls.forget_failures()
+    grace._expiries.clear()
+    calls.reset_circuit()
 
 
-def start(user_id: str, id: str, *, now: int, **more: Any) -> Playing:
+def start(user_id: str, id: str, *, now: int, **more: Any) -> IssuedLease:
     return service.start(
-        Context(user_id=user_id, now=now, **more), Asked(id=id, stream_id="film")
+        Context(user_id=user_id, now=now, **more), StartRequest(id=id, stream_id="film")
     )
 
 
-def beat(playing: Playing, *, now: int) -> Playing:
+def beat(playing: IssuedLease, *, now: int) -> IssuedLease:
     return service.renew(
         playing.token, user_id=playing.user_id, id=playing.lease.id, now=now
     )
 
 
-def stop(playing: Playing, *, now: int) -> None:
+def stop(playing: IssuedLease, *, now: int) -> None:
     service.stop(playing.token, user_id=playing.user_id, id=playing.lease.id, now=now)
 
 
@@ -74,10 +74,11 @@ def live(user_id: str, *, now: int) -> set[str]:
     }
 
 
-def ended(playing: Playing, *, now: int) -> Reason:
+def ended(playing: IssuedLease, *, now: int) -> Reason:
     with pytest.raises(StreamEnded) as refusal:
         beat(playing, now=now)
-    return refusal.value.ending.reason
+    reason: Reason = refusal.value.ending.reason
+    return reason
 
 
 def test_a_viewer_plays_through_an_outage_and_has_a_slot_afterwards(
@@ -162,7 +163,7 @@ def test_closed_is_the_default_and_gives_nothing(
 def test_a_process_gives_a_user_so_many_and_no_more(
     store: Store, viewer: Viewer, settings: Any
 ) -> None:
-    settings.GRACE_STREAMS_AT_MOST = 2
+    settings.MAX_GRACE_STREAMS = 2
     with store.failing(viewer.user_id):
         answers = [viewer.start(deviceId=id).status_code for id in ("a", "b", "a", "c")]
     assert answers == [201, 201, 201, 503]
@@ -189,7 +190,7 @@ def test_it_is_an_outage_when_the_store_is_left_alone(
     store: Store, user_id: str
 ) -> None:
     with store.failing(user_id):
-        for number in range(calls.FAILURES_IN_A_ROW):
+        for number in range(calls.FAILURES_TO_OPEN):
             start(user_id, "tv", now=NOW + number)
         tries = store.network.tries[user_id]
         assert start(user_id, "tv", now=NOW + 9).is_grace

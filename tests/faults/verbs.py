@@ -61,7 +61,7 @@ class Scene:
             self.hold(id, ago_ms=1000)
 
     def ghost(self, id: str) -> None:
-        self.hold(id, ago_ms=self.store.policy.lease_ms + GONE_MS)
+        self.hold(id, ago_ms=self.store.plans.default.lease_ms + GONE_MS)
 
     def hold(self, id: str, *, ago_ms: int) -> None:
         now = time.time_ns() // 1_000_000 - ago_ms

@@ -113,9 +113,9 @@ def test_a_page_explains_each_of_its_calls(
 
 def prefilled(page: httpx.Response, operation: str) -> Any:
     """The body that stands ready in the form of an operation."""
-    return json.loads(
-        html.unescape(re.search(rf'id="{operation}-body"[^>]*>([^<]*)<', page.text)[1])
-    )  # type: ignore[index]
+    body = re.search(rf'id="{operation}-body"[^>]*>([^<]*)<', page.text)
+    assert body, operation
+    return json.loads(html.unescape(body[1]))
 
 
 def test_the_body_that_stands_ready_is_taken_as_it_is(

@@ -20,10 +20,11 @@ from clients.edge.middleware import EdgeTokensWSGI
 from deploy.management.commands.keys import new_key
 from streams import service
 from streams.authentication import BearerAuthentication
-from streams.rules import Policy, Rule
+from streams.rules import Rule
 from streams.views import StreamViewSet
 from streams_project.edge_keys import edge_keys
 from streams_project.wsgi import placed
+from tests.builders import changed, plans_of
 from tests.conftest import Viewer, serving
 from tests.e2e.test_edge_validators import origin, tokens_of
 
@@ -83,8 +84,8 @@ def test_start_and_heartbeat_bring_an_edge_token_that_says_what_may_play_until_w
 def test_a_token_is_never_good_for_longer_than_its_lease(
     edge: Any, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    policy = replace(service.store.policy, lease_ms=9000)
-    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+    policy = changed(service.store.plans, lease_ms=9000)
+    monkeypatch.setattr(service, "store", replace(service.store, plans=policy))
     cdn = Cdn()
     cdn.fetch(viewer.api)
     before = time.time()
@@ -233,8 +234,8 @@ def test_no_token_of_one_kind_passes_as_another(
 def test_a_paused_stream_has_no_edge_token_and_gets_one_as_short_as_any_when_it_goes_on(
     edge: Any, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    policy = replace(service.store.policy, paused_ms=600_000)
-    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+    policy = changed(service.store.plans, paused_ms=600_000)
+    monkeypatch.setattr(service, "store", replace(service.store, plans=policy))
     url = f"{viewer.url}/tv/heartbeat"
     token = viewer.started(deviceId="tv")["token"]
     paused = viewer.api.post(url, json={"token": token, "state": "paused"}).json()
@@ -250,7 +251,7 @@ def test_a_paused_stream_has_no_edge_token_and_gets_one_as_short_as_any_when_it_
     )
 
 
-NETWORKS = Policy(
+NETWORKS = plans_of(
     limit=3,
     lease_ms=60_000,
     rules=(Rule(name="two-networks", limit=2, distinct="network"),),

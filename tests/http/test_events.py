@@ -14,8 +14,9 @@ from streams import audit, service, tokens
 from streams import events as decisions
 from streams.errors import StoreThrottled
 from streams.rules import Lease, WhenFull
-from streams.storage.store import StreamStore
+from streams.storage.table import Table
 from streams_project import events, requests
+from tests.builders import changed
 from tests.conftest import Viewer, unreachable
 from tests.servers import PROJECT
 
@@ -219,7 +220,7 @@ def test_a_throttled_table_is_told_apart_from_one_that_is_down(
     def throttled(operation: str, arguments: Any) -> Any:
         raise StoreThrottled("too much")
 
-    monkeypatch.setattr(StreamStore, "_send", lambda self, *call: throttled(*call))
+    monkeypatch.setattr(Table, "send", lambda self, *call: throttled(*call))
     assert viewer.start(deviceId="tv").status_code == 503
     (event,) = told(capsys)
     assert (event["kind"], event["unavailable"], event["throttled"]) == (
@@ -322,12 +323,12 @@ def test_the_longest_event_is_under_a_kilobyte(
 def test_starts_name_the_plan_that_they_were_judged_by(
     viewer: Viewer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = service.store.policy
-    family = replace(plans, name="family", limit=1)
+    plans = service.store.plans
+    family = changed(plans, name="family", limit=1)
     monkeypatch.setattr(
         service,
         "store",
-        replace(service.store, policy=replace(plans, plans={"family": family})),
+        replace(service.store, plans=changed(plans, named={"family": family})),
     )
     viewer.started(deviceId="tv")
     context = service.Context(user_id=viewer.user_id, now=time.time_ns() // 1_000_000)

@@ -9,8 +9,9 @@ import pytest
 from django.conf import settings
 
 from streams import service
-from streams.rules import Policy, Rule
+from streams.rules import Plans, Rule, StartRate
 from streams_project.wsgi import application, placed
+from tests.builders import changed, plans_of
 from tests.conftest import Viewer, serving
 from tests.contract import hold_to_the_document
 
@@ -21,22 +22,22 @@ BIG = Rule(
     message="Two big screens are playing.",
 )
 TITLE = Rule(name="one-per-title", per="streamId", limit=1)
-FAMILY = Policy(
+FAMILY = plans_of(
     name="family", limit=4, lease_ms=60_000, paused_ms=600_000, rules=(BIG, TITLE)
 )
 
 
 @pytest.fixture
-def plans(monkeypatch: pytest.MonkeyPatch) -> Policy:
+def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
     """A service with a plan beside the default one."""
-    policy = replace(settings.PLANS, plans={"family": FAMILY})
+    policy = changed(settings.PLANS, named={"family": FAMILY})
     monkeypatch.setattr(settings, "PLANS", policy)
-    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+    monkeypatch.setattr(service, "store", replace(service.store, plans=policy))
     return policy
 
 
 @pytest.fixture
-def family(plans: Policy, viewer: Viewer) -> Viewer:
+def family(plans: Plans, viewer: Viewer) -> Viewer:
     """A user of that plan."""
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "family"})
     assert (answer.status_code, answer.json()["plan"], answer.json()["limit"]) == (
@@ -80,7 +81,7 @@ def test_a_denial_names_the_plan_and_the_rule_and_what_to_tell_the_viewer(
     )
 
 
-def test_a_denial_by_the_limit_names_no_rule(plans: Policy, viewer: Viewer) -> None:
+def test_a_denial_by_the_limit_names_no_rule(plans: Plans, viewer: Viewer) -> None:
     for id in "abc":
         viewer.started(id)
     body = viewer.start("d").json()
@@ -88,7 +89,7 @@ def test_a_denial_by_the_limit_names_no_rule(plans: Policy, viewer: Viewer) -> N
 
 
 def test_an_unknown_plan_is_refused_with_those_that_are_known(
-    plans: Policy, viewer: Viewer
+    plans: Plans, viewer: Viewer
 ) -> None:
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "gold"})
     assert answer.status_code == 400
@@ -121,7 +122,7 @@ def test_a_plan_and_a_limit_of_ones_own_go_together_and_are_cleared_together(
     assert family.api.get(url).json()["plan"] == "default"
 
 
-def test_the_plans_in_force_are_listed(plans: Policy, api: httpx.Client) -> None:
+def test_the_plans_in_force_are_listed(plans: Plans, api: httpx.Client) -> None:
     answer = api.get("/plans").json()
     assert [plan["name"] for plan in answer["plans"]] == ["default", "family"]
     family = answer["plans"][1]
@@ -201,7 +202,7 @@ def test_a_dry_run_says_what_would_come_and_takes_nothing(family: Viewer) -> Non
 @pytest.fixture
 def two_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """A service behind a proxy, whose default plan is of two networks."""
-    policy = replace(
+    policy = changed(
         settings.PLANS,
         limit=9,
         rules=(Rule(name="two-networks", distinct="network", limit=2),),
@@ -209,7 +210,7 @@ def two_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     monkeypatch.setattr(settings, "PLANS", policy)
     monkeypatch.setattr(settings, "PLANS_LOOK_AT_NETWORKS", True)
     monkeypatch.setattr(settings, "TRUSTED_PROXIES", 1)
-    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+    monkeypatch.setattr(service, "store", replace(service.store, plans=policy))
     hooks = {"response": [hold_to_the_document]}
     with (
         serving(placed(application)) as url,
@@ -246,11 +247,11 @@ def test_a_shadow_decides_nothing_and_is_told_of_where_it_would_have(
     viewer: Viewer,
     events: list[tuple[str, dict[str, Any]]],
 ) -> None:
-    shadow = replace(
+    shadow = changed(
         settings.PLANS,
         limit=9,
         rules=(replace(TITLE, name="candidate"),),
-        mint_interval_ms=0,
+        start_rate=StartRate(interval_ms=0),
     )
     monkeypatch.setattr(settings, "SHADOW_PLANS", shadow)
     monkeypatch.setattr(service, "store", replace(service.store, is_shadowed=True))
@@ -273,9 +274,11 @@ def test_a_plan_that_went_from_the_file_counts_as_the_default_and_is_told_of(
     monkeypatch: pytest.MonkeyPatch,
     events: list[tuple[str, dict[str, Any]]],
 ) -> None:
-    fewer = replace(settings.PLANS, plans={"other": replace(FAMILY, name="other")})
+    fewer = replace(
+        settings.PLANS, named={"other": changed(FAMILY, name="other").default}
+    )
     monkeypatch.setattr(settings, "PLANS", fewer)
-    monkeypatch.setattr(service, "store", replace(service.store, policy=fewer))
+    monkeypatch.setattr(service, "store", replace(service.store, plans=fewer))
     assert family.start().status_code == 201
     assert ("unknown-plan", "family") in [
         (kind, facts.get("plan")) for kind, facts in events

@@ -153,7 +153,7 @@ FAILURES: dict[str, Callable[[Issuer], tuple[str, Any]]] = {
     "redirects": lambda issuer: ("302 Found", [GOOD]),
     "sends too much": lambda issuer: (
         "200 OK",
-        [GOOD + b" " * published_keys.SET_AT_MOST_BYTES],
+        [GOOD + b" " * published_keys.MAX_SET_BYTES],
     ),
 } | {
     f"sends {what}": lambda issuer, body=body: ("200 OK", [body])

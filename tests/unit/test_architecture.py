@@ -8,16 +8,7 @@ from pathlib import Path
 from docs import architecture
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = (
-    "streams",
-    "streams_project",
-    "openapi",
-    "deploy",
-    "insights",
-    "bench",
-    "tests",
-    "docs",
-)
+PACKAGES = ("streams",)
 
 
 def definitions() -> Iterator[tuple[str, Path]]:

@@ -12,10 +12,10 @@ from tests.conftest import LEASE_MS, NOW
 
 @pytest.fixture(autouse=True)
 def open_and_empty(settings: Any) -> Iterator[None]:
-    settings.WHEN_STORE_IS_DOWN, settings.GRACE_STREAMS_AT_MOST = "open", 2
-    grace._ends.clear()
+    settings.WHEN_STORE_IS_DOWN, settings.MAX_GRACE_STREAMS = "open", 2
+    grace._expiries.clear()
     yield
-    grace._ends.clear()
+    grace._expiries.clear()
 
 
 def lease(id: str, *, now: int = NOW, entitlement: int | None = None) -> Lease:
@@ -50,13 +50,15 @@ def test_one_stream_counts_once_however_often_it_starts() -> None:
 def test_a_lease_counts_until_it_runs_out_and_as_long_as_it_is_renewed() -> None:
     assert may_start("ana", "a")
     assert may_start("ana", "b", now=NOW + 9)
-    grace.may_go_on("ana", lease("a", now=NOW + LEASE_MS - 1), now=NOW + LEASE_MS - 1)
+    grace.may_continue(
+        "ana", lease("a", now=NOW + LEASE_MS - 1), now=NOW + LEASE_MS - 1
+    )
     assert not may_start("ana", "c", now=NOW + LEASE_MS)
     assert may_start("ana", "c", now=NOW + LEASE_MS + 9)
 
 
 def test_live_leases_that_were_renewed_count_but_always_go_on() -> None:
-    assert all(grace.may_go_on("ana", lease(id), now=NOW) for id in "abcd")
+    assert all(grace.may_continue("ana", lease(id), now=NOW) for id in "abcd")
     assert not may_start("ana", "e")
 
 
@@ -68,15 +70,15 @@ def test_what_a_viewers_own_token_grants_bounds_it_too() -> None:
 def test_it_remembers_a_bounded_number_of_users_and_forgets_those_whose_leases_ran_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(grace, "USERS_AT_MOST", 3)
+    monkeypatch.setattr(grace, "MAX_USERS", 3)
     assert [may_start(user, "a") for user in "uvwx"] == [True, True, True, False]
     assert may_start("u", "b", now=NOW + 9)
     later = NOW + LEASE_MS
     assert [may_start(user, "a", now=later) for user in "xyz"] == [True, True, False]
-    assert len(grace._ends) == 3
+    assert len(grace._expiries) == 3
 
 
 def test_closed_gives_none(settings: Any) -> None:
     settings.WHEN_STORE_IS_DOWN = "closed"
     assert not may_start("ana", "a")
-    assert not grace.may_go_on("ana", lease("a"), now=NOW)
+    assert not grace.may_continue("ana", lease("a"), now=NOW)

@@ -5,17 +5,18 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from streams.rules import Policy, WhenFull
+from streams.rules import WhenFull
 from streams_project.plans import read_plans
+from tests.builders import plans_of
 from tests.servers import PROJECT
 
-DEFAULT = Policy(limit=3, lease_ms=60_000)
+DEFAULT = plans_of(limit=3, lease_ms=60_000).default
 EXAMPLES = sorted((PROJECT / "docs" / "plans").glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_of_the_documentation_is_a_file_of_plans(path: Path) -> None:
-    (plan,) = read_plans("PLANS", path, default=DEFAULT).plans.values()
+    (plan,) = read_plans("PLANS", path, default=DEFAULT).named.values()
     assert plan.rules
     assert path.name in (PROJECT / "docs" / "plans.md").read_text()
 
@@ -30,10 +31,12 @@ def test_what_a_plan_does_not_give_is_the_environments(tmp_path: Path) -> None:
     plans = read_plans(
         "PLANS",
         path,
-        default=Policy(limit=7, lease_ms=30_000, when_full=WhenFull.EVICT_OLDEST),
+        default=plans_of(
+            limit=7, lease_ms=30_000, when_full=WhenFull.EVICT_OLDEST
+        ).default,
     )
-    assert (plans.name, plans.limit) == ("default", 7)
-    small = plans.plans["small"]
+    assert (plans.default.name, plans.default.limit) == ("default", 7)
+    small = plans.named["small"]
     assert (small.limit, small.lease_ms, small.when_full) == (
         1,
         30_000,

@@ -10,7 +10,7 @@ from django.core.signing import Signer
 from streams import tokens
 from streams.errors import InvalidToken
 from streams.rules import Entitlement, Hold, Lease, StartRequest
-from streams.serializers import KEY_AT_MOST_BYTES, TOKEN_AT_MOST_CHARACTERS
+from streams.serializers import MAX_KEY_BYTES, MAX_TOKEN_CHARACTERS
 
 LEASE = Lease(
     id="tv", stream_id="film", started_at=0, expires_at=1_800_000_060_000, epoch=7
@@ -18,19 +18,19 @@ LEASE = Lease(
 
 
 REQUEST = StartRequest(id="tv", stream_id="film", epoch=7, nonce="")
-PLAY = tokens.Play("ana", REQUEST, LEASE.expires_at)
+CLAIMS = tokens.TokenClaims("ana", REQUEST, LEASE.expires_at)
 
 
 @pytest.mark.parametrize("user_id", ["ana", None], ids=["its user", "any user"])
 def test_a_token_stands_for_its_user_and_its_playback(user_id: str | None) -> None:
-    assert tokens.verify(tokens.issue("ana", LEASE), user_id=user_id, id="tv") == PLAY
+    assert tokens.verify(tokens.issue("ana", LEASE), user_id=user_id, id="tv") == CLAIMS
 
 
 def test_the_token_of_the_release_before_is_good() -> None:
     token = Signer(key=settings.LEASE_TOKEN_KEYS[0], salt=tokens.SALT).sign_object(
         ["ana", "tv", 7, LEASE.expires_at]
     )
-    assert tokens.verify(token, user_id="ana", id="tv").hold == PLAY.hold
+    assert tokens.verify(token, user_id="ana", id="tv").hold == CLAIMS.hold
 
 
 def test_the_token_of_a_grace_lease_has_all_of_its_start_but_for_the_streams_to_replace() -> (
@@ -68,10 +68,10 @@ def test_the_longest_token_of_a_grace_lease_is_one_that_a_heartbeat_takes() -> N
     )
     lease = replace(LEASE, id="i" * 128, stream_id=asked.stream_id)
     assert (
-        len(tokens.issue(text(KEY_AT_MOST_BYTES), lease, grace=asked))
-        <= TOKEN_AT_MOST_CHARACTERS
+        len(tokens.issue(text(MAX_KEY_BYTES), lease, grace=asked))
+        <= MAX_TOKEN_CHARACTERS
     )
-    assert len(tokens.issue(text(KEY_AT_MOST_BYTES), lease)) <= TOKEN_AT_MOST_CHARACTERS
+    assert len(tokens.issue(text(MAX_KEY_BYTES), lease)) <= MAX_TOKEN_CHARACTERS
 
 
 @pytest.mark.parametrize(("user_id", "id"), [("bob", "tv"), ("ana", "phone")])
@@ -83,7 +83,7 @@ def test_a_token_of_another_user_or_stream_is_refused(user_id: str, id: str) -> 
 def test_keys_rotate_without_ending_live_streams(settings: Any) -> None:
     token, old = tokens.issue("ana", LEASE), settings.LEASE_TOKEN_KEYS[0]
     settings.LEASE_TOKEN_KEYS = ["n" * 48, old]
-    assert tokens.verify(token, user_id="ana", id="tv") == PLAY
+    assert tokens.verify(token, user_id="ana", id="tv") == CLAIMS
     settings.LEASE_TOKEN_KEYS = ["n" * 48]
     with pytest.raises(InvalidToken):
         tokens.verify(token, user_id="ana", id="tv")

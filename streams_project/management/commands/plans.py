@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
-from streams import rules, service
+from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
-from streams.rules import Lease, Policy, Rule, WhenFull
+from streams.rules import Lease, Plan, Plans, Rule, WhenFull
 from streams.service import Context
 from streams_project.plans import read_plans
 
@@ -72,14 +72,14 @@ class Command(OperatorCommand):
         """What a file means, plan by plan."""
         return "\n\n".join("\n".join(in_words(plan)) for plan in _read(file).all)
 
-    def try_(self, context: Context, *, plans: Policy, **options: Any) -> Answer:
+    def try_(self, context: Context, *, plans: Plans, **options: Any) -> Answer:
         """Which live streams would be playing had the file decided, oldest first."""
         account = service.store.read(context.user_id, now=context.now)
-        plan = account.policy(plans)
+        plan = account.effective_plan(plans)
         kept: list[Lease] = []
         rows, refused = [], {}
         for lease in account.live(context.now):
-            rule = rules.refusing(plan, lease, kept)
+            rule = plan.refusing_rule(lease, kept)
             if rule is None:
                 kept.append(lease)
             else:
@@ -90,7 +90,7 @@ class Command(OperatorCommand):
             rows.append((lease.id, lease.device_type or "-", lease.stream_id, verdict))
         known = (
             ""
-            if plans.knows(account.plan)
+            if plans.has(account.plan)
             else f" ({account.plan}, which is stored, is not in the file)"
         )
         summary = f"{context.user_id} has the plan {plan.name}{known}: {len(kept)} of {plan.limit} streams would play."
@@ -133,7 +133,7 @@ class Command(OperatorCommand):
         )
 
 
-def in_words(plan: Policy) -> Iterator[str]:
+def in_words(plan: Plan) -> Iterator[str]:
     """A plan, as one would explain it."""
     when_full = (
         "the oldest ends"
@@ -165,9 +165,9 @@ def _counted(rule: Rule) -> str:
     return f"at most {rule.limit} at once of the streams{which}{same}"
 
 
-def _read(file: Path) -> Policy:
+def _read(file: Path) -> Plans:
     try:
-        return read_plans("FILE", file.absolute(), default=settings.PLANS)
+        return read_plans("FILE", file.absolute(), default=settings.PLANS.default)
     except ImproperlyConfigured as exc:
         raise CommandError(str(exc).removeprefix("FILE: ")) from exc
 

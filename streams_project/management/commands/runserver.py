@@ -14,7 +14,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunServer
 from django.core.servers.basehttp import WSGIServer
 
-from streams.rules import EPOCHS_A_MS, StartRequest
+from streams.rules import EPOCHS_PER_MS, Plans, StartRequest
 from streams.service import store
 from streams.storage.store import StreamStore, create_table
 
@@ -104,8 +104,8 @@ def load_demo_users(store: StreamStore) -> None:
     """`user1` with one live stream, `user2` with three, whatever the policy is."""
     patient = replace(
         store,
-        policy=replace(
-            store.policy, limit=3, lease_ms=DEMO_LEASE_MS, mint_interval_ms=0
+        plans=Plans(
+            default=replace(store.plans.default, limit=3, lease_ms=DEMO_LEASE_MS)
         ),
     )
     now = time.time_ns() // 1_000_000
@@ -118,7 +118,7 @@ def load_demo_users(store: StreamStore) -> None:
                 device_name=device_name,
                 device_type=device_type,
                 title=title,
-                epoch=now * EPOCHS_A_MS,
+                epoch=now * EPOCHS_PER_MS,
                 nonce="demo",
             )
             patient.start(user_id, request, now=now)

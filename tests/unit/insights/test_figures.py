@@ -13,11 +13,12 @@ from insights import paper
 from insights.figures import LENGTHS_SAID, Figure, report
 from streams import service
 from streams.errors import StreamEnded, StreamLimitReached, StreamNotFound
-from streams.events import EventFacts
-from streams.rules import Asked, Policy, WhenFull
+from streams.events import EventFields
+from streams.rules import Asked, Plans, WhenFull
 from streams.rules.plans import Rule
 from streams.service import Context
 from streams_project.events import event
+from tests.builders import plans_of
 from tests.model import ModelStore
 
 BEGAN = 1_800_000_000_000
@@ -28,14 +29,14 @@ SMALL = ("phone", "web")
 ONE_SMALL = Rule(
     name="one-small-screen", limit=1, where={"deviceType": ("phone", "browser")}
 )
-FAMILY = Policy(
+FAMILY = plans_of(
     limit=3, lease_ms=LEASE_SECONDS * 1000, name="family", rules=(ONE_SMALL,)
 )
-PLANS = Policy(limit=2, lease_ms=LEASE_SECONDS * 1000, plans={"family": FAMILY})
+PLANS = plans_of(limit=2, lease_ms=LEASE_SECONDS * 1000, named={"family": FAMILY})
 told: list[dict[str, Any]] = []
 
 
-def tell(kind: str, now: int, facts: EventFacts) -> None:
+def tell(kind: str, now: int, facts: EventFields) -> None:
     told.append(event(kind, now, facts))
 
 
@@ -55,7 +56,7 @@ class Watcher:
     """A user and what really happened: each second at most one thing."""
 
     name: str
-    plan: Policy
+    plan: Plans
     when_full: WhenFull
     live: dict[str, Watched] = field(default_factory=dict)
     ghosts: dict[str, Watched] = field(default_factory=dict)

@@ -8,17 +8,18 @@ import pytest
 
 from streams import rules
 from streams.errors import InvalidToken, StreamEnded, StreamLimitReached, StreamNotFound
-from streams.rules import Account, Hold, Policy, Reason, WhenFull
+from streams.rules import Account, Hold, Plans, Reason, WhenFull
+from tests.builders import changed, plans_of
 from tests.conftest import LEASE_MS, NOW, asking, held
 from tests.model import ModelStore
 
-POLICY = Policy(limit=3, lease_ms=LEASE_MS)
-EVICT = replace(POLICY, when_full=WhenFull.EVICT_OLDEST)
+PLANS = plans_of(limit=3, lease_ms=LEASE_MS)
+EVICT = changed(PLANS, when_full=WhenFull.EVICT_OLDEST)
 
 
-def account(*ids: str, policy: Policy = POLICY, now: int = NOW) -> Account:
+def account(*ids: str, plans: Plans = PLANS, now: int = NOW) -> Account:
     """An account with streams started a millisecond apart."""
-    store = ModelStore(replace(policy, limit=100))
+    store = ModelStore(changed(plans, limit=100))
     for number, id in enumerate(ids):
         store.start("ana", asking(id, now=now + number), now=now + number)
     return store.read("ana", now=now)
@@ -29,9 +30,7 @@ def live(account: Account, now: int = NOW) -> list[str]:
 
 
 def test_a_start_under_the_limit_is_admitted() -> None:
-    after, admission = rules.start(
-        account("a", "b"), asking("c"), now=NOW, policy=POLICY
-    )
+    after, admission = rules.start(account("a", "b"), asking("c"), now=NOW, plans=PLANS)
     assert live(after) == ["a", "c", "b"]
     assert not admission.lease.took_over
 
@@ -40,7 +39,7 @@ def test_a_start_at_the_limit_is_refused_with_the_holders_and_the_first_expiry()
     None
 ):
     with pytest.raises(StreamLimitReached) as refusal:
-        rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, policy=POLICY)
+        rules.start(account("a", "b", "c"), asking("d"), now=NOW + 9, plans=PLANS)
     assert [holder.id for holder in refusal.value.holders] == ["a", "b", "c"]
     assert refusal.value.limit == 3
     assert refusal.value.retry_at == NOW + LEASE_MS
@@ -48,7 +47,7 @@ def test_a_start_at_the_limit_is_refused_with_the_holders_and_the_first_expiry()
 
 def test_a_limit_of_zero_admits_nobody_and_names_no_wait() -> None:
     with pytest.raises(StreamLimitReached) as refusal:
-        rules.start(account(), asking("a"), now=NOW, policy=replace(EVICT, limit=0))
+        rules.start(account(), asking("a"), now=NOW, plans=changed(EVICT, limit=0))
     assert refusal.value.retry_at is None
 
 
@@ -63,7 +62,7 @@ def test_a_lease_is_live_until_its_end_and_no_longer(now: int, is_live: bool) ->
 
 def test_an_expired_stream_frees_its_slot() -> None:
     after, _ = rules.start(
-        account("a", "b", "c"), asking("d"), now=NOW + LEASE_MS, policy=POLICY
+        account("a", "b", "c"), asking("d"), now=NOW + LEASE_MS, plans=PLANS
     )
     assert live(after, NOW + LEASE_MS) == ["b", "c", "d"]
     assert after.ended["a"].reason is Reason.EXPIRED
@@ -71,16 +70,14 @@ def test_an_expired_stream_frees_its_slot() -> None:
 
 def test_only_as_many_ghosts_go_as_are_in_the_way() -> None:
     later = NOW + 2 * LEASE_MS
-    after, _ = rules.start(
-        account("a", "b", "c"), asking("d"), now=later, policy=POLICY
-    )
+    after, _ = rules.start(account("a", "b", "c"), asking("d"), now=later, plans=PLANS)
     assert after.leases.keys() == {"b", "c", "d"}
 
 
 def test_the_same_id_takes_over_its_own_slot_with_a_higher_epoch() -> None:
     full = account("a", "b", "c")
     after, admission = rules.start(
-        full, asking("b", now=NOW + 5), now=NOW + 5, policy=POLICY
+        full, asking("b", now=NOW + 5), now=NOW + 5, plans=PLANS
     )
     assert live(after, NOW + 5) == ["a", "c", "b"]
     assert admission.lease.took_over
@@ -88,29 +85,29 @@ def test_the_same_id_takes_over_its_own_slot_with_a_higher_epoch() -> None:
 
 
 def test_a_live_stream_takes_over_its_own_slot_above_a_lowered_limit() -> None:
-    lowered = replace(POLICY, limit=1)
-    assert rules.start(
-        account("a", "b", "c"), asking("b"), now=NOW + 5, policy=lowered
-    )[1].lease.took_over
+    lowered = changed(PLANS, limit=1)
+    assert rules.start(account("a", "b", "c"), asking("b"), now=NOW + 5, plans=lowered)[
+        1
+    ].lease.took_over
 
 
 def test_an_expired_stream_does_not_come_back_above_a_lowered_limit() -> None:
     before = account("a", "b", "c")
     renewed = rules.renew(
-        before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY
+        before, "b", hold=held(before.leases["b"]), now=NOW + 9, plans=PLANS
     )
     with pytest.raises(StreamLimitReached):
         rules.start(
             renewed,
             asking("a"),
             now=NOW + LEASE_MS + 2,
-            policy=replace(POLICY, limit=1),
+            plans=changed(PLANS, limit=1),
         )
 
 
 def test_eviction_ends_the_oldest_and_says_for_whom() -> None:
     after, _ = rules.start(
-        account("a", "b", "c"), asking("d"), now=NOW + 9, policy=EVICT
+        account("a", "b", "c"), asking("d"), now=NOW + 9, plans=EVICT
     )
     assert live(after) == ["b", "c", "d"]
     ending = after.ended["a"]
@@ -119,7 +116,7 @@ def test_eviction_ends_the_oldest_and_says_for_whom() -> None:
 
 def test_eviction_makes_room_under_a_lowered_limit() -> None:
     after, _ = rules.start(
-        account("a", "b", "c"), asking("d"), now=NOW + 9, policy=replace(EVICT, limit=2)
+        account("a", "b", "c"), asking("d"), now=NOW + 9, plans=changed(EVICT, limit=2)
     )
     assert live(after) == ["c", "d"]
 
@@ -127,16 +124,16 @@ def test_eviction_makes_room_under_a_lowered_limit() -> None:
 def test_eviction_takes_ghosts_before_the_living() -> None:
     before = account("a", "b", "c")
     renewed = rules.renew(
-        before, "a", hold=held(before.leases["a"]), now=NOW + 9, policy=POLICY
+        before, "a", hold=held(before.leases["a"]), now=NOW + 9, plans=PLANS
     )
-    after, _ = rules.start(renewed, asking("d"), now=NOW + LEASE_MS + 1, policy=EVICT)
+    after, _ = rules.start(renewed, asking("d"), now=NOW + LEASE_MS + 1, plans=EVICT)
     assert after.leases.keys() == {"a", "c", "d"}
     assert after.ended["b"].reason is Reason.EXPIRED
 
 
 def test_replace_ends_the_named_streams_and_starts_the_new_one() -> None:
     after, _ = rules.start(
-        account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY
+        account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, plans=PLANS
     )
     assert live(after) == ["a", "c", "d"]
     assert (after.ended["b"].reason, after.ended["b"].by) == (Reason.REPLACED, "d")
@@ -144,17 +141,17 @@ def test_replace_ends_the_named_streams_and_starts_the_new_one() -> None:
 
 def test_replace_ends_the_named_streams_even_when_there_is_room() -> None:
     after, _ = rules.start(
-        account("a"), asking("d", replace=("a",)), now=NOW + 9, policy=POLICY
+        account("a"), asking("d", replace=("a",)), now=NOW + 9, plans=PLANS
     )
     assert live(after, NOW + 9) == ["d"]
 
 
 def test_replace_of_unknown_ended_or_own_ids_does_no_harm() -> None:
     first, _ = rules.start(
-        account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, policy=POLICY
+        account("a", "b", "c"), asking("d", replace=("b",)), now=NOW + 9, plans=PLANS
     )
     again, _ = rules.start(
-        first, asking("d", replace=("b", "d", "zzz")), now=NOW + 10, policy=POLICY
+        first, asking("d", replace=("b", "d", "zzz")), now=NOW + 10, plans=PLANS
     )
     assert live(again, NOW + 10) == ["a", "c", "d"]
     assert again.ended == first.ended
@@ -167,17 +164,17 @@ def test_a_refused_replace_ends_nothing() -> None:
             before,
             asking("d", replace=("a",)),
             now=NOW + 9,
-            policy=replace(POLICY, limit=1),
+            plans=changed(PLANS, limit=1),
         )
     assert [holder.id for holder in refusal.value.holders] == ["a", "b", "c"]
     assert live(before) == ["a", "b", "c"]
 
 
 def test_an_id_that_starts_again_is_live_whatever_ended_before() -> None:
-    before = rules.stop(account("a"), "a", hold=None, now=NOW, policy=POLICY)
-    again, admission = rules.start(before, asking("a"), now=NOW, policy=POLICY)
+    before = rules.stop(account("a"), "a", hold=None, now=NOW, plans=PLANS)
+    again, admission = rules.start(before, asking("a"), now=NOW, plans=PLANS)
     assert rules.read(again, "a", now=NOW) == admission.lease
-    stopped = rules.stop(again, "a", hold=None, now=NOW + 5, policy=POLICY)
+    stopped = rules.stop(again, "a", hold=None, now=NOW + 5, plans=PLANS)
     assert (stopped.leases, stopped.ended["a"].at) == ({}, NOW + 5)
 
 
@@ -188,7 +185,7 @@ def test_a_live_stream_renews_above_a_lowered_limit() -> None:
         "b",
         hold=held(before.leases["b"]),
         now=NOW + 1000,
-        policy=replace(POLICY, limit=1),
+        plans=changed(PLANS, limit=1),
     )
     assert after.leases["b"].expires_at == NOW + 1000 + LEASE_MS
 
@@ -196,16 +193,16 @@ def test_a_live_stream_renews_above_a_lowered_limit() -> None:
 def test_a_late_heartbeat_revives_a_stream_whose_slot_is_free() -> None:
     before, later = account("a"), NOW + LEASE_MS + 5000
     after = rules.renew(
-        before, "a", hold=held(before.leases["a"]), now=later, policy=POLICY
+        before, "a", hold=held(before.leases["a"]), now=later, plans=PLANS
     )
     assert live(after, later) == ["a"]
 
 
 def test_a_late_heartbeat_finds_its_slot_taken() -> None:
     before, later = account("a", "b", "c"), NOW + LEASE_MS
-    after, _ = rules.start(before, asking("d"), now=later, policy=POLICY)
+    after, _ = rules.start(before, asking("d"), now=later, plans=PLANS)
     with pytest.raises(StreamEnded) as refusal:
-        rules.renew(after, "a", hold=held(before.leases["a"]), now=later, policy=POLICY)
+        rules.renew(after, "a", hold=held(before.leases["a"]), now=later, plans=PLANS)
     assert refusal.value.ending.reason is Reason.EXPIRED
     assert refusal.value.ending.at == NOW + LEASE_MS
 
@@ -213,7 +210,7 @@ def test_a_late_heartbeat_finds_its_slot_taken() -> None:
 def test_a_late_heartbeat_is_not_revived_above_a_lowered_limit() -> None:
     before = account("a", "b")
     renewed = rules.renew(
-        before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY
+        before, "b", hold=held(before.leases["b"]), now=NOW + 9, plans=PLANS
     )
     with pytest.raises(StreamEnded):
         rules.renew(
@@ -221,17 +218,17 @@ def test_a_late_heartbeat_is_not_revived_above_a_lowered_limit() -> None:
             "a",
             hold=held(before.leases["a"]),
             now=NOW + LEASE_MS,
-            policy=replace(POLICY, limit=1),
+            plans=changed(PLANS, limit=1),
         )
 
 
 def test_a_fenced_player_neither_renews_nor_stops_the_new_holder() -> None:
     before = account("a")
-    after, _ = rules.start(before, asking("a"), now=NOW + 7, policy=POLICY)
+    after, _ = rules.start(before, asking("a"), now=NOW + 7, plans=PLANS)
     old = held(before.leases["a"])
     verbs: tuple[Callable[[], Any], ...] = (
-        lambda: rules.renew(after, "a", hold=old, now=NOW + 8, policy=POLICY),
-        lambda: rules.stop(after, "a", hold=old, now=NOW + 8, policy=POLICY),
+        lambda: rules.renew(after, "a", hold=old, now=NOW + 8, plans=PLANS),
+        lambda: rules.stop(after, "a", hold=old, now=NOW + 8, plans=PLANS),
     )
     for verb in verbs:
         with pytest.raises(StreamEnded) as refusal:
@@ -243,15 +240,15 @@ def test_a_fenced_player_neither_renews_nor_stops_the_new_holder() -> None:
 
 
 def test_a_stop_frees_the_slot_and_a_second_one_changes_nothing() -> None:
-    stopped = rules.stop(account("a"), "a", hold=None, now=NOW, policy=POLICY)
+    stopped = rules.stop(account("a"), "a", hold=None, now=NOW, plans=PLANS)
     assert live(stopped) == []
     assert stopped.ended["a"].reason is Reason.STOPPED
-    assert rules.stop(stopped, "a", hold=None, now=NOW, policy=POLICY) is stopped
+    assert rules.stop(stopped, "a", hold=None, now=NOW, plans=PLANS) is stopped
 
 
 def test_a_stop_after_the_lease_ended_is_told_as_expired() -> None:
     stopped = rules.stop(
-        account("a"), "a", hold=None, now=NOW + 2 * LEASE_MS, policy=POLICY
+        account("a"), "a", hold=None, now=NOW + 2 * LEASE_MS, plans=PLANS
     )
     assert (stopped.ended["a"].reason, stopped.ended["a"].at) == (
         Reason.EXPIRED,
@@ -263,10 +260,10 @@ def test_a_stop_after_the_lease_ended_is_told_as_expired() -> None:
 def test_an_id_nobody_knows_is_not_found(verb: str) -> None:
     calls: dict[str, Callable[[], Any]] = {
         "renew": lambda: rules.renew(
-            account("a"), "zzz", hold=Hold(epoch=1), now=NOW, policy=POLICY
+            account("a"), "zzz", hold=Hold(epoch=1), now=NOW, plans=PLANS
         ),
         "stop": lambda: rules.stop(
-            account("a"), "zzz", hold=None, now=NOW, policy=POLICY
+            account("a"), "zzz", hold=None, now=NOW, plans=PLANS
         ),
         "read": lambda: rules.read(account("a"), "zzz", now=NOW),
     }
@@ -275,7 +272,7 @@ def test_an_id_nobody_knows_is_not_found(verb: str) -> None:
 
 
 def test_at_least_the_last_seven_endings_are_remembered_and_never_many_more() -> None:
-    store = ModelStore(POLICY)
+    store = ModelStore(PLANS)
     for number in range(40):
         store.start("ana", asking(f"s{number}"), now=NOW + number)
         store.stop("ana", f"s{number}", hold=None, now=NOW + number)
@@ -288,8 +285,9 @@ def test_at_least_the_last_seven_endings_are_remembered_and_never_many_more() ->
 
 def test_an_override_of_the_user_goes_before_the_default() -> None:
     own = replace(account("a"), limit=1, when_full=WhenFull.EVICT_OLDEST)
-    assert own.policy(POLICY) == Policy(
-        limit=1, lease_ms=LEASE_MS, when_full=WhenFull.EVICT_OLDEST
+    assert (
+        own.effective_plan(PLANS)
+        == plans_of(limit=1, lease_ms=LEASE_MS, when_full=WhenFull.EVICT_OLDEST).default
     )
 
 
@@ -304,9 +302,9 @@ def test_endings_take_a_bounded_part_of_the_item_whatever_their_ids(id: str) -> 
     for number in range(40):
         name = f"{id[: 128 - 3]}{number}"
         after, _ = rules.start(
-            after, asking(name, now=NOW + number), now=NOW + number, policy=EVICT
+            after, asking(name, now=NOW + number), now=NOW + number, plans=EVICT
         )
-        after = rules.stop(after, name, hold=None, now=NOW + number, policy=POLICY)
+        after = rules.stop(after, name, hold=None, now=NOW + number, plans=PLANS)
         assert sum(24 + len(id) for id in after.ended) <= 320
 
 
@@ -316,7 +314,7 @@ def test_the_wait_of_a_denial_ends_when_enough_leases_have_expired() -> None:
             account("a", "b", "c"),
             asking("d"),
             now=NOW + 9,
-            policy=replace(POLICY, limit=2),
+            plans=changed(PLANS, limit=2),
         )
     assert refusal.value.retry_at == NOW + 1 + LEASE_MS, (
         "the second of three has to go too"
@@ -327,17 +325,13 @@ def test_replace_with_an_epoch_ends_that_playback_and_no_later_one() -> None:
     full = account("a", "b", "c")
     epoch = full.leases["b"].epoch
     after, _ = rules.start(
-        full, asking("d", replace={"b": epoch}), now=NOW + 9, policy=POLICY
+        full, asking("d", replace={"b": epoch}), now=NOW + 9, plans=PLANS
     )
     assert live(after) == ["a", "c", "d"]
-    again, _ = rules.start(full, asking("b", now=NOW + 5), now=NOW + 5, policy=POLICY)
+    again, _ = rules.start(full, asking("b", now=NOW + 5), now=NOW + 5, plans=PLANS)
     with pytest.raises(StreamLimitReached):
-        rules.start(
-            again, asking("d", replace={"b": epoch}), now=NOW + 9, policy=POLICY
-        )
-    after, _ = rules.start(
-        again, asking("d", replace=("b",)), now=NOW + 9, policy=POLICY
-    )
+        rules.start(again, asking("d", replace={"b": epoch}), now=NOW + 9, plans=PLANS)
+    after, _ = rules.start(again, asking("d", replace=("b",)), now=NOW + 9, plans=PLANS)
     assert live(after, NOW + 9) == ["a", "c", "d"]
 
 
@@ -348,23 +342,23 @@ def test_a_late_heartbeat_is_judged_by_the_limit_that_its_start_was_granted() ->
             before,
             asking(id, entitlement=1 if id == "a" else 2),
             now=NOW,
-            policy=POLICY,
+            plans=PLANS,
         )
     late = NOW + LEASE_MS
     before = rules.renew(
-        before, "b", hold=held(before.leases["b"]), now=NOW + 9, policy=POLICY
+        before, "b", hold=held(before.leases["b"]), now=NOW + 9, plans=PLANS
     )
     with pytest.raises(StreamEnded):
-        rules.renew(before, "a", hold=held(before.leases["a"]), now=late, policy=POLICY)
+        rules.renew(before, "a", hold=held(before.leases["a"]), now=late, plans=PLANS)
 
 
 def test_a_heartbeat_never_moves_the_end_back_whichever_clock_answers() -> None:
     before = account("a")
     ahead = rules.renew(
-        before, "a", hold=held(before.leases["a"]), now=NOW + 2000, policy=POLICY
+        before, "a", hold=held(before.leases["a"]), now=NOW + 2000, plans=PLANS
     )
     behind = rules.renew(
-        ahead, "a", hold=held(before.leases["a"]), now=NOW + 5, policy=POLICY
+        ahead, "a", hold=held(before.leases["a"]), now=NOW + 5, plans=PLANS
     )
     assert behind is ahead
 
@@ -379,13 +373,13 @@ def test_a_token_that_newer_ones_replaced_a_lease_ago_is_good_for_nothing() -> N
             "a",
             hold=held(after.leases["a"]),
             now=NOW + beat * LEASE_MS // 3,
-            policy=POLICY,
+            plans=PLANS,
         )
     now = NOW + 4 * LEASE_MS // 3
     with pytest.raises(InvalidToken):
-        rules.renew(after, "a", hold=old, now=now, policy=POLICY)
+        rules.renew(after, "a", hold=old, now=now, plans=PLANS)
     with pytest.raises(InvalidToken):
-        rules.stop(after, "a", hold=old, now=now, policy=POLICY)
+        rules.stop(after, "a", hold=old, now=now, plans=PLANS)
 
 
 def test_a_late_heartbeat_whose_answer_was_lost_may_be_sent_again_and_no_older_one() -> (
@@ -393,48 +387,46 @@ def test_a_late_heartbeat_whose_answer_was_lost_may_be_sent_again_and_no_older_o
 ):
     first = account("a")
     hold = held(first.leases["a"])
-    revived = rules.renew(first, "a", hold=hold, now=NOW + 3 * LEASE_MS, policy=POLICY)
+    revived = rules.renew(first, "a", hold=hold, now=NOW + 3 * LEASE_MS, plans=PLANS)
     again = rules.renew(
-        revived, "a", hold=hold, now=NOW + 3 * LEASE_MS + 9, policy=POLICY
+        revived, "a", hold=hold, now=NOW + 3 * LEASE_MS + 9, plans=PLANS
     )
     assert again.leases["a"].expires_at == NOW + 4 * LEASE_MS + 9
     later = again
     for beat in range(1, 5):
         now = NOW + 3 * LEASE_MS + beat * LEASE_MS // 3
         later = rules.renew(
-            later, "a", hold=held(later.leases["a"]), now=now, policy=POLICY
+            later, "a", hold=held(later.leases["a"]), now=now, plans=PLANS
         )
     with pytest.raises(InvalidToken):
-        rules.renew(later, "a", hold=hold, now=NOW + 5 * LEASE_MS, policy=POLICY)
+        rules.renew(later, "a", hold=hold, now=NOW + 5 * LEASE_MS, plans=PLANS)
 
 
 def test_the_token_before_the_last_is_still_good_since_an_answer_may_be_lost() -> None:
     first = account("a")
     after = rules.renew(
-        first, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 3, policy=POLICY
+        first, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 3, plans=PLANS
     )
     again = rules.renew(
-        after, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 2, policy=POLICY
+        after, "a", hold=held(first.leases["a"]), now=NOW + LEASE_MS // 2, plans=PLANS
     )
     assert again.leases["a"].expires_at == NOW + LEASE_MS // 2 + LEASE_MS
 
 
 def test_a_stop_that_comes_after_the_slot_was_taken_over_ends_nothing() -> None:
     sent, before = NOW + 5, account("a")
-    again, _ = rules.start(before, asking("a", now=NOW + 9), now=NOW + 9, policy=POLICY)
-    assert rules.stop(again, "a", hold=None, now=sent, policy=POLICY) is again
+    again, _ = rules.start(before, asking("a", now=NOW + 9), now=NOW + 9, plans=PLANS)
+    assert rules.stop(again, "a", hold=None, now=sent, plans=PLANS) is again
 
 
 def test_a_stop_by_a_slow_clock_ends_what_began_by_a_fast_one() -> None:
     ahead = account("a", now=NOW + 2000)
-    assert rules.stop(ahead, "a", hold=None, now=NOW, policy=POLICY).leases == {}
+    assert rules.stop(ahead, "a", hold=None, now=NOW, plans=PLANS).leases == {}
 
 
 def test_a_start_from_before_a_stop_gets_a_later_epoch_all_the_same() -> None:
-    stopped = rules.stop(account("a"), "a", hold=None, now=NOW + 5, policy=POLICY)
-    _, admission = rules.start(
-        stopped, asking("a", now=NOW), now=NOW + 6, policy=POLICY
-    )
+    stopped = rules.stop(account("a"), "a", hold=None, now=NOW + 5, plans=PLANS)
+    _, admission = rules.start(stopped, asking("a", now=NOW), now=NOW + 6, plans=PLANS)
     assert admission.lease.epoch > stopped.ended["a"].epoch
 
 
@@ -449,7 +441,7 @@ def test_all_streams_but_one_end_at_once() -> None:
 
 def test_an_ended_stream_says_who_took_its_place() -> None:
     after, admission = rules.start(
-        account("a", "b", "c"), asking("d"), now=NOW + 9, policy=EVICT
+        account("a", "b", "c"), asking("d"), now=NOW + 9, plans=EVICT
     )
     with pytest.raises(StreamEnded) as refusal:
         rules.read(after, "a", now=NOW + 9)
@@ -462,12 +454,12 @@ def test_a_player_whose_lease_ran_out_is_told_so_though_an_operator_ended_its_st
 ) -> None:
     before, later = account("tv"), NOW + LEASE_MS + 5
     if ended == "alone":
-        after = rules.stop(before, "tv", hold=None, now=later, policy=POLICY)
+        after = rules.stop(before, "tv", hold=None, now=later, plans=PLANS)
     else:
         after, _ = rules.end_all(before, keep=None, now=later)
     with pytest.raises(StreamEnded) as refusal:
         rules.renew(
-            after, "tv", hold=held(before.leases["tv"]), now=later + 1, policy=POLICY
+            after, "tv", hold=held(before.leases["tv"]), now=later + 1, plans=PLANS
         )
     assert (refusal.value.ending.reason, refusal.value.ending.at) == (
         Reason.EXPIRED,
@@ -481,21 +473,21 @@ def test_a_player_whose_slot_was_taken_over_is_told_so_though_the_later_playback
 ) -> None:
     before = account("tv")
     after, admission = rules.start(
-        before, asking("tv", now=NOW + 5), now=NOW + 5, policy=POLICY
+        before, asking("tv", now=NOW + 5), now=NOW + 5, plans=PLANS
     )
     if end == "by its player":
         after = rules.stop(
-            after, "tv", hold=held(admission.lease), now=NOW + 9, policy=POLICY
+            after, "tv", hold=held(admission.lease), now=NOW + 9, plans=PLANS
         )
     else:
         after, _ = rules.start(
             after,
             asking("new", now=NOW + 9),
             now=NOW + 9,
-            policy=replace(EVICT, limit=1),
+            plans=changed(EVICT, limit=1),
         )
     with pytest.raises(StreamEnded) as refusal:
         rules.renew(
-            after, "tv", hold=held(before.leases["tv"]), now=NOW + 10, policy=POLICY
+            after, "tv", hold=held(before.leases["tv"]), now=NOW + 10, plans=PLANS
         )
     assert refusal.value.ending.reason is Reason.TAKEN_OVER

@@ -7,14 +7,15 @@ import pytest
 
 from streams import rules
 from streams.errors import StreamEnded, StreamLimitReached
-from streams.rules import Account, Hold, Policy, Reason, Rule, WhenFull
+from streams.rules import Account, Hold, Plans, Reason, Rule, WhenFull
+from tests.builders import changed, plans_of
 from tests.conftest import LEASE_MS, NOW, asking, held
 
 BIG = Rule(name="two-big-screens", where={"deviceType": ("tv", "console")}, limit=2)
 TITLE = Rule(name="one-per-title", per="streamId", limit=1)
 HOMES = Rule(name="two-networks", distinct="network", limit=2)
-FAMILY = Policy(name="family", limit=6, lease_ms=LEASE_MS, rules=(BIG, TITLE, HOMES))
-EVICT = replace(FAMILY, when_full=WhenFull.EVICT_OLDEST)
+FAMILY = plans_of(name="family", limit=6, lease_ms=LEASE_MS, rules=(BIG, TITLE, HOMES))
+EVICT = changed(FAMILY, when_full=WhenFull.EVICT_OLDEST)
 
 
 def stream(
@@ -31,19 +32,19 @@ def stream(
     )
 
 
-def playing(*starts: Any, policy: Policy = FAMILY, now: int = NOW) -> Account:
+def playing(*starts: Any, plans: Plans = FAMILY, now: int = NOW) -> Account:
     """An account in which these were started a millisecond apart."""
     account = rules.empty_account(now)
     for at, start in enumerate(starts, start=now):
-        account, _ = rules.start(account, start, now=at, policy=policy)
+        account, _ = rules.start(account, start, now=at, plans=plans)
     return account
 
 
 def refusal(
-    account: Account, start: Any, *, policy: Policy = FAMILY, now: int = NOW + 10
+    account: Account, start: Any, *, plans: Plans = FAMILY, now: int = NOW + 10
 ) -> StreamLimitReached:
     with pytest.raises(StreamLimitReached) as refused:
-        rules.start(account, start, now=now, policy=policy)
+        rules.start(account, start, now=now, plans=plans)
     return refused.value
 
 
@@ -61,7 +62,7 @@ def test_a_rule_refuses_what_it_counts_and_names_exactly_the_streams_that_count(
         "two-big-screens",
         ["a", "c"],
     )
-    assert rules.start(account, stream("d", "phone"), now=NOW + 10, policy=FAMILY)
+    assert rules.start(account, stream("d", "phone"), now=NOW + 10, plans=FAMILY)
 
 
 def test_the_wait_of_a_denial_is_for_the_rule_that_refused() -> None:
@@ -73,7 +74,7 @@ def test_the_wait_of_a_denial_is_for_the_rule_that_refused() -> None:
 
 def test_a_stream_without_the_attribute_is_not_counted() -> None:
     account = playing(stream("a", "tv"), stream("b", "tv"))
-    assert rules.start(account, stream("c"), now=NOW, policy=FAMILY)
+    assert rules.start(account, stream("c"), now=NOW, plans=FAMILY)
 
 
 def test_one_value_at_a_time_of_what_a_rule_counts_per() -> None:
@@ -88,7 +89,7 @@ def test_of_networks_those_of_other_values_are_in_the_way_and_one_more_stream_of
     None
 ):
     account = playing(stream("a"), stream("b"), stream("c", network="work"))
-    assert rules.start(account, stream("d", network="work"), now=NOW, policy=FAMILY)
+    assert rules.start(account, stream("d", network="work"), now=NOW, plans=FAMILY)
     denial = refusal(account, stream("d", network="hotel"))
     assert against(denial) == ("two-networks", ["a", "b", "c"])
     assert denial.retry_at == NOW + 1 + LEASE_MS, "when the home is empty"
@@ -109,10 +110,10 @@ def test_an_eviction_for_a_rule_ends_the_oldest_that_counts_and_no_older_one_tha
     None
 ):
     account = playing(
-        stream("old", "phone"), stream("a", "tv"), stream("b", "tv"), policy=EVICT
+        stream("old", "phone"), stream("a", "tv"), stream("b", "tv"), plans=EVICT
     )
     after, admission = rules.start(
-        account, stream("c", "tv"), now=NOW + 10, policy=EVICT
+        account, stream("c", "tv"), now=NOW + 10, plans=EVICT
     )
     assert after.leases.keys() == {"old", "b", "c"}
     assert {id: ending.reason for id, ending in admission.ended.items()} == {
@@ -121,20 +122,20 @@ def test_an_eviction_for_a_rule_ends_the_oldest_that_counts_and_no_older_one_tha
 
 
 def test_an_eviction_for_a_rule_makes_room_under_the_limit_too() -> None:
-    policy = replace(EVICT, limit=3)
+    policy = changed(EVICT, limit=3)
     account = playing(
-        stream("old", "phone"), stream("a", "tv"), stream("b", "tv"), policy=policy
+        stream("old", "phone"), stream("a", "tv"), stream("b", "tv"), plans=policy
     )
-    after, _ = rules.start(account, stream("c", "tv"), now=NOW + 10, policy=policy)
+    after, _ = rules.start(account, stream("c", "tv"), now=NOW + 10, plans=policy)
     assert after.leases.keys() == {"old", "b", "c"}, "the phone plays on"
 
 
 def test_an_eviction_for_networks_ends_all_that_plays_from_the_oldest() -> None:
     account = playing(
-        stream("a"), stream("b", network="work"), stream("c"), policy=EVICT
+        stream("a"), stream("b", network="work"), stream("c"), plans=EVICT
     )
     after, _ = rules.start(
-        account, stream("d", network="hotel"), now=NOW + 10, policy=EVICT
+        account, stream("d", network="hotel"), now=NOW + 10, plans=EVICT
     )
     assert after.leases.keys() == {"b", "d"}
 
@@ -142,7 +143,7 @@ def test_an_eviction_for_networks_ends_all_that_plays_from_the_oldest() -> None:
 def test_replace_makes_room_for_the_rule() -> None:
     account = playing(stream("a", "tv"), stream("b", "tv"))
     after, _ = rules.start(
-        account, stream("c", "tv", replace=("a",)), now=NOW + 10, policy=FAMILY
+        account, stream("c", "tv", replace=("a",)), now=NOW + 10, plans=FAMILY
     )
     assert after.leases.keys() == {"b", "c"}
     assert against(
@@ -152,9 +153,9 @@ def test_replace_makes_room_for_the_rule() -> None:
 
 def test_a_device_that_starts_again_keeps_its_place_even_under_a_lowered_rule() -> None:
     account = playing(stream("a", "tv"), stream("b", "tv"))
-    lowered = replace(FAMILY, rules=(replace(BIG, limit=1),))
+    lowered = changed(FAMILY, rules=(replace(BIG, limit=1),))
     after, admission = rules.start(
-        account, stream("b", "console", film="next"), now=NOW + 10, policy=lowered
+        account, stream("b", "console", film="next"), now=NOW + 10, plans=lowered
     )
     assert admission.lease.took_over
     assert after.leases.keys() == {"a", "b"}
@@ -175,10 +176,10 @@ def test_a_device_that_becomes_what_a_rule_counts_is_judged_like_a_start() -> No
 def test_a_ghost_is_in_nobodys_way_and_goes_where_its_place_is_needed() -> None:
     account = playing(stream("a", "tv"), stream("b", "tv"))
     account, _ = rules.start(
-        account, stream("c", "phone"), now=NOW + LEASE_MS, policy=FAMILY
+        account, stream("c", "phone"), now=NOW + LEASE_MS, plans=FAMILY
     )
     after, admission = rules.start(
-        account, stream("d", "tv"), now=NOW + LEASE_MS + 1, policy=FAMILY
+        account, stream("d", "tv"), now=NOW + LEASE_MS + 1, plans=FAMILY
     )
     assert after.leases.keys() == {"b", "c", "d"}
     assert admission.ended["a"].reason is Reason.EXPIRED
@@ -191,10 +192,10 @@ def test_a_late_heartbeat_is_not_revived_where_a_rule_has_no_place() -> None:
         account,
         stream("b", film="match"),
         now=NOW + LEASE_MS,
-        policy=replace(FAMILY, rules=()),
+        plans=changed(FAMILY, rules=()),
     )
     with pytest.raises(StreamEnded):
-        rules.renew(account, "a", hold=hold, now=NOW + LEASE_MS + 1, policy=FAMILY)
+        rules.renew(account, "a", hold=hold, now=NOW + LEASE_MS + 1, plans=FAMILY)
 
 
 @pytest.mark.parametrize(
@@ -202,19 +203,19 @@ def test_a_late_heartbeat_is_not_revived_where_a_rule_has_no_place() -> None:
     [(True, True), (1, False), ("true", False), (2, True), (2.0, True)],
 )
 def test_true_is_no_number_and_no_text(value: Any, counts: bool) -> None:
-    policy = replace(
+    policy = changed(
         FAMILY, rules=(Rule(name="kids", where={"metadata.kids": (True, 2)}, limit=0),)
     )
     start = stream("a", metadata={"kids": value})
     if counts:
         assert (
-            refusal(rules.empty_account(NOW), start, policy=policy).retry_at is None
+            refusal(rules.empty_account(NOW), start, plans=policy).retry_at is None
         ), "no wait helps"
     else:
-        assert rules.start(rules.empty_account(NOW), start, now=NOW, policy=policy)
+        assert rules.start(rules.empty_account(NOW), start, now=NOW, plans=policy)
 
 
-KNOWN = Policy(limit=1, lease_ms=LEASE_MS, plans={"family": FAMILY})
+KNOWN = plans_of(limit=1, lease_ms=LEASE_MS, named={"family": FAMILY})
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_the_plan_is_the_tokens_else_the_stored_one_and_a_limit_replaces_its_num
     stored: dict[str, Any], granted: Any, plan: str, limit: int
 ) -> None:
     account = replace(rules.empty_account(NOW), **stored)
-    policy = account.policy(KNOWN, rules.Entitlement(*granted))
+    policy = account.effective_plan(KNOWN, rules.Entitlement(*granted))
     assert (policy.name, policy.limit) == (plan, limit)
 
 
@@ -253,7 +254,7 @@ def test_a_surplus_that_ends_is_what_would_not_be_playing_had_it_held_from_the_s
         when_full=when_full,
         end_surplus=True,
         now=NOW + 10,
-        policy=FAMILY,
+        plans=FAMILY,
     )
     assert [lease.id for lease in after.live(NOW + 10)] == kept
     assert {ending.reason for ending in after.ended.values()} == {Reason.STOPPED}
@@ -268,22 +269,22 @@ def test_a_user_of_no_streams_is_suspended() -> None:
         when_full=None,
         end_surplus=True,
         now=NOW + 10,
-        policy=FAMILY,
+        plans=FAMILY,
     )
     assert after.ended["a"].reason is Reason.SUSPENDED
     with pytest.raises(StreamEnded) as told:
         rules.renew(
-            after, "a", hold=held(account.leases["a"]), now=NOW + 11, policy=FAMILY
+            after, "a", hold=held(account.leases["a"]), now=NOW + 11, plans=FAMILY
         )
     assert told.value.ending.reason is Reason.SUSPENDED
 
 
-PAUSING = replace(FAMILY, paused_ms=10 * LEASE_MS)
+PAUSING = changed(FAMILY, paused_ms=10 * LEASE_MS)
 
 
 def paused(account: Account, now: int, hold: Hold | None = None) -> Account:
     hold = hold or held(account.leases["a"])
-    return rules.renew(account, "a", hold=hold, now=now, policy=PAUSING, is_paused=True)
+    return rules.renew(account, "a", hold=hold, now=now, plans=PAUSING, is_paused=True)
 
 
 def test_a_pause_keeps_the_slot_until_its_plan_says_however_often_it_is_told_of() -> (
@@ -303,7 +304,7 @@ def test_a_pause_keeps_the_slot_until_its_plan_says_however_often_it_is_told_of(
 def test_a_stream_that_plays_on_moves_no_end_back() -> None:
     account = paused(playing(stream("a")), NOW + 10)
     hold = held(account.leases["a"])
-    again = rules.renew(account, "a", hold=hold, now=NOW + 20, policy=PAUSING).leases[
+    again = rules.renew(account, "a", hold=hold, now=NOW + 20, plans=PAUSING).leases[
         "a"
     ]
     assert (again.paused_at, again.expires_at) == (0, NOW + 10 + 10 * LEASE_MS)
@@ -313,30 +314,30 @@ def test_a_plan_without_an_end_of_pauses_renews_a_paused_stream_like_any() -> No
     account = playing(stream("a"))
     hold = held(account.leases["a"])
     after = rules.renew(
-        account, "a", hold=hold, now=NOW + 10, policy=FAMILY, is_paused=True
+        account, "a", hold=hold, now=NOW + 10, plans=FAMILY, is_paused=True
     ).leases["a"]
     assert (after.paused_at, after.expires_at) == (NOW + 10, NOW + 10 + LEASE_MS)
 
 
-RELAXED = Policy(limit=4, lease_ms=LEASE_MS, relaxed_lease_ms=5 * LEASE_MS)
+RELAXED = plans_of(limit=4, lease_ms=LEASE_MS, relaxed_lease_ms=5 * LEASE_MS)
 
 
 def test_leases_are_relaxed_from_the_first_heartbeat_while_two_slots_are_free() -> None:
     account, first = rules.start(
-        rules.empty_account(NOW), asking("a"), now=NOW, policy=RELAXED
+        rules.empty_account(NOW), asking("a"), now=NOW, plans=RELAXED
     )
     assert first.lease.expires_at == NOW + LEASE_MS, "a player that fails does so early"
     account = rules.renew(
-        account, "a", hold=held(first.lease), now=NOW + 10, policy=RELAXED
+        account, "a", hold=held(first.lease), now=NOW + 10, plans=RELAXED
     )
     assert account.leases["a"].expires_at == NOW + 10 + 5 * LEASE_MS
     ends = {}
     for id in "bcd":
         account, admission = rules.start(
-            account, asking(id, now=NOW + 20), now=NOW + 20, policy=RELAXED
+            account, asking(id, now=NOW + 20), now=NOW + 20, plans=RELAXED
         )
         after = rules.renew(
-            account, id, hold=held(admission.lease), now=NOW + 30, policy=RELAXED
+            account, id, hold=held(admission.lease), now=NOW + 30, plans=RELAXED
         )
         ends[id] = after.leases[id].expires_at - NOW - 30
     assert ends == {"b": 5 * LEASE_MS, "c": LEASE_MS, "d": LEASE_MS}
@@ -346,13 +347,13 @@ def test_a_relaxed_token_is_good_for_a_short_lease_once_others_have_come_and_no_
     None
 ):
     account, first = rules.start(
-        rules.empty_account(NOW), asking("a"), now=NOW, policy=RELAXED
+        rules.empty_account(NOW), asking("a"), now=NOW, plans=RELAXED
     )
     for id in "bcd":
         account, _ = rules.start(
-            account, asking(id, now=NOW + 1), now=NOW + 1, policy=RELAXED
+            account, asking(id, now=NOW + 1), now=NOW + 1, plans=RELAXED
         )
     after = rules.renew(
-        account, "a", hold=held(first.lease), now=NOW + 10, policy=RELAXED
+        account, "a", hold=held(first.lease), now=NOW + 10, plans=RELAXED
     )
     assert after.leases["a"].expires_at == NOW + 10 + LEASE_MS

@@ -1,5 +1,5 @@
 """A cheat who hoards tokens, on a real engine: however many players it starts at once, no more of its tokens verify at
-a moment than the bound says. `tests/unit/rules/test_mints.py` has the rule's side of it."""
+a moment than the bound says. `tests/unit/rules/test_start_rate.py` has the rule's side of it."""
 
 import random
 import threading
@@ -17,11 +17,12 @@ from streams.errors import (
     StreamNotFound,
     TooManyStarts,
 )
-from streams.rules import Hold, Policy, WhenFull
+from streams.rules import Hold, WhenFull
 from streams.storage.store import StreamStore
+from tests.builders import changed, plans_of
 from tests.conftest import LEASE_MS, NOW, Calls, asking, held
 from tests.engine.test_repeats import delivered_twice
-from tests.unit.rules.test_mints import BURST, INTERVAL_MS, POLICY, TOKEN_MS, bound
+from tests.unit.rules.test_start_rate import BURST, INTERVAL_MS, PLANS, TOKEN_MS, bound
 
 pytestmark = pytest.mark.engine
 
@@ -103,7 +104,7 @@ def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(
     user_id: str, limit: int, when_full: WhenFull
 ) -> None:
     store = StreamStore(
-        policy=replace(POLICY, limit=limit, when_full=when_full),
+        plans=changed(PLANS, limit=limit, when_full=when_full),
         sleep=lambda seconds: None,
     )
     clock = Instants(step=200)
@@ -118,7 +119,7 @@ def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(
 def test_a_random_cheat_whose_streams_die_and_revive_hoards_no_more_tokens_than_the_bound(
     user_id: str,
 ) -> None:
-    store = StreamStore(policy=POLICY, sleep=lambda seconds: None)
+    store = StreamStore(plans=PLANS, sleep=lambda seconds: None)
     for seed, step in enumerate([INTERVAL_MS // 3, INTERVAL_MS, LEASE_MS // 8]):
         tokens = cheat(store, f"{user_id}-{seed}", Instants(step=step), seed, acts=40)
         assert most_at_a_moment(tokens) <= bound(3)
@@ -127,7 +128,7 @@ def test_a_random_cheat_whose_streams_die_and_revive_hoards_no_more_tokens_than_
 def test_a_start_that_is_paid_for_is_one_call_and_one_of_a_burst_two(
     user_id: str, calls: Calls
 ) -> None:
-    store = StreamStore(policy=POLICY, call=calls)
+    store = StreamStore(plans=PLANS, call=calls)
     store.start(user_id, asking("tv"), now=NOW)
     for now, expected in ((NOW + 5000, 1), (NOW + 10_000, 1), (NOW + 10_001, 2)):
         calls.made.clear()
@@ -138,7 +139,7 @@ def test_a_start_that_is_paid_for_is_one_call_and_one_of_a_burst_two(
 def test_a_start_too_many_is_refused_in_one_call_and_writes_nothing(
     user_id: str, calls: Calls
 ) -> None:
-    store = StreamStore(policy=POLICY, call=calls)
+    store = StreamStore(plans=PLANS, call=calls)
     for _ in range(BURST):
         store.start(user_id, asking("tv"), now=NOW)
     before = store.read(user_id, now=NOW)
@@ -153,15 +154,18 @@ def test_a_start_too_many_is_refused_in_one_call_and_writes_nothing(
 def test_a_start_whose_answer_was_lost_and_that_is_sent_again_is_charged_once(
     user_id: str,
 ) -> None:
-    store = StreamStore(policy=POLICY)
+    store = StreamStore(plans=PLANS)
     doubled = replace(store, call=delivered_twice(store.call))
     for number, now in enumerate((NOW, NOW + 1, NOW + 2), start=1):
         doubled.start(user_id, asking("tv", now=now), now=now)
-        assert store.read(user_id, now=now).mints == NOW + number * INTERVAL_MS
+        assert (
+            store.read(user_id, now=now).theoretical_arrival_at
+            == NOW + number * INTERVAL_MS
+        )
 
 
 def test_an_operator_who_sets_a_limit_gives_no_starts_back(user_id: str) -> None:
-    store = StreamStore(policy=POLICY)
+    store = StreamStore(plans=PLANS)
     for _ in range(BURST):
         store.start(user_id, asking("tv"), now=NOW)
     store.set_limit(user_id, limit=5, when_full=WhenFull.DENY, now=NOW)
@@ -174,11 +178,11 @@ def test_an_operator_who_sets_a_limit_gives_no_starts_back(user_id: str) -> None
 def test_with_an_interval_of_zero_streams_start_as_fast_as_they_like(
     user_id: str, calls: Calls
 ) -> None:
-    store = StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS), call=calls)
+    store = StreamStore(plans=plans_of(limit=3, lease_ms=LEASE_MS), call=calls)
     for now in range(NOW, NOW + 30):
         store.start(user_id, asking("tv", now=now), now=now)
     assert len(calls.made) == 31
-    assert store.read(user_id, now=NOW).mints == 0
+    assert store.read(user_id, now=NOW).theoretical_arrival_at == 0
 
 
 def test_starts_are_charged_from_the_first_that_finds_the_bucket_on_and_kept_while_it_is_off(
@@ -186,12 +190,12 @@ def test_starts_are_charged_from_the_first_that_finds_the_bucket_on_and_kept_whi
 ) -> None:
     """Servers with and without it, as while a deployment goes on, write the same items."""
     charging, free = (
-        StreamStore(policy=POLICY),
-        StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS)),
+        StreamStore(plans=PLANS),
+        StreamStore(plans=plans_of(limit=3, lease_ms=LEASE_MS)),
     )
     free.start(user_id, asking("tv"), now=NOW)
     charging.start(user_id, asking("phone", now=NOW + 1), now=NOW + 1)
-    paid_until = charging.read(user_id, now=NOW).mints
+    paid_until = charging.read(user_id, now=NOW).theoretical_arrival_at
     assert paid_until == NOW + 1 + INTERVAL_MS
     free.start(user_id, asking("tv", now=NOW + 2), now=NOW + 2)
-    assert free.read(user_id, now=NOW).mints == paid_until
+    assert free.read(user_id, now=NOW).theoretical_arrival_at == paid_until

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from streams.dynamodb import deadline
 from streams.errors import StoreContended, StoreUnavailable
 from streams.models import UserStreams
-from streams.rules import Policy
-from streams.storage import deadline
 from streams.storage.store import StreamStore
 from streams_project.wsgi import within_deadline
+from tests.builders import plans_of
 from tests.conftest import NOW, asking
 from tests.wire import Wire, dripping, hanging, refused
 
@@ -62,7 +62,7 @@ def test_requests_of_other_threads_have_deadlines_of_their_own() -> None:
 def test_what_has_no_end_is_cut_off() -> None:
     is_over = threading.Event()
     with pytest.raises(TimeoutError, match=r"no answer within 0\.0 s"):
-        deadline.cut(is_over.wait, seconds=0.01)
+        deadline.run_within(is_over.wait, seconds=0.01)
     is_over.set()
 
 
@@ -74,7 +74,7 @@ def test_what_ends_in_time_raises_its_own_error(error: BaseException) -> None:
         raise error
 
     with pytest.raises(type(error)) as raised:
-        deadline.cut(fail, seconds=5)
+        deadline.run_within(fail, seconds=5)
     assert raised.value is error
 
 
@@ -86,7 +86,7 @@ def test_no_call_waits_longer_than_what_is_left(
         "GetItem", {"TableName": "T", "Key": {"user_id": {"S": "ana"}}}
     )  # the client is made
     wire.always = behaviour
-    store = StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=model.call)
+    store = StreamStore(plans=plans_of(limit=3, lease_ms=60_000), call=model.call)
     began = time.monotonic()
     with (
         deadline.of_request(seconds=0.3),
@@ -107,7 +107,7 @@ def test_a_throttled_call_is_tried_again_until_the_deadline(
 
 
 def model_store(model: Table) -> StreamStore:
-    return StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=model.call)
+    return StreamStore(plans=plans_of(limit=3, lease_ms=60_000), call=model.call)
 
 
 def test_a_race_that_is_lost_again_and_again_ends_at_the_deadline() -> None:
@@ -131,7 +131,7 @@ def test_a_race_that_is_lost_again_and_again_ends_at_the_deadline() -> None:
         raise ClientError(response, operation)
 
     store = StreamStore(
-        policy=Policy(limit=3, lease_ms=60_000), call=rival_first, random=lambda: 1.0
+        plans=plans_of(limit=3, lease_ms=60_000), call=rival_first, random=lambda: 1.0
     )
     began = time.monotonic()
     with deadline.of_request(seconds=0.1), pytest.raises(StoreContended):

@@ -7,8 +7,8 @@ import pytest
 from botocore.loaders import create_loader
 from botocore.session import Session, get_session
 
+from streams.dynamodb import calls
 from streams.models import UserStreams
-from streams.storage import calls
 from tests.wire import Wire, listening
 
 LOADER = create_loader()
@@ -29,9 +29,9 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture(autouse=True)
 def nothing_known_of_the_store() -> Iterator[None]:
-    calls.forget_failures()
+    calls.reset_circuit()
     yield
-    calls.forget_failures()
+    calls.reset_circuit()
 
 
 @pytest.fixture(params=["curl", "botocore"])

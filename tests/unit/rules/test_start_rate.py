@@ -1,7 +1,6 @@
 """How fast streams may start one after the other, and so how many tokens of a user verify at a moment."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,14 +14,17 @@ from streams.errors import (
     StreamNotFound,
     TooManyStarts,
 )
-from streams.rules import Account, Hold, Policy, WhenFull
+from streams.rules import Account, Hold, Plans, StartRate, WhenFull
+from tests.builders import changed, plans_of
 from tests.conftest import LEASE_MS, NOW, asking, held
 from tests.model import ModelStore
 
 BURST, INTERVAL_MS, TOKEN_MS = 6, 3637, 40_000
 """The defaults of the service for leases of a minute: a token lives for the next heartbeat and twenty seconds."""
-POLICY = Policy(
-    limit=3, lease_ms=LEASE_MS, mint_burst=BURST, mint_interval_ms=INTERVAL_MS
+PLANS = plans_of(
+    limit=3,
+    lease_ms=LEASE_MS,
+    start_rate=StartRate(burst=BURST, interval_ms=INTERVAL_MS),
 )
 
 
@@ -35,7 +37,7 @@ class Cheat:
     """A player that keeps every token it is given. Heartbeats bring new ones for the same playback, which opens no
     door that the one before did not: what is counted are playbacks."""
 
-    def __init__(self, policy: Policy = POLICY) -> None:
+    def __init__(self, policy: Plans = PLANS) -> None:
         self.store, self.now = ModelStore(policy), NOW
         self.holds: dict[str, Hold] = {}
         self.good_until: dict[tuple[str, int], int] = {}
@@ -70,10 +72,10 @@ class Cheat:
         return True
 
 
-def started(account: Account, *instants: int, policy: Policy = POLICY) -> Account:
+def started(account: Account, *instants: int, policy: Plans = PLANS) -> Account:
     """The account after the same device started at these instants."""
     for now in instants:
-        account, _ = rules.start(account, asking("tv", now=now), now=now, policy=policy)
+        account, _ = rules.start(account, asking("tv", now=now), now=now, plans=policy)
     return account
 
 
@@ -94,13 +96,16 @@ def test_as_many_starts_as_the_burst_may_follow_at_once_and_the_next_is_told_whe
 def test_after_a_while_of_rest_the_burst_is_there_again() -> None:
     account = started(Account(version=1), *[NOW] * BURST)
     later = NOW + BURST * INTERVAL_MS
-    assert started(account, *[later] * BURST).mints == later + BURST * INTERVAL_MS
+    assert (
+        started(account, *[later] * BURST).theoretical_arrival_at
+        == later + BURST * INTERVAL_MS
+    )
 
 
 def test_a_viewer_who_zaps_every_five_seconds_never_waits() -> None:
     account = Account(version=1)
     for now in range(NOW, NOW + 3_600_000, 5000):
-        assert account.mints < now, "what a blind write asks for"
+        assert account.theoretical_arrival_at < now, "what a blind write asks for"
         account = started(account, now)
 
 
@@ -121,27 +126,31 @@ def test_a_denial_an_end_and_a_heartbeat_cost_nothing() -> None:
     cheat = Cheat()
     for id in ("a", "b", "c"):
         assert cheat.act("start", id)
-    before = cheat.store.read("ana", now=NOW).mints
+    before = cheat.store.read("ana", now=NOW).theoretical_arrival_at
     for _ in range(50):
         assert not cheat.act("start", "d")
         assert cheat.act("renew", "a")
     assert cheat.act("stop", "b")
-    assert cheat.store.read("ana", now=NOW).mints == before == NOW + 3 * INTERVAL_MS
+    assert (
+        cheat.store.read("ana", now=NOW).theoretical_arrival_at
+        == before
+        == NOW + 3 * INTERVAL_MS
+    )
 
 
 def test_who_would_be_denied_anyway_is_told_who_holds_the_slots() -> None:
     account = started(Account(version=1), *[NOW] * BURST)
     with pytest.raises(StreamLimitReached):
-        rules.start(account, asking("phone"), now=NOW, policy=replace(POLICY, limit=1))
+        rules.start(account, asking("phone"), now=NOW, plans=changed(PLANS, limit=1))
 
 
 def test_a_stream_that_is_revived_is_no_new_one() -> None:
     cheat = Cheat()
     cheat.act("start", "a")
-    before = cheat.store.read("ana", now=NOW).mints
+    before = cheat.store.read("ana", now=NOW).theoretical_arrival_at
     cheat.now += LEASE_MS + 1000
     assert cheat.act("renew", "a")
-    assert cheat.store.read("ana", now=NOW).mints == before
+    assert cheat.store.read("ana", now=NOW).theoretical_arrival_at == before
 
 
 @pytest.mark.parametrize("limit", [1, 3, 6])
@@ -150,7 +159,7 @@ def test_the_most_patient_cheat_holds_no_more_tokens_that_verify_than_the_bound(
 ) -> None:
     """It fills its slots, waits until the burst is there again, has the tokens of its slots renewed, and then starts in
     their places as fast as it may."""
-    cheat = Cheat(replace(POLICY, limit=limit))
+    cheat = Cheat(changed(PLANS, limit=limit))
     for number in range(limit):
         cheat.act("start", f"d{number}")
         cheat.now += BURST * INTERVAL_MS
@@ -184,7 +193,7 @@ ACTS = st.tuples(
 def test_no_order_of_starts_stops_revivals_and_replacements_beats_the_bound(
     limit: int, when_full: WhenFull, acts: list[tuple[str, str, list[str], int]]
 ) -> None:
-    cheat = Cheat(replace(POLICY, limit=limit, when_full=when_full))
+    cheat = Cheat(changed(PLANS, limit=limit, when_full=when_full))
     for verb, id, replaced, pause in acts:
         cheat.now += pause
         if verb != "renew" or id in cheat.holds:

@@ -20,17 +20,18 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from streams.errors import StoreDown, StoreThrottled, StoreUnavailable
-from streams.models import UserStreams
-from streams.rules import Hold, Policy
-from streams.storage import calls, deadline
-from streams.storage.store import StreamStore
-from streams.storage.transport import (
+from streams.dynamodb import calls, deadline
+from streams.dynamodb.transport import (
     CredentialsChain,
     CurlConnection,
     NotAnAnswer,
     NotReached,
 )
+from streams.errors import StoreDown, StoreThrottled, StoreUnavailable
+from streams.models import UserStreams
+from streams.rules import Hold
+from streams.storage.store import StreamStore
+from tests.builders import plans_of
 from tests.conftest import NOW, curl
 from tests.servers import PROJECT
 from tests.wire import NOTHING, Reply, Wire, dripping, hanging, listening, refused
@@ -108,7 +109,7 @@ def test_a_failed_condition_hands_back_the_item_through_pynamodbs_connection(
     with pytest.raises(ClientError) as failure:
         connection.dispatch("UpdateItem", UPDATE)
     assert failure.value.response["Error"]["Code"] == "ConditionalCheckFailedException"
-    said = calls.refusal(failure.value)
+    said = calls.error_response(failure.value)
     assert said
     assert said["Item"] == item
 
@@ -291,8 +292,8 @@ FAILURES: dict[str, tuple[Reply, str]] = {
     "a list": ((200, b"[]"), "not DynamoDB's"),
     "text": ((200, b'"x"'), "not DynamoDB's"),
     "nothing": ((200, b""), "UpdateItem"),
-    "an empty object": ((200, b"{}"), "without what was asked for"),
-    "no item": ((200, NOTHING), "without what was asked for"),
+    "an empty object": ((200, b"{}"), "data is missing"),
+    "no item": ((200, NOTHING), "data is missing"),
     "an item that is none": ((200, b'{"Attributes": []}'), "UpdateItem"),
     "not text": ((200, b"\xff\xfe\x00"), "not DynamoDB's"),
     "deeply nested": ((200, b"[" * 100_000), "not DynamoDB's"),
@@ -308,15 +309,13 @@ FAILURES: dict[str, tuple[Reply, str]] = {
 
 def failure_of(model: Model) -> StoreUnavailable:
     """What a start that gets no answer raises."""
-    store = StreamStore(policy=Policy(limit=3, lease_ms=60_000), call=model.call)
+    store = StreamStore(plans=plans_of(limit=3, lease_ms=60_000), call=model.call)
     with pytest.raises(StoreUnavailable) as failure:
         store.renew("ana", "a", hold=Hold(epoch=1), now=NOW)
     message = str(failure.value)
     assert "UpdateItem" in message
     assert "Traceback" not in message
-    assert (
-        failure.value.__cause__ is not None or "without what was asked for" in message
-    )
+    assert failure.value.__cause__ is not None or "data is missing" in message
     return failure.value
 
 
@@ -383,7 +382,7 @@ def test_over_tls_only_a_certificate_that_is_trusted_will_do(
 def test_an_answer_of_more_than_dynamodb_ever_says_is_not_kept(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.storage.transport.ANSWER_AT_MOST_BYTES", 1000)
+    monkeypatch.setattr("streams.dynamodb.transport.MAX_ANSWER_BYTES", 1000)
     chunk = b"400\r\n" + b" " * 1024 + b"\r\n"
     wire.answers = [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -520,7 +519,7 @@ def test_temporary_credentials_are_renewed_before_they_end(
         client = curl(wire.url, credentials=chain)
         for _ in range(2):
             client._make_api_call("GetItem", {})
-        chain._found._expiry_time = datetime.now(UTC) + timedelta(
+        chain._credentials._expiry_time = datetime.now(UTC) + timedelta(
             minutes=5
         )  # most of the hour has gone by
         client._make_api_call("GetItem", {})

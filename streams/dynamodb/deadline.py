@@ -1,10 +1,10 @@
-"""The time that the request at hand has left. Whatever waits asks here first.
+"""The deadline of the current request. Code that waits asks it how long it may.
 
     with deadline.of_request():     # the WSGI application, an operator's command
         ...
         deadline.seconds_left()     # a call, a pause before the next one
 
-Outside a request, `seconds_left` is always the whole time that a request has.
+Outside a request, `seconds_left` returns the time that a whole request has.
 """
 
 import time
@@ -17,44 +17,44 @@ from threading import Thread
 from django.conf import settings
 
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
-"""By the monotonic clock."""
+"""End of the request's time on the monotonic clock, in seconds."""
 
 
 @contextmanager
 def of_request(*, seconds: float | None = None) -> Iterator[None]:
-    """The deadline of what happens within: `DEADLINE_SECONDS` from now, or `seconds` where those are fewer."""
-    given = (
-        settings.DEADLINE_SECONDS
-        if seconds is None
-        else min(seconds, settings.DEADLINE_SECONDS)
-    )
-    before = _ends_at.set(time.monotonic() + given)
+    """Set the deadline of the block to `seconds`, at most `DEADLINE_SECONDS`."""
+    longest = float(settings.DEADLINE_SECONDS)
+    allowed = longest if seconds is None else min(seconds, longest)
+
+    token = _ends_at.set(time.monotonic() + allowed)
     try:
         yield
     finally:
-        _ends_at.reset(before)
+        _ends_at.reset(token)
 
 
 def seconds_left() -> float:
-    """How long the request may still take; zero or less when its time is over."""
+    """Return how long the request may still take; 0 or less once it is over."""
     ends_at = _ends_at.get()
-    return (
-        float(settings.DEADLINE_SECONDS)
-        if ends_at is None
-        else ends_at - time.monotonic()
-    )
+    if ends_at is None:
+        return float(settings.DEADLINE_SECONDS)
+    return ends_at - time.monotonic()
 
 
 def is_over() -> bool:
-    """Whether the request's time is over."""
+    """Return whether the request has used up its time."""
     return seconds_left() <= 0
 
 
-def cut[Answer](call: Callable[[], Answer], *, seconds: float) -> Answer:
-    """What `call` returns or raises, or `TimeoutError` once so many seconds, or those that are left, have passed.
+def run_within[Answer](call: Callable[[], Answer], *, seconds: float) -> Answer:
+    """Run `call` in a thread and return its result.
 
-    For code that has time-outs for its steps and none for the whole. It runs in a thread of its own, which goes on to
-    its own end when nobody waits for it any more."""
+    For code that limits the time of its steps but not of the whole. The thread
+    continues after a time-out.
+
+    Raises:
+        TimeoutError: `seconds` passed, or the request's time if that ends first.
+    """
     answer: Future[Answer] = Future()
 
     def run() -> None:
@@ -68,6 +68,7 @@ def cut[Answer](call: Callable[[], Answer], *, seconds: float) -> Answer:
     try:
         return answer.result(timeout=max(0, seconds))
     except TimeoutError as exc:
-        if answer.done():  # its own
+        is_from_call = answer.done()
+        if is_from_call:
             raise
         raise TimeoutError(f"no answer within {seconds:.1f} s") from exc

@@ -5,13 +5,17 @@ from dataclasses import replace
 import pytest
 
 from streams import service
+from streams.rules import StartRate
+from tests.builders import changed
 from tests.conftest import Viewer
 
 
 @pytest.fixture(autouse=True)
 def a_burst_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = replace(service.store.policy, mint_burst=2, mint_interval_ms=3000)
-    monkeypatch.setattr(service, "store", replace(service.store, policy=policy))
+    policy = changed(
+        service.store.plans, start_rate=StartRate(burst=2, interval_ms=3000)
+    )
+    monkeypatch.setattr(service, "store", replace(service.store, plans=policy))
 
 
 def test_a_start_too_many_is_told_when_to_come_again_and_what_plays_plays_on(

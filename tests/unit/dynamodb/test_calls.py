@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from streams.storage import calls, deadline
-from tests.unit.storage.test_transport import forked, together
+from streams.dynamodb import calls, deadline
+from tests.unit.dynamodb.test_transport import forked, together
 from tests.wire import NOTHING
 
 
@@ -43,7 +43,7 @@ class Sender:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses are noted, and not made."""
     pauses: list[float] = []
-    monkeypatch.setattr("streams.storage.calls.time.sleep", pauses.append)
+    monkeypatch.setattr("streams.dynamodb.calls.time.sleep", pauses.append)
     return pauses
 
 
@@ -166,7 +166,7 @@ def test_a_refusal_is_no_failure(error: ClientError) -> None:
 def after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that was left alone is asked again at once."""
     monkeypatch.setattr(calls, "OPEN_SECONDS", 0.0)
-    calls.forget_failures()
+    calls.reset_circuit()
     fail_in_a_row(5)
 
 

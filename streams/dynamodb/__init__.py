@@ -1,0 +1,1 @@
+"""Calls to DynamoDB: the transport, retries, the circuit breaker and the deadline."""

@@ -1,0 +1,193 @@
+"""One call to DynamoDB, over either transport. It answers in time, or fails.
+
+A failure that may be temporary is retried after a pause with full jitter, while
+there is time. A circuit breaker stops calls to a store that keeps failing:
+
+    closed ── 5 calls in a row fail ──▶ open ── after 2 s, the next call ──▶ half open
+      ▲                                  ▲                                      │
+      │                                  └────────── the probe fails ───────────┤
+      └─────────────────────────────── the probe is answered ───────────────────┘
+
+An error response is an answer too: a failed condition, an invalid request, a
+denied one, a throttled one.
+
+Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import partial
+from itertools import count
+from random import SystemRandom
+from threading import Lock
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.conf import settings
+from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError
+
+from streams.dynamodb import deadline
+
+type Send = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""Makes one attempt at a call: an operation and its arguments, to its answer."""
+
+MAX_TRIES = 3
+MAX_TRIES_WHILE_THROTTLED = 6
+BACKOFF_SECONDS = 0.025
+MAX_BACKOFF_SECONDS = 1.0
+
+FAILURES_TO_OPEN = 5
+OPEN_SECONDS = 2.0
+THROTTLING_CODES = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+}
+
+sent: ContextVar[int] = ContextVar("sent", default=0)
+"""Number of calls sent, retries included, since the request set it to 0."""
+
+_random = SystemRandom().random
+"""A seeded generator would repeat itself in every resumed Lambda instance."""
+
+
+def make(send: Send, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Send a call, retry it where that can help, and return the answer.
+
+    Raises:
+        CircuitBreakerError: the circuit is open.
+        TimeoutError: the request's time is over before the first attempt.
+        Exception: what `send` raised at the last attempt.
+    """
+    if deadline.is_over():
+        raise TimeoutError("the request's time is over")
+    return _circuit.call(_send_with_retries, send, operation, arguments)
+
+
+def _send_with_retries(
+    send: Send, operation: str, arguments: Mapping[str, Any], is_probe: bool
+) -> dict[str, Any]:
+    """Send a call up to a bounded number of times. A probe is sent once."""
+    throttled: Exception | None = None
+    for attempt in count(1):
+        sent.set(sent.get() + 1)
+        try:
+            return send(operation, dict(arguments))
+        except Exception as exc:
+            if is_throttled(exc):
+                throttled = exc
+
+            pause = _random() * min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt)
+            has_time = pause < deadline.seconds_left()
+            if not (_may_retry(exc, attempt, is_probe=is_probe) and has_time):
+                # Throttling is the cause, even if the deadline cut the last attempt.
+                if throttled and deadline.is_over():
+                    raise throttled  # noqa: B904  # it has its own cause
+                raise
+
+        time.sleep(pause)
+    raise AssertionError("unreachable: an attempt returns or raises")
+
+
+def _may_retry(error: Exception, attempt: int, *, is_probe: bool) -> bool:
+    """Return whether another attempt is allowed and can succeed."""
+    if is_probe:
+        return False
+    if is_throttled(error):
+        return attempt < MAX_TRIES_WHILE_THROTTLED
+    return attempt < MAX_TRIES and not is_answer(error)
+
+
+def bounded(send: Send) -> Send:
+    """Return `send` over botocore with a limit on the whole attempt.
+
+    botocore limits the time of the connection and of each read, not their sum.
+    """
+
+    def send_in_time(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        return deadline.run_within(
+            partial(send, operation, arguments),
+            seconds=settings.DYNAMODB_CALL_SECONDS,
+        )
+
+    return send_in_time
+
+
+# --- errors ---------------------------------------------------------------------
+
+
+def error_response(error: BaseException) -> Mapping[str, Any] | None:
+    """Return DynamoDB's error response, or None for any other error.
+
+    PynamoDB's error drops the `Item` and the status; its cause has them.
+    """
+    if not isinstance(error, ClientError):
+        return None
+
+    cause = error.__cause__
+    original = cause if isinstance(cause, ClientError) else error
+    response: Mapping[str, Any] = original.response
+    return response
+
+
+def is_throttled(error: Exception) -> bool:
+    """Return whether DynamoDB refused a call because there are too many."""
+    response = error_response(error)
+    return response is not None and response["Error"]["Code"] in THROTTLING_CODES
+
+
+def is_answer(error: BaseException) -> bool:
+    """Return whether DynamoDB answered, even if with an error response."""
+    response = error_response(error)
+    if response is None:
+        return False
+    return bool(response["ResponseMetadata"]["HTTPStatusCode"] < 500)
+
+
+# --- circuit breaker ------------------------------------------------------------
+
+
+class _Circuit:
+    """pybreaker's circuit breaker with concurrent calls and a single probe.
+
+    Its `call` holds a lock during each call. Its `calling` admits every call
+    while one probes whether the store answers again. So neither is used alone.
+    """
+
+    def __init__(self) -> None:
+        self._breaker = CircuitBreaker(
+            fail_max=FAILURES_TO_OPEN,
+            reset_timeout=OPEN_SECONDS,
+            exclude=[is_answer],
+            throw_new_error_on_trip=False,
+        )
+        self._probing = Lock()
+
+    def call[Answer](self, make: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Call `make` and count its failure.
+
+        The last argument that `make` receives says whether this call is the probe.
+
+        Raises:
+            CircuitBreakerError: the circuit is open, or another call probes it.
+        """
+        if self._breaker.current_state == STATE_CLOSED:
+            return self._breaker.state.call(make, *arguments, False)
+
+        if not self._probing.acquire(blocking=False):
+            raise CircuitBreakerError("another call probes whether DynamoDB answers")
+        try:
+            with self._breaker.calling():
+                return make(*arguments, True)
+        finally:
+            self._probing.release()
+
+
+_circuit = _Circuit()
+
+
+def reset_circuit() -> None:
+    """Close the circuit. A forked or resumed process knows nothing of the store."""
+    global _circuit
+    _circuit = _Circuit()

@@ -1,0 +1,102 @@
+"""Renewals: what a heartbeat does to a lease."""
+
+from dataclasses import replace
+
+from streams.rules.accounts import Account
+from streams.rules.holders import held_lease, stream_ended
+from streams.rules.leases import Hold, Lease, Pace
+from streams.rules.plans import MIN_FREE_SLOTS_TO_RELAX, UNLIMITED, Plan, Plans
+
+
+def renew(
+    account: Account,
+    id: str,
+    *,
+    hold: Hold,
+    now: int,
+    plans: Plans,
+    is_paused: bool = False,
+) -> Account:
+    """Extend a lease and return the account after it.
+
+    A live stream always renews. An expired one is revived while its slot is
+    still unused and the live streams leave room for it. A pause lasts at most
+    `paused_ms` from its first heartbeat. An expiry never moves back: if the
+    lease already lasts that long, because another server's clock is ahead, the
+    same account is returned.
+
+    Raises:
+        StreamEnded, StreamNotFound, InvalidToken
+    """
+    lease = held_lease(account, id, hold=hold, plans=plans)
+    plan = account.effective_plan(plans, lease.entitlement)
+    is_live = lease.is_live(now)
+
+    paused_at = (lease.paused_at or now) if is_paused else 0
+    if is_paused and plan.paused_ms:
+        expires_at = paused_at + plan.paused_ms
+    else:
+        expires_at = now + _lease_ms(
+            account,
+            lease,
+            hold,
+            now=now,
+            plans=plans,
+        )
+
+    can_continue = is_live or _may_revive(
+        account,
+        lease,
+        plan,
+        expires_at,
+        now=now,
+    )
+    if not can_continue:
+        raise stream_ended(account, lease.expiry)
+    if lease.expires_at >= expires_at and lease.paused_at == paused_at:
+        return account
+
+    expires_at = max(lease.expires_at, expires_at)
+    renewed = replace(lease, expires_at=expires_at, paused_at=paused_at)
+    if not is_live:
+        renewed = replace(renewed, revived_from=lease.expires_at, revived_to=expires_at)
+    return account.changed(leases={**account.leases, id: renewed})
+
+
+def _may_revive(
+    account: Account, lease: Lease, plan: Plan, expires_at: int, *, now: int
+) -> bool:
+    """Return whether an expired stream can continue until `expires_at`."""
+    has_room = plan.refusing_rule(lease, account.live(now)) is None
+    return now < expires_at and has_room
+
+
+def with_pace(account: Account, lease: Lease, *, now: int, plans: Plans) -> Lease:
+    """Return the lease with the length that its next heartbeat requests.
+
+    The lease is relaxed while enough slots are free and no stream is added.
+    """
+    plan = account.effective_plan(plans, lease.entitlement)
+
+    if plan.relaxed_lease_ms:
+        free_slots = plan.limit - len(account.live(now))
+        if free_slots >= MIN_FREE_SLOTS_TO_RELAX:
+            stored = len(account.leases)
+            pace = Pace(plan.relaxed_lease_ms, max_stored_leases=stored)
+            return replace(lease, pace=pace)
+
+    if plan.lease_ms != plans.default.lease_ms:
+        pace = Pace(plan.lease_ms, max_stored_leases=UNLIMITED)
+        return replace(lease, pace=pace)
+
+    return lease
+
+
+def _lease_ms(
+    account: Account, lease: Lease, hold: Hold, *, now: int, plans: Plans
+) -> int:
+    """Return the length that a heartbeat gives to a lease."""
+    pace = hold.pace
+    if pace and len(account.leases) > pace.max_stored_leases:
+        pace = with_pace(account, lease, now=now, plans=plans).pace
+    return pace.lease_ms if pace else plans.default.lease_ms

@@ -1,0 +1,285 @@
+"""Starts: whether a stream is admitted, and which streams end for it."""
+
+from collections.abc import Collection
+from itertools import chain
+
+from streams.errors import StreamLimitReached, TooManyStarts
+from streams.rules.accounts import Account, Admission
+from streams.rules.history import endings_of, keep_newest
+from streams.rules.holders import held_lease
+from streams.rules.leases import Hold, Lease, Reason, StartRequest, age
+from streams.rules.plans import Plan, Plans, Rule, StartRate, WhenFull, attribute
+from streams.rules.renewals import with_pace
+
+
+def start(
+    account: Account, request: StartRequest, *, now: int, plans: Plans
+) -> tuple[Account, Admission]:
+    """Admit a start and return the account after it, with the admission.
+
+    Room is made in this order:
+
+    1. The streams that `replace` names end.
+    2. A live stream with the same id is taken over.
+    3. For each rule, and then for the limit, expired streams give up their
+       slots, the longest expired first and no more than needed, because a late
+       heartbeat can revive the others.
+    4. Under `evict-oldest`, live streams end, the oldest first.
+
+    For a `distinct` rule, all streams that share a value end together.
+
+    Raises:
+        StreamLimitReached: the streams that count leave no room.
+        TooManyStarts: there is room, but the user starts streams too fast.
+        StreamEnded: a grace lease's slot changed hands since it began.
+    """
+    if request.is_grace:
+        _check_grace_start(account, request, plans=plans)
+
+    plan = account.effective_plan(plans, request.entitlement)
+    own = account.leases.get(request.id)
+    lease = request.lease(
+        now=now,
+        lease_ms=plan.lease_ms,
+        epoch=max(request.epoch, account.last_epoch(request.id) + 1),
+        prior_expires_at=own.expires_at if own else 0,
+    )
+
+    replaced = _leases_to_replace(account, request)
+    evicted = _leases_to_evict(
+        account,
+        lease,
+        replaced,
+        plan=plan,
+        now=now,
+    )
+    theoretical_arrival_at = _charge(account, plans.start_rate, now=now)
+
+    replaced_endings = endings_of(replaced, Reason.REPLACED, now=now, by=lease.id)
+    evicted_endings = endings_of(evicted, Reason.EVICTED, now=now, by=lease.id)
+    ended = replaced_endings | evicted_endings
+
+    after = account.changed(
+        theoretical_arrival_at=theoretical_arrival_at,
+        leases=account.leases_except(ended) | {lease.id: lease},
+        ended=keep_newest(account.ended, ended),
+    )
+    admission = Admission(
+        lease=with_pace(after, lease, now=now, plans=plans),
+        ended=ended,
+        plan=account.plan,
+        before=account,
+    )
+    return after, admission
+
+
+def is_plain_start(
+    account: Account, request: StartRequest, *, now: int, plans: Plans
+) -> bool:
+    """Return whether a start affects no other stream.
+
+    This is exactly what a condition on the stored item can check, so such a
+    start needs no read before its write.
+    """
+    plan = account.effective_plan(plans, request.entitlement)
+    candidates = plans.candidates(request.entitlement, replaced=len(request.replace))
+    own = account.leases.get(request.id)
+    lease = request.lease(now=now, lease_ms=plan.lease_ms)
+    rules = plan.rules_that_count(lease)
+    lowest_limit = min([plan.limit, *(rule.limit for rule in rules)])
+    others_to_replace = request.replace.keys() - {request.id}
+
+    is_known_plan = request.entitlement.plan is not None or plans.has(account.plan)
+    is_candidate = plan.name in [candidate.name for candidate in candidates]
+    has_room = len(account.leases) < lowest_limit
+    keeps_its_places = _keeps_its_places(rules, own, lease, now=now)
+    replaces_none = others_to_replace.isdisjoint(account.leases)
+    is_newest = account.last_epoch(request.id) < request.epoch
+    is_paid_for = (
+        plans.start_rate.interval_ms == 0 or account.theoretical_arrival_at < now
+    )
+
+    return (
+        is_known_plan
+        and is_candidate
+        and (has_room or keeps_its_places)
+        and replaces_none
+        and is_newest
+        and is_paid_for
+    )
+
+
+def find_admission(
+    account: Account, request: StartRequest, *, now: int, plans: Plans
+) -> Admission | None:
+    """Return the admission of this very start if the account already holds it.
+
+    The write was repeated, or its answer was lost.
+    """
+    lease = account.leases.get(request.id)
+    if lease is None or lease.nonce != request.nonce:
+        return None
+
+    ended_by_it = {
+        id: ending
+        for id, ending in account.ended.items()
+        if ending.by == request.id and ending.at == lease.started_at
+    }
+    return Admission(
+        lease=with_pace(account, lease, now=now, plans=plans),
+        ended=ended_by_it,
+        plan=account.plan,
+    )
+
+
+def _check_grace_start(
+    account: Account, request: StartRequest, *, plans: Plans
+) -> None:
+    """Raise `StreamEnded` if the slot changed hands since the grace lease began."""
+    if account.last_epoch(request.id) >= request.epoch:
+        hold = Hold(epoch=request.epoch)
+        held_lease(account, request.id, hold=hold, plans=plans)
+
+
+def _leases_to_replace(account: Account, request: StartRequest) -> list[Lease]:
+    """Return the other leases that a start asks to end."""
+    leases = []
+    for id in request.replace.keys() & account.leases.keys() - {request.id}:
+        lease = account.leases[id]
+        seen_epoch = request.replace[id]
+        if seen_epoch is None or seen_epoch == lease.epoch:
+            leases.append(lease)
+    return leases
+
+
+def _keeps_its_place(rule: Rule, own: Lease | None, lease: Lease, *, now: int) -> bool:
+    """Return whether a takeover keeps the place that its predecessor had.
+
+    A live stream keeps its place even above a lowered limit.
+    """
+    if own is None or not own.is_live(now):
+        return False
+    return bool(rule.group(own) == rule.group(lease))
+
+
+def _leases_to_evict(
+    account: Account, lease: Lease, replaced: list[Lease], *, plan: Plan, now: int
+) -> list[Lease]:
+    """Return the leases that must end so that every rule has room for `lease`."""
+    own = account.leases.get(lease.id)
+    others = account.leases_except({lease.id, *(other.id for other in replaced)})
+    evicted: list[Lease] = []
+
+    for rule in plan.limit_and_rules:
+        keeps_its_place = _keeps_its_place(rule, own, lease, now=now)
+        if keeps_its_place or not rule.counts(lease):
+            continue
+
+        leases = _makes_room(
+            rule,
+            lease,
+            others.values(),
+            plan=plan,
+            now=now,
+        )
+        if leases is None:
+            raise _limit_reached(
+                account,
+                lease,
+                rule,
+                plan=plan,
+                now=now,
+            )
+
+        evicted += leases
+        for other in leases:
+            del others[other.id]
+
+    return evicted
+
+
+def _makes_room(
+    rule: Rule, lease: Lease, others: Collection[Lease], *, plan: Plan, now: int
+) -> list[Lease] | None:
+    """Return the leases that must end for one rule, or None if they may not."""
+    places = rule.places_taken(lease, others)
+    surplus = len(places) + 1 - rule.limit
+    if surplus <= 0:
+        return []
+
+    expired = [place for place in places if _last_expiry(place)[0] <= now]
+    live = [place for place in places if _last_expiry(place)[0] > now]
+    expired.sort(key=_last_expiry)
+    live.sort(key=_oldest)
+
+    reused = expired[:surplus]
+    needed = surplus - len(reused)
+    can_evict = plan.when_full is WhenFull.EVICT_OLDEST and needed <= len(live)
+    if needed and not can_evict:
+        return None
+
+    return list(chain(*reused, *live[:needed]))
+
+
+def _limit_reached(
+    account: Account, lease: Lease, rule: Rule, *, plan: Plan, now: int
+) -> StreamLimitReached:
+    """Return a denial that lists every live stream that counts.
+
+    A retry can succeed once enough places are free.
+    """
+    others = [other for other in account.live(now) if other.id != lease.id]
+    places = rule.places_taken(lease, others)
+
+    retry_at = None
+    if rule.limit > 0:
+        expiries = sorted(_last_expiry(place)[0] for place in places)
+        retry_at = expiries[-rule.limit]
+
+    return StreamLimitReached(
+        limit=plan.limit,
+        plan=plan.name,
+        rule=rule if rule.name else None,
+        holders=sorted(chain(*places), key=age),
+        retry_at=retry_at,
+        before=account,
+    )
+
+
+def _charge(account: Account, rate: StartRate, *, now: int) -> int:
+    """Return the theoretical arrival time (GCRA) after one more start.
+
+    Raises:
+        TooManyStarts: the burst is used up; `retry_at` is when the next fits.
+    """
+    if rate.interval_ms == 0:
+        return account.theoretical_arrival_at
+
+    burst_ms = (rate.burst - 1) * rate.interval_ms
+    earliest = account.theoretical_arrival_at - burst_ms
+    if now < earliest:
+        raise TooManyStarts(retry_at=earliest)
+
+    return max(account.theoretical_arrival_at, now) + rate.interval_ms
+
+
+def _keeps_its_places(
+    rules: list[Rule], own: Lease | None, lease: Lease, *, now: int
+) -> bool:
+    """Return whether a takeover changes no attribute that these rules examine."""
+    if own is None or not own.is_live(now):
+        return False
+
+    for rule in rules:
+        for name in rule.attributes:
+            if attribute(own, name) != attribute(lease, name):
+                return False
+    return True
+
+
+def _last_expiry(place: list[Lease]) -> tuple[int, str]:
+    return max((lease.expires_at, lease.id) for lease in place)
+
+
+def _oldest(place: list[Lease]) -> tuple[int, str]:
+    return min(map(age, place))

@@ -1,0 +1,432 @@
+"""The verbs: each is one conditional write whose condition encodes the rule.
+
+    attempt ──ok──▶ done
+        │ ConditionFailed: DynamoDB returns the item
+        ▼
+    find_own_write ──found──▶ done: an earlier send of this call took effect
+        │
+        ▼
+    decide ──────────────▶ error, or done: no change is needed
+        │ a new account
+        ▼
+    write if unchanged ──ConditionFailed──▶ again, from find_own_write
+
+`StreamStore` runs this loop. A verb supplies its steps.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial, reduce
+from typing import Any
+
+from streams import rules
+from streams.rules import (
+    UNLIMITED,
+    Account,
+    Admission,
+    Ending,
+    Hold,
+    Lease,
+    Plan,
+    Plans,
+    Reason,
+    Rule,
+    StartRequest,
+    WhenFull,
+    last_epoch_of,
+)
+from streams.storage import items, statements
+from streams.storage.items import Item, number
+from streams.storage.lifetime import forget_at
+from streams.storage.table import Table, account_of, lease_of
+
+MAX_REPLACED = 40
+"""A condition holds at most 4 KB. A start that replaces more reads first."""
+NEVER_MS = 2**53
+
+type Path = tuple[str, ...]
+"""Names that lead to a value inside a stored lease."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Verb[Outcome](ABC):
+    """One call of one user, as steps that `StreamStore` runs."""
+
+    table: Table
+    plans: Plans
+    user_id: str
+    now: int
+
+    @property
+    def has_attempt(self) -> bool:
+        """Whether a blind write exists. Otherwise the item is read first."""
+        return False
+
+    def attempt(self) -> Outcome:
+        """Write without a read. The condition allows what the rule allows.
+
+        Raises:
+            ConditionFailed: the rule must decide about the item.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def decide(self, account: Account) -> tuple[Outcome, Account]:
+        """Return the rule's outcome and the account to write.
+
+        The same account means that no write is needed.
+        """
+
+    def find_own_write(self, account: Account) -> Outcome | None:
+        """Return the outcome of this call if an earlier send of it took effect."""
+        return None
+
+    def narrow_write(self, account: Account) -> Callable[[], Outcome] | None:
+        """Return a write with the same effect that other verbs cannot disturb."""
+        return None
+
+    def latest_expiry(self, hold: Hold | None) -> int:
+        """Return the latest stored expiry for which a token is still valid."""
+        if hold is None or hold.expires_at is None:
+            return NEVER_MS
+        return hold.expires_at + self.plans.longest_lease_ms
+
+
+@dataclass(slots=True, kw_only=True)
+class Start(Verb[Admission]):
+    """Admit one more stream."""
+
+    request: StartRequest
+    is_shadowed: bool
+
+    @property
+    def has_attempt(self) -> bool:
+        """Whether the condition has room for all replaced streams."""
+        return len(self.request.replace) <= MAX_REPLACED
+
+    def attempt(self) -> Admission:
+        """Write the lease if the slot is the stream's own, or if there is room."""
+        request = self.request
+        candidates = self.plans.candidates(
+            request.entitlement, replaced=len(request.replace)
+        )
+        lease = request.lease(now=self.now, lease_ms=candidates[0].lease_ms)
+        stored_lease = items.lease_item(lease)
+
+        clauses, clause_values = self._clauses(candidates, lease, stored_lease)
+        replaced = sorted(request.replace.keys() - {request.id})
+        interval_ms = self.plans.start_rate.interval_ms
+
+        statement = statements.start(
+            replaced=len(replaced),
+            is_entitled=request.entitlement.limit is not None,
+            is_charged=interval_ms > 0,
+            plans=clauses,
+        )
+
+        ids = {"id": request.id}
+        for index, id in enumerate(replaced):
+            ids[f"replaced{index}"] = id
+
+        values = clause_values | {
+            "lease": stored_lease,
+            "epoch": number(request.epoch),
+            "none": number(0),
+            "now": number(self.now),
+            "ttl": number(forget_at(self.now, self.plans)),
+        }
+        if interval_ms > 0:
+            values["theoretical_arrival_at"] = number(self.now + interval_ms)
+
+        before = self.table.update(
+            statement.arguments(
+                self.user_id, ids=ids, values=values, returning="ALL_OLD"
+            )
+        )
+        return self._admission(lease, before)
+
+    def decide(self, account: Account) -> tuple[Admission, Account]:
+        """Judge the start by the whole account."""
+        after, admission = rules.start(
+            account, self.request, now=self.now, plans=self.plans
+        )
+        return admission, after
+
+    def find_own_write(self, account: Account) -> Admission | None:
+        """Return the admission that an earlier send of this start wrote."""
+        return rules.find_admission(
+            account, self.request, now=self.now, plans=self.plans
+        )
+
+    def narrow_write(self, account: Account) -> Callable[[], Admission] | None:
+        """Return the blind write if the start affects no other stream."""
+        is_plain = rules.is_plain_start(
+            account, self.request, now=self.now, plans=self.plans
+        )
+        return self.attempt if self.has_attempt and is_plain else None
+
+    def _admission(self, lease: Lease, before: Item) -> Admission:
+        """Return the admission of a lease, given the item that it was added to."""
+        own = lease_of(before, lease.id)
+        if own:
+            lease = replace(lease, prior_expires_at=own.expires_at)
+
+        if not self.is_shadowed and not self.plans.needs_pace:
+            plan = before.get("plan", {}).get("S")
+            return Admission(lease=lease, plan=plan)
+
+        found = account_of(before)
+        after = replace(found, leases={**found.leases, lease.id: lease})
+        return Admission(
+            lease=rules.with_pace(after, lease, now=self.now, plans=self.plans),
+            plan=found.plan,
+            before=found,
+        )
+
+    def _clauses(
+        self, candidates: list[Plan], lease: Lease, stored_lease: Item
+    ) -> tuple[tuple[statements.PlanClause, ...], dict[str, Item]]:
+        """Return one clause of the condition per plan, and the clauses' values."""
+        clauses = []
+        values: dict[str, Item] = {}
+        for index, plan in enumerate(candidates):
+            clause = self._clause(index, plan, lease)
+            clauses.append(clause)
+            for position, path in enumerate(clause.paths):
+                values[clause.parameter(position)] = _value_at(stored_lease, path)
+        return tuple(clauses), values
+
+    def _clause(self, index: int, plan: Plan, lease: Lease) -> statements.PlanClause:
+        entitlement = self.request.entitlement
+        is_plan_stored = bool(self.plans.named) and not entitlement.plan
+        rules_that_count = plan.rules_that_count(lease)
+        rule_limits = [rule.limit for rule in rules_that_count]
+
+        return statements.PlanClause(
+            index=index,
+            name=plan.name if is_plan_stored else None,
+            limit=plan.limit if entitlement.limit is None else entitlement.limit,
+            lowest_rule_limit=min(rule_limits, default=UNLIMITED),
+            paths=_paths(rules_that_count),
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Renew(Verb[Lease]):
+    """Extend a lease. A pause is decided on a read: a repeat needs no write."""
+
+    id: str
+    hold: Hold
+    is_paused: bool
+
+    @property
+    def has_attempt(self) -> bool:
+        """Whether the stream plays."""
+        return not self.is_paused
+
+    def attempt(self) -> Lease:
+        """Move the expiry if the lease is live, the caller's, and not paused."""
+        pace = self.hold.pace
+        lease_ms = pace.lease_ms if pace else self.plans.default.lease_ms
+        expires_at = self.now + lease_ms
+        latest_expiry = min(expires_at - 1, self.latest_expiry(self.hold))
+
+        statement = statements.renew(is_paced=pace is not None)
+        values = {
+            "epoch": number(self.hold.epoch),
+            "expires_at": number(expires_at),
+            "now": number(self.now),
+            "last": number(latest_expiry),
+            "ttl": number(forget_at(self.now, self.plans)),
+        }
+        if pace:
+            values["max_stored_leases"] = number(pace.max_stored_leases)
+
+        after = self.table.update(
+            statement.arguments(
+                self.user_id, ids={"id": self.id}, values=values, returning="ALL_NEW"
+            )
+        )
+        lease = lease_of(after, self.id)
+        assert lease is not None, "the condition requires a lease"
+
+        if not self.plans.needs_pace:
+            return lease
+        account = account_of(after)
+        return rules.with_pace(account, lease, now=self.now, plans=self.plans)
+
+    def decide(self, account: Account) -> tuple[Lease, Account]:
+        """Judge the heartbeat by the whole account."""
+        after = rules.renew(
+            account,
+            self.id,
+            hold=self.hold,
+            now=self.now,
+            plans=self.plans,
+            is_paused=self.is_paused,
+        )
+        lease = after.leases[self.id]
+        return rules.with_pace(after, lease, now=self.now, plans=self.plans), after
+
+
+@dataclass(slots=True, kw_only=True)
+class Stop(Verb[Reason | None]):
+    """Free the slot of a stream. The outcome is None when it was over already."""
+
+    id: str
+    hold: Hold | None
+    ending: Ending = field(init=False)
+    """The ending that this stop writes."""
+
+    def __post_init__(self) -> None:
+        epoch = self.hold.epoch if self.hold else last_epoch_of(self.now)
+        self.ending = Ending(reason=Reason.STOPPED, at=self.now, epoch=epoch)
+
+    @property
+    def has_attempt(self) -> bool:
+        """True: a stop needs no read."""
+        return True
+
+    def attempt(self) -> Reason:
+        """Write the ending if the lease is live and the item has room for it."""
+        room = rules.room_for_endings((self.id, self.ending))
+        statement = statements.stop(is_held=self.hold is not None)
+        return self._write(
+            statement, ids={"id": self.id}, values={"room": number(room)}
+        )
+
+    def decide(self, account: Account) -> tuple[Reason | None, Account]:
+        """Judge the stop by the whole account."""
+        after = self._after(account)
+        if after is account:
+            return None, account
+        return after.ended[self.id].reason, after
+
+    def find_own_write(self, account: Account) -> Reason | None:
+        """Return `STOPPED` if an earlier send of this stop wrote its ending."""
+        is_written = account.ended.get(self.id) == self.ending
+        if is_written and self.id not in account.leases:
+            return Reason.STOPPED
+        return None
+
+    def narrow_write(self, account: Account) -> Callable[[], Reason] | None:
+        """Return a write that drops old endings and touches no other stream."""
+        lease = account.leases.get(self.id)
+        if lease is None or not self._may_stop(lease):
+            return None
+
+        dropped = account.ended.keys() - self._after(account).ended.keys()
+        return partial(self._write_dropping, sorted(dropped))
+
+    def _may_stop(self, lease: Lease) -> bool:
+        is_token_valid = lease.expires_at <= self.latest_expiry(self.hold)
+        if self.hold:
+            is_same_playback = lease.epoch == self.hold.epoch
+        else:
+            is_same_playback = lease.epoch <= self.ending.epoch
+        return lease.is_live(self.now) and is_token_valid and is_same_playback
+
+    def _after(self, account: Account) -> Account:
+        return rules.stop(
+            account, self.id, hold=self.hold, now=self.now, plans=self.plans
+        )
+
+    def _write_dropping(self, dropped: list[str]) -> Reason:
+        statement = statements.stop(is_held=self.hold is not None, dropped=len(dropped))
+        ids = {"id": self.id}
+        for index, id in enumerate(dropped):
+            ids[f"dropped{index}"] = id
+        return self._write(statement, ids=ids, values={})
+
+    def _write(
+        self,
+        statement: statements.Statement,
+        *,
+        ids: dict[str, str],
+        values: dict[str, Item],
+    ) -> Reason:
+        values |= {
+            "ending": items.ending_item(self.ending),
+            "epoch": number(self.ending.epoch),
+            "now": number(self.now),
+            "ttl": number(forget_at(self.now, self.plans)),
+        }
+        if self.hold is not None:
+            values["last"] = number(self.latest_expiry(self.hold))
+        self.table.update(statement.arguments(self.user_id, ids=ids, values=values))
+        return Reason.STOPPED
+
+
+@dataclass(slots=True, kw_only=True)
+class EndAll(Verb[list[str]]):
+    """End every stream except `keep`. The outcome is the ids, oldest first."""
+
+    keep: str | None
+    decided: list[Account] = field(default_factory=list)
+    """Accounts that this call may have written."""
+
+    def decide(self, account: Account) -> tuple[list[str], Account]:
+        """Judge the call by the whole account."""
+        after, ended = rules.end_all(account, keep=self.keep, now=self.now)
+        self.decided.append(after)
+        return ended, after
+
+    def find_own_write(self, account: Account) -> list[str] | None:
+        """Return the ids of the endings that this call wrote."""
+        for after in self.decided:
+            written = self._endings_now(after)
+            if written and written.items() <= account.ended.items():
+                return [id for id in written if written[id].reason is Reason.STOPPED]
+        return None
+
+    def _endings_now(self, after: Account) -> dict[str, Ending]:
+        endings = after.ended.items()
+        return {id: ending for id, ending in endings if ending.at == self.now}
+
+
+@dataclass(slots=True, kw_only=True)
+class SetLimit(Verb[tuple[Account, Account]]):
+    """Store an operator's overrides. The outcome is the account before and after."""
+
+    limit: int | None
+    plan: str | None
+    when_full: WhenFull | None
+    end_surplus: bool
+    decided: list[tuple[Account, Account]] = field(default_factory=list)
+    """Accounts that this call found and may have written."""
+
+    def decide(self, account: Account) -> tuple[tuple[Account, Account], Account]:
+        """Judge the call by the whole account."""
+        after = rules.override(
+            account,
+            limit=self.limit,
+            plan=self.plan,
+            when_full=self.when_full,
+            end_surplus=self.end_surplus,
+            now=self.now,
+            plans=self.plans,
+        )
+        self.decided.append((account, after))
+        return (account, after), after
+
+    def find_own_write(self, account: Account) -> tuple[Account, Account] | None:
+        """Return the accounts of the write that took effect."""
+        for before, after in self.decided:
+            new_endings = after.ended.items() - before.ended.items()
+            has_new_endings = new_endings and new_endings <= account.ended.items()
+            if account == after or has_new_endings:
+                return before, after
+        return None
+
+
+def _paths(rules_that_count: list[Rule]) -> tuple[Path, ...]:
+    """Return where a stored lease has what these rules examine."""
+    names: set[str] = set()
+    for rule in rules_that_count:
+        names |= rule.attributes
+    return tuple(items.path_of(name) for name in sorted(names))
+
+
+def _value_at(stored_lease: Item, path: Path) -> Any:
+    return reduce(lambda item, name: item["M"][name], path, stored_lease)
