@@ -12,6 +12,7 @@ PACKAGES = (
     "streams",
     "streams_project",
     "openapi",
+    "stages",
     "deploy",
     "insights",
     "bench",
