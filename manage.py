@@ -19,9 +19,9 @@ def main() -> None:
     if sys.argv[1:3] == ["plans", "try"]:
         command = "streams"  # it reads a user's, as that does
     if command in OF_OPERATORS:
-        from deploy.operators import named, say_where, work_on
+        from stages.operators import say_where, stage_named_in, work_on
 
-        if stage := named(sys.argv[2:]):
+        if stage := stage_named_in(sys.argv[2:]):
             work_on(stage)
     is_local = any((folder / f"{command}.py").is_file() for folder in NEVER_SHIPPED)
     if (is_local or command in ("test", *OF_OPERATORS)) and not os.environ.get("DEBUG"):

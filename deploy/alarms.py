@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from deploy.stages import Stage
 from deploy.state import Wanted
 from deploy.steps import Step
 from deploy.web_acl import name_of
+from stages import Stage
 
 RUNBOOK = "docs/runbook.md"
 MINUTE = 60

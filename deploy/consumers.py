@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from deploy.stages import Stage
 from deploy.state import Consumer
 from deploy.steps import Busy, Step
+from stages import Stage
 
 PREFIX = "back-end"
 

@@ -11,9 +11,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.logs import group_of
-from deploy.stages import Stage
 from deploy.steps import Step
+from stages import Stage, group_of
 
 COLUMNS, ACROSS, HEIGHT = 24, 2, 6
 """CloudWatch's grid, and how many widgets stand side by side."""

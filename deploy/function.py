@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from deploy.logs import DAYS, group_of
-from deploy.stages import Stage
+from deploy.logs import DAYS
 from deploy.state import Wanted
 from deploy.steps import Step
+from stages import Stage, group_of
 
 
 def plan_concurrency(stage: Stage, wanted: Wanted, lambda_: Any) -> Iterator[Step]:

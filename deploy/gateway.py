@@ -14,9 +14,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.stages import Stage
 from deploy.state import Wanted
 from deploy.steps import Step
+from stages import Stage
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {

@@ -2,14 +2,9 @@
 
 from typing import Any
 
-from deploy.stages import Stage
+from stages import Stage, group_of
 
 DAYS = 30
-
-
-def group_of(stage: Stage) -> str:
-    """The log group that Lambda writes to."""
-    return f"/aws/lambda/{stage.function}"
 
 
 def keep_for_a_while(stage: Stage, logs: Any) -> None:

@@ -13,11 +13,11 @@ from deploy.dashboard import plan_dashboard
 from deploy.function import plan_concurrency, plan_log
 from deploy.gateway import api_of, plan_answers, plan_throttling
 from deploy.scaling import plan_scaling
-from deploy.stages import Stage
 from deploy.state import Wanted
 from deploy.steps import Step
 from deploy.table import plan_table
 from deploy.web_acl import plan_web_acl
+from stages import Stage
 
 
 def plan(

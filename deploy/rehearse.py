@@ -24,9 +24,8 @@ import httpx
 
 from deploy.emulator import SERVICES, emulated_aws, impatient_waiters
 from deploy.role import deployer_policy
-from deploy.stages import Stage, stage_of
 from deploy.start import ARCHITECTURE
-from deploy.wheels import PROJECT
+from stages import PROJECT, Stage, stage_of
 
 STAGE, REGION, ACCOUNT = "production", "eu-west-1", "000000000000"
 OF_NO_RESOURCE_HERE = (

@@ -5,7 +5,7 @@ import string
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.references import statements
+from stages.references import statements
 
 POLICY = Path(__file__).with_name("execution-policy.json")
 DEPLOYER = Path(__file__).with_name("deployer-policy.json")

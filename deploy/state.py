@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.capacity import Capacity, capacity_for
-from deploy.stages import Stage
-from deploy.wheels import PROJECT
+from stages import PROJECT, Stage
 
 DAYS_OF_A_LOG = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653

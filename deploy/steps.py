@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
+from click import ClickException
 
 
-class Busy(Exception):
+class Busy(ClickException):
     """Another run is at the same thing at the same time."""
 
 

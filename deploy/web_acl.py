@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any
 
 from deploy.gateway import ANSWERS, TITLES
-from deploy.stages import Stage
 from deploy.steps import Step, patiently
+from stages import Stage
 
 WINDOW_SECONDS = 60
 VIEWERS_AT_AN_ADDRESS = 100

@@ -7,10 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from deploy.environment import listed
-from deploy.logs import group_of
-from deploy.references import resolve
-from deploy.stages import ALIAS, Stage
+from stages import ALIAS, Stage, comma_separated, group_of, resolve
 from streams.audit import user_in_logs
 
 HASHED = re.compile(r"user-[0-9a-f]{16}")
@@ -32,7 +29,7 @@ def names(user: str, stage: Stage) -> list[str]:
         **stage.environment,
     }
     keys = {"LEASE_TOKEN_KEYS": variables.get("LEASE_TOKEN_KEYS", "")}
-    known = listed((keys | resolve(keys, stage.client))["LEASE_TOKEN_KEYS"])
+    known = comma_separated((keys | resolve(keys, stage.client))["LEASE_TOKEN_KEYS"])
     if not known:
         raise LookupError(
             f"{stage.function} has no LEASE_TOKEN_KEYS: name the user as its log does, user-3f2a…."

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from deploy.management.stages import in_sentences
-from deploy.stages import Stage, stage_of
 from insights import cloudwatch, store
 from insights.store import KeptEvent
+from stages import Stage, stage_of
+from stages.commands import readable_errors
 from streams.audit import user_in_logs
 
 LENGTH = re.compile(r"(\d+)\s*(s|min|m|h|d)")
@@ -54,7 +54,7 @@ class InsightsCommand(BaseCommand):
         user: str | None = None,
     ) -> list[KeptEvent]:
         """The events of a user, or of all. Raises `CommandError`."""
-        with in_sentences():
+        with readable_errors():
             if options["stage"]:
                 return self._of_stage(
                     stage_of(options["stage"]), since=since, until=until, user=user

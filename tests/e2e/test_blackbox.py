@@ -509,7 +509,7 @@ def test_a_stage_is_called_at_api_gateways_address(
         "deploy.management.commands.verify.api_of",
         lambda stage, client: {"id": "a1b2c3"},
     )
-    monkeypatch.setattr("deploy.stages.Stage.client", lambda self, service: None)
+    monkeypatch.setattr("stages.Stage.client", lambda self, service: None)
 
     def looked(write: object, *, url: str, **more: object) -> bool:
         called.append(url)

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from deploy.dashboard import NAMESPACE, body, plan_dashboard
-from deploy.stages import Stage
+from stages import Stage
 from tests.servers import PROJECT
 
 STAGE = Stage(

@@ -1,7 +1,6 @@
 """A deployment, by the real `zappa`, to an emulated AWS, and HTTP through its API Gateway."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -21,10 +20,9 @@ from deploy import hooks
 from deploy.acts import ACTS
 from deploy.emulator import emulated_aws
 from deploy.environment import will_have
-from deploy.operators import named, work_on
 from deploy.preflight import problems
 from deploy.rehearse import ACCOUNT, REGION, STAGE, Rehearsal
-from deploy.stages import Stage, stage_of, stages
+from stages import Stage, stage_of
 from tests.e2e.test_postman import newman
 from tests.servers import PROJECT, is_open
 
@@ -401,30 +399,6 @@ def test_what_stands_in_the_way_of_a_deployment_is_named(
     assert len(said) == (expected is not None)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            '{"a": {"extends": "b"}, "b": {"extends": "a"}}',
-            "extend each other in a circle",
-        ),
-        ('{"a": {"extends": "b"}}', "no stage 'b', which a extends"),
-        ("{}", "no stage 'a'"),
-        ('{"a": ', "cannot be read as JSON"),
-        (None, "cannot be read as JSON"),
-    ],
-    ids=["a circle", "no base", "no stage", "no JSON", "no file"],
-)
-def test_settings_that_cannot_be_read_are_said_to_be(
-    tmp_path: Path, text: str | None, said: str
-) -> None:
-    file = tmp_path / "zappa_settings.json"
-    if text is not None:
-        file.write_text(text)
-    with pytest.raises(LookupError, match=said):
-        stage_of("a", file)
-
-
 def test_a_secret_by_reference_is_judged_by_what_aws_keeps(aws: str) -> None:
     ssm = boto3.client(
         "ssm",
@@ -454,24 +428,6 @@ def test_who_deploys_may_read_the_secrets_that_the_documentation_names() -> None
     assert {name.partition("/")[0] for name in names} == {
         stage_of("production").function
     }
-
-
-def test_the_stages_have_names_and_roles_as_zappa_makes_them() -> None:
-    stage = Stage(
-        "EU_prod", {"project_name": "stream-limits", "aws_region": "eu-west-1"}
-    )
-    assert stage.function == "stream-limits-eu-prod"
-    assert stage.role == "stream-limits-eu-prod-eu-west-1", (
-        "one for each region: its policy names one table"
-    )
-    assert [stage.name for stage in stages()] == ["test", "production"]
-
-
-def test_every_stage_is_loaded_when_its_handler_is_imported() -> None:
-    for stage in stages():
-        assert stage.settings["aws_environment_variables"] == {
-            "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "1"
-        }
 
 
 def test_the_emulated_aws_ends_with_a_rehearsal_that_is_killed() -> None:
@@ -574,67 +530,3 @@ def test_an_operators_command_starts_no_local_engine_where_profiles_are_found(
     )
     assert "Unable to locate credentials" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    "words",
-    [["--stage", "a"], ["--stage=a"], ["--sta", "a"], ["x", "--stage", "a", "y"]],
-    ids=" ".join,
-)
-def test_a_stage_is_found_however_it_is_named(words: list[str]) -> None:
-    assert named(["list", "ana", *words]) == "a"
-
-
-def test_a_stage_without_a_name_is_refused() -> None:
-    with pytest.raises(SystemExit, match="name a stage"):
-        named(["list", "ana", "--stage"])
-
-
-def test_a_stages_profile_goes_before_the_shells_keys(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AWS_PROFILE",
-        "AWS_STAGE",
-    ):
-        monkeypatch.setenv(name, "of the shell")
-    monkeypatch.setattr(
-        "deploy.operators.stage_of", lambda name: a_stage(profile_name="live")
-    )
-    with monkeypatch.context() as there:
-        for name in (
-            "DYNAMODB_TABLE",
-            "AWS_REGION",
-            "DYNAMODB_ENDPOINT",
-            "STREAM_LIMIT",
-            "WHEN_FULL",
-            "LEASE_SECONDS",
-        ):
-            there.setenv(name, os.environ.get(name, ""))
-        work_on("test")
-        assert {
-            name for name, value in os.environ.items() if value == "of the shell"
-        } == set()
-        assert os.environ["AWS_PROFILE"] == "live"
-
-
-def test_production_is_resumed_from_a_snapshot_and_kept_warm_by_nothing_else() -> None:
-    stage = stage_of("production").settings
-    assert (stage["snap_start"], stage["architecture"]) == (
-        "PublishedVersions",
-        "arm64",
-    )
-    assert stage["keep_warm"] is False
-    assert stage.get("provisioned_concurrency") is None, "Lambda takes one of the two"
-
-
-def test_every_stage_keeps_its_secrets_out_of_the_repository() -> None:
-    settings = json.loads((PROJECT / "zappa_settings.json").read_text())
-    for stage in settings.values():
-        assert (
-            not {"LEASE_TOKEN_KEYS", "AUTH_JWT_SECRETS", "API_KEYS"}
-            & stage.get("environment_variables", {}).keys()
-        )

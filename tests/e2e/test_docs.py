@@ -261,7 +261,7 @@ def test_a_link_leads_somewhere(page: Path, target: str) -> None:
 def test_a_file_that_a_page_names_is_there(page: Path) -> None:
     named = set(
         re.findall(
-            r"`((?:streams|streams_project|openapi|deploy|tests|clients|bench)/[a-z0-9_/.-]*)`",
+            r"`((?:streams|streams_project|openapi|stages|deploy|tests|clients|bench)/[a-z0-9_/.-]*)`",
             page.read_text(),
         )
     )

@@ -18,8 +18,8 @@ from deploy.environment import (
     stays,
     will_have,
 )
-from deploy.references import statements
-from deploy.stages import Stage
+from stages import Stage
+from stages.references import statements
 
 KEY = "Zq3xW8vRt5YmKp2LhN7cBd4FgJs6TuAe"
 OTHER = "a9Xc2Vb7Nm4Qw1Er6Ty3Ui8Op5As0DfG"

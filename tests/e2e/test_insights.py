@@ -12,9 +12,9 @@ import pytest
 from botocore.stub import Stubber
 from django.core.management import CommandError, call_command
 
-from deploy.stages import Stage
 from insights import cloudwatch
 from insights.sources import instant, length, zone
+from stages import Stage
 from streams.audit import user_in_logs
 from tests.conftest import Viewer
 from tests.e2e.test_commands import manage

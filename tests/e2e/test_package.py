@@ -24,10 +24,10 @@ from deploy.package import (
     shipped,
 )
 from deploy.release import release
-from deploy.stages import stage_of
 from deploy.start import ARCHITECTURE
 from deploy.table import SCHEMA
 from deploy.wheels import Pin, pins, wheels
+from stages import stage_of
 from tests.servers import PROJECT
 
 MIB = 1024 * 1024

@@ -21,11 +21,11 @@ from deploy.emulator import emulated_aws
 from deploy.function import plan_concurrency, plan_log
 from deploy.gateway import ANSWERS, TITLES, plan_answers, plan_throttling
 from deploy.scaling import plan_scaling
-from deploy.stages import Stage
 from deploy.state import Consumer, Wanted, wanted_of
 from deploy.steps import Busy, Step, patiently
 from deploy.table import EXPIRY, SCHEMA, plan_table
 from deploy.web_acl import plan_web_acl
+from stages import Stage
 from streams.models import UserStreams
 from streams.problems import PROBLEMS
 from tests.servers import PROJECT

@@ -13,8 +13,8 @@ from django.core.management import CommandError, call_command
 
 from deploy import hooks
 from deploy.emulator import emulated_aws, impatient_waiters
-from deploy.stages import Stage
 from deploy.versions import Live, NotFit, Versions
+from stages import Stage
 
 CODE = """
 import os
@@ -245,9 +245,7 @@ def test_what_has_no_alias_yet_gets_it_where_it_answers(
 def call_on(deployed: Deployed, command: str, *words: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stage, "client", lambda stage, service: deployed.client)
-        patch.setattr(
-            "deploy.management.stages.stage_of", lambda name, file: deployed.stage
-        )
+        patch.setattr("stages.commands.stage_of", lambda name, file: deployed.stage)
         call_command(command, deployed.stage.name, *words, stdout=io.StringIO())
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from deploy.leftovers import leftovers
-from deploy.management.stages import StageCommand, in_sentences
+from stages.commands import StageCommand, readable_errors
 
 
 class Command(StageCommand):
@@ -24,7 +24,7 @@ class Command(StageCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
-        with in_sentences():
+        with readable_errors():
             for left in leftovers(stage, stage.client):
                 if options["delete"] and left.delete and left.is_in_use:
                     raise CommandError(

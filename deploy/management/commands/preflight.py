@@ -6,9 +6,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.management.base import CommandError, CommandParser
 
 from deploy import preflight
-from deploy.environment import changes, given, listed, stays, will_have
-from deploy.management.stages import StageCommand
+from deploy.environment import changes, given, stays, will_have
 from deploy.versions import Versions
+from stages import comma_separated
+from stages.commands import StageCommand
 
 
 class Command(StageCommand):
@@ -32,7 +33,7 @@ class Command(StageCommand):
             before = versions.environment_of(live.version) if live else remote
         except (BotoCoreError, ClientError, ValueError):
             remote = before = None  # no way to AWS, which is found below
-        unset, shell = listed(options["unset"]), given()
+        unset, shell = comma_separated(options["unset"]), given()
         environment = will_have(stage, remote=remote or {}, shell=shell, unset=unset)
         problems = [
             *stays(unset, stage, remote=remote or {}, shell=shell),

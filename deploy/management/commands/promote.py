@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from deploy.alarms import there
-from deploy.management.stages import StageCommand, a_number, a_while, in_sentences
 from deploy.versions import KEPT, NotFit, Versions
+from stages.commands import StageCommand, minutes, readable_errors, whole_number
 
 
 class Command(StageCommand):
@@ -28,10 +28,10 @@ class Command(StageCommand):
             metavar="5%",
             help="the share of the traffic that tries it first",
         )
-        parser.add_argument("--minutes", type=a_while, default=10, help="for so long")
+        parser.add_argument("--minutes", type=minutes, default=10, help="for so long")
         parser.add_argument(
             "--keep",
-            type=a_number,
+            type=whole_number,
             default=KEPT,
             help="so many versions that were live stay",
         )
@@ -39,7 +39,7 @@ class Command(StageCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
         share = _share(options["canary"])
-        with in_sentences():
+        with readable_errors():
             versions = Versions(stage, stage.client("lambda"))
             live = versions.live()
             version = options["version"] or (

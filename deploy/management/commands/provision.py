@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from deploy.management.stages import StageCommand, in_sentences
 from deploy.provision import plan
 from deploy.state import Consumer, wanted_of
 from deploy.steps import Step, carry_out
+from stages.commands import StageCommand, readable_errors
 
 DRIFT = 2
 """The exit status of `--plan` when something differs."""
@@ -99,7 +99,7 @@ class Command(StageCommand):
             self.stdout.write(
                 f"For this run, before deploy/wanted/{stage.name}.toml: {', '.join(given)}"
             )
-        with in_sentences():
+        with readable_errors():
             wanted = wanted_of(stage, flags)
 
             def left() -> list[Step]:

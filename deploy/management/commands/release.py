@@ -9,12 +9,11 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.management.stages import StageCommand, a_number, a_while, in_sentences
 from deploy.provision import plan
-from deploy.stages import Stage
 from deploy.state import wanted_of
 from deploy.versions import KEPT, Versions
-from deploy.wheels import PROJECT
+from stages import PROJECT, Stage
+from stages.commands import StageCommand, minutes, readable_errors, whole_number
 
 
 class Command(StageCommand):
@@ -38,10 +37,10 @@ class Command(StageCommand):
             metavar="5%",
             help="the share of the traffic that tries it first",
         )
-        parser.add_argument("--minutes", type=a_while, default=10, help="for so long")
+        parser.add_argument("--minutes", type=minutes, default=10, help="for so long")
         parser.add_argument(
             "--keep",
-            type=a_number,
+            type=whole_number,
             default=KEPT,
             help="so many versions that were live stay",
         )
@@ -58,7 +57,7 @@ class Command(StageCommand):
             unset=options["unset"],
             stdout=self.stdout,
         )
-        with in_sentences():
+        with readable_errors():
             versions = Versions(stage, stage.client("lambda"))
             is_first = versions.environment() is None
             wanted = wanted_of(stage)

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from deploy.first_format import rewrite
-from deploy.management.stages import StageCommand, in_sentences
+from stages.commands import StageCommand, readable_errors
 
 
 class Command(StageCommand):
@@ -21,7 +21,7 @@ class Command(StageCommand):
         stage = self.stage(options)
         if not stage.table:
             raise CommandError(f"The stage {stage.name} names no table.")
-        with in_sentences():
+        with readable_errors():
             done = Counter(rewrite(stage.table, stage.client("dynamodb")))
         self.stdout.write(
             f"Rewrote {done[True]} items of {stage.table} as version 1.0 reads them."

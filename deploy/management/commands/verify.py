@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from deploy.blackbox.__main__ import add_arguments, verify
 from deploy.gateway import api_of
-from deploy.management.stages import in_sentences
-from deploy.stages import SETTINGS, stage_of
+from stages import SETTINGS, stage_of
+from stages.commands import readable_errors
 
 
 class Command(BaseCommand):
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 def _address(name: str) -> str:
     """Where API Gateway serves a stage."""
-    with in_sentences():
+    with readable_errors():
         try:
             stage = stage_of(name, SETTINGS)
         except KeyError as exc:

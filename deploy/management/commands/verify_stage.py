@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.management.stages import StageCommand, in_sentences
 from deploy.verify import verify
+from stages.commands import StageCommand, readable_errors
 
 
 class Command(StageCommand):
@@ -22,7 +22,7 @@ class Command(StageCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
         failed = 0
-        with in_sentences():
+        with readable_errors():
             for found in verify(stage, stage.client, options["url"]):
                 failed += not found.is_so
                 self.stdout.write(

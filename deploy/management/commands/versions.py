@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from deploy.management.stages import StageCommand, in_sentences
 from deploy.versions import Versions
+from stages.commands import StageCommand, readable_errors
 
 
 class Command(StageCommand):
@@ -13,6 +13,6 @@ class Command(StageCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
-        with in_sentences():
+        with readable_errors():
             for line in Versions(stage, stage.client("lambda")).lines():
                 self.stdout.write(line)

@@ -1,4 +1,4 @@
-"""What the commands of whoever deploys have in common: a stage by its name, and AWS's refusals as sentences."""
+"""The base of the commands that work on a stage, and readable errors of AWS."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
@@ -10,17 +10,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from deploy.stages import SETTINGS, Stage, stage_of
-from deploy.steps import Busy
+from stages.lookup import SETTINGS, Stage, stage_of
+
+MINUTES_PER_DAY = 24 * 60
 
 
 class StageCommand(BaseCommand):
-    """A command about a stage of `zappa_settings.json`."""
+    """A command that works on a stage of `zappa_settings.json`."""
 
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Extended by commands that take more."""
+        """Add the stage. Commands with more arguments extend this method."""
         parser.add_argument("stage", help="a stage of zappa_settings.json")
         parser.add_argument(
             "--zappa-settings",
@@ -30,43 +31,44 @@ class StageCommand(BaseCommand):
         )
 
     def stage(self, options: dict[str, Any]) -> Stage:
-        """The stage that is meant. Raises `CommandError`."""
+        """Return the stage that the command line names, or raise `CommandError`."""
         try:
             return stage_of(options["stage"], options["zappa_settings"])
         except LookupError as exc:
             raise CommandError(str(exc)) from exc
 
 
-def a_number(text: str) -> int:
-    """An option's value: 0 or more."""
+def whole_number(text: str) -> int:
+    """Parse the value of an option: a whole number, 0 or more."""
     if not text.isdecimal():
         raise ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
 
 
-def a_while(text: str) -> float:
-    """An option's value: minutes, up to a day."""
+def minutes(text: str) -> float:
+    """Parse the value of an option: a number of minutes, at most a day."""
     try:
-        minutes = float(text)
+        number = float(text)
     except ValueError:
-        minutes = 0
-    if not 0 < minutes <= 24 * 60:
+        number = 0
+    if not 0 < number <= MINUTES_PER_DAY:
         raise ArgumentTypeError(f"{text!r} is not a number of minutes, at most 1440")
-    return minutes
+    return number
 
 
 @contextmanager
-def in_sentences() -> Iterator[None]:
-    """What AWS refuses, and what cannot be, without a traceback."""
+def readable_errors() -> Iterator[None]:
+    """Turn the errors of AWS and of invalid input into `CommandError`."""
     try:
         yield
-    except (Busy, LookupError, ValueError) as exc:
+    except (LookupError, ValueError) as exc:
         raise CommandError(str(exc)) from exc
     except ClickException as exc:
         raise CommandError(exc.message) from exc
     except (BotoCoreError, ClientError) as exc:
         raise CommandError(
             f"AWS refused, or cannot be reached: {exc}\n"
-            "Check AWS_PROFILE (or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), the region, and what these "
-            "credentials may do. What was done stays; the same command goes on from there."
+            "Check AWS_PROFILE (or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), the "
+            "region, and the permissions of these credentials. Completed steps remain; "
+            "the same command continues from there."
         ) from exc

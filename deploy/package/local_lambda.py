@@ -20,7 +20,7 @@ import boto3
 from click import ClickException
 
 from deploy.package import build, interpreter
-from deploy.stages import Stage
+from stages import Stage
 from streams_project.local_dynamodb import engine
 
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")

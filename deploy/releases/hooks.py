@@ -29,7 +29,6 @@ from deploy.environment import (
     Environment,
     changes,
     given,
-    listed,
     logs_everyone_out,
     needs_cryptography,
     stays,
@@ -37,12 +36,11 @@ from deploy.environment import (
 )
 from deploy.gateway import api_of, plan_answers
 from deploy.package import build, report
-from deploy.references import resolve
 from deploy.release import changed, release
 from deploy.role import policy
-from deploy.stages import ALIAS, SETTINGS, Stage
 from deploy.start import check_that_it_starts
 from deploy.versions import KEPT, NotFit, Versions
+from stages import ALIAS, SETTINGS, Stage, comma_separated, resolve
 from streams_project.edge_keys import PEM
 
 
@@ -113,7 +111,11 @@ def _prepare(cli: Any, stage: Stage) -> None:
         raise ClickException(
             f"KEEP is {keep!r}: set it to a whole number from 0, or leave it out for {KEPT}."
         )
-    unset, shell, has_way_to_aws = listed(os.environ.get("UNSET")), given(), True
+    unset, shell, has_way_to_aws = (
+        comma_separated(os.environ.get("UNSET")),
+        given(),
+        True,
+    )
     remote = before = None
     try:
         versions = Versions(stage, stage.client("lambda"))
@@ -233,7 +235,7 @@ def _keep_concurrency(cli: Any, stage: Stage) -> None:
 
 def _yes(name: str, question: str) -> None:
     """Go on only with a yes: `YES=name` in the environment, or typed at a terminal."""
-    if name in listed(os.environ.get("YES")):
+    if name in comma_separated(os.environ.get("YES")):
         return
     if sys.stdin.isatty() and input(f"{question} Go on? [y/N] ").strip().lower() == "y":
         return

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from deploy.package import OURS, shipped
-from deploy.stages import Stage
+from stages import Stage, comma_separated
 from streams_project.edge_keys import IN_A_FILE, PEM
 from streams_project.references import PREFIXES
 
@@ -132,15 +132,10 @@ def stays(
 def logs_everyone_out(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
     """Whether no lease token of now would be good afterwards."""
     then, now = (
-        listed(before.get("LEASE_TOKEN_KEYS")),
-        listed(after.get("LEASE_TOKEN_KEYS")),
+        comma_separated(before.get("LEASE_TOKEN_KEYS")),
+        comma_separated(after.get("LEASE_TOKEN_KEYS")),
     )
     return bool(then) and not set(then) & set(now)
-
-
-def listed(value: str | None) -> list[str]:
-    """The parts of a comma-separated value."""
-    return [part.strip() for part in (value or "").split(",") if part.strip()]
 
 
 def needs_cryptography(values: Mapping[str, str]) -> bool:
@@ -148,7 +143,7 @@ def needs_cryptography(values: Mapping[str, str]) -> bool:
     key."""
     return bool(values.get("AUTH_JWKS")) or any(
         key.startswith((PEM, *PREFIXES))
-        for key in listed(values.get("EDGE_TOKEN_KEYS"))
+        for key in comma_separated(values.get("EDGE_TOKEN_KEYS"))
     )
 
 
@@ -185,7 +180,10 @@ def problems(
         file = values.get(name, "").strip()
         if file and "://" not in file and file not in shipped():
             yield f"{name} names the file {file!r}, which does not ship: git has to track it in {', '.join(OURS)}."
-    if any(key.startswith(IN_A_FILE) for key in listed(values.get("EDGE_TOKEN_KEYS"))):
+    if any(
+        key.startswith(IN_A_FILE)
+        for key in comma_separated(values.get("EDGE_TOKEN_KEYS"))
+    ):
         yield "EDGE_TOKEN_KEYS names a file, which does not ship. Keep it in AWS, by reference (secretsmanager:NAME)."
     yield from _key_problems(values)
 
@@ -193,7 +191,7 @@ def problems(
 def _key_problems(values: Mapping[str, str]) -> Iterator[str]:
     owners: Counter[str] = Counter()
     for name in KEYS:
-        keys = listed(values.get(name))
+        keys = comma_separated(values.get(name))
         if len(keys) > 1 and any(key.startswith(PREFIXES) for key in keys):
             yield f"{name} lists a reference, which would be a key itself: keep the whole list in AWS, under one name."
         owners.update(keys)
@@ -207,7 +205,7 @@ def _key_problems(values: Mapping[str, str]) -> Iterator[str]:
         yield f"Two keys of {', '.join(name for name in KEYS if values.get(name))} are equal: each has to be another."
     hashes = [
         part.split(":")[1].lower()
-        for part in listed(values.get("API_KEYS"))
+        for part in comma_separated(values.get("API_KEYS"))
         if part.count(":") >= 2
     ]
     if len(set(hashes)) < len(hashes):

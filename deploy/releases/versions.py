@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.stages import ALIAS, Stage
 from deploy.start import event
+from stages import ALIAS, Stage
 
 KEPT = 5
 """So many versions that were live stay for the way back. With SnapStart each is paid for by the hour."""

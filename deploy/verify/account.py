@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from deploy.gateway import MEDIA_TYPE, api_of
-from deploy.stages import ALIAS, Stage
 from deploy.versions import NotFit, Versions
+from stages import ALIAS, Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,9 @@ from deploy import environment as environments
 from deploy.consumers import PREFIX
 from deploy.environment import Environment
 from deploy.package import interpreter
-from deploy.references import resolve
-from deploy.stages import Stage, stages
 from deploy.start import last_words
-from deploy.wheels import MACHINES, PROJECT
+from deploy.wheels import MACHINES
+from stages import PROJECT, Stage, resolve, stages
 
 NAME_AT_MOST = 64
 """Of a function, and of a role."""

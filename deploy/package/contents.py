@@ -28,7 +28,8 @@ from click import ClickException
 
 from deploy.bom import bill_of_materials
 from deploy.release import Release, git, release
-from deploy.wheels import PROJECT, wheels
+from deploy.wheels import wheels
+from stages import PROJECT
 
 OURS = ("streams", "streams_project", "clients/web", "docs/plans")
 DISTRIBUTIONS = (

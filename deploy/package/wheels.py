@@ -15,7 +15,8 @@ from pathlib import Path
 
 from click import ClickException
 
-PROJECT = Path(__file__).resolve().parent.parent
+from stages import PROJECT
+
 CACHE = PROJECT / ".cache" / "wheels"
 LOCKS = (PROJECT / "requirements.txt", PROJECT / "requirements-jwks.txt")
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}

@@ -8,10 +8,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deploy import alarms
-from deploy.logs import group_of
-from deploy.stages import Stage
 from deploy.versions import Versions
 from deploy.web_acl import find, name_of
+from stages import Stage, group_of
 
 
 @dataclass(frozen=True, slots=True)

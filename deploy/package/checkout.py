@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from click import ClickException
 
-from deploy.wheels import PROJECT
+from stages import PROJECT
 from streams import __version__
 
 
