@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.capacity import Capacity, capacity_for
+from capacity.sizing import Capacity, capacity_for
 from deploy.stages import Stage
 from deploy.wheels import PROJECT
 

@@ -13,7 +13,15 @@ import grimp
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGE = Path(__file__).with_suffix(".md")
-PACKAGES = ("streams", "streams_project", "openapi", "deploy", "insights", "bench")
+PACKAGES = (
+    "streams",
+    "streams_project",
+    "openapi",
+    "capacity",
+    "deploy",
+    "insights",
+    "bench",
+)
 OPEN = ("streams", "streams.storage")
 """Packages of which each module is a room."""
 BEGIN, END = "<!-- drawn by make architecture -->\n", "<!-- end -->"

@@ -12,6 +12,7 @@ PACKAGES = (
     "streams",
     "streams_project",
     "openapi",
+    "capacity",
     "deploy",
     "insights",
     "bench",
