@@ -41,7 +41,7 @@ quick: $(READY)
 check: $(READY)
 	$(VENV)/bin/pre-commit run --all-files --show-diff-on-failure
 	DEBUG=1 $(VENV)/bin/mypy
-	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project stages deploy insights
+	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project stages capacity deploy insights
 
 # DESCRIPTION=/tmp/openapi.json make openapi: elsewhere.
 openapi: export DEBUG := 1

@@ -8,7 +8,7 @@ from pathlib import Path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
 NEVER_SHIPPED = [
     Path(__file__).parent / app / "management" / "commands"
-    for app in ("deploy", "insights", "streams_project")
+    for app in ("capacity", "deploy", "insights", "streams_project")
 ]
 OF_OPERATORS = ("streams", "limit")
 

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit  # noqa: E402
 import gevent.pool  # noqa: E402
 from geventhttpclient import HTTPClient  # noqa: E402
 
-from deploy.planner import Players  # noqa: E402
+from capacity.players import Players  # noqa: E402
 
 ANSWERED_WITHIN_SECONDS = 10
 AT_ONCE_AT_MOST = 10_000

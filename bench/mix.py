@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from deploy.planner import Demand, Items, Players
+from capacity.demand import Demand, ItemSizes
+from capacity.players import Players
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PERCENTILES = (50, 95, 99, 99.9)
@@ -41,11 +42,11 @@ UNPLANNED_AT_MOST = 0.01
 def shares(population: Players) -> dict[str, float]:
     """Of all requests, by what a player does. Item sizes do not matter to them."""
     demand, found = (
-        Demand(population, Items(bytes_of=lambda streams: 1, forgetting_share=0)),
+        Demand(population, ItemSizes(bytes_of=lambda streams: 1, forgetting_share=0)),
         defaultdict[str, float](float),
     )
-    for verb in demand.verbs:
-        found[VERBS[verb.name]] += verb.a_second / demand.requests
+    for verb in demand.request_kinds:
+        found[VERBS[verb.name]] += verb.per_second / demand.requests
     return dict(found)
 
 

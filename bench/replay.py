@@ -20,8 +20,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.planner import Demand, Players
-from deploy.typical import item_bytes, typical
+from capacity.demand import Demand
+from capacity.items import item_bytes, typical_item_sizes
+from capacity.players import Players
 from streams.errors import StreamLimitReached
 from streams.models import UserStreams
 from streams.rules import EPOCHS_A_MS, Hold, Policy, StartRequest
@@ -338,10 +339,10 @@ def compare(
     played = dataclasses.replace(
         population, concurrent=round(replay.played_seconds / seconds)
     )
-    demand = Demand(played, typical())
+    demand = Demand(played, typical_item_sizes())
     planned: Counter[str] = Counter()
-    for verb in demand.verbs:
-        planned[AS_ONE.get(verb.name, verb.name)] += verb.a_second  # type: ignore[assignment]
+    for verb in demand.request_kinds:
+        planned[AS_ONE.get(verb.name, verb.name)] += verb.per_second  # type: ignore[assignment]
     rows = [
         Compared(f"requests: {name}", planned[name], metered.requests[name] / seconds)
         for name in planned

@@ -2,7 +2,7 @@
 
 Players are counted, not followed: each second so many are due, the same share of all is refused by whatever is too
 small, and who is refused comes again as the project's clients do (full jitter under a doubling bound, after
-`Retry-After`). What API Gateway, Lambda and DynamoDB let through is what AWS documents: `deploy/prices.toml` has the
+`Retry-After`). What API Gateway, Lambda and DynamoDB let through is what AWS documents: `capacity/prices.toml` has the
 figures and sources.
 
 python -m bench.storm   writes docs/performance/storm.png and after-an-outage.png, and prints what came of each
@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deploy.capacity import (
-    EARLIEST,
-    HEARTBEATS_A_LEASE,
-    SECONDS_OF_A_REQUEST,
+from capacity.prices import prices_of
+from capacity.sizing import (
+    EARLIEST_SHARE,
+    HEARTBEATS_PER_LEASE,
+    SLOW_REQUEST_SECONDS,
     capacity_for,
 )
-from deploy.money import prices_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "performance"
 QUOTAS = prices_of("eu-west-1").quotas
@@ -87,7 +87,7 @@ def run(setting: Setting, *, seconds: int = SECONDS) -> Course:
     heartbeats: Due = [[0.0] * (FAILURES_AT_MOST + 1) for _ in range(horizon)]
     for second, number in enumerate(_arrivals(seconds)):
         starts[second][0] += number
-    between = setting.lease_seconds / HEARTBEATS_A_LEASE
+    between = setting.lease_seconds / HEARTBEATS_PER_LEASE
     gates, tries = _Gates(setting), _failures_in_a_lease(setting)
     playing = came = 0.0
     for now in range(seconds):
@@ -100,7 +100,7 @@ def run(setting: Setting, *, seconds: int = SECONDS) -> Course:
         for due in (starts, heartbeats):
             for failures, number in enumerate(due[now]):
                 if number:
-                    first = between * EARLIEST if setting.has_jitter else between
+                    first = between * EARLIEST_SHARE if setting.has_jitter else between
                     _spread(heartbeats, now, first, between, 0, number * share)
                     _again(
                         due,
@@ -158,7 +158,7 @@ def _again(
 
 def _failures_in_a_lease(setting: Setting) -> int:
     """How many tries a heartbeat has, on average, before its lease is over."""
-    left, failures = setting.lease_seconds * (1 - 1 / HEARTBEATS_A_LEASE), 0
+    left, failures = setting.lease_seconds * (1 - 1 / HEARTBEATS_PER_LEASE), 0
     while left > 0 and failures < FAILURES_AT_MOST:
         left -= GATEWAY_RETRY_AFTER + min(BACKOFF_AT_MOST_SECONDS, 2**failures) / 2
         failures += 1
@@ -182,12 +182,12 @@ class _Gates:
         self.tokens = min(setting.rate + BURST, self.tokens + setting.rate)
         passed = min(asked, self.tokens)
         self.tokens -= passed
-        wanted = min(setting.instances, passed * SECONDS_OF_A_REQUEST)
+        wanted = min(setting.instances, passed * SLOW_REQUEST_SECONDS)
         self.there = max(
             self.there,
             min(wanted, self.there + QUOTAS["lambda_instances_each_10_s"] / 10),
         )
-        invoked = min(passed, self.there / SECONDS_OF_A_REQUEST)
+        invoked = min(passed, self.there / SLOW_REQUEST_SECONDS)
         units = self.units
         written = min(invoked, units)
         throttled = min(

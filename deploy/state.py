@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.capacity import Capacity, capacity_for
+from capacity.sizing import Capacity, capacity_for
 from stages import PROJECT, Stage
 
 DAYS_OF_A_LOG = (

@@ -18,6 +18,7 @@ PACKAGES = (
     "streams_project",
     "openapi",
     "stages",
+    "capacity",
     "deploy",
     "insights",
     "bench",

@@ -5,10 +5,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from deploy import money
-from deploy.money import Choice, prices_of
-from deploy.plan_report import CapacityPlan
-from deploy.planner import Demand, Items, Players
+from capacity import costs
+from capacity.costs import Choice
+from capacity.demand import Demand, ItemSizes
+from capacity.estimate import CapacityEstimate
+from capacity.players import Players
+from capacity.prices import prices_of
 
 PAGE = Path(__file__).with_suffix(".md")
 REGION = "eu-west-1"
@@ -21,18 +23,18 @@ ON_FARGATE = Choice(
 )
 
 
-def page(items: Items) -> str:
+def page(items: ItemSizes) -> str:
     """The page as it has to be."""
     prices = prices_of(REGION)
 
-    def plan(choice: Choice | None = None, **people: int) -> CapacityPlan:
-        return CapacityPlan(
+    def plan(choice: Choice | None = None, **people: int) -> CapacityEstimate:
+        return CapacityEstimate(
             Demand(Players(**{"concurrent": 10_000_000} | people), items),
             prices,
             choice or Choice(),
         )
 
-    tables: Mapping[str, Callable[[Callable[..., CapacityPlan]], Iterator[str]]] = {
+    tables: Mapping[str, Callable[[Callable[..., CapacityEstimate]], Iterator[str]]] = {
         "sizes": _sizes,
         "requests": _requests,
         "month": _month,
@@ -61,7 +63,7 @@ def _dollars(amount: float) -> str:
     return f"{amount:,.0f}" if amount >= 10 else f"{amount:.2f}"
 
 
-def _sizes(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
+def _sizes(plan: Callable[..., CapacityEstimate]) -> Iterator[str]:
     def rows() -> Iterator[Sequence[str]]:
         for size in SIZES:
             here, relaxed = (
@@ -93,14 +95,14 @@ def _sizes(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     )
 
 
-def _requests(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
+def _requests(plan: Callable[..., CapacityEstimate]) -> Iterator[str]:
     first = next(plan().sections())
     yield from _table(
         first.headings, iter(row for row in first.rows if row[1] != "0.0")
     )
 
 
-def _month(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
+def _month(plan: Callable[..., CapacityEstimate]) -> Iterator[str]:
     here = plan()
     parts = sorted(here.parts.items(), key=lambda part: -part[1])
     rows = [
@@ -114,14 +116,14 @@ def _month(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     )
 
 
-def _quotas(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
+def _quotas(plan: Callable[..., CapacityEstimate]) -> Iterator[str]:
     found = next(section for section in plan().sections() if section.title == "Quotas")
     yield from _table(("quota", "allowed", "needed", "ask"), iter(found.rows))
 
 
-def _levers(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
+def _levers(plan: Callable[..., CapacityEstimate]) -> Iterator[str]:
     here = plan()
-    levers = money.levers(here.demand, here.prices, here.choice)
+    levers = costs.levers(here.demand, here.prices, here.choice)
     rows = (
         (one.what, _dollars(one.cost), f"{1 - one.cost / here.cost:.0%}", one.price)
         for one in levers
@@ -129,7 +131,7 @@ def _levers(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
     yield from _table(("lever", "dollars a month", "saves", "for that"), rows)
 
 
-def _million(plan: Callable[..., CapacityPlan]) -> Iterator[str]:
+def _million(plan: Callable[..., CapacityEstimate]) -> Iterator[str]:
     """Of a million streams that play all month, at the size at which it is run."""
     ways: Mapping[str, tuple[Choice, dict[str, int]]] = {
         "REST API, Lambda": (Choice(), {}),
@@ -163,6 +165,6 @@ if __name__ == "__main__":
     import django
 
     django.setup()
-    from deploy.typical import typical
+    from capacity.items import typical_item_sizes
 
-    PAGE.write_text(page(typical()))
+    PAGE.write_text(page(typical_item_sizes()))

@@ -8,19 +8,22 @@ import sys
 import pytest
 
 from bench.mix import PLANNED, Seen, arguments, shares
-from deploy.planner import Demand, Items, Players
+from capacity.demand import Demand, ItemSizes
+from capacity.players import Players
 from tests.servers import PROJECT
 
 
 def test_the_mix_is_the_planners() -> None:
     population = Players(concurrent=1000, starts_per_hour=30, denial_share=0.2)
     demand, mix = (
-        Demand(population, Items(bytes_of=lambda streams: 1, forgetting_share=0.3)),
+        Demand(population, ItemSizes(bytes_of=lambda streams: 1, forgetting_share=0.3)),
         shares(population),
     )
     assert mix.keys() == PLANNED.keys()
     assert sum(mix.values()) == pytest.approx(1)
-    planned = {verb.name: verb.a_second / demand.requests for verb in demand.verbs}
+    planned = {
+        verb.name: verb.per_second / demand.requests for verb in demand.request_kinds
+    }
     assert mix["heartbeat"] == pytest.approx(planned["heartbeat"])
     assert mix["denial"] == pytest.approx(planned["denial"])
     assert mix["stop"] == pytest.approx(

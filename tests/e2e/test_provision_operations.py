@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from rest_framework.exceptions import Throttled
 
+from capacity.sizing import capacity_for
 from deploy import steps
 from deploy.alarms import alarms, plan_alarms, there
-from deploy.capacity import capacity_for
 from deploy.consumers import plan_consumers
 from deploy.emulator import emulated_aws
 from deploy.function import plan_concurrency, plan_log

@@ -7,14 +7,14 @@ and a kick-off brings everyone at once.
 import math
 from dataclasses import dataclass
 
-HEARTBEATS_A_LEASE = 3
-EARLIEST = 0.9
+HEARTBEATS_PER_LEASE = 3
+EARLIEST_SHARE = 0.9
 """Of the time between heartbeats, which is this share of it to all of it."""
 HEADROOM = 1.5
 """For starts, stops, retries, and an hour that is busier than any before."""
-SECONDS_OF_A_REQUEST = 0.1
+SLOW_REQUEST_SECONDS = 0.1
 """How long an instance is taken by a request when DynamoDB is slow; it is a tenth of that otherwise."""
-FEWEST_INSTANCES = 50
+MIN_INSTANCES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class Capacity:
     write_units: int
 
 
-def heartbeats_a_second(
-    streams: float, *, lease_seconds: float, share: float = EARLIEST
+def heartbeats_per_second(
+    streams: float, *, lease_seconds: float, share: float = EARLIEST_SHARE
 ) -> float:
     """Of so many streams, when the time between two is this `share` of the longest."""
-    return streams / (lease_seconds / HEARTBEATS_A_LEASE * share)
+    return streams / (lease_seconds / HEARTBEATS_PER_LEASE * share)
 
 
 def capacity_for(
@@ -41,12 +41,12 @@ def capacity_for(
     """What they take, with `heartbeats` a second where they are known better. API Gateway allows an account 10,000
     requests a second, and Lambda 1,000 instances, until AWS is asked for more."""
     if heartbeats is None:
-        heartbeats = heartbeats_a_second(viewers, lease_seconds=lease_seconds)
+        heartbeats = heartbeats_per_second(viewers, lease_seconds=lease_seconds)
     rate = math.ceil(heartbeats * HEADROOM)
     return Capacity(
         viewers=viewers,
         rate=rate,
         burst=2 * rate,
-        concurrency=max(FEWEST_INSTANCES, math.ceil(rate * SECONDS_OF_A_REQUEST)),
+        concurrency=max(MIN_INSTANCES, math.ceil(rate * SLOW_REQUEST_SECONDS)),
         write_units=2 * rate,
     )

@@ -5,18 +5,20 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from deploy.money import FRONTS, Choice, population_of, prices_of
-from deploy.plan_report import CapacityPlan
-from deploy.planner import Demand, Players
+from capacity.costs import FRONTS, Choice
+from capacity.demand import Demand
+from capacity.estimate import CapacityEstimate
+from capacity.players import Players, population_of
+from capacity.prices import prices_of
 
 
 class Command(BaseCommand):
-    """CapacityPlan capacity and cost."""
+    """Estimate capacity and cost."""
 
     help = (
         "Requests a second by verb, DynamoDB units and partitions, Lambda concurrency, quotas to raise and by when, "
         "logs, and dollars a month by part, for a population of players. It calls nothing; prices are in "
-        "deploy/prices.toml."
+        "capacity/prices.toml."
     )
     requires_system_checks = ()
 
@@ -35,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--region",
             default="eu-west-1",
-            help="one that deploy/prices.toml has (eu-west-1)",
+            help="one that capacity/prices.toml has (eu-west-1)",
         )
         parser.add_argument(
             "--front",
@@ -76,7 +78,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from deploy.typical import typical  # the model is loaded with the apps
+        from capacity.items import (
+            typical_item_sizes,  # the model is loaded with the apps
+        )
 
         choice = Choice(
             front=options["front"],
@@ -91,8 +95,8 @@ class Command(BaseCommand):
                 "--compute fargate is behind a load balancer: --front alb."
             )
         try:
-            plan = CapacityPlan(
-                Demand(population_of(options), typical()),
+            plan = CapacityEstimate(
+                Demand(population_of(options), typical_item_sizes()),
                 prices_of(options["region"]),
                 choice,
             )

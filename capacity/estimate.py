@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from deploy import money
-from deploy.money import Choice, Prices
-from deploy.planner import HOURS_A_MONTH, Demand, partitions, quotas
+from capacity import costs
+from capacity.costs import Choice
+from capacity.demand import Demand
+from capacity.players import HOURS_PER_MONTH
+from capacity.prices import Prices
+from capacity.quotas import partitions, quotas
 
 type Cells = Sequence[str]
 
@@ -24,7 +27,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class CapacityPlan:
+class CapacityEstimate:
     """A demand at the prices of a region, built one way."""
 
     demand: Demand
@@ -34,7 +37,7 @@ class CapacityPlan:
     @property
     def parts(self) -> dict[str, float]:
         """Dollars a month."""
-        return money.month(self.demand, self.prices, self.choice)
+        return costs.month(self.demand, self.prices, self.choice)
 
     @property
     def cost(self) -> float:
@@ -66,13 +69,13 @@ class CapacityPlan:
             [
                 (
                     verb.name,
-                    f"{verb.a_second:,.1f}",
-                    f"{verb.a_second / demand.requests:.1%}",
+                    f"{verb.per_second:,.1f}",
+                    f"{verb.per_second / demand.requests:.1%}",
                     str(verb.calls),
-                    f"{verb.a_second * demand.write_units_of(verb):,.1f}",
-                    f"{verb.a_second * verb.read:,.1f}",
+                    f"{verb.per_second * demand.write_units_of(verb):,.1f}",
+                    f"{verb.per_second * verb.read:,.1f}",
                 )
-                for verb in demand.verbs
+                for verb in demand.request_kinds
             ]
             + [
                 (
@@ -101,7 +104,7 @@ class CapacityPlan:
                 ("to provision (manage.py provision)", f"viewers = {people.concurrent}"),
                 ("  which sets", f"rate {capacity.rate:,}, concurrency {capacity.concurrency:,}, "
                  f"max_write_units {capacity.write_units:,}"),
-                ("log", f"{money.log_gb(demand, self.choice):,.0f} GB a month"),
+                ("log", f"{costs.log_gb(demand, self.choice):,.0f} GB a month"),
             ],
         )  # fmt: skip
         yield Section(
@@ -126,7 +129,7 @@ class CapacityPlan:
             ]
             + [("together", f"{self.cost:,.0f}", "")],
             f"{self.cost / self.mean_concurrent * 1e6:,.0f} for a million streams that play all month; "
-            f"{self.cost / (self.mean_concurrent * HOURS_A_MONTH) * 1e6:,.0f} for a million hours watched.",
+            f"{self.cost / (self.mean_concurrent * HOURS_PER_MONTH) * 1e6:,.0f} for a million hours watched.",
         )
         yield Section(
             "What each lever saves",
@@ -138,7 +141,7 @@ class CapacityPlan:
                     f"{1 - lever.cost / self.cost:.0%}",
                     lever.price,
                 )
-                for lever in money.levers(demand, self.prices, self.choice)
+                for lever in costs.levers(demand, self.prices, self.choice)
             ],
         )
         yield Section(
@@ -146,11 +149,11 @@ class CapacityPlan:
             ("", ""),
             [
                 (name, f"{change:+.1f} %")
-                for name, change in money.sensitivity(
+                for name, change in costs.sensitivity(
                     demand, self.prices, self.choice
                 ).items()
             ],
-            f"Prices of {self.prices.checked}, without tax, free tiers and discounts; sources in deploy/prices.toml.",
+            f"Prices of {self.prices.checked}, without tax, free tiers and discounts; sources in capacity/prices.toml.",
         )
 
     def as_text(self) -> str:
@@ -170,7 +173,7 @@ class CapacityPlan:
                 "verbs": [
                     dataclasses.asdict(verb)
                     | {"calls": verb.calls, "writeUnits": demand.write_units_of(verb)}
-                    for verb in demand.verbs
+                    for verb in demand.request_kinds
                 ],
                 "requests": demand.requests,
                 "calls": demand.calls,
@@ -184,7 +187,7 @@ class CapacityPlan:
                 "partitions": partitions(demand, self.prices.quotas),
                 "instances": demand.instances,
                 "toProvision": dataclasses.asdict(demand.to_provision),
-                "logGb": money.log_gb(demand, self.choice),
+                "logGb": costs.log_gb(demand, self.choice),
                 "quotas": [
                     dataclasses.asdict(quota) | {"isEnough": quota.is_enough}
                     for quota in quotas(demand, self.prices.quotas)
@@ -193,9 +196,9 @@ class CapacityPlan:
                 "monthTogether": self.cost,
                 "levers": [
                     dataclasses.asdict(one)
-                    for one in money.levers(demand, self.prices, self.choice)
+                    for one in costs.levers(demand, self.prices, self.choice)
                 ],
-                "sensitivity": money.sensitivity(demand, self.prices, self.choice),
+                "sensitivity": costs.sensitivity(demand, self.prices, self.choice),
             }
         )
 

@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from deploy import money
-from deploy.capacity import capacity_for
-from deploy.money import Choice, prices_of
-from deploy.plan_report import CapacityPlan
-from deploy.planner import FREE_SLOTS_TO_RELAX, Demand, Items, Players, quotas
-from deploy.typical import typical
+from capacity import costs
+from capacity.costs import Choice
+from capacity.demand import Demand, ItemSizes
+from capacity.estimate import CapacityEstimate
+from capacity.items import typical_item_sizes
+from capacity.players import FREE_SLOTS_TO_RELAX, Players
+from capacity.prices import FILE, prices_of
+from capacity.quotas import quotas
+from capacity.sizing import capacity_for
 from docs import scaling
 from streams.rules.plans import FREE_TO_RELAX
 
-ITEMS = Items(bytes_of=lambda streams: 300 + 200 * streams, forgetting_share=0.25)
+ITEMS = ItemSizes(bytes_of=lambda streams: 300 + 200 * streams, forgetting_share=0.25)
 IRELAND = prices_of("eu-west-1")
 
 
@@ -31,7 +34,7 @@ def demand(**people: Any) -> Demand:
 
 
 def rates(of: Demand) -> dict[str, float]:
-    return {verb.name: verb.a_second for verb in of.verbs}
+    return {verb.name: verb.per_second for verb in of.request_kinds}
 
 
 def planned(*words: str) -> Any:
@@ -89,7 +92,7 @@ def test_relaxed_leases_are_for_streams_whose_user_has_two_slots_free() -> None:
 
 
 def test_calls_of_each_verb_are_the_designs() -> None:
-    calls = {verb.name: verb.calls for verb in demand().verbs}
+    calls = {verb.name: verb.calls for verb in demand().request_kinds}
     assert calls == {
         "start": 1,
         "first start of a user": 2,
@@ -115,11 +118,11 @@ def test_denials_are_the_share_of_the_new_streams_that_are_asked_for() -> None:
 def test_a_larger_item_takes_more_units() -> None:
     large = Demand(
         Players(concurrent=1000),
-        Items(bytes_of=lambda streams: 1025, forgetting_share=0.25),
+        ItemSizes(bytes_of=lambda streams: 1025, forgetting_share=0.25),
     )
     small = Demand(
         Players(concurrent=1000),
-        Items(bytes_of=lambda streams: 1024, forgetting_share=0.25),
+        ItemSizes(bytes_of=lambda streams: 1024, forgetting_share=0.25),
     )
     firsts = rates(small)[
         "first start of a user"
@@ -130,8 +133,10 @@ def test_a_larger_item_takes_more_units() -> None:
 def test_an_item_of_ordinary_text_is_written_with_one_unit_however_many_streams() -> (
     None
 ):
-    assert [typical().bytes_of(streams) <= 1024 for streams in (1, 2, 3)] == [True] * 3
-    assert 0.2 < typical().forgetting_share < 0.5
+    assert [
+        typical_item_sizes().bytes_of(streams) <= 1024 for streams in (1, 2, 3)
+    ] == [True] * 3
+    assert 0.2 < typical_item_sizes().forgetting_share < 0.5
 
 
 def test_a_tier_is_paid_only_for_what_is_in_it() -> None:
@@ -144,7 +149,7 @@ def test_a_tier_is_paid_only_for_what_is_in_it() -> None:
 
 def test_a_months_writes_are_the_average_of_its_seconds() -> None:
     asked = demand(average=0.5)
-    writes = money.month(asked, IRELAND, Choice())["DynamoDB: writes"]
+    writes = costs.month(asked, IRELAND, Choice())["DynamoDB: writes"]
     assert writes == pytest.approx(asked.write_units * 0.5 * 730 * 3600 * 0.705e-6)
 
 
@@ -153,13 +158,13 @@ def test_the_heartbeat_dominates_and_relaxed_leases_save_most_of_what_they_thin_
 ):
     asked = demand(concurrent=10_000_000)
     assert rates(asked)["heartbeat"] / asked.requests > 0.95
-    found = money.sensitivity(asked, IRELAND, Choice())
+    found = costs.sensitivity(asked, IRELAND, Choice())
     assert next(iter(found)) == "lease_seconds"
     assert found["lease_seconds"] < -5
-    before = sum(money.month(asked, IRELAND, Choice()).values())
+    before = sum(costs.month(asked, IRELAND, Choice()).values())
     saved = {
         lever.what: 1 - lever.cost / before
-        for lever in money.levers(asked, IRELAND, Choice())
+        for lever in costs.levers(asked, IRELAND, Choice())
     }
     assert saved["relaxed leases of 300 s"] > 0.3
     assert saved["all that keep Lambda"] > saved["function URL"] > saved["HTTP API"] > 0
@@ -171,8 +176,8 @@ def test_the_log_is_of_every_decision_and_of_one_heartbeat_in_so_many() -> None:
     beats = rates(asked)["heartbeat"]
     lines = asked.requests - beats + beats / 50
     choice = Choice(renewals_a_line=50, logs_platform=False)
-    assert money.log_gb(asked, choice) == pytest.approx(lines * 476 * 730 * 3600 / 1e9)
-    assert money.log_gb(asked, Choice()) > 10 * money.log_gb(asked, choice), (
+    assert costs.log_gb(asked, choice) == pytest.approx(lines * 476 * 730 * 3600 / 1e9)
+    assert costs.log_gb(asked, Choice()) > 10 * costs.log_gb(asked, choice), (
         "Lambda's own lines are most of it"
     )
 
@@ -193,7 +198,7 @@ def test_a_quota_names_what_is_needed_and_when_to_ask() -> None:
 
 
 def test_every_region_has_the_same_prices_and_every_quota_and_price_a_source() -> None:
-    said = tomllib.loads(money.FILE.read_text())
+    said = tomllib.loads(FILE.read_text())
     regions = [
         said[name] for name in said if name not in ("checked", "sources", "quotas")
     ]
@@ -226,7 +231,7 @@ def test_a_person_a_program_and_a_page_are_told_the_same() -> None:
     body = json.loads(planned(*words, "--json"))
     assert body["toProvision"]["rate"] == 833_334
     assert body["monthTogether"] == pytest.approx(sum(body["month"].values()))
-    assert sum(verb["a_second"] for verb in body["verbs"]) == pytest.approx(
+    assert sum(verb["per_second"] for verb in body["verbs"]) == pytest.approx(
         body["requests"]
     )
     together = f"{body['monthTogether']:,.0f}"
@@ -297,12 +302,12 @@ def test_what_cannot_be_is_refused_with_what_can(
 
 def test_the_plan_of_nobody_in_particular_is_whole_at_every_size() -> None:
     for power in range(1, 8):
-        plan = CapacityPlan(demand(concurrent=10**power), IRELAND)
+        plan = CapacityEstimate(demand(concurrent=10**power), IRELAND)
         assert plan.cost > 0
         assert plan.as_text().count("\n") > 40
 
 
 def test_the_page_about_scaling_has_the_planners_figures() -> None:
-    assert scaling.PAGE.read_text() == scaling.page(typical()), (
+    assert scaling.PAGE.read_text() == scaling.page(typical_item_sizes()), (
         "Write them anew: make scaling"
     )

@@ -1,16 +1,15 @@
 """What a month costs, by part, at the prices of `prices.toml`, and what each lever saves."""
 
 import dataclasses
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from deploy.planner import HOURS_A_MONTH, Demand, Players
+from capacity.demand import Demand
+from capacity.players import HOURS_PER_MONTH
+from capacity.prices import Prices
 
-FILE = Path(__file__).with_name("prices.toml")
-SECONDS_A_MONTH = HOURS_A_MONTH * 3600
+SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 
 FRONTS = ("rest", "http", "alb", "url")
 """REST API, HTTP API, Application Load Balancer, function URL."""
@@ -45,42 +44,10 @@ class Choice:
     logs_platform: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Of a region, with what they were looked up for."""
-
-    region: str
-    of: Mapping[str, Any]
-    quotas: Mapping[str, float]
-    checked: str
-    sources: Mapping[str, str]
-
-    def tiered(self, name: str, quantity: float) -> float:
-        """Of so much in a month, where the price falls with it."""
-        total, since = 0.0, 0.0
-        for until, price in self.of[name]["tiers"]:
-            total += max(0.0, min(quantity, until) - since) * price
-            since = until
-        return total
-
-
-def prices_of(region: str, path: Path = FILE) -> Prices:
-    """Raises `ValueError` where the region is not in the file."""
-    said = tomllib.loads(path.read_text())
-    regions = [name for name in said if name not in ("checked", "sources", "quotas")]
-    if region not in regions:
-        raise ValueError(
-            f"deploy/prices.toml has no prices of {region}, but of {', '.join(regions)}. Add a table."
-        )
-    return Prices(
-        region, said[region], said["quotas"], str(said["checked"]), said["sources"]
-    )
-
-
 def month(demand: Demand, prices: Prices, choice: Choice) -> dict[str, float]:
     """Dollars a month by part."""
     people, of = demand.population, prices.of
-    seconds = SECONDS_A_MONTH * people.average
+    seconds = SECONDS_PER_MONTH * people.average
     requests = demand.requests * seconds
     parts = {_NAMES[choice.front]: _front(demand, prices, choice)}
     if choice.compute == "lambda":
@@ -89,9 +56,11 @@ def month(demand: Demand, prices: Prices, choice: Choice) -> dict[str, float]:
         parts["Lambda: duration"] = prices.tiered(
             "lambda_gb_second", requests * people.duration_ms / 1000 * gb
         )
-        restores = demand.instances * people.average * RESTORES_AN_HOUR * HOURS_A_MONTH
+        restores = (
+            demand.instances * people.average * RESTORES_AN_HOUR * HOURS_PER_MONTH
+        )
         parts["Lambda: snapshots"] = gb * (
-            SNAPSHOTS_KEPT * SECONDS_A_MONTH * of["snapshot_gb_second"]
+            SNAPSHOTS_KEPT * SECONDS_PER_MONTH * of["snapshot_gb_second"]
             + restores * of["snapshot_restored_gb"]
         )
     else:
@@ -104,21 +73,21 @@ def month(demand: Demand, prices: Prices, choice: Choice) -> dict[str, float]:
             / BUSY_PROCESSORS,
         )
         an_hour = of["fargate_vcpu_hour"] + GB_A_PROCESSOR * of["fargate_gb_hour"]
-        parts["Fargate"] = processors * an_hour * HOURS_A_MONTH
+        parts["Fargate"] = processors * an_hour * HOURS_PER_MONTH
     if choice.is_provisioned:
         writes = (
             demand.write_units
             * people.average
             / USED_UNITS
             * of["write_capacity_hour"]
-            * HOURS_A_MONTH
+            * HOURS_PER_MONTH
         )
         reads = (
             demand.read_units
             * people.average
             / USED_UNITS
             * of["read_capacity_hour"]
-            * HOURS_A_MONTH
+            * HOURS_PER_MONTH
         )
     else:
         writes = demand.write_units * seconds * of["write_request"]
@@ -155,7 +124,7 @@ def _front(demand: Demand, prices: Prices, choice: Choice) -> float:
         return 0.0
     if choice.front != "alb":
         return prices.tiered(
-            choice.front, demand.requests * people.average * SECONDS_A_MONTH
+            choice.front, demand.requests * people.average * SECONDS_PER_MONTH
         )
     passed = (
         demand.requests * (people.request_bytes + people.response_bytes) * 3600 / 1e9
@@ -170,20 +139,22 @@ def _front(demand: Demand, prices: Prices, choice: Choice) -> float:
     an_hour: float = (
         prices.of["load_balancer_hour"] + units * prices.of["load_balancer_unit_hour"]
     )
-    return HOURS_A_MONTH * an_hour
+    return HOURS_PER_MONTH * an_hour
 
 
 def log_gb(demand: Demand, choice: Choice) -> float:
     """Of a month."""
     heartbeats = sum(
-        verb.a_second for verb in demand.verbs if verb.name.startswith("heartbeat")
+        verb.per_second
+        for verb in demand.request_kinds
+        if verb.name.startswith("heartbeat")
     )
     events = demand.requests - heartbeats * (1 - 1 / choice.renewals_a_line)
     platform = (
         demand.requests if choice.logs_platform and choice.compute == "lambda" else 0
     )
     a_second = events * EVENT_LOG_BYTES + platform * PLATFORM_LOG_BYTES
-    return a_second * demand.population.average * SECONDS_A_MONTH / 1e9
+    return a_second * demand.population.average * SECONDS_PER_MONTH / 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,15 +260,3 @@ def sensitivity(demand: Demand, prices: Prices, choice: Choice) -> dict[str, flo
         )
         found[name] = (sum(month(changed, prices, choice).values()) / before - 1) * 100
     return dict(sorted(found.items(), key=lambda one: -abs(one[1])))
-
-
-def population_of(options: Mapping[str, Any]) -> Players:
-    """The population that these options name. Raises `ValueError`."""
-    names = {one.name for one in dataclasses.fields(Players)}
-    return Players(
-        **{
-            name: value
-            for name, value in options.items()
-            if name in names and value is not None
-        }
-    )

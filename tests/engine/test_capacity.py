@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from bench import replay
-from deploy.planner import Players
-from deploy.typical import item_bytes, typical_item
+from capacity.items import item_bytes, typical_item
+from capacity.players import Players
 from streams.models import UserStreams
 
 pytestmark = pytest.mark.engine

@@ -1,20 +1,20 @@
-"""What a population of players asks of the service, of DynamoDB, of Lambda and of API Gateway. Arithmetic only."""
+"""A population of players: how many, what they do, and how often."""
 
+import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
-from deploy.capacity import (
-    EARLIEST,
-    HEARTBEATS_A_LEASE,
-    Capacity,
-    capacity_for,
-    heartbeats_a_second,
+from capacity.sizing import (
+    EARLIEST_SHARE,
+    HEARTBEATS_PER_LEASE,
+    heartbeats_per_second,
 )
 
-HOURS_A_MONTH = 730
-MEAN_SHARE = (1 + EARLIEST) / 2
+HOURS_PER_MONTH = 730
+MEAN_SHARE = (1 + EARLIEST_SHARE) / 2
 """Of the longest time between two heartbeats: the jitter is even."""
 FREE_SLOTS_TO_RELAX = 2
 """A lease is a relaxed one while so many slots of its user are free."""
@@ -161,17 +161,17 @@ class Players:
         """Of streams that play, a second, at the peak. Each start of a stream, and each zap, is followed by a whole
         time between two, that of an ordinary lease: the heartbeat that was due is never sent."""
         resets = (self.starts_per_hour + self.zap_per_hour) / 3600
-        first = self.lease_seconds / HEARTBEATS_A_LEASE * MEAN_SHARE
+        first = self.lease_seconds / HEARTBEATS_PER_LEASE * MEAN_SHARE
         return sum(
             streams
-            * _between_resets(first, lease / HEARTBEATS_A_LEASE * MEAN_SHARE, resets)
+            * _between_resets(first, lease / HEARTBEATS_PER_LEASE * MEAN_SHARE, resets)
             for lease, streams in self.playing_by_lease.items()
         )
 
     def paused_heartbeats(self) -> float:
         """Of streams that are paused, a second, at the peak."""
         lease = self.paused_seconds or self.lease_seconds
-        return heartbeats_a_second(
+        return heartbeats_per_second(
             self.concurrent * self.paused_share, lease_seconds=lease, share=MEAN_SHARE
         )
 
@@ -179,10 +179,10 @@ class Players:
     def most_heartbeats(self) -> float:
         """A second, when all come as early as they may and nobody zaps."""
         playing = sum(
-            heartbeats_a_second(streams, lease_seconds=lease)
+            heartbeats_per_second(streams, lease_seconds=lease)
             for lease, streams in self.playing_by_lease.items()
         )
-        paused = heartbeats_a_second(
+        paused = heartbeats_per_second(
             self.concurrent * self.paused_share,
             lease_seconds=self.paused_seconds or self.lease_seconds,
         )
@@ -219,223 +219,13 @@ def _mean(ratio: float, limit: int) -> float:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RequestKind:
-    """Requests of one kind at the peak, and the calls of each to DynamoDB: writes that take place, writes whose
-    condition fails (paid for like those that take place), reads."""
-
-    name: str
-    a_second: float
-    written: int = 0
-    refused: int = 0
-    read: int = 0
-    finds_no_item: bool = False
-
-    @property
-    def calls(self) -> int:
-        """To DynamoDB, for one request."""
-        return self.written + self.refused + self.read
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """The items of users: bytes by how many streams are held, and the share of stops that have endings to drop."""
-
-    bytes_of: Callable[[int], int]
-    forgetting_share: float
-
-
-@dataclass(frozen=True)
-class Demand:
-    """What a population asks, at the peak."""
-
-    population: Players
-    items: Items
-
-    @cached_property
-    def verbs(self) -> tuple[RequestKind, ...]:
-        """Every kind of request."""
-        people = self.population
-        starts = people.concurrent * people.starts_per_hour / 3600
-        # A ghost stays until no slot is left; the start that finds that takes them all away.
-        over_ghosts = (
-            starts
-            * people.crash_share
-            * sum(
-                share / (people.limit - held + 1)
-                for held, share in people.by_held.items()
-            )
-        )
-        stops = starts * (1 - people.crash_share)
-        first = (starts - over_ghosts) * people.new_share
-        return (
-            RequestKind("start", starts - first - over_ghosts, written=1),
-            RequestKind(
-                "first start of a user", first, written=1, refused=1, finds_no_item=True
-            ),
-            RequestKind("start over ghosts", over_ghosts, written=1, refused=1),
-            RequestKind(
-                "start in its own slot",
-                people.concurrent * people.zap_per_hour / 3600,
-                written=1,
-            ),
-            RequestKind(
-                "denial",
-                starts * people.denial_share / (1 - people.denial_share),
-                refused=1,
-            ),
-            RequestKind("heartbeat", people.heartbeats(), written=1),
-            # Judged on what is read; where its end is set there is nothing to write.
-            RequestKind(
-                "heartbeat while paused",
-                people.paused_heartbeats(),
-                written=0 if people.paused_seconds else 1,
-                read=1,
-            ),
-            RequestKind("stop", stops * (1 - self.items.forgetting_share), written=1),
-            RequestKind(
-                "stop that drops old endings",
-                stops * self.items.forgetting_share,
-                written=1,
-                refused=1,
-            ),
-            RequestKind(
-                "list", people.concurrent * people.lists_per_hour / 3600, read=1
-            ),
-        )
-
-    @property
-    def requests(self) -> float:
-        """A second, at the peak."""
-        return sum(verb.a_second for verb in self.verbs)
-
-    @property
-    def calls(self) -> float:
-        """To DynamoDB, a second, at the peak."""
-        return sum(verb.a_second * verb.calls for verb in self.verbs)
-
-    def _units(self, unit_bytes: int) -> float:
-        """Of one call, over all streams."""
-        sizes = {held: self.items.bytes_of(held) for held in self.population.by_held}
-        return sum(
-            share * math.ceil(sizes[held] / unit_bytes)
-            for held, share in self.population.by_held.items()
-        )
-
-    def write_units_of(self, verb: RequestKind) -> float:
-        """Of one request."""
-        units = self._units(1024)
-        return verb.written * units + verb.refused * (
-            1 if verb.finds_no_item else units
-        )
-
-    @property
-    def write_units(self) -> float:
-        """A second, at the peak."""
-        return sum(verb.a_second * self.write_units_of(verb) for verb in self.verbs)
-
-    @property
-    def read_units(self) -> float:
-        """A second, at the peak."""
-        return sum(verb.a_second * verb.read for verb in self.verbs) * self._units(4096)
-
-    @property
-    def stored_gb(self) -> float:
-        """In the table: the items of who play, and of who did within a day. An item keeps its endings, not its
-        streams; DynamoDB adds 100 bytes to each."""
-        kept = self.population.users * self.population.users_kept
-        return kept * (self.items.bytes_of(1) + 100) / 1e9
-
-    @property
-    def instances(self) -> float:
-        """Of Lambda that are busy at the peak."""
-        return self.requests * self.population.duration_ms / 1000
-
-    @property
-    def to_provision(self) -> Capacity:
-        """What `manage.py provision` sets for so many viewers."""
-        return capacity_for(
-            self.population.concurrent, heartbeats=self.population.most_heartbeats
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """What AWS allows before it is asked, and what is needed; `until` is when to have asked."""
-
-    what: str
-    allowed: float
-    needed: float
-    until: str
-
-    @property
-    def is_enough(self) -> bool:
-        """Whether nobody has to ask."""
-        return self.needed <= self.allowed
-
-
-SUPPORT = "three weeks before: Service Quotas, then AWS Support, with this table"
-WARM = "a day before: UpdateTable, WarmThroughput"
-
-
-def quotas(demand: Demand, allowed: Mapping[str, float]) -> tuple[Quota, ...]:
-    """What to have raised, and by when. `allowed` is what prices.toml says."""
-    capacity = demand.to_provision
-    reads = math.ceil(demand.read_units * 2)
-    seconds = capacity.concurrency / allowed["lambda_instances_each_10_s"] * 10
-    return (
-        Quota(
-            "API Gateway: requests a second",
-            allowed["api_gateway_rate"],
-            capacity.rate,
-            SUPPORT,
-        ),
-        Quota(
-            "Lambda: instances at once",
-            allowed["lambda_concurrency"],
-            capacity.concurrency,
-            SUPPORT,
-        ),
-        Quota(
-            "Lambda: seconds until they are there",
-            60,
-            seconds,
-            "an hour before: traffic rises, or provisioned concurrency",
-        ),
-        Quota(
-            "DynamoDB: write units a second, of the table",
-            allowed["table_write_units"],
-            capacity.write_units,
-            SUPPORT,
-        ),
-        Quota(
-            "DynamoDB: read units a second, of the table",
-            allowed["table_read_units"],
-            reads,
-            SUPPORT,
-        ),
-        Quota(
-            "DynamoDB: warm write units a second",
-            allowed["warm_write_units"],
-            capacity.write_units,
-            WARM,
-        ),
-        Quota(
-            "DynamoDB: warm read units a second",
-            allowed["warm_read_units"],
-            reads,
-            WARM,
-        ),
-    )
-
-
-def partitions(demand: Demand, allowed: Mapping[str, float]) -> int:
-    """That the table is spread over at the peak."""
-    return math.ceil(
-        max(
-            demand.write_units / allowed["partition_write_units"],
-            demand.read_units / allowed["partition_read_units"],
-            demand.stored_gb / allowed["partition_gb"],
-            1,
-        )
+def population_of(options: Mapping[str, Any]) -> Players:
+    """The population that these options name. Raises `ValueError`."""
+    names = {one.name for one in dataclasses.fields(Players)}
+    return Players(
+        **{
+            name: value
+            for name, value in options.items()
+            if name in names and value is not None
+        }
     )

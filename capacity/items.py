@@ -8,7 +8,7 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Capacit
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.planner import Items
+from capacity.demand import ItemSizes
 from streams import rules
 from streams.models import UserStreams
 from streams.rules import (
@@ -29,9 +29,9 @@ ID = "android-7c1e2f6a7b8c"
 """Of a device, and of its stream."""
 
 
-def typical() -> Items:
+def typical_item_sizes() -> ItemSizes:
     """Of users with ordinary text, and as many endings as are kept."""
-    return Items(
+    return ItemSizes(
         bytes_of=lambda streams: item_bytes(typical_item(streams)),
         forgetting_share=forgetting_share(),
     )

@@ -1,0 +1,1 @@
+"""Estimates the requests, units, quotas and monthly cost of a population of players."""
