@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import partial
-from itertools import count
 from random import SystemRandom
 from threading import Lock
 from typing import Any
@@ -69,34 +68,54 @@ def _send_with_retries(
     send: Send, operation: str, arguments: Mapping[str, Any], is_probe: bool
 ) -> dict[str, Any]:
     """Send a call up to a bounded number of times. A probe is sent once."""
-    throttled: Exception | None = None
-    for attempt in count(1):
+    retries = _Retries(is_probe=is_probe)
+    while True:
         sent.set(sent.get() + 1)
         try:
             return send(operation, dict(arguments))
         except Exception as exc:
-            if is_throttled(exc):
-                throttled = exc
-
-            pause = _random() * min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt)
-            has_time = pause < deadline.seconds_left()
-            if not (_may_retry(exc, attempt, is_probe=is_probe) and has_time):
-                # Throttling is the cause, even if the deadline cut the last attempt.
-                if throttled and deadline.is_over():
-                    raise throttled  # noqa: B904  # it has its own cause
-                raise
+            pause = retries.pause_after(exc)
+            if pause is None:
+                raise retries.cause(exc) from exc.__cause__
 
         time.sleep(pause)
-    raise AssertionError("unreachable: an attempt returns or raises")
 
 
-def _may_retry(error: Exception, attempt: int, *, is_probe: bool) -> bool:
-    """Return whether another attempt is allowed and can succeed."""
-    if is_probe:
-        return False
-    if is_throttled(error):
-        return attempt < MAX_TRIES_WHILE_THROTTLED
-    return attempt < MAX_TRIES and not is_answer(error)
+class _Retries:
+    """The attempts of one call: whether another is allowed, and after which pause."""
+
+    def __init__(self, *, is_probe: bool) -> None:
+        self._is_probe = is_probe
+        self._attempts = 0
+        self._throttled: Exception | None = None
+
+    def pause_after(self, error: Exception) -> float | None:
+        """Return the seconds before the next attempt, or None if there is none."""
+        self._attempts += 1
+        if is_throttled(error):
+            self._throttled = error
+
+        longest = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**self._attempts)
+        pause = _random() * longest
+        has_time = pause < deadline.seconds_left()
+        return pause if has_time and self._may_help(error) else None
+
+    def cause(self, last_error: Exception) -> Exception:
+        """Return the error to report.
+
+        Throttling is the cause even if the deadline cut the last attempt.
+        """
+        if self._throttled and deadline.is_over():
+            return self._throttled
+        return last_error
+
+    def _may_help(self, error: Exception) -> bool:
+        """Return whether another attempt is allowed and can succeed."""
+        if self._is_probe:
+            return False
+        if is_throttled(error):
+            return self._attempts < MAX_TRIES_WHILE_THROTTLED
+        return self._attempts < MAX_TRIES and not is_answer(error)
 
 
 def bounded(send: Send) -> Send:

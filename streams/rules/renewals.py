@@ -33,31 +33,22 @@ def renew(
     is_live = lease.is_live(now)
 
     paused_at = (lease.paused_at or now) if is_paused else 0
-    if is_paused and plan.paused_ms:
-        expires_at = paused_at + plan.paused_ms
-    else:
-        expires_at = now + _lease_ms(
-            account,
-            lease,
-            hold,
-            now=now,
-            plans=plans,
-        )
+    pause_ends_at = paused_at + plan.paused_ms if paused_at and plan.paused_ms else 0
+    lease_ms = _lease_ms(account, lease, hold, now=now, plans=plans)
+    expires_at = pause_ends_at or now + lease_ms
 
-    can_continue = is_live or _may_revive(
-        account,
-        lease,
-        plan,
-        expires_at,
-        now=now,
-    )
-    if not can_continue:
+    if not is_live and not _may_revive(account, lease, plan, expires_at, now=now):
         raise stream_ended(account, lease.expiry)
-    if lease.expires_at >= expires_at and lease.paused_at == paused_at:
+
+    is_already_renewed = lease.expires_at >= expires_at
+    if is_already_renewed and lease.paused_at == paused_at:
         return account
 
-    expires_at = max(lease.expires_at, expires_at)
-    renewed = replace(lease, expires_at=expires_at, paused_at=paused_at)
+    renewed = replace(
+        lease,
+        expires_at=max(lease.expires_at, expires_at),
+        paused_at=paused_at,
+    )
     if not is_live:
         renewed = replace(renewed, revived_from=lease.expires_at, revived_to=expires_at)
     return account.changed(leases={**account.leases, id: renewed})

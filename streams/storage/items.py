@@ -42,6 +42,8 @@ LEASE = {
 """Stored names of a lease's fields."""
 TEXT_FIELDS = ("device_name", "device_type", "title", "network")
 """Fields of a lease that are stored as text when they have a value."""
+LATER_INSTANTS = ("paused_at", "revived_from", "revived_to")
+"""Fields of a lease that are stored as numbers unless they are 0."""
 
 ENDING = {"reason": "r", "at": "t", "epoch": "n", "by": "b"}
 """Stored names of an ending's fields."""
@@ -92,30 +94,33 @@ def lease_item(lease: Lease) -> Item:
         LEASE["epoch"]: number(lease.epoch),
         LEASE["nonce"]: text(lease.nonce),
     }
-
     for name in TEXT_FIELDS:
         value = getattr(lease, name)
         if value is not None:
             fields[LEASE[name]] = text(value)
+    for name in LATER_INSTANTS:
+        instant = getattr(lease, name)
+        if instant:
+            fields[LEASE[name]] = number(instant)
 
-    if lease.device_id == lease.id:
-        fields[LEASE["device_id"]] = {"BOOL": True}
-    elif lease.device_id is not None:
-        fields[LEASE["device_id"]] = text(lease.device_id)
-
+    if lease.device_id is not None:
+        is_same = lease.device_id == lease.id
+        fields[LEASE["device_id"]] = (
+            {"BOOL": True} if is_same else text(lease.device_id)
+        )
     if lease.metadata:
         metadata = {key: _json(value) for key, value in lease.metadata.items()}
         fields[LEASE["metadata"]] = {"M": metadata}
-    if lease.entitlement.limit is not None:
-        fields[LEASE["entitlement"]] = number(lease.entitlement.limit)
-    if lease.entitlement.plan is not None:
-        fields[LEASE["entitled_plan"]] = text(lease.entitlement.plan)
-    if lease.paused_at:
-        fields[LEASE["paused_at"]] = number(lease.paused_at)
-    if lease.revived_from:
-        fields[LEASE["revived_from"]] = number(lease.revived_from)
-        fields[LEASE["revived_to"]] = number(lease.revived_to)
-    return {"M": fields}
+    return {"M": fields | _entitlement_item(lease.entitlement)}
+
+
+def _entitlement_item(entitlement: Entitlement) -> dict[str, Item]:
+    fields = {}
+    if entitlement.limit is not None:
+        fields[LEASE["entitlement"]] = number(entitlement.limit)
+    if entitlement.plan is not None:
+        fields[LEASE["entitled_plan"]] = text(entitlement.plan)
+    return fields
 
 
 def ending_item(ending: Ending) -> Item:

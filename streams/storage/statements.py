@@ -112,7 +112,7 @@ ENDING_EPOCH = ENDING_AT_ID[ENDING["epoch"]]
 IS_LIVE = EXPIRES_AT > value("now")
 HAS_EPOCH = value("epoch") == EPOCH
 IS_NEWEST = ~((EPOCH >= value("epoch")) | (ENDING_EPOCH >= value("epoch")))
-"""The slot had no epoch at or above this one: the start is neither late nor a repeat."""
+"""The slot had no epoch at or above this one: the start is not late and not a repeat."""
 
 FIRST_FORMAT_ATTRIBUTES = [Path(name) for name in ("leases", "epochs", "ended")]
 """Where version 1.0 kept the content of `leases`, `priors` and `ended`."""
@@ -299,7 +299,7 @@ def stop(*, is_held: bool, dropped: int | None = None) -> Statement:
 
 
 def forget(max_version: int) -> dict[str, Any]:
-    """Return the condition of a DeleteItem: the item has this version or an earlier one."""
+    """Return the condition of a DeleteItem: the item has at most this version."""
     placeholders: dict[str, str] = {}
     values: dict[str, Any] = {}
     condition = (ITEM.version <= max_version).serialize(placeholders, values)

@@ -202,45 +202,56 @@ class StreamStore:
             self._back_off(attempt)
 
             try:
-                if write is not None:
-                    return write()
-                found = verb.table.read(verb.user_id)
-            except ConditionFailed as failed:
-                found = failed.found
+                result = self._write_or_read(verb, write)
             except StoreDown as exc:
                 raise _as_seen_at(attempt, exc) from exc.__cause__
+            if isinstance(result, Done):
+                return result.outcome
 
-            step = self._next_step(verb, found)
+            step = self._next_step(verb, result)
             if isinstance(step, Done):
                 return step.outcome
             write = step
 
         raise StoreContended
 
+    def _write_or_read[Outcome](
+        self, verb: Verb[Outcome], write: Callable[[], Outcome] | None
+    ) -> Done[Outcome] | StoredItem:
+        """Return the outcome of a write, or the item that the rule must judge."""
+        if write is None:
+            return verb.table.read(verb.user_id)
+        try:
+            return Done(write())
+        except ConditionFailed as failed:
+            return failed.found
+
     def _next_step[Outcome](
         self, verb: Verb[Outcome], found: StoredItem
     ) -> Done[Outcome] | Callable[[], Outcome]:
         """Return the write that follows from an item, or the outcome without one."""
-        if found.account is not None:
-            outcome = verb.find_own_write(found.account)
-            if outcome is not None:
-                return Done(outcome)
-            if found.is_first_format and verb.has_attempt:
-                return partial(self._upgrade_then_attempt, verb, found)
+        if found.account is None:
+            return self._judge(verb, found, rules.empty_account(verb.now))
 
-        account = found.account or rules.empty_account(verb.now)
+        outcome = verb.find_own_write(found.account)
+        if outcome is not None:
+            return Done(outcome)
+        if found.is_first_format and verb.has_attempt:
+            return partial(self._upgrade_then_attempt, verb, found)
+        return self._judge(verb, found, found.account)
+
+    def _judge[Outcome](
+        self, verb: Verb[Outcome], found: StoredItem, account: Account
+    ) -> Done[Outcome] | Callable[[], Outcome]:
+        """Let the rule decide about an account, and return how to write that."""
         outcome, after = verb.decide(account)
         if after is account:
             return Done(outcome)
 
         narrow_write = verb.narrow_write(account) if found.account else None
-        return narrow_write or partial(
-            self._replace_item,
-            verb,
-            found,
-            after,
-            outcome,
-        )
+        if narrow_write is not None:
+            return narrow_write
+        return partial(self._replace_item, verb, found, after, outcome)
 
     def _back_off(self, attempt: int) -> None:
         """Wait before a retry. The first retry is immediate; later ones jitter.
