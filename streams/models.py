@@ -36,6 +36,8 @@ class UserStreams(Model):
     `version` increases with every write.
     `theoretical_arrival_at` is the instant (ms) up to which starts are paid for.
     It is absent until the first start that is charged.
+    `write_1` to `write_3` are the ids of the last writes, the latest first. Plain
+    heartbeats are not among them.
     `limit`, `plan`, `when_full` are an operator's overrides, and `keep_until` is
     the distant `ttl` that keeps such an item.
     `ttl` (epoch seconds) is when DynamoDB may delete the item. It is housekeeping:
@@ -61,6 +63,9 @@ class UserStreams(Model):
     priors: MapAttribute[str, Any] = MapAttribute(attr_name="p")
     ended: MapAttribute[str, Any] = MapAttribute(attr_name="d")
     theoretical_arrival_at = NumberAttribute(attr_name="m", null=True)
+    write_1 = UnicodeAttribute(attr_name="w1", null=True)
+    write_2 = UnicodeAttribute(attr_name="w2", null=True)
+    write_3 = UnicodeAttribute(attr_name="w3", null=True)
     limit = NumberAttribute(null=True)
     plan = UnicodeAttribute(null=True)
     when_full = UnicodeAttribute(null=True)

@@ -60,7 +60,8 @@ class ModelStore:
         return ended
 
     def forget(self, user_id: str, *, now: int) -> None:
-        self.accounts.pop(user_id, None)
+        account = self.read(user_id, now=now)
+        self.accounts[user_id] = rules.forget(account, now=now)
 
     def set_limit(
         self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any

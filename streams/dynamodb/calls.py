@@ -47,6 +47,12 @@ THROTTLING_CODES = {
 sent: ContextVar[int] = ContextVar("sent", default=0)
 """Number of calls sent, retries included, since the request set it to 0."""
 
+unanswered: ContextVar[int] = ContextVar("unanswered", default=0)
+"""Number of attempts of this request to which no answer arrived.
+
+Each of them may have taken effect, or may still do so.
+"""
+
 _random = SystemRandom().random
 """A seeded generator would repeat itself in every resumed Lambda instance."""
 
@@ -74,6 +80,8 @@ def _send_with_retries(
         try:
             return send(operation, dict(arguments))
         except Exception as exc:
+            if not is_answer(exc):
+                unanswered.set(unanswered.get() + 1)
             pause = retries.pause_after(exc)
             if pause is None:
                 raise retries.cause(exc) from exc.__cause__

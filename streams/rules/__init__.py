@@ -10,6 +10,7 @@ from streams.rules.accounts import Account as Account
 from streams.rules.accounts import Admission as Admission
 from streams.rules.accounts import empty_account as empty_account
 from streams.rules.endings import end_all as end_all
+from streams.rules.endings import forget as forget
 from streams.rules.endings import override as override
 from streams.rules.endings import stop as stop
 from streams.rules.history import room_for_endings as room_for_endings

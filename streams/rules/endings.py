@@ -30,7 +30,7 @@ def stop(
 
     lease = held_lease(account, id, hold=hold, plans=plans)
     if hold is None and lease.started_at > now:
-        followed_another = lease.took_over or id in account.ended
+        followed_another = lease.prior_expires_at > 0 or id in account.ended
         if followed_another:
             return account
 
@@ -73,7 +73,11 @@ def override(
     after = replace(account, limit=limit, plan=plan, when_full=when_full)
     effective = after.effective_plan(plans)
 
-    surplus = _surplus(after, effective, now=now) if end_surplus else []
+    surplus = []
+    if end_surplus:
+        # Also the expired streams: a heartbeat that is late could revive one.
+        expired = [lease for lease in after.leases.values() if not lease.is_live(now)]
+        surplus = _surplus(after, effective, now=now) + expired
     if surplus:
         reason = Reason.STOPPED if effective.limit else Reason.SUSPENDED
         return _end_leases(
@@ -83,6 +87,14 @@ def override(
     if after == account:
         return account
     return after.changed()
+
+
+def forget(account: Account, *, now: int) -> Account:
+    """Return the account without anything that is stored about the user.
+
+    The arrival time makes every start that was sent before count as late.
+    """
+    return Account(version=account.version + 1, theoretical_arrival_at=now)
 
 
 def _is_unseen_grace_lease(account: Account, id: str, hold: Hold) -> bool:

@@ -3,7 +3,7 @@
 from streams.errors import InvalidToken, StreamEnded, StreamNotFound
 from streams.rules.accounts import Account
 from streams.rules.leases import Ending, Hold, Lease, Reason, last_epoch_of
-from streams.rules.plans import Plans
+from streams.rules.plans import Plan, Plans
 
 
 def read(account: Account, id: str, *, now: int) -> Lease:
@@ -40,12 +40,15 @@ def held_lease(account: Account, id: str, *, hold: Hold | None, plans: Plans) ->
     if ending and id not in account.leases and _is_of_later_playback(ending, hold):
         raise _taken_over(account, id, hold, at=ending.at)
 
-    lease = stored_lease(account, id)
-    if hold.epoch > lease.epoch:  # a grace lease that was never admitted
+    is_unknown = account.last_epoch(id) < hold.epoch
+    if is_unknown:  # a grace lease that was never admitted
         raise StreamNotFound(id)
+
+    lease = stored_lease(account, id)
     if hold.epoch < lease.epoch:
         raise _taken_over(account, id, hold, at=lease.started_at)
-    if _is_replaced_token(lease, hold, plans=plans):
+    plan = account.effective_plan(plans, lease.entitlement)
+    if _is_replaced_token(lease, hold, plan=plan):
         raise InvalidToken
     return lease
 
@@ -67,7 +70,7 @@ def _fences_late_starts(ending: Ending) -> bool:
     return ending.epoch == last_epoch
 
 
-def _is_replaced_token(lease: Lease, hold: Hold, *, plans: Plans) -> bool:
+def _is_replaced_token(lease: Lease, hold: Hold, *, plan: Plan) -> bool:
     """Return whether newer tokens replaced the hold's more than one lease ago.
 
     The answer to a late heartbeat may be lost. Then the token from before the
@@ -78,7 +81,7 @@ def _is_replaced_token(lease: Lease, hold: Hold, *, plans: Plans) -> bool:
 
     is_from_before_revival = hold.expires_at == lease.revived_from
     expires_at = lease.revived_to if is_from_before_revival else hold.expires_at
-    return lease.expires_at > expires_at + plans.longest_lease_ms
+    return lease.expires_at > expires_at + plan.longest_lease_ms
 
 
 def _taken_over(account: Account, id: str, hold: Hold, *, at: int) -> StreamEnded:

@@ -9,6 +9,8 @@ from typing import Any
 from streams.rules.leases import Entitlement, Lease
 
 MIN_FREE_SLOTS_TO_RELAX = 2
+MAX_CLOCK_SKEW_MS = 2000
+"""Servers' clocks differ by less. A later value comes from a wrong clock."""
 UNLIMITED = 10**6
 
 MAX_BLIND_COMPARISONS = 60
@@ -127,7 +129,12 @@ class Plan:
     @cached_property
     def longest_lease_ms(self) -> int:
         """The longest time that a lease of this plan can last."""
-        return max(self.lease_ms, self.relaxed_lease_ms or 0, self.paused_ms or 0)
+        return max(self.longest_playing_ms, self.paused_ms or 0)
+
+    @cached_property
+    def longest_playing_ms(self) -> int:
+        """The longest time that a heartbeat of a playing stream grants."""
+        return max(self.lease_ms, self.relaxed_lease_ms or 0)
 
     @cached_property
     def comparisons(self) -> int:
@@ -156,6 +163,10 @@ class StartRate:
     burst: int = 1
     interval_ms: int = 0
 
+    def latest_arrival(self, now: int) -> int:
+        """Return the latest theoretical arrival time that a correct clock stores."""
+        return now + self.burst * self.interval_ms + MAX_CLOCK_SKEW_MS
+
 
 @dataclass(frozen=True, kw_only=True)  # no slots: cached_property needs __dict__
 class Plans:
@@ -174,6 +185,11 @@ class Plans:
     def longest_lease_ms(self) -> int:
         """The longest time that a lease of any plan can last."""
         return max(plan.longest_lease_ms for plan in self.all)
+
+    @cached_property
+    def longest_playing_ms(self) -> int:
+        """The longest time that a heartbeat of a playing stream grants in any plan."""
+        return max(plan.longest_playing_ms for plan in self.all)
 
     @cached_property
     def needs_pace(self) -> bool:

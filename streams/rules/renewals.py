@@ -50,7 +50,9 @@ def renew(
         paused_at=paused_at,
     )
     if not is_live:
-        renewed = replace(renewed, revived_from=lease.expires_at, revived_to=expires_at)
+        # The answer may be lost. Then this token is the only one that the player has.
+        revived_from = hold.expires_at or lease.expires_at
+        renewed = replace(renewed, revived_from=revived_from, revived_to=expires_at)
     return account.changed(leases={**account.leases, id: renewed})
 
 

@@ -33,6 +33,7 @@ def start(
         TooManyStarts: there is room, but the user starts streams too fast.
         StreamEnded: a grace lease's slot changed hands since it began.
     """
+    account = account.without_impossible(now, plans)
     if request.is_grace:
         _check_grace_start(account, request, plans=plans)
 
@@ -53,7 +54,7 @@ def start(
         plan=plan,
         now=now,
     )
-    theoretical_arrival_at = _charge(account, plans.start_rate, now=now)
+    theoretical_arrival_at = _charge(account, request, plans.start_rate, now=now)
 
     replaced_endings = endings_of(replaced, Reason.REPLACED, now=now, by=lease.id)
     evicted_endings = endings_of(evicted, Reason.EVICTED, now=now, by=lease.id)
@@ -94,10 +95,9 @@ def is_plain_start(
     has_room = len(account.leases) < lowest_limit
     keeps_its_places = _keeps_its_places(rules, own, lease, now=now)
     replaces_none = others_to_replace.isdisjoint(account.leases)
-    is_newest = account.last_epoch(request.id) < request.epoch
-    is_paid_for = (
-        plans.start_rate.interval_ms == 0 or account.theoretical_arrival_at < now
-    )
+    is_newest = _is_newest(account, request, plan, now=now)
+    arrival = account.theoretical_arrival_at
+    is_paid_for = arrival < now or arrival > plans.start_rate.latest_arrival(now)
 
     return (
         is_known_plan
@@ -109,6 +109,22 @@ def is_plain_start(
     )
 
 
+def _is_newest(
+    account: Account, request: StartRequest, plan: Plan, *, now: int
+) -> bool:
+    """Return whether a start is certainly not late and not a repeat.
+
+    Nothing ended in its slot since it was sent, and the slot's lease does not last
+    longer than one that is granted now would.
+    """
+    own = account.leases.get(request.id)
+    ending = account.ended.get(request.id)
+    has_newest_epoch = account.last_epoch(request.id) < request.epoch
+    ended_before = ending is None or ending.at < now
+    lasts_no_longer = own is None or own.expires_at <= now + plan.longest_playing_ms
+    return has_newest_epoch and ended_before and lasts_no_longer
+
+
 def find_admission(
     account: Account, request: StartRequest, *, now: int, plans: Plans
 ) -> Admission | None:
@@ -118,6 +134,8 @@ def find_admission(
     """
     lease = account.leases.get(request.id)
     if lease is None or lease.nonce != request.nonce:
+        return None
+    if not lease.is_live(now):
         return None
 
     ended_by_it = {
@@ -246,8 +264,12 @@ def _limit_reached(
     )
 
 
-def _charge(account: Account, rate: StartRate, *, now: int) -> int:
+def _charge(
+    account: Account, request: StartRequest, rate: StartRate, *, now: int
+) -> int:
     """Return the theoretical arrival time (GCRA) after one more start.
+
+    A grace lease already plays, so it is charged but never refused.
 
     Raises:
         TooManyStarts: the burst is used up; `retry_at` is when the next fits.
@@ -257,7 +279,7 @@ def _charge(account: Account, rate: StartRate, *, now: int) -> int:
 
     burst_ms = (rate.burst - 1) * rate.interval_ms
     earliest = account.theoretical_arrival_at - burst_ms
-    if now < earliest:
+    if now < earliest and not request.is_grace:
         raise TooManyStarts(retry_at=earliest)
 
     return max(account.theoretical_arrival_at, now) + rate.interval_ms

@@ -63,6 +63,9 @@ A suspension is stored as an eviction without `by`, because earlier releases kno
 no reason for it.
 """
 
+RECENT_WRITES = ("w1", "w2", "w3")
+"""Stored names of the attributes with the ids of the last writes."""
+
 LEASE_FIELD = {stored: name for name, stored in LEASE.items()}
 ENDING_FIELD = {stored: name for name, stored in ENDING.items()}
 STORED_REASON: dict[str, Reason] = {
@@ -215,8 +218,14 @@ def account(item: Item) -> Account:
         leases=leases,
         ended=ended,
         theoretical_arrival_at=plain(item.get("m", number(0))),
+        recent_writes=recent_writes(item),
         **_override(item),
     )
+
+
+def recent_writes(item: Item) -> tuple[str, ...]:
+    """Return the ids of the last writes, the latest first."""
+    return tuple(plain(item[name]) for name in RECENT_WRITES if name in item)
 
 
 def is_first_format(item: Item) -> bool:

@@ -107,18 +107,37 @@ ENDING_AT_ID = ITEM.ended[ID]
 EXPIRES_AT = LEASE_AT_ID[LEASE["expires_at"]]
 EPOCH = LEASE_AT_ID[LEASE["epoch"]]
 PAUSED_AT = LEASE_AT_ID[LEASE["paused_at"]]
+ENDED_AT = ENDING_AT_ID[ENDING["at"]]
 ENDING_EPOCH = ENDING_AT_ID[ENDING["epoch"]]
 
 IS_LIVE = EXPIRES_AT > value("now")
 HAS_EPOCH = value("epoch") == EPOCH
-IS_NEWEST = ~((EPOCH >= value("epoch")) | (ENDING_EPOCH >= value("epoch")))
-"""The slot had no epoch at or above this one: the start is not late and not a repeat."""
+IS_NEWEST = ~(
+    (EPOCH >= value("epoch"))
+    | (ENDING_EPOCH >= value("epoch"))
+    | (ENDED_AT >= value("now"))
+    | (EXPIRES_AT > value("expires_at"))
+)
+"""The start is not late and not a repeat.
+
+The slot had no epoch at or above this one, nothing ended in it since this start
+was sent, and its lease does not last longer than one that is granted now would.
+"""
 
 FIRST_FORMAT_ATTRIBUTES = [Path(name) for name in ("leases", "epochs", "ended")]
 """Where version 1.0 kept the content of `leases`, `priors` and `ended`."""
 KEEP_LONGER = ITEM.ttl.set(ITEM.keep_until | value("ttl"))
 BOOKKEEPING = (ITEM.version.set(ITEM.version + 1), KEEP_LONGER)
 """Part of every blind write: increment the version and keep the item longer."""
+RECORD_WRITE = (
+    ITEM.write_1.set(value("write")),
+    ITEM.write_2.set(ITEM.write_1 | value("write")),
+    ITEM.write_3.set(ITEM.write_2 | value("write")),
+)
+"""Part of every write but a plain heartbeat: remember its id for a repeat.
+
+An update reads the item as it was, so each id moves one place on.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,8 +214,10 @@ def start(
     """Return the blind write of a start, as `rules.is_plain_start` describes it.
 
     Ids: `id`, and `replaced0` … for each stream to replace.
-    Values: `lease`, `epoch`, `none` (0), `now`, `ttl`; `theoretical_arrival_at`
-    if the start is charged; and the parameters of each plan's clause.
+    Values: `lease`, `epoch`, `expires_at`, `none` (0), `now`, `ttl`, `write`;
+    `impossible_arrival`, an arrival time that no correct clock could have stored;
+    `theoretical_arrival_at` if the start is charged; and the parameters of each
+    plan's clause.
     """
     clauses = (plan.condition(is_entitled=is_entitled) for plan in plans)
     may_start = reduce(or_, clauses) & IS_NEWEST
@@ -208,9 +229,12 @@ def start(
         LEASE_AT_ID.set(value("lease")),
         ITEM.priors[ID].set(EXPIRES_AT | value("none")),
         *BOOKKEEPING,
+        *RECORD_WRITE,
     ]
+    # Also without a start rate: a fence sets the arrival time.
+    is_impossible = arrival > value("impossible_arrival")
+    may_start &= arrival.does_not_exist() | (arrival < value("now")) | is_impossible
     if is_charged:
-        may_start &= arrival.does_not_exist() | (arrival < value("now"))
         actions.append(arrival.set(value("theoretical_arrival_at")))
 
     return Statement.of(*actions, condition=may_start)
@@ -221,7 +245,7 @@ def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
     """Return the write of a whole account, if the item is the one that was judged.
 
     Values: `leases`, `priors`, `ended`, `theoretical_arrival_at`, `version`,
-    `ttl`; `seen`, the version that was judged, unless no item existed; and the
+    `ttl`, `write`; `seen`, the version that was judged, unless no item existed; and the
     operator's overrides in `override`, with `keep_until`.
     """
     if is_new:
@@ -236,6 +260,7 @@ def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
         ITEM.theoretical_arrival_at.set(value("theoretical_arrival_at")),
         ITEM.version.set(value("version")),
         ITEM.ttl.set(value("ttl")),
+        *RECORD_WRITE,
     ]
 
     stored = {*override, "keep_until"} if override else set()
@@ -274,7 +299,7 @@ def stop(*, is_held: bool, dropped: int | None = None) -> Statement:
 
     The lease must be live. The item must have room for its ending, or `dropped`
     older endings (`dropped0` …) are removed.
-    Values: `ending`, `now`, `epoch`, `ttl`; `room` unless endings are dropped;
+    Values: `ending`, `now`, `epoch`, `ttl`, `write`; `room` unless endings are dropped;
     and `last`, the latest expiry that the token allows, if the caller has one.
     """
     may_stop = IS_LIVE
@@ -291,22 +316,9 @@ def stop(*, is_held: bool, dropped: int | None = None) -> Statement:
         ITEM.priors[ID].remove(),
         ENDING_AT_ID.set(value("ending")),
         *BOOKKEEPING,
+        *RECORD_WRITE,
     ]
     for index in range(dropped or 0):
         actions.append(ITEM.ended[id_placeholder(f"dropped{index}")].remove())
 
     return Statement.of(*actions, condition=may_stop)
-
-
-def forget(max_version: int) -> dict[str, Any]:
-    """Return the condition of a DeleteItem: the item has at most this version."""
-    placeholders: dict[str, str] = {}
-    values: dict[str, Any] = {}
-    condition = (ITEM.version <= max_version).serialize(placeholders, values)
-    names = {placeholder: name for name, placeholder in placeholders.items()}
-    return {
-        "ConditionExpression": condition,
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }

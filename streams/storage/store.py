@@ -9,14 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from random import SystemRandom
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
 
 from streams import rules
-from streams.dynamodb import deadline
-from streams.errors import StoreContended, StoreDown, StoreUnavailable
+from streams.dynamodb import calls, deadline
+from streams.errors import (
+    StoreContended,
+    StoreDown,
+    StoreUnavailable,
+    StreamsError,
+)
 from streams.models import UserStreams
 from streams.rules import (
     Account,
@@ -29,10 +34,10 @@ from streams.rules import (
     WhenFull,
 )
 from streams.storage import items, statements
-from streams.storage.items import number
-from streams.storage.lifetime import forget_at, keep_override_until
+from streams.storage.items import number, text
+from streams.storage.lifetime import keep_override_until
 from streams.storage.table import Call, ConditionFailed, StoredItem, Table
-from streams.storage.verbs import EndAll, Renew, SetLimit, Start, Stop, Verb
+from streams.storage.verbs import EndAll, Forget, Renew, SetLimit, Start, Stop, Verb
 
 MAX_ATTEMPTS = 30
 """Calls of one request before it fails as contended."""
@@ -133,20 +138,8 @@ class StreamStore:
         )
 
     def forget(self, user_id: str, *, now: int) -> None:
-        """Delete everything that is stored for a user. Repeats do no harm.
-
-        The condition spares an item that was created after this call began. An
-        item from a server whose clock is ahead is deleted at its own version.
-        """
-        version: int | None = now
-        while version is not None:
-            arguments = self.table.key(user_id) | statements.forget(version)
-            try:
-                self.table.send("DeleteItem", arguments)
-                return
-            except ConditionFailed as failed:
-                account = failed.found.account
-                version = account.version if account else None
+        """Erase everything that is stored for a user. Repeats do no harm."""
+        self._run(Forget(table=self.table, plans=self.plans, user_id=user_id, now=now))
 
     def read(self, user_id: str, *, now: int) -> Account:
         """Return the account as it is now, by a consistent read."""
@@ -221,9 +214,13 @@ class StreamStore:
         """Return the outcome of a write, or the item that the rule must judge."""
         if write is None:
             return verb.table.read(verb.user_id)
+
+        unanswered = calls.unanswered.get()
         try:
             return Done(write())
         except ConditionFailed as failed:
+            if calls.unanswered.get() > unanswered:
+                verb.writes.has_unanswered = True
             return failed.found
 
     def _next_step[Outcome](
@@ -244,7 +241,12 @@ class StreamStore:
         self, verb: Verb[Outcome], found: StoredItem, account: Account
     ) -> Done[Outcome] | Callable[[], Outcome]:
         """Let the rule decide about an account, and return how to write that."""
-        outcome, after = verb.decide(account)
+        try:
+            outcome, after = verb.decide(account)
+        except StreamsError as refusal:
+            if not verb.writes.has_unanswered or found.account is None:
+                raise
+            return partial(self._fence_then_refuse, verb, found, refusal)
         if after is account:
             return Done(outcome)
 
@@ -252,6 +254,16 @@ class StreamStore:
         if narrow_write is not None:
             return narrow_write
         return partial(self._replace_item, verb, found, after, outcome)
+
+    def _fence_then_refuse(
+        self, verb: Verb[Any], found: StoredItem, refusal: StreamsError
+    ) -> NoReturn:
+        """Refuse a call whose first send got no answer and may still arrive."""
+        assert found.account is not None, "only an item can be fenced"
+        fenced = verb.fence(found.account, refusal)
+        if fenced is not found.account:
+            self._write_account(verb, found, fenced, write_id=verb.writes.prefix)
+        raise refusal
 
     def _back_off(self, attempt: int) -> None:
         """Wait before a retry. The first retry is immediate; later ones jitter.
@@ -268,19 +280,29 @@ class StreamStore:
         """Convert an item of version 1.0, then write blind."""
         assert found.account is not None, "only an item has a format"
         converted = replace(found.account, version=found.account.version + 1)
-        self._replace_item(verb, found, converted, None)
+        self._write_account(verb, found, converted, write_id=verb.writes.prefix)
         return verb.attempt()
 
     def _replace_item[Result](
         self, verb: Verb[Any], found: StoredItem, after: Account, outcome: Result
     ) -> Result:
+        """Write the whole account, as the verb decided, and return the outcome."""
+        expected_version = found.account.version if found.account else None
+        write_id = verb.writes.add(outcome, expected_version=expected_version)
+        self._write_account(verb, found, after, write_id=write_id)
+        return outcome
+
+    def _write_account(
+        self, verb: Verb[Any], found: StoredItem, after: Account, *, write_id: str
+    ) -> None:
         """Write the whole account if the item is still the one that was judged."""
         override = items.override_item(after)
         values = items.account_item(after) | override
-        values["ttl"] = number(forget_at(verb.now, self.plans))
+        values["ttl"] = number(verb.item_ttl)
         if override:
             values["ttl"] = number(keep_override_until(verb.now))
             values["keep_until"] = values["ttl"]
+        values["write"] = text(write_id)
         if found.account is not None:
             values["seen"] = number(found.account.version)
 
@@ -288,7 +310,6 @@ class StreamStore:
             is_new=found.account is None, override=tuple(override)
         )
         self.table.update(statement.arguments(verb.user_id, ids={}, values=values))
-        return outcome
 
 
 def _as_seen_at(attempt: int, exc: StoreDown) -> StoreUnavailable:

@@ -11,7 +11,8 @@
         ▼
     write if unchanged ──ConditionFailed──▶ again, from find_own_write
 
-`StreamStore` runs this loop. A verb supplies its steps.
+`StreamStore` runs this loop. A verb supplies its steps. A repeat is not a new
+request: it reports what the first send did, or that this is not known.
 """
 
 from abc import ABC, abstractmethod
@@ -21,6 +22,7 @@ from functools import partial, reduce
 from typing import Any
 
 from streams import rules
+from streams.errors import StoreUnavailable, StreamsError
 from streams.rules import (
     UNLIMITED,
     Account,
@@ -37,9 +39,10 @@ from streams.rules import (
     last_epoch_of,
 )
 from streams.storage import items, statements
-from streams.storage.items import Item, number
-from streams.storage.lifetime import forget_at
+from streams.storage.items import Item, number, text
+from streams.storage.lifetime import delete_forgotten_at, forget_at
 from streams.storage.table import Table, account_of, lease_of
+from streams.storage.writes import SentWrites
 
 MAX_REPLACED = 40
 """A condition holds at most 4 KB. A start that replaces more reads first."""
@@ -57,6 +60,7 @@ class Verb[Outcome](ABC):
     plans: Plans
     user_id: str
     now: int
+    writes: SentWrites[Outcome] = field(default_factory=SentWrites)
 
     @property
     def has_attempt(self) -> bool:
@@ -79,8 +83,34 @@ class Verb[Outcome](ABC):
         """
 
     def find_own_write(self, account: Account) -> Outcome | None:
-        """Return the outcome of this call if an earlier send of it took effect."""
-        return None
+        """Return the outcome of this call if an earlier send of it took effect.
+
+        Raises:
+            StoreUnavailable: it took effect or may have, and the outcome is lost.
+        """
+        write_id = self.writes.find(account)
+        if write_id is None:
+            if self.writes.may_be_forgotten(account, kept=len(items.RECENT_WRITES)):
+                raise _unknown("too many changes followed a write without an answer")
+            return None
+
+        outcome = self.writes.outcomes[write_id]
+        if outcome is None:
+            raise _unknown("the answer to a write was lost, and others followed it")
+        return outcome
+
+    def fence(self, account: Account, refusal: StreamsError) -> Account:
+        """Return an account in which no earlier send of this call can take effect.
+
+        It is written before a call is refused whose first send got no answer. The
+        same account means that no write is needed.
+        """
+        return account
+
+    @property
+    def item_ttl(self) -> int:
+        """When DynamoDB may delete the item after this call, in epoch seconds."""
+        return forget_at(self.now, self.plans)
 
     def narrow_write(self, account: Account) -> Callable[[], Outcome] | None:
         """Return a write with the same effect that other verbs cannot disturb."""
@@ -90,7 +120,7 @@ class Verb[Outcome](ABC):
         """Return the latest stored expiry for which a token is still valid."""
         if hold is None or hold.expires_at is None:
             return NEVER_MS
-        return hold.expires_at + self.plans.longest_lease_ms
+        return hold.expires_at + self.plans.longest_playing_ms
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,9 +162,14 @@ class Start(Verb[Admission]):
         values = clause_values | {
             "lease": stored_lease,
             "epoch": number(request.epoch),
+            "expires_at": number(self.now + candidates[0].longest_playing_ms),
             "none": number(0),
             "now": number(self.now),
-            "ttl": number(forget_at(self.now, self.plans)),
+            "impossible_arrival": number(
+                self.plans.start_rate.latest_arrival(self.now)
+            ),
+            "ttl": number(self.item_ttl),
+            "write": text(self.writes.add(None, expected_version=None)),
         }
         if interval_ms > 0:
             values["theoretical_arrival_at"] = number(self.now + interval_ms)
@@ -154,10 +189,32 @@ class Start(Verb[Admission]):
         return admission, after
 
     def find_own_write(self, account: Account) -> Admission | None:
-        """Return the admission that an earlier send of this start wrote."""
-        return rules.find_admission(
-            account, self.request, now=self.now, plans=self.plans
-        )
+        """Return the admission that an earlier send of this start wrote.
+
+        Raises:
+            StoreUnavailable: the slot changed hands since that send, or it may have.
+        """
+        write_id = self.writes.find(account)
+        admission = self.writes.outcomes.get(write_id or "")
+        if admission is None:
+            admission = rules.find_admission(
+                account, self.request, now=self.now, plans=self.plans
+            )
+        if admission is None:
+            admission = Verb.find_own_write(self, account)
+        if admission is not None:
+            return admission
+
+        has_later_epoch = account.last_epoch(self.request.id) >= self.request.epoch
+        if self.writes.has_unanswered and has_later_epoch:
+            raise _unknown("a start got no answer, and its slot changed hands since")
+        return None
+
+    def fence(self, account: Account, refusal: StreamsError) -> Account:
+        """Return the account in which this start's blind write counts as late."""
+        if account.theoretical_arrival_at >= self.now:
+            return account
+        return account.changed(theoretical_arrival_at=self.now)
 
     def narrow_write(self, account: Account) -> Callable[[], Admission] | None:
         """Return the blind write if the start affects no other stream."""
@@ -238,7 +295,7 @@ class Renew(Verb[Lease]):
             "expires_at": number(expires_at),
             "now": number(self.now),
             "last": number(latest_expiry),
-            "ttl": number(forget_at(self.now, self.plans)),
+            "ttl": number(self.item_ttl),
         }
         if pace:
             values["max_stored_leases"] = number(pace.max_stored_leases)
@@ -305,10 +362,13 @@ class Stop(Verb[Reason | None]):
 
     def find_own_write(self, account: Account) -> Reason | None:
         """Return `STOPPED` if an earlier send of this stop wrote its ending."""
-        is_written = account.ended.get(self.id) == self.ending
-        if is_written and self.id not in account.leases:
+        if account.ended.get(self.id) == self.ending:
             return Reason.STOPPED
-        return None
+        return Verb.find_own_write(self, account)
+
+    def fence(self, account: Account, refusal: StreamsError) -> Account:
+        """Raise `StoreUnavailable`: an earlier send may have stopped the stream."""
+        raise _unknown("a stop got no answer, and the stream is over") from refusal
 
     def narrow_write(self, account: Account) -> Callable[[], Reason] | None:
         """Return a write that drops old endings and touches no other stream."""
@@ -346,11 +406,13 @@ class Stop(Verb[Reason | None]):
         ids: dict[str, str],
         values: dict[str, Item],
     ) -> Reason:
+        write_id = self.writes.add(Reason.STOPPED, expected_version=None)
         values |= {
             "ending": items.ending_item(self.ending),
             "epoch": number(self.ending.epoch),
             "now": number(self.now),
-            "ttl": number(forget_at(self.now, self.plans)),
+            "ttl": number(self.item_ttl),
+            "write": text(write_id),
         }
         if self.hold is not None:
             values["last"] = number(self.latest_expiry(self.hold))
@@ -363,26 +425,11 @@ class EndAll(Verb[list[str]]):
     """End every stream except `keep`. The outcome is the ids, oldest first."""
 
     keep: str | None
-    decided: list[Account] = field(default_factory=list)
-    """Accounts that this call may have written."""
 
     def decide(self, account: Account) -> tuple[list[str], Account]:
         """Judge the call by the whole account."""
         after, ended = rules.end_all(account, keep=self.keep, now=self.now)
-        self.decided.append(after)
         return ended, after
-
-    def find_own_write(self, account: Account) -> list[str] | None:
-        """Return the ids of the endings that this call wrote."""
-        for after in self.decided:
-            written = self._endings_now(after)
-            if written and written.items() <= account.ended.items():
-                return [id for id in written if written[id].reason is Reason.STOPPED]
-        return None
-
-    def _endings_now(self, after: Account) -> dict[str, Ending]:
-        endings = after.ended.items()
-        return {id: ending for id, ending in endings if ending.at == self.now}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -393,8 +440,6 @@ class SetLimit(Verb[tuple[Account, Account]]):
     plan: str | None
     when_full: WhenFull | None
     end_surplus: bool
-    decided: list[tuple[Account, Account]] = field(default_factory=list)
-    """Accounts that this call found and may have written."""
 
     def decide(self, account: Account) -> tuple[tuple[Account, Account], Account]:
         """Judge the call by the whole account."""
@@ -407,17 +452,30 @@ class SetLimit(Verb[tuple[Account, Account]]):
             now=self.now,
             plans=self.plans,
         )
-        self.decided.append((account, after))
         return (account, after), after
 
-    def find_own_write(self, account: Account) -> tuple[Account, Account] | None:
-        """Return the accounts of the write that took effect."""
-        for before, after in self.decided:
-            new_endings = after.ended.items() - before.ended.items()
-            has_new_endings = new_endings and new_endings <= account.ended.items()
-            if account == after or has_new_endings:
-                return before, after
-        return None
+
+@dataclass(slots=True, kw_only=True)
+class Forget(Verb[bool]):
+    """Erase everything about a user. The outcome is True.
+
+    An empty item remains until its `ttl`, so that a start or a limit that was sent
+    before and arrives late does not bring the user back.
+    """
+
+    def decide(self, account: Account) -> tuple[bool, Account]:
+        """Erase the account, whatever it holds."""
+        return True, rules.forget(account, now=self.now)
+
+    @property
+    def item_ttl(self) -> int:
+        """When DynamoDB may delete the empty item, in epoch seconds."""
+        return delete_forgotten_at(self.now)
+
+
+def _unknown(reason: str) -> StoreUnavailable:
+    """Return the error of a call whose effect is not known."""
+    return StoreUnavailable(f"the outcome is not known: {reason}")
 
 
 def _paths(rules_that_count: list[Rule]) -> tuple[Path, ...]:
