@@ -40,12 +40,13 @@ from streams.serializers import (
 )
 
 EVERYWHERE = ("invalid-request", "not-acceptable", "throttled")
-BY_TOKEN = (*EVERYWHERE, "store-unavailable")
+STORE = ("store-unavailable", "request-timed-out", "item-unreadable")
+BY_TOKEN = (*EVERYWHERE, *STORE)
 FOR_USERS = (
     *EVERYWHERE,
     "unauthenticated",
     "forbidden",
-    "store-unavailable",
+    *STORE,
     "issuer-unavailable",
 )
 WITH_BODY = ("payload-too-large", "unsupported-media-type")
@@ -313,7 +314,7 @@ class Plans(OpenApiViewExtension):
     target_class = "streams.views.PlansView"
 
     def view_replacement(self) -> Any:
-        refused = tuple(type_ for type_ in FOR_USERS if type_ != "store-unavailable")
+        refused = tuple(type_ for type_ in FOR_USERS if type_ not in STORE)
         return described(
             self.target_class,
             get=operation(

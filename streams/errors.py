@@ -93,6 +93,21 @@ class IssuerUnavailable(StreamsError):
     """The identity provider's keys cannot be read. Fails closed."""
 
 
+class RequestTimedOut(StreamsError):
+    """The request used up its time before DynamoDB had the time for a call.
+
+    It says nothing about DynamoDB, so it neither opens the circuit nor grants a
+    grace lease.
+    """
+
+
+class ItemUnreadable(StreamsError):
+    """The stored item of this user is not one that this service writes.
+
+    An operator must look at it: retries cannot help.
+    """
+
+
 class StoreUnavailable(StreamsError):
     """DynamoDB answered with an error, or with an answer that is not usable.
 

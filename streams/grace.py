@@ -1,71 +1,132 @@
 """Grace leases: granted while DynamoDB does not answer.
 
-Each process counts the grace leases that it granted, per user. With
-`WHEN_STORE_IS_DOWN=open` the service fails open here, and only while no answer
-arrives from DynamoDB: refusing every viewer would do more harm than admitting
-a few streams too many. Every grace lease ends within one lease after the outage.
+Each process remembers the streams that it let start or continue during an outage.
+With `WHEN_STORE_IS_DOWN=open` the service fails open here, and only while no
+answer arrives from DynamoDB: refusing every viewer would do more harm than
+admitting a few streams too many. Every grace lease ends within one lease after
+the outage.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
 
 from django.conf import settings
 
-from streams.rules import Lease
+from streams.errors import TooManyStarts
+from streams.rules import Ending, Lease, Reason, StartRate
 
 MAX_USERS = 10_000
 """Further users get no grace lease, so that an outage cannot fill the memory."""
 
-_expiries: OrderedDict[str, dict[str, int]] = OrderedDict()
-"""Expiry (ms) of each grace lease, by user and stream; the latest users last."""
-_expiries_lock = Lock()
+
+@dataclass(slots=True)
+class _Outage:
+    """The memory of one user: the latest lease of each id, and the starts so far."""
+
+    leases: dict[str, Lease] = field(default_factory=dict)
+    theoretical_arrival_at: int = 0
+
+    def drop_expired(self, now: int) -> None:
+        live = self.leases.items()
+        self.leases = {id: lease for id, lease in live if lease.is_live(now)}
+
+    def is_over(self, now: int) -> bool:
+        has_live = any(lease.is_live(now) for lease in self.leases.values())
+        return not has_live and self.theoretical_arrival_at <= now
 
 
-def may_start(user_id: str, lease: Lease, *, now: int) -> bool:
-    """Count a new grace lease and return whether the user may have it.
+_users: OrderedDict[str, _Outage] = OrderedDict()
+"""The users of this outage; the latest ones last."""
+_users_lock = Lock()
 
-    The limit of the viewer's bearer token applies if it is lower.
+
+def may_start(user_id: str, lease: Lease, *, start_rate: StartRate, now: int) -> bool:
+    """Remember a new grace lease and return whether the user may have it.
+
+    It replaces an earlier playback of the same id. The limit of the viewer's
+    bearer token applies if it is lower.
+
+    Raises:
+        TooManyStarts: the user starts streams too quickly.
+    """
+    limit = settings.MAX_GRACE_STREAMS
+    if lease.entitlement.limit is not None:
+        limit = min(limit, lease.entitlement.limit)
+    if settings.WHEN_STORE_IS_DOWN != "open" or limit == 0:
+        return False
+
+    with _recalled(user_id, now=now) as user:
+        is_known = lease.id in user.leases
+        has_room = len(user.leases) < limit and len(_users) < MAX_USERS
+        if not is_known and not has_room:
+            return False
+
+        earliest = start_rate.earliest_start(user.theoretical_arrival_at)
+        if now < earliest:
+            raise TooManyStarts(retry_at=earliest)
+        user.theoretical_arrival_at = start_rate.arrival_after_start(
+            user.theoretical_arrival_at, now=now
+        )
+        user.leases[lease.id] = lease
+        return True
+
+
+def may_continue(user_id: str, lease: Lease, *, now: int) -> bool:
+    """Remember a renewed lease and return whether it may continue on its token alone.
+
+    A live lease always continues while the service fails open.
     """
     if settings.WHEN_STORE_IS_DOWN != "open":
         return False
 
-    limit = settings.MAX_GRACE_STREAMS
-    if lease.entitlement.limit is not None:
-        limit = min(limit, lease.entitlement.limit)
-    return _count(user_id, lease, limit=limit, now=now)
+    with _recalled(user_id, now=now) as user:
+        if len(_users) < MAX_USERS:
+            user.leases[lease.id] = lease
+        return True
 
 
-def may_continue(user_id: str, lease: Lease, *, now: int) -> bool:
-    """Count a renewed lease and return whether it may continue on its token alone.
+def ending_of(user_id: str, lease: Lease, *, now: int) -> Ending | None:
+    """Return how a playback ended if a newer one of its id started in the outage."""
+    with _users_lock:
+        user = _users.get(user_id)
+        newer = user.leases.get(lease.id) if user else None
 
-    A live lease always continues while the service fails open.
+    if newer is None or newer.epoch <= lease.epoch or not newer.is_live(now):
+        return None
+    return Ending(
+        reason=Reason.TAKEN_OVER,
+        at=newer.started_at,
+        epoch=lease.epoch,
+        by=lease.id,
+    )
+
+
+def forget() -> None:
+    """Forget every outage."""
+    with _users_lock:
+        _users.clear()
+
+
+@contextmanager
+def _recalled(user_id: str, *, now: int) -> Iterator[_Outage]:
+    """Give the memory of a user, and keep it if anything is left in it.
+
+    The user becomes the latest one. Up to two of the users that were here longest
+    ago are dropped if their leases have expired.
     """
-    _count(user_id, lease, limit=settings.MAX_LIMIT, now=now)
-    return bool(settings.WHEN_STORE_IS_DOWN == "open")
+    with _users_lock:
+        for longest_ago in list(islice(_users, 2)):
+            if _users[longest_ago].is_over(now):
+                del _users[longest_ago]
 
-
-def _count(user_id: str, lease: Lease, *, limit: int, now: int) -> bool:
-    """Record a lease if it fits and return whether it does."""
-    with _expiries_lock:
-        _drop_expired_users(now)
-
-        recorded = _expiries.pop(user_id, {})
-        live = {id: expiry for id, expiry in recorded.items() if expiry > now}
-        is_known = lease.id in live
-        has_room = len(live) < limit and len(_expiries) < MAX_USERS
-
-        may_play = is_known or has_room
-        if may_play:
-            live[lease.id] = lease.expires_at
-        if live:
-            _expiries[user_id] = live
-        return may_play
-
-
-def _drop_expired_users(now: int) -> None:
-    """Drop up to two of the users that were counted longest ago."""
-    longest_ago = list(islice(_expiries, 2))
-    for user_id in longest_ago:
-        if max(_expiries[user_id].values()) <= now:
-            del _expiries[user_id]
+        user = _users.pop(user_id, None) or _Outage()
+        user.drop_expired(now)
+        try:
+            yield user
+        finally:
+            if not user.is_over(now):
+                _users[user_id] = user

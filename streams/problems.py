@@ -20,6 +20,8 @@ from streams.errors import (
     InvalidRequest,
     InvalidToken,
     IssuerUnavailable,
+    ItemUnreadable,
+    RequestTimedOut,
     StoreContended,
     StoreDown,
     StoreThrottled,
@@ -207,6 +209,14 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         503,
         "The issuer's keys cannot be read; nothing is known",
         _soon,
+    ),
+    RequestTimedOut: Problem(
+        "request-timed-out", 503, "The request ran out of time. Retry it.", _soon
+    ),
+    ItemUnreadable: Problem(
+        "item-unreadable",
+        503,
+        "The stored data of this user cannot be read. An operator must repair it.",
     ),
     StoreUnavailable: Problem(
         "store-unavailable", 503, "The store does not answer; nothing is known", _soon

@@ -14,6 +14,8 @@ from django.conf import settings
 
 from streams import audit, edge_tokens, events, grace, rules, tokens
 from streams.errors import (
+    ItemUnreadable,
+    RequestTimedOut,
     StoreContended,
     StoreDown,
     StoreThrottled,
@@ -49,6 +51,8 @@ EVENT_OF_ERROR: Mapping[type[StreamsError], str] = {
     StoreUnavailable: "unavailable",
     StoreDown: "unavailable",
     StoreThrottled: "throttled",
+    RequestTimedOut: "timed-out",
+    ItemUnreadable: "item-unreadable",
 }
 """Events of the errors that are recorded.
 
@@ -166,7 +170,9 @@ def renew(
             )
         return _renew_in_store(claims, now=now, is_paused=is_paused, network=network)
     except StoreDown:
-        issued = _renew_without_store(claims, now=now, network=network)
+        issued = _renew_without_store(
+            claims, now=now, is_paused=is_paused, network=network
+        )
         if issued is None:
             raise
         return issued
@@ -543,7 +549,14 @@ def _start_without_store(context: Context, request: StartRequest) -> IssuedLease
     nothing_stored = rules.empty_account(context.now)
     plan = nothing_stored.effective_plan(store.plans, request.entitlement)
     lease = request.lease(now=context.now, lease_ms=plan.lease_ms)
-    if not grace.may_start(context.user_id, lease, now=context.now):
+    with _recording_refusals(context.now, user=context.user_id, id=request.id):
+        may_start = grace.may_start(
+            context.user_id,
+            lease,
+            start_rate=store.plans.start_rate,
+            now=context.now,
+        )
+    if not may_start:
         return None
 
     _record("grace-started", context.user_id, lease, now=context.now)
@@ -558,11 +571,14 @@ def _start_without_store(context: Context, request: StartRequest) -> IssuedLease
 
 
 def _renew_without_store(
-    claims: tokens.TokenClaims, *, now: int, network: str | None
+    claims: tokens.TokenClaims, *, now: int, is_paused: bool, network: str | None
 ) -> IssuedLease | None:
     """Extend a live stream on its token alone, or return None.
 
     None means that the lease has expired, or that the service fails closed.
+
+    Raises:
+        StreamEnded: a newer playback of the same id started in the outage.
     """
     lease_ms = store.plans.default.lease_ms
     expires_at = max(claims.expires_at, now + lease_ms)
@@ -570,9 +586,13 @@ def _renew_without_store(
     lease = replace(
         claims.request.lease(now=started_at, lease_ms=lease_ms),
         expires_at=expires_at,
+        paused_at=now if is_paused else 0,
         pace=claims.pace,
     )
 
+    ending = grace.ending_of(claims.user_id, lease, now=now)
+    if ending is not None:
+        raise StreamEnded(ending)
     is_live = now < claims.expires_at
     if not is_live or not grace.may_continue(claims.user_id, lease, now=now):
         return None

@@ -36,6 +36,9 @@ MAX_TRIES_WHILE_THROTTLED = 6
 BACKOFF_SECONDS = 0.025
 MAX_BACKOFF_SECONDS = 1.0
 
+MIN_CALL_SECONDS = 0.05
+"""With less time left, a call was cut by the request's deadline."""
+
 FAILURES_TO_OPEN = 5
 OPEN_SECONDS = 2.0
 THROTTLING_CODES = {
@@ -57,17 +60,39 @@ _random = SystemRandom().random
 """A seeded generator would repeat itself in every resumed Lambda instance."""
 
 
+class OutOfTime(Exception):
+    """The request left DynamoDB no time for a call. It says nothing about DynamoDB."""
+
+
 def make(send: Send, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Send a call, retry it where that can help, and return the answer.
 
     Raises:
         CircuitBreakerError: the circuit is open.
-        TimeoutError: the request's time is over before the first attempt.
+        OutOfTime: the request's time is over, or was too short for an answer.
         Exception: what `send` raised at the last attempt.
     """
     if deadline.is_over():
-        raise TimeoutError("the request's time is over")
+        raise OutOfTime("the request's time is over")
+    if deadline.seconds_left() < settings.DYNAMODB_CALL_SECONDS:
+        return _send_in_remaining_time(send, operation, arguments)
     return _circuit.call(_send_with_retries, send, operation, arguments)
+
+
+def _send_in_remaining_time(
+    send: Send, operation: str, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Send a call with less time than one attempt may take.
+
+    Its failure is not counted: the caller may have used up the time.
+    """
+    _circuit.raise_if_open()
+    try:
+        return _send_with_retries(send, operation, arguments, is_probe=False)
+    except Exception as exc:
+        if not is_answer(exc) and deadline.seconds_left() < MIN_CALL_SECONDS:
+            raise OutOfTime(f"the request left {operation} too little time") from exc
+        raise
 
 
 def _send_with_retries(
@@ -190,6 +215,11 @@ class _Circuit:
             throw_new_error_on_trip=False,
         )
         self._probing = Lock()
+
+    def raise_if_open(self) -> None:
+        """Raise `CircuitBreakerError` unless calls are allowed."""
+        if self._breaker.current_state != STATE_CLOSED:
+            raise CircuitBreakerError("the circuit is open")
 
     def call[Answer](self, make: Callable[..., Answer], *arguments: Any) -> Answer:
         """Call `make` and count its failure.

@@ -163,6 +163,14 @@ class StartRate:
     burst: int = 1
     interval_ms: int = 0
 
+    def earliest_start(self, arrival: int) -> int:
+        """Return when the next start is allowed, given the arrival time so far."""
+        return arrival - (self.burst - 1) * self.interval_ms
+
+    def arrival_after_start(self, arrival: int, *, now: int) -> int:
+        """Return the theoretical arrival time after one more start."""
+        return max(arrival, now) + self.interval_ms
+
     def latest_arrival(self, now: int) -> int:
         """Return the latest theoretical arrival time that a correct clock stores."""
         return now + self.burst * self.interval_ms + MAX_CLOCK_SKEW_MS

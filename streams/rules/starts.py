@@ -244,15 +244,19 @@ def _limit_reached(
 ) -> StreamLimitReached:
     """Return a denial that lists every live stream that counts.
 
-    A retry can succeed once enough places are free.
+    A retry can succeed once every rule that refuses has a free place.
     """
     others = [other for other in account.live(now) if other.id != lease.id]
     places = rule.places_taken(lease, others)
+    own = account.leases.get(lease.id)
 
-    retry_at = None
-    if rule.limit > 0:
-        expiries = sorted(_last_expiry(place)[0] for place in places)
-        retry_at = expiries[-rule.limit]
+    refusing = [rule]
+    for other_rule in plan.limit_and_rules:
+        is_met = _keeps_its_place(other_rule, own, lease, now=now)
+        if other_rule.counts(lease) and not is_met:
+            refusing.append(other_rule)
+    retries = [_free_at(one, lease, others, now=now) for one in refusing]
+    retry_at = None if None in retries else max(filter(None, retries))
 
     return StreamLimitReached(
         limit=plan.limit,
@@ -262,6 +266,19 @@ def _limit_reached(
         retry_at=retry_at,
         before=account,
     )
+
+
+def _free_at(
+    rule: Rule, lease: Lease, others: Collection[Lease], *, now: int
+) -> int | None:
+    """Return when a rule has a place for `lease`, or None if waiting cannot help."""
+    if rule.limit == 0:
+        return None
+    places = rule.places_taken(lease, others)
+    if len(places) < rule.limit:
+        return now
+    expiries = sorted(_last_expiry(place)[0] for place in places)
+    return expiries[-rule.limit]
 
 
 def _charge(
@@ -277,12 +294,11 @@ def _charge(
     if rate.interval_ms == 0:
         return account.theoretical_arrival_at
 
-    burst_ms = (rate.burst - 1) * rate.interval_ms
-    earliest = account.theoretical_arrival_at - burst_ms
+    earliest = rate.earliest_start(account.theoretical_arrival_at)
     if now < earliest and not request.is_grace:
         raise TooManyStarts(retry_at=earliest)
 
-    return max(account.theoretical_arrival_at, now) + rate.interval_ms
+    return rate.arrival_after_start(account.theoretical_arrival_at, now=now)
 
 
 def _keeps_its_places(

@@ -9,7 +9,13 @@ from django.conf import settings
 from pybreaker import CircuitBreakerError
 
 from streams.dynamodb import calls
-from streams.errors import StoreDown, StoreThrottled, StoreUnavailable
+from streams.errors import (
+    ItemUnreadable,
+    RequestTimedOut,
+    StoreDown,
+    StoreThrottled,
+    StoreUnavailable,
+)
 from streams.rules import Account, Lease
 from streams.storage import items
 from streams.storage.items import Item
@@ -75,11 +81,15 @@ class Table:
             ConditionFailed: the item does not satisfy the condition.
             StoreThrottled, StoreUnavailable: DynamoDB answered with an error.
             StoreDown: no answer from DynamoDB arrived.
+            RequestTimedOut: the request's time is over.
+            ItemUnreadable: the item is not one that this service writes.
         """
         try:
             answer = self.call(operation, arguments)
         except ClientError as exc:
             raise _error_of(exc, arguments) from exc
+        except calls.OutOfTime as exc:
+            raise RequestTimedOut(f"{operation}: {exc}") from exc
         except (BotoCoreError, CircuitBreakerError, TimeoutError) as exc:
             raise StoreDown(f"{operation}: {exc}") from exc
         except Exception as exc:  # botocore does not wrap its parser's errors
@@ -112,8 +122,8 @@ def lease_of(item: Item, id: str) -> Lease | None:
         raise _not_our_item(exc) from exc
 
 
-def _not_our_item(exc: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"the item was not written by this service: {exc!r}")
+def _not_our_item(exc: Exception) -> ItemUnreadable:
+    return ItemUnreadable(f"the item was not written by this service: {exc!r}")
 
 
 def _error_of(exc: ClientError, arguments: Mapping[str, Any]) -> Exception:
@@ -124,6 +134,9 @@ def _error_of(exc: ClientError, arguments: Mapping[str, Any]) -> Exception:
     is_conditional = "ConditionExpression" in arguments
     if is_conditional and code == "ConditionalCheckFailedException":
         return ConditionFailed(StoredItem.of(response.get("Item")))
+    if is_conditional and code == "ValidationException":
+        # The statements are valid, so a stored value has a type that they cannot use.
+        return _not_our_item(exc)
     if not calls.is_answer(exc):
         return StoreDown(str(exc))
     if calls.is_throttled(exc):

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from django.test.utils import override_settings
+
 from streams.dynamodb.transport import CurlClient
 from streams.models import UserStreams
 from tests.conftest import curl
@@ -67,7 +69,8 @@ def through(proxy: Proxy, *, call_seconds: float = CALL_SECONDS) -> Iterator[Els
     connection: Any = UserStreams._get_connection().connection
     connection._client = client
     try:
-        yield client
+        with override_settings(DYNAMODB_CALL_SECONDS=call_seconds):
+            yield client
     finally:
         client.close()
         UserStreams.disconnect()

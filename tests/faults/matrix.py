@@ -33,6 +33,7 @@ from tests.faults.verbs import VERBS, Do, Scene, Verb
 
 TO_ANSWER_SECONDS = 0.5
 AT_ONCE = 16
+UNAVAILABLE = ("store-unavailable", "store-contended", "request-timed-out")
 
 
 @dataclass
@@ -161,7 +162,7 @@ class Bench:
     def _unavailable(self, case: Case, response: httpx.Response) -> None:
         body = response.json()
         wait = int(response.headers.get("Retry-After", 0))
-        if body["type"] not in ("store-unavailable", "store-contended"):
+        if body["type"] not in UNAVAILABLE:
             case.wrong.append(f"503 {body['type']}")
         if not 1 <= wait <= 15 or (
             case.fault.kind == "throttled" and case.fault.onwards and wait < 5

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -11,10 +11,17 @@ import pytest
 from django.conf import settings as configured
 
 from streams import grace, service
-from streams.dynamodb import calls
-from streams.errors import StoreThrottled, StoreUnavailable, StreamEnded, StreamsError
-from streams.rules import Reason, StartRequest, WhenFull
+from streams.dynamodb import calls, deadline
+from streams.errors import (
+    RequestTimedOut,
+    StoreThrottled,
+    StoreUnavailable,
+    StreamEnded,
+    StreamsError,
+)
+from streams.rules import Reason, StartRate, StartRequest, WhenFull
 from streams.service import Context, IssuedLease
+from tests.builders import changed
 from tests.conftest import LEASE_MS, NOW, Viewer
 from tests.faults.client import Elsewhere, through
 from tests.faults.proxy import Fault, proxying
@@ -41,14 +48,14 @@ class Store:
 @pytest.fixture
 def store(settings: Any) -> Iterator[Store]:
     settings.WHEN_STORE_IS_DOWN, settings.DEADLINE_SECONDS = "open", 2
-    grace._expiries.clear()
+    grace.forget()
     with (
         proxying(str(configured.DYNAMODB_ENDPOINT)) as proxy,
         through(proxy, call_seconds=0.5) as network,
     ):
         calls.reset_circuit()
         yield Store(network)
-    grace._expiries.clear()
+    grace.forget()
     calls.reset_circuit()
 
 
@@ -368,3 +375,55 @@ def test_each_is_counted(
         for kind in kinds
     ]
     assert counted == [2, 1, 1, 1]
+
+
+def test_a_request_that_used_up_its_time_says_nothing_about_the_store(
+    viewer: Viewer, settings: Any
+) -> None:
+    settings.WHEN_STORE_IS_DOWN = "open"
+    for number in range(calls.FAILURES_TO_OPEN + 1):
+        with deadline.of_request(seconds=0), pytest.raises(RequestTimedOut):
+            start(viewer.user_id, f"late-{number}", now=NOW)
+    assert not start(viewer.user_id, "tv", now=NOW).is_grace
+
+
+def test_an_id_that_starts_again_in_an_outage_ends_its_older_playback(
+    store: Store, viewer: Viewer
+) -> None:
+    with store.failing(viewer.user_id):
+        older = start(viewer.user_id, "tv", now=NOW)
+        newer = start(viewer.user_id, "tv", now=NOW + 10)
+        assert ended(older, now=NOW + 20) is Reason.TAKEN_OVER
+        assert beat(newer, now=NOW + 20).is_grace
+
+
+def test_a_player_that_is_paused_in_an_outage_stays_paused(
+    store: Store, viewer: Viewer
+) -> None:
+    playing = start(viewer.user_id, "tv", now=NOW)
+    with store.failing(viewer.user_id):
+        paused = service.renew(
+            playing.token,
+            user_id=viewer.user_id,
+            id="tv",
+            now=NOW + 10,
+            is_paused=True,
+        )
+    assert paused.lease.paused_at == NOW + 10
+    assert paused.edge_token is None
+
+
+def test_the_admission_of_a_grace_lease_is_charged_but_not_refused(
+    store: Store, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rate = StartRate(burst=1, interval_ms=60_000)
+    plans = changed(service.store.plans, start_rate=rate)
+    monkeypatch.setattr(service, "store", replace(service.store, plans=plans))
+    start(viewer.user_id, "phone", now=NOW)
+    with store.failing(viewer.user_id):
+        playing = start(viewer.user_id, "tv", now=NOW + 1)
+
+    admitted = beat(playing, now=NOW + 2)
+    assert not admitted.is_grace
+    account = service.store.read(viewer.user_id, now=NOW + 2)
+    assert account.theoretical_arrival_at == NOW + 2 * rate.interval_ms

@@ -1,21 +1,23 @@
 """How many grace leases a process gives."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from streams import grace
-from streams.rules import Entitlement, Lease
+from streams.errors import TooManyStarts
+from streams.rules import Entitlement, Lease, Reason, StartRate
 from tests.conftest import LEASE_MS, NOW
 
 
 @pytest.fixture(autouse=True)
 def open_and_empty(settings: Any) -> Iterator[None]:
     settings.WHEN_STORE_IS_DOWN, settings.MAX_GRACE_STREAMS = "open", 2
-    grace._expiries.clear()
+    grace.forget()
     yield
-    grace._expiries.clear()
+    grace.forget()
 
 
 def lease(id: str, *, now: int = NOW, entitlement: int | None = None) -> Lease:
@@ -31,10 +33,18 @@ def lease(id: str, *, now: int = NOW, entitlement: int | None = None) -> Lease:
 
 
 def may_start(
-    user_id: str, id: str, *, now: int = NOW, entitlement: int | None = None
+    user_id: str,
+    id: str,
+    *,
+    now: int = NOW,
+    entitlement: int | None = None,
+    start_rate: StartRate = StartRate(),
 ) -> bool:
     return grace.may_start(
-        user_id, lease(id, now=now, entitlement=entitlement), now=now
+        user_id,
+        lease(id, now=now, entitlement=entitlement),
+        start_rate=start_rate,
+        now=now,
     )
 
 
@@ -75,10 +85,38 @@ def test_it_remembers_a_bounded_number_of_users_and_forgets_those_whose_leases_r
     assert may_start("u", "b", now=NOW + 9)
     later = NOW + LEASE_MS
     assert [may_start(user, "a", now=later) for user in "xyz"] == [True, True, False]
-    assert len(grace._expiries) == 3
+    assert len(grace._users) == 3
 
 
 def test_closed_gives_none(settings: Any) -> None:
     settings.WHEN_STORE_IS_DOWN = "closed"
     assert not may_start("ana", "a")
     assert not grace.may_continue("ana", lease("a"), now=NOW)
+
+
+def test_starts_in_an_outage_are_charged_to_the_start_rate() -> None:
+    rate = StartRate(burst=2, interval_ms=1000)
+    starts = [may_start("ana", "a", start_rate=rate) for _ in range(2)]
+    assert starts == [True, True]
+    with pytest.raises(TooManyStarts) as refused:
+        may_start("ana", "a", start_rate=rate)
+    assert refused.value.retry_at == NOW + 1000
+    assert may_start("ana", "a", now=NOW + 1000, start_rate=rate)
+
+
+def test_a_newer_playback_of_an_id_ends_the_older_one() -> None:
+    older = lease("a")
+    newer = replace(older, epoch=2, started_at=NOW + 9)
+    assert grace.may_start("ana", newer, start_rate=StartRate(), now=NOW + 9)
+
+    ending = grace.ending_of("ana", older, now=NOW + 10)
+    assert ending is not None
+    assert (ending.reason, ending.at) == (Reason.TAKEN_OVER, NOW + 9)
+    assert grace.ending_of("ana", newer, now=NOW + 10) is None
+    assert grace.ending_of("ana", older, now=NOW + LEASE_MS) is None
+
+
+def test_a_maximum_of_zero_gives_none(settings: Any) -> None:
+    settings.MAX_GRACE_STREAMS = 0
+    grace.may_continue("ana", lease("a"), now=NOW)
+    assert not may_start("ana", "a")
