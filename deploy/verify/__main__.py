@@ -1,4 +1,7 @@
-"""`python -m deploy.blackbox URL`: exit status 0 where everything holds, 1 where not, 2 for a bad call."""
+"""`python -m deploy.verify URL`: check a deployment from outside.
+
+The exit status is 0 if every check passes, 1 if one fails, and 2 for invalid arguments.
+"""
 
 import argparse
 import os
@@ -8,27 +11,30 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from deploy.blackbox.caller import DeployedService
-from deploy.blackbox.report import report
+from deploy.verify.report import report
+from deploy.verify.service import DeployedService
 
 LOCAL = "http://127.0.0.1:8000"
-"""What `make run` serves."""
+"""The URL that `make run` serves."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `manage.py verify` takes too."""
+    """Add the arguments, which `manage.py verify` accepts too."""
     parser.add_argument(
         "url",
         nargs="?",
         default=LOCAL,
         type=url,
         metavar="URL",
-        help=f"{LOCAL} unless given",
+        help=f"of the deployment ({LOCAL})",
     )
     parser.add_argument(
         "--api-key",
         default=os.environ.get("VERIFY_API_KEY"),
-        help="of an operator (streams:operate; with streams:admin users are forgotten too); or VERIFY_API_KEY",
+        help=(
+            "of an operator (streams:operate; with streams:admin the check also erases "
+            "its users); or VERIFY_API_KEY"
+        ),
     )
     parser.add_argument(
         "--token",
@@ -36,25 +42,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="bearer token of a viewer who plays nothing; or VERIFY_TOKEN",
     )
     parser.add_argument(
-        "--origin", type=url, help="an origin of web players, which has to be allowed"
+        "--origin",
+        type=url,
+        help="an origin of web players, which must be allowed",
     )
     parser.add_argument(
         "--patience",
         type=float,
         default=15,
-        help="seconds that a lease may take to end (15)",
+        help="seconds to wait for a lease to expire (15)",
     )
-    at_once: dict[str, Any] = {
-        "choices": range(2, 101),
-        "metavar": "N",
-        "help": "starts that race (16)",
-    }
-    parser.add_argument("--at-once", type=int, default=16, **at_once)
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=16,
+        choices=range(2, 101),
+        metavar="N",
+        help="number of concurrent starts (16)",
+    )
     parser.add_argument(
         "--slow-ms",
         type=float,
         default=1000,
-        help="how slow 95 of 100 heartbeats may be (1000)",
+        help="limit for the 95th percentile of heartbeats (1000)",
     )
     parser.add_argument(
         "--json",
@@ -65,10 +75,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def url(text: str) -> str:
-    """An http(s) URL without its last slash. Raises `argparse.ArgumentTypeError`."""
-    if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
+    """Parse an http(s) URL and return it without a trailing slash.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is not such a URL.
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise argparse.ArgumentTypeError(
-            f"{text} is no URL such as https://streams.example.com"
+            f"{text} is not a URL such as https://streams.example.com"
         )
     return text.rstrip("/")
 
@@ -81,29 +96,35 @@ def verify(
     patience: float,
     **options: Any,
 ) -> bool:
-    """Try a deployment; whether everything holds."""
-    deployment = DeployedService(url=url, patience_seconds=patience, **options)
-    with deployment.client:
+    """Check a deployment and return whether every check passed or was skipped.
+
+    An interrupted check ends the streams that it started.
+    """
+    service = DeployedService(url=url, patience_seconds=patience, **options)
+    with service.client:
         try:
-            return report(deployment, write, is_json=is_json)
+            return report(service, write, is_json=is_json)
         except KeyboardInterrupt:
             with suppress(Exception):
-                list(deployment.leave())
+                list(service.clean_up())
             raise
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """The command."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m deploy.blackbox", description="Tries a deployment from outside."
+        prog="python -m deploy.verify",
+        description="Checks a deployment from outside.",
     )
     add_arguments(parser)
+    options = vars(parser.parse_args(arguments))
 
-    def write(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    return 0 if verify(_write, **options) else 1
 
-    return 0 if verify(write, **vars(parser.parse_args(words))) else 1
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
