@@ -58,7 +58,7 @@ def zappa(command: str, *, region: str = "eu-west-1", **options: Any) -> Any:
 
 
 def test_zappas_rollback_is_refused_because_it_leaves_the_environment() -> None:
-    with pytest.raises(ClickException, match="manage.py promote test VERSION"):
+    with pytest.raises(ClickException, match=r"manage\.py promote test VERSION"):
         hooks.settings(zappa("rollback"))
 
 
