@@ -22,7 +22,11 @@ from deploy.releases.environment import (
     invalidates_all_tokens,
     shell_variables,
 )
-from deploy.releases.preflight import DeployedVariables, Preflight, preflight
+from deploy.releases.preflight import (
+    DeployedVariables,
+    Preflight,
+    check_deployment,
+)
 from deploy.releases.versions import VERSIONS_KEPT, NotFit, Versions
 from deploy.role import policy
 from stages import Stage, comma_separated, resolve
@@ -74,7 +78,7 @@ def prepare(cli: Any, stage: Stage) -> Deployment:
     keep = _versions_to_keep()
     unset = comma_separated(os.environ.get("UNSET"))
 
-    result = preflight(stage, shell=shell_variables(), unset=unset)
+    result = check_deployment(stage, shell=shell_variables(), unset=unset)
     wrong_command = _wrong_command(cli.command, stage, result.deployed)
     _refuse_problems([*result.problems, *wrong_command])
 

@@ -32,7 +32,7 @@ class Leftover:
     is_in_use: bool = False
 
 
-def leftovers(stage: Stage, client: Client) -> Iterator[Leftover]:
+def find_leftovers(stage: Stage, client: Client) -> Iterator[Leftover]:
     """Yield the resources of a stage other than its function and its API."""
     is_in_use = Versions(stage, client("lambda")).environment() is not None
 

@@ -90,7 +90,7 @@ class Preflight:
     problems: list[str]
 
 
-def preflight(
+def check_deployment(
     stage: Stage, *, shell: Mapping[str, str], unset: Iterable[str]
 ) -> Preflight:
     """Check a deployment with these variables of the shell."""

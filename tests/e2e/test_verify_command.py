@@ -10,8 +10,7 @@ from contextlib import AbstractContextManager
 import pytest
 from django.core.management import CommandError, call_command
 
-from deploy.verify.__main__ import main
-from deploy.verify.service import DeployedService
+from deploy.verify import DeployedService, main
 from tests.e2e.faulty_service import ADMIN_KEY, Fault, lists_no_holders, no_fault
 from tests.e2e.test_verify import authentication as authentication
 from tests.e2e.test_verify import deployed

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.releases.leftovers import Leftover, leftovers
+from deploy.releases import Leftover, find_leftovers
 from stages import Stage
 from stages.commands import StageCommand, readable_errors
 
@@ -27,7 +27,7 @@ class Command(StageCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
         with readable_errors():
-            for leftover in leftovers(stage, stage.client):
+            for leftover in find_leftovers(stage, stage.client):
                 if leftover.delete is None:
                     self.stdout.write(
                         f"{leftover.name} (stays: it cannot be created again)"

@@ -4,8 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.releases.environment import changes, shell_variables
-from deploy.releases.preflight import preflight
+from deploy.releases import changes, check_deployment, shell_variables
 from stages import comma_separated
 from stages.commands import StageCommand
 
@@ -28,7 +27,7 @@ class Command(StageCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
-        result = preflight(
+        result = check_deployment(
             stage,
             shell=shell_variables(),
             unset=comma_separated(options["unset"]),
