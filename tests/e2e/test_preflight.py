@@ -312,9 +312,9 @@ def test_the_bucket_of_another_account_or_region_is_a_problem(
         sts_stub.add_response("get_caller_identity", {"Account": ACCOUNT})
         s3_stub.add_client_error("head_bucket", code, http_status_code=status)
         clients = {"s3": s3, "sts": sts}
-        found = problems(a_stage(s3_bucket="videos"), clients.__getitem__)
+        observed = problems(a_stage(s3_bucket="videos"), clients.__getitem__)
 
-    assert found == [
+    assert observed == [
         "The bucket videos belongs to another account or region: set s3_bucket to "
         "another name.",
     ]
