@@ -152,7 +152,11 @@ def test_an_administrators_check_erases_its_users(
 
     user_ids = [user.path.removeprefix("/users/") for user in service.users]
     assert user_ids
-    assert [user_id for user_id in user_ids if UserStreams.count(user_id)] == []
+    for user_id in user_ids:
+        item = UserStreams.get(user_id)
+        assert len(item.leases.attribute_values) == 0
+        assert len(item.ended.attribute_values) == 0
+        assert item.limit is None
 
 
 def test_a_viewers_check_ends_the_viewers_streams(
