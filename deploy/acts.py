@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deploy.rehearse import STAGE, Rehearsal, expect, smoke_test, viewers
-from deploy.versions import Live, Versions
+from deploy.releases import Live, Versions
 
 
 def live(rehearsal: Rehearsal) -> Live:
@@ -222,10 +222,10 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
             f"the log /aws/lambda/{name}",
             f"the role {name}-eu-west-1",
             f"the web ACL {name}-viewers",
-            f"the usage plan {name}-billing (stays: it cannot be made again)",
-            f"the API key {name}-billing (stays: it cannot be made again)",
-            "the table UserStreams (stays: it cannot be made again)",
-            "the bucket stream-limits-rehearsal (stays: it cannot be made again)",
+            f"the usage plan {name}-billing (stays: it cannot be created again)",
+            f"the API key {name}-billing (stays: it cannot be created again)",
+            "the table UserStreams (stays: it cannot be created again)",
+            "the bucket stream-limits-rehearsal (stays: it cannot be created again)",
         ],
     )
     rehearsal.manage("leftovers", STAGE, "--delete")

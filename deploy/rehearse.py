@@ -23,8 +23,8 @@ import boto3
 import httpx
 
 from deploy.emulator import SERVICES, emulated_aws, impatient_waiters
+from deploy.package import ARCHITECTURE
 from deploy.role import deployer_policy
-from deploy.start import ARCHITECTURE
 from stages import PROJECT, Stage, stage_of
 
 STAGE, REGION, ACCOUNT = "production", "eu-west-1", "000000000000"

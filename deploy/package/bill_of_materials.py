@@ -1,5 +1,6 @@
-"""The bill of materials of a package: CycloneDX 1.6, one component for each distribution and for each library that a
-wheel brings along.
+"""The bill of materials of a package, as CycloneDX 1.6.
+
+It has one component per distribution, and one per shared library inside a wheel.
 
 Source: https://cyclonedx.org/docs/1.6/json/
 """
@@ -13,61 +14,61 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from deploy.release import Release
+from deploy.package.checkout import Release
+
+METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
+BUNDLED_LIBRARY = re.compile(r"[^/]+\.libs/(.+?)-[0-9a-f]{8}(\.so.*)")
+"""A library that auditwheel added: its name, a hash, its version."""
 
 
 def bill_of_materials(release: Release, wheels: Mapping[str, Path]) -> str:
-    """As JSON, the same text for the same release: neither a time nor a serial number is in it."""
+    """Return the document as JSON.
+
+    The same release always has the same text: it contains no time and no serial number.
+    """
+    application = {
+        "type": "application",
+        "name": "stream-limits",
+        "version": release.version,
+        "properties": [{"name": "commit", "value": release.commit}],
+    }
+    components = [_component(name, wheel) for name, wheel in sorted(wheels.items())]
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {
-            "component": {
-                "type": "application",
-                "name": "stream-limits",
-                "version": release.version,
-                "properties": [{"name": "commit", "value": release.commit}],
-            }
-        },
-        "components": [
-            _component(name, wheel) for name, wheel in sorted(wheels.items())
-        ],
+        "metadata": {"component": application},
+        "components": components,
     }
     return json.dumps(document, indent=1)
 
 
+def bundled_libraries(names: list[str]) -> list[str]:
+    """Return the shared libraries inside a wheel, such as `libcurl.so.4.8.0`.
+
+    `names` are the names of the wheel's entries.
+    """
+    matches = [BUNDLED_LIBRARY.fullmatch(name) for name in names]
+    return sorted(match[1] + match[2] for match in matches if match)
+
+
 def _component(name: str, wheel: Path) -> dict[str, Any]:
     with zipfile.ZipFile(wheel) as entries:
-        (metadata,) = [
-            entry
-            for entry in entries.namelist()
-            if re.fullmatch(r"[^/]+\.dist-info/METADATA", entry)
-        ]
-        said = HeaderParser().parsestr(entries.read(metadata).decode())
-        bundled = bundled_libraries(entries.namelist())
-    component = {
+        names = entries.namelist()
+        (metadata,) = [entry for entry in names if METADATA.fullmatch(entry)]
+        headers = HeaderParser().parsestr(entries.read(metadata).decode())
+
+    version = headers["Version"]
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    component: dict[str, Any] = {
         "type": "library",
         "name": name,
-        "version": said["Version"],
-        "purl": f"pkg:pypi/{name}@{said['Version']}",
-        "hashes": [
-            {
-                "alg": "SHA-256",
-                "content": hashlib.sha256(wheel.read_bytes()).hexdigest(),
-            }
-        ],
+        "version": version,
+        "purl": f"pkg:pypi/{name}@{version}",
+        "hashes": [{"alg": "SHA-256", "content": digest}],
     }
-    if bundled:
-        component["components"] = [
-            {"type": "library", "name": library} for library in bundled
-        ]
+
+    libraries = [{"type": "library", "name": lib} for lib in bundled_libraries(names)]
+    if libraries:
+        component["components"] = libraries
     return component
-
-
-def bundled_libraries(names: list[str]) -> list[str]:
-    """The shared libraries that auditwheel put into a wheel, such as `libcurl.so.4.8.0`."""
-    found = (
-        re.fullmatch(r"[^/]+\.libs/(.+?)-[0-9a-f]{8}(\.so.*)", name) for name in names
-    )
-    return sorted(match[1] + match[2] for match in found if match)

@@ -1,34 +1,39 @@
-"""The licences of what ships: `python -m deploy.licences` writes docs/licences.md."""
+"""The licences of what ships: `python -m deploy.package.licences` writes the page."""
 
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
-from deploy.bom import bundled_libraries
-from deploy.package import DISTRIBUTIONS, FOR_PUBLISHED_KEYS
-from deploy.wheels import wheels
+from deploy.package.bill_of_materials import bundled_libraries
+from deploy.package.contents import DISTRIBUTIONS, PUBLISHED_KEYS_DISTRIBUTIONS
+from deploy.package.wheels import find_wheels
+from stages import PROJECT
 
-LIST = Path(__file__).parent.parent / "docs" / "licences.md"
-HEAD = """\
+PAGE = PROJECT / "docs" / "licences.md"
+
+INTRODUCTION = """\
 # Licences of what ships
 
-The package that `zappa deploy` uploads holds files of these, and of nothing else; cryptography and cffi only where
-viewers' tokens are signed by published keys. Written by `python -m deploy.licences`; a test holds it to what is
-pinned.
+The package that `zappa deploy` uploads contains files of these distributions and of no
+others. It contains cryptography and cffi only for stages whose tokens are signed with
+published keys. `python -m deploy.package.licences` writes this page, and a test
+compares it with the pinned versions.
 
-drf-spectacular-sidecar brings Swagger UI (Apache-2.0, its licence beside it).
+drf-spectacular-sidecar contains Swagger UI (Apache-2.0, with its licence).
 
 """
-BUNDLED = """
+
+BUNDLED_INTRODUCTION = """
 ## Inside the wheels
 
-pycurl's wheel brings the libraries that libcurl is made of, orjson's has Rust crates compiled in, and cryptography's
-OpenSSL (Apache-2.0) and Rust crates. [dependencies.md](dependencies.md) says how to hear of their vulnerabilities.
+pycurl's wheel contains the libraries that libcurl is made of. orjson's contains
+compiled Rust crates, and cryptography's contains OpenSSL (Apache-2.0) and Rust crates.
+[dependencies.md](dependencies.md) explains how to learn of their vulnerabilities.
 
 | File | Library | License |
 |---|---|---|
 """
+
 LIBRARIES = {
     "libbrotlicommon": ("Brotli", "MIT"),
     "libbrotlidec": ("Brotli", "MIT"),
@@ -50,35 +55,46 @@ LIBRARIES = {
     "libssl": ("OpenSSL", "Apache-2.0"),
     "libunistring": ("GNU libunistring", "LGPL-3.0-or-later or GPL-2.0-or-later"),
 }
+"""The project and the licence of each library in pycurl's wheel, by its file name."""
 
 
-def written() -> str:
-    """The list, as it should stand in docs/licences.md."""
-    command = [
-        sys.executable,
-        "-m",
-        "piplicenses",
-        "--from=mixed",
-        "--format=markdown",
-        "--packages",
-    ]
-    shipped = sorted({*DISTRIBUTIONS, *FOR_PUBLISHED_KEYS})
-    table = subprocess.run(
-        [*command, *shipped], check=True, capture_output=True, text=True
-    )
-    rows = [
-        f"| {file} | {' | '.join(LIBRARIES[file.split('.so')[0]])} |\n"
-        for file in bundled()
-    ]
-    return HEAD + table.stdout + BUNDLED + "".join(rows)
+def page() -> str:
+    """Return the text that docs/licences.md must have."""
+    rows = [_row(file) for file in bundled_files()]
+    return INTRODUCTION + _licence_table() + BUNDLED_INTRODUCTION + "".join(rows)
 
 
-def bundled() -> list[str]:
-    """The libraries that pycurl's wheel brings to an arm64 stage."""
-    wheel = wheels(["pycurl"], runtime="python3.13", architecture="arm64")["pycurl"]
-    with zipfile.ZipFile(wheel) as entries:
+def bundled_files() -> list[str]:
+    """Return the shared libraries in pycurl's wheel for an arm64 stage."""
+    wheels = find_wheels(["pycurl"], runtime="python3.13", architecture="arm64")
+    with zipfile.ZipFile(wheels["pycurl"]) as entries:
         return bundled_libraries(entries.namelist())
 
 
+def library_name(file: str) -> str:
+    """Return the name of a shared library without its version: `libcurl`."""
+    return file.split(".so")[0]
+
+
+def _licence_table() -> str:
+    distributions = sorted({*DISTRIBUTIONS, *PUBLISHED_KEYS_DISTRIBUTIONS})
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "piplicenses"),
+            *("--from=mixed", "--format=markdown"),
+            *("--packages", *distributions),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return result.stdout
+
+
+def _row(file: str) -> str:
+    project, licence = LIBRARIES[library_name(file)]
+    return f"| {file} | {project} | {licence} |\n"
+
+
 if __name__ == "__main__":
-    LIST.write_text(written())
+    PAGE.write_text(page())

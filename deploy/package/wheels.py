@@ -1,7 +1,8 @@
-"""The wheels that ship: those that requirements*.txt pin by hash, for the Python and the architecture of a stage,
-whatever machine packs and whatever is installed there.
+"""Finds the wheels that ship, for the Python and the architecture of a stage.
 
-pip downloads each once into `.cache/wheels` and refuses a file with another hash; what is in the cache is hashed again.
+requirements*.txt pin the wheels by hash. pip downloads each wheel once into
+`.cache/wheels` and refuses a file with another hash. The cached files are hashed again
+on every use.
 """
 
 import hashlib
@@ -18,105 +19,99 @@ from click import ClickException
 from stages import PROJECT
 
 CACHE = PROJECT / ".cache" / "wheels"
-LOCKS = (PROJECT / "requirements.txt", PROJECT / "requirements-jwks.txt")
+LOCK_FILES = (PROJECT / "requirements.txt", PROJECT / "requirements-jwks.txt")
+
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
-"""Lambda's names of architectures, and those of wheels."""
-GLIBC = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
-"""What Amazon Linux 2023 runs: Lambda's Python 3.12 and later."""
+"""The names of architectures in wheels, by Lambda's names."""
+
+GLIBC_TAGS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+"""The platforms that Amazon Linux 2023 runs, with Lambda's Python 3.12 and later."""
+
+COMMENT = re.compile(r"^\s*(#|-r ).*\n", re.MULTILINE)
+REQUIREMENT = re.compile(r"^([a-z0-9.-]+)==(\S+)(.*)$", re.MULTILINE)
+HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A distribution at one version, with the SHA-256 of its files on PyPI."""
+    """A distribution at one version, with the SHA-256 of each of its files on PyPI."""
 
     name: str
     version: str
     hashes: frozenset[str]
 
-
-def pins(*locks: Path) -> dict[str, Pin]:
-    """What the lock files pin, by name."""
-    found = {}
-    for lock in locks or LOCKS:
-        text = re.sub(
-            r"^\s*(#|-r ).*\n",
-            "",
-            lock.read_text().replace("\\\n", " "),
-            flags=re.MULTILINE,
-        )
-        for name, version, rest in re.findall(
-            r"^([a-z0-9.-]+)==(\S+)(.*)$", text, flags=re.MULTILINE
-        ):
-            found[name] = Pin(
-                name,
-                version,
-                frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)),
-            )
-    return found
+    @property
+    def requirement(self) -> str:
+        """The line of a requirements file that pins the distribution."""
+        hashes = [f"--hash=sha256:{digest}" for digest in sorted(self.hashes)]
+        return " ".join([f"{self.name}=={self.version}", *hashes])
 
 
-def wheels(
+def pins(*lock_files: Path) -> dict[str, Pin]:
+    """Return the distributions that lock files pin. The keys are their names."""
+    pinned = {}
+    for lock_file in lock_files or LOCK_FILES:
+        joined_lines = lock_file.read_text().replace("\\\n", " ")
+        text = COMMENT.sub("", joined_lines)
+        for name, version, options in REQUIREMENT.findall(text):
+            pinned[name] = Pin(name, version, frozenset(HASH.findall(options)))
+    return pinned
+
+
+def find_wheels(
     names: Iterable[str], *, runtime: str, architecture: str, cache: Path = CACHE
 ) -> dict[str, Path]:
-    """The wheel of each distribution, by name. Raises `ClickException` where there is none."""
-    pinned, folder = pins(), cache / f"{runtime}-{architecture}"
+    """Return the wheel of each named distribution and download missing ones.
+
+    Raises:
+        ClickException: a wheel cannot be downloaded.
+    """
+    pinned = pins()
+    required = [pinned[name] for name in sorted(names)]
+    folder = cache / f"{runtime}-{architecture}"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [pinned[name] for name in sorted(names)]
-    there = _by_hash(folder)
-    if missing := [pin for pin in wanted if not pin.hashes & there.keys()]:
+
+    cached = _files_by_hash(folder)
+    missing = [pin for pin in required if pin.hashes.isdisjoint(cached)]
+    if missing:
         _download(missing, folder, runtime=runtime, architecture=architecture)
-        there = _by_hash(folder)
-    return {pin.name: there[min(pin.hashes & there.keys())] for pin in wanted}
+        cached = _files_by_hash(folder)
+
+    return {pin.name: cached[min(pin.hashes & cached.keys())] for pin in required}
 
 
-def _by_hash(folder: Path) -> dict[str, Path]:
-    return {
-        hashlib.sha256(path.read_bytes()).hexdigest(): path
-        for path in folder.glob("*.whl")
-    }
+def _files_by_hash(folder: Path) -> dict[str, Path]:
+    wheels = folder.glob("*.whl")
+    return {hashlib.sha256(wheel.read_bytes()).hexdigest(): wheel for wheel in wheels}
 
 
 def _download(
     missing: list[Pin], folder: Path, *, runtime: str, architecture: str
 ) -> None:
-    platforms = [f"--platform={glibc}_{MACHINES[architecture]}" for glibc in GLIBC]
+    machine = MACHINES[architecture]
+    platforms = [f"--platform={glibc}_{machine}" for glibc in GLIBC_TAGS]
+
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
-        for pin in missing:
-            hashes = " ".join(
-                f"--hash=sha256:{digest}" for digest in sorted(pin.hashes)
-            )
-            requirements.write(f"{pin.name}=={pin.version} {hashes}\n")
+        requirements.writelines(f"{pin.requirement}\n" for pin in missing)
         requirements.flush()
-        done = subprocess.run(
+        result = subprocess.run(
             [
-                *(
-                    sys.executable,
-                    "-m",
-                    "pip",
-                    "download",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "--no-deps",
-                ),
-                *(
-                    "--only-binary=:all:",
-                    "--require-hashes",
-                    f"--python-version={runtime.removeprefix('python')}",
-                ),
-                *(
-                    *platforms,
-                    "--dest",
-                    str(folder),
-                    "--requirement",
-                    requirements.name,
-                ),
+                *(sys.executable, "-m", "pip", "download"),
+                *("--quiet", "--disable-pip-version-check", "--no-deps"),
+                *("--only-binary=:all:", "--require-hashes"),
+                f"--python-version={runtime.removeprefix('python')}",
+                *platforms,
+                *("--dest", str(folder)),
+                *("--requirement", requirements.name),
             ],
             capture_output=True,
             text=True,
             check=False,
         )
-    if done.returncode:
+
+    if result.returncode != 0:
         names = ", ".join(f"{pin.name} {pin.version}" for pin in missing)
         raise ClickException(
-            f"No wheels of {names} for {runtime} on {architecture} can be had:\n{done.stderr}"
+            f"The wheels of {names} for {runtime} on {architecture} cannot be "
+            f"downloaded:\n{result.stderr}"
         )

@@ -1,4 +1,7 @@
-"""What `zappa undeploy` leaves of a stage. What can be made again can be deleted; data and keys stay."""
+"""The resources of a stage that `zappa undeploy` leaves in the account.
+
+Resources that a deployment creates again can be deleted here. Data and keys remain.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,64 +11,95 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deploy import alarms
-from deploy.versions import Versions
+from deploy.releases.versions import Versions
 from deploy.web_acl import find, name_of
 from stages import Stage, group_of
+
+type Client = Callable[[str], Any]
+"""Returns a boto3 client of a service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """One thing, by name. `delete` is None where it cannot be made again."""
+    """One resource.
 
-    what: str
+    `delete` is None if the resource cannot be created again. `is_in_use` means that the
+    deployed stage uses it.
+    """
+
+    name: str
     delete: Callable[[], Any] | None = None
     is_in_use: bool = False
 
 
-def leftovers(stage: Stage, client: Callable[[str], Any]) -> Iterator[Leftover]:
-    """What is there of a stage beside function and API. `client` gives a boto3 client of a service."""
+def find_leftovers(stage: Stage, client: Client) -> Iterator[Leftover]:
+    """Yield the resources of a stage other than its function and its API."""
     is_in_use = Versions(stage, client("lambda")).environment() is not None
-    cloudwatch, logs, iam, wafv2 = (
-        client(name) for name in ("cloudwatch", "logs", "iam", "wafv2")
-    )
-    if names := alarms.there(stage, cloudwatch):
-        delete = partial(cloudwatch.delete_alarms, AlarmNames=names)
-        yield Leftover(f"{len(names)} alarms {stage.function}-…", delete, is_in_use)
-    boards = cloudwatch.list_dashboards(DashboardNamePrefix=stage.function)[
-        "DashboardEntries"
-    ]
-    if any(board["DashboardName"] == stage.function for board in boards):
-        delete = partial(cloudwatch.delete_dashboards, DashboardNames=[stage.function])
-        yield Leftover(f"the dashboard {stage.function}", delete, is_in_use)
-    groups = logs.describe_log_groups(logGroupNamePrefix=group_of(stage))["logGroups"]
-    if any(group["logGroupName"] == group_of(stage) for group in groups):
-        yield Leftover(
-            f"the log {group_of(stage)}",
-            partial(logs.delete_log_group, logGroupName=group_of(stage)),
-            is_in_use,
-        )
-    for role in (stage.role, f"{stage.function}-ZappaLambdaExecutionRole"):
-        if _has_role(iam, role):
-            yield Leftover(
-                f"the role {role}",
-                partial(_delete_role, iam, role),
-                is_in_use and role == stage.role,
-            )
-    if acl := find(wafv2, name_of(stage)):
-        yield Leftover(
-            f"the web ACL {acl['Name']}", partial(_delete_acl, wafv2, acl), is_in_use
-        )
-    apigateway = client("apigateway")
-    for operation, what in (
-        ("get_usage_plans", "usage plan"),
-        ("get_api_keys", "API key"),
-    ):
-        for page in apigateway.get_paginator(operation).paginate():
-            for item in page["items"]:
-                if stage.owns(item["name"]):
-                    yield Leftover(f"the {what} {item['name']}")
+
+    yield from _monitoring(stage, client("cloudwatch"), is_in_use=is_in_use)
+    yield from _log(stage, client("logs"), is_in_use=is_in_use)
+    yield from _roles(stage, client("iam"), is_in_use=is_in_use)
+    yield from _web_acl(stage, client("wafv2"), is_in_use=is_in_use)
+    yield from _consumers(stage, client("apigateway"))
     yield Leftover(f"the table {stage.table}")
     yield Leftover(f"the bucket {stage.settings.get('s3_bucket')}")
+
+
+def _monitoring(
+    stage: Stage, cloudwatch: Any, *, is_in_use: bool
+) -> Iterator[Leftover]:
+    names = alarms.there(stage, cloudwatch)
+    if names:
+        yield Leftover(
+            f"{len(names)} alarms {stage.function}-…",
+            partial(cloudwatch.delete_alarms, AlarmNames=names),
+            is_in_use,
+        )
+
+    prefix = {"DashboardNamePrefix": stage.function}
+    entries = cloudwatch.list_dashboards(**prefix)["DashboardEntries"]
+    if any(entry["DashboardName"] == stage.function for entry in entries):
+        yield Leftover(
+            f"the dashboard {stage.function}",
+            partial(cloudwatch.delete_dashboards, DashboardNames=[stage.function]),
+            is_in_use,
+        )
+
+
+def _log(stage: Stage, logs: Any, *, is_in_use: bool) -> Iterator[Leftover]:
+    name = group_of(stage)
+    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    if any(group["logGroupName"] == name for group in groups):
+        delete = partial(logs.delete_log_group, logGroupName=name)
+        yield Leftover(f"the log {name}", delete, is_in_use)
+
+
+def _roles(stage: Stage, iam: Any, *, is_in_use: bool) -> Iterator[Leftover]:
+    """Yield the stage's role, and the one that Zappa creates for an unnamed role."""
+    for name in (stage.role, f"{stage.function}-ZappaLambdaExecutionRole"):
+        if _has_role(iam, name):
+            yield Leftover(
+                f"the role {name}",
+                partial(_delete_role, iam, name),
+                is_in_use and name == stage.role,
+            )
+
+
+def _web_acl(stage: Stage, wafv2: Any, *, is_in_use: bool) -> Iterator[Leftover]:
+    acl = find(wafv2, name_of(stage))
+    if acl:
+        delete = partial(_delete_acl, wafv2, acl)
+        yield Leftover(f"the web ACL {acl['Name']}", delete, is_in_use)
+
+
+def _consumers(stage: Stage, apigateway: Any) -> Iterator[Leftover]:
+    """Yield the usage plans and API keys of back ends."""
+    kinds = {"get_usage_plans": "usage plan", "get_api_keys": "API key"}
+    for operation, kind in kinds.items():
+        pages = apigateway.get_paginator(operation).paginate()
+        names = [item["name"] for page in pages for item in page["items"]]
+        for name in filter(stage.owns, names):
+            yield Leftover(f"the {kind} {name}")
 
 
 def _has_role(iam: Any, name: str) -> bool:
@@ -77,15 +111,13 @@ def _has_role(iam: Any, name: str) -> bool:
 
 
 def _delete_role(iam: Any, name: str) -> None:
+    """Delete a role after its policies, as IAM requires."""
     for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
         iam.delete_role_policy(RoleName=name, PolicyName=policy)
     iam.delete_role(RoleName=name)
 
 
 def _delete_acl(wafv2: Any, acl: dict[str, Any]) -> None:
-    token = wafv2.get_web_acl(Name=acl["Name"], Scope="REGIONAL", Id=acl["Id"])[
-        "LockToken"
-    ]
-    wafv2.delete_web_acl(
-        Name=acl["Name"], Scope="REGIONAL", Id=acl["Id"], LockToken=token
-    )
+    identity = {"Name": acl["Name"], "Scope": "REGIONAL", "Id": acl["Id"]}
+    token = wafv2.get_web_acl(**identity)["LockToken"]
+    wafv2.delete_web_acl(**identity, LockToken=token)

@@ -1,196 +1,399 @@
-"""What would go wrong with a deployment, found before anything is touched, with what to do about it."""
+"""Finds what would go wrong with a deployment, before anything changes in AWS.
 
+Each problem is one line that also says how to correct it.
+"""
+
+import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 
-from deploy import environment as environments
 from deploy.consumers import PREFIX
-from deploy.environment import Environment
-from deploy.package import interpreter
-from deploy.start import last_words
-from deploy.wheels import MACHINES
-from stages import PROJECT, Stage, resolve, stages
-
-NAME_AT_MOST = 64
-"""Of a function, and of a role."""
-ROUTES = (
-    PREFIX,
-    "console",
-    "docs",
-    "healthz",
-    "me",
-    "openapi.json",
-    "readyz",
-    "static",
-    "users",
+from deploy.package import MACHINES, error_message, interpreter
+from deploy.releases.environment import (
+    Environment,
+    merged_environment,
+    unset_problems,
 )
-PAST_THE_ALIAS = (
+from deploy.releases.environment_problems import environment_problems
+from deploy.releases.versions import Versions
+from stages import ALIAS, PROJECT, Stage, resolve, stages
+
+MAX_NAME_LENGTH = 64
+"""The limit of AWS for the name of a function and of a role."""
+
+PROJECT_NAME = re.compile(r"[a-zA-Z][\w-]*", re.ASCII)
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+STAGE_NAME = re.compile(r"[a-zA-Z0-9_]+")
+TABLE_NAME = re.compile(r"[\w.-]{3,255}", re.ASCII)
+API_HOST = re.compile(r"execute-api\.([a-z0-9-]+)\.amazonaws\.com")
+
+BYPASS_THE_ALIAS = (
     "alb_enabled",
     "docker_image_uri",
     "function_url_enabled",
     "slim_handler",
 )
-PAST_THE_CHECKS = ("remote_env", "remote_env_bucket", "remote_env_file")
-CALLBACKS = {name: f"deploy.hooks.{name}" for name in ("settings", "zip", "post")}
+"""Settings that send traffic to a version that has not been checked."""
+
+BYPASS_THE_CHECKS = ("remote_env", "remote_env_bucket", "remote_env_file")
+"""Settings that add variables when the function starts."""
+
+CALLBACKS = {
+    name: f"deploy.releases.hooks.{name}" for name in ("settings", "zip", "post")
+}
+
+PRINT_FIRST_SEGMENTS = """
+import json, django
+django.setup()
+from streams.routes import first_segments
+print(json.dumps(sorted(first_segments())))
+"""
+
+type Client = Callable[[str], Any]
+"""Returns a boto3 client of a service."""
 
 
-def problems(
-    stage: Stage, environment: Environment, client: Callable[[str], Any]
+@dataclass(frozen=True, slots=True)
+class DeployedVariables:
+    """The function's own variables in AWS, before a deployment.
+
+    `newest` belong to the newest code; the next update begins with them. `live` belong
+    to the version with the traffic. Both are None if the function does not exist.
+    `is_known` is False if AWS did not answer every question.
+    """
+
+    newest: dict[str, str] | None = None
+    live: dict[str, str] | None = None
+    is_known: bool = True
+
+    @property
+    def is_first_deployment(self) -> bool:
+        """Whether the function does not exist, as far as AWS answered."""
+        return self.newest is None
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The result of the checks: the future environment and the problems."""
+
+    deployed: DeployedVariables
+    environment: Environment
+    problems: list[str]
+
+
+def check_deployment(
+    stage: Stage, *, shell: Mapping[str, str], unset: Iterable[str]
+) -> Preflight:
+    """Check a deployment with these variables of the shell."""
+    unset = list(unset)
+    deployed = deployed_variables(stage)
+    remote = deployed.newest or {}
+    environment = merged_environment(stage, remote=remote, shell=shell, unset=unset)
+    problems = [
+        *unset_problems(unset, stage, remote=remote, shell=shell),
+        *stage_problems(stage, environment, stage.client),
+    ]
+    return Preflight(deployed, environment, problems)
+
+
+def deployed_variables(stage: Stage) -> DeployedVariables:
+    """Read the variables of the deployed function.
+
+    An error of AWS is not raised here: `stage_problems` explains it.
+    """
+    newest = None
+    try:
+        versions = Versions(stage, stage.client("lambda"))
+        newest = versions.environment()
+        live = versions.live()
+        live_variables = versions.environment_of(live.version) if live else newest
+    except (BotoCoreError, ClientError, ValueError):
+        return DeployedVariables(newest=newest, is_known=False)
+    return DeployedVariables(newest=newest, live=live_variables)
+
+
+def stage_problems(
+    stage: Stage, environment: Environment, client: Client
 ) -> Iterator[str]:
-    """Everything that stands in the way of `zappa deploy` or `zappa update`, one line each. `client` gives a boto3
-    client of a service."""
-    if no_texts := list(_texts(stage)):
-        yield from no_texts
+    """Yield everything that prevents `zappa deploy` or `zappa update`."""
+    type_problems = list(_type_problems(stage))
+    if type_problems:
+        yield from type_problems
         return
-    yield from _names(stage)
-    yield from _neighbours(stage)
-    yield from _ways_in(stage)
-    if stage.architecture not in MACHINES:
-        yield f"The architecture {stage.architecture!r} is none of Lambda's: set it to {' or '.join(MACHINES)}."
-    try:
-        interpreter(stage.runtime)
-    except ClickException as exc:
-        yield exc.message
-    try:
-        resolved = resolve(environment.effective, client)
-    except ClickException as exc:
-        yield exc.message
-    else:
-        yield from environments.problems(environment, resolved=resolved)
-        if wrong := wrong_settings(environment.effective | resolved):
-            yield f"The service would not start: {wrong}"
+
+    yield from _name_problems(stage)
+    yield from _table_problems(stage)
+    yield from _route_problems(stage)
+    yield from _neighbour_problems(stage)
+    yield from _traffic_problems(stage)
+    yield from _runtime_problems(stage)
+    yield from _start_problems(environment, client)
     if stage.region:
-        yield from _account(stage, client)
+        yield from _account_problems(stage, client)
 
 
-def _texts(stage: Stage) -> Iterator[str]:
+def start_error(environment: Mapping[str, str]) -> str | None:
+    """Start the service with this environment only and return its error, if any."""
+    result = _run_python("import streams_project.settings", environment)
+    return error_message(result.stderr) if result.returncode else None
+
+
+@cache
+def reserved_segments() -> list[str]:
+    """Return the first segment of every route, in alphabetical order.
+
+    They include the routes of API Gateway and the pages. The URL resolver needs
+    settings, so another process reads it: this one may not have any.
+    """
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "streams_project.settings",
+        "DEBUG": "1",
+        "BROWSABLE_API": "1",
+    }
+    result = _run_python(PRINT_FIRST_SEGMENTS, environment)
+    if result.returncode != 0:
+        raise ClickException(
+            f"The routes of the service cannot be read: {error_message(result.stderr)}"
+        )
+    return sorted({PREFIX, *json.loads(result.stdout)})
+
+
+def _type_problems(stage: Stage) -> Iterator[str]:
     for setting in ("environment_variables", "aws_environment_variables"):
         variables = stage.settings.get(setting, {})
         if not isinstance(variables, dict):
-            yield f"{setting} is {variables!r}: set it to an object of names and texts."
-        elif others := ", ".join(
+            yield (
+                f"{setting} is {variables!r}: set it to an object of names and texts."
+            )
+            continue
+
+        others = [
             name for name, value in variables.items() if not isinstance(value, str)
-        ):
-            yield f"{setting} holds what is no text: put the value of {others} in quotes."
+        ]
+        if others:
+            yield (
+                f"{setting} has values that are not text: put the value of "
+                f"{', '.join(others)} in quotes."
+            )
 
 
-def _names(stage: Stage) -> Iterator[str]:
-    project = stage.settings.get("project_name")
-    bucket = stage.settings.get("s3_bucket", "")
+def _name_problems(stage: Stage) -> Iterator[str]:
     if not stage.region:
         yield "No region: set aws_region in zappa_settings.json."
-    if not isinstance(project, str) or not re.fullmatch(
-        r"[a-zA-Z][\w-]*", project, re.ASCII
-    ):
-        yield f"The project is named {project!r}: set project_name to a letter and more of a-z A-Z 0-9 _ -."
-    for what, name in (("function", stage.function), ("role", stage.role)):
-        if len(name) > NAME_AT_MOST:
-            yield (
-                f"The {what} would be named {name}, {len(name)} characters of at most {NAME_AT_MOST}: "
-                "shorten project_name or the stage's name."
-            )
-    if "CHANGE-ME" in bucket or not re.fullmatch(
-        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket
-    ):
-        yield f"The bucket {bucket!r} is not one: set s3_bucket to a name of your own (3 to 63 of a-z 0-9 . -)."
-    if not re.fullmatch(r"[a-zA-Z0-9_]+", stage.name):
-        yield f"API Gateway takes no stage named {stage.name!r}: a-z A-Z 0-9 _ only."
-    if taken := [route for route in ROUTES if route.startswith(stage.name)]:
+
+    project = stage.settings.get("project_name")
+    if not isinstance(project, str) or not PROJECT_NAME.fullmatch(project):
         yield (
-            f"The stage's name {stage.name!r} begins the route /{taken[0]}: API Gateway's prefix could not be told "
-            "from it. Choose another."
+            f"The project is named {project!r}: set project_name to a letter and more "
+            "of a-z A-Z 0-9 _ -."
         )
-    base = str(stage.settings.get("base_path") or "").strip("/").split("/")[0]
-    if base in ROUTES:
-        yield f"base_path {base!r} is the route /{base}, which could not be told from it. Choose another."
+
+    for resource, name in (("function", stage.function), ("role", stage.role)):
+        if len(name) > MAX_NAME_LENGTH:
+            yield (
+                f"The {resource} would be named {name}, {len(name)} characters of at "
+                f"most {MAX_NAME_LENGTH}: shorten project_name or the stage's name."
+            )
+
+    bucket = stage.settings.get("s3_bucket", "")
+    if "CHANGE-ME" in bucket or not BUCKET_NAME.fullmatch(bucket):
+        yield (
+            f"The bucket {bucket!r} is not one: set s3_bucket to a name of 3 to 63 of "
+            "a-z 0-9 . - that your account owns or can create."
+        )
+
+    if not STAGE_NAME.fullmatch(stage.name):
+        yield f"API Gateway takes no stage named {stage.name!r}: a-z A-Z 0-9 _ only."
+
+
+def _table_problems(stage: Stage) -> Iterator[str]:
     if not stage.table:
-        yield "The stage names no table: set DYNAMODB_TABLE in its environment_variables, to one of its own."
-    elif not re.fullmatch(r"[\w.-]{3,255}", stage.table, re.ASCII):
-        yield f"DynamoDB takes no table named {stage.table!r}: 3 to 255 of a-z A-Z 0-9 _ - . only."
+        yield (
+            "The stage names no table: set DYNAMODB_TABLE in its "
+            "environment_variables, to a table that no other stage uses."
+        )
+    elif not TABLE_NAME.fullmatch(stage.table):
+        yield (
+            f"DynamoDB takes no table named {stage.table!r}: 3 to 255 of a-z A-Z 0-9 "
+            "_ - . only."
+        )
 
 
-def _neighbours(stage: Stage) -> Iterator[str]:
+def _route_problems(stage: Stage) -> Iterator[str]:
+    """Yield names that API Gateway's path prefix would confuse with a route."""
+    segments = reserved_segments()
+    confused = [segment for segment in segments if segment.startswith(stage.name)]
+    if confused:
+        yield (
+            f"The stage's name {stage.name!r} begins the route /{confused[0]}: API "
+            "Gateway's prefix could not be told from it. Choose another."
+        )
+
+    base_path = str(stage.settings.get("base_path") or "").strip("/").split("/")[0]
+    if base_path in segments:
+        yield (
+            f"base_path {base_path!r} is the route /{base_path}, which could not be "
+            "told from it. Choose another."
+        )
+
+
+def _neighbour_problems(stage: Stage) -> Iterator[str]:
+    """Yield resources that another stage of the same region uses."""
     for other in stages(stage.file):
         if other.name == stage.name or other.region != stage.region:
             continue
         if stage.table and other.table == stage.table:
-            yield f"The stage works on the table {stage.table} of the stage {other.name}: give it one of its own."
+            yield (
+                f"The stage works on the table {stage.table} of the stage "
+                f"{other.name}: give each stage its table."
+            )
         if other.function == stage.function:
             yield (
-                f"The stage would be the function {stage.function}, which the stage {other.name} is: Zappa tells "
-                "neither capitals nor _ from -. Choose another name."
+                f"The stage would be the function {stage.function}, which the stage "
+                f"{other.name} is: Zappa ignores capitals and treats _ as -. Choose "
+                "another name."
             )
 
 
-def _ways_in(stage: Stage) -> Iterator[str]:
-    """Traffic goes to the alias that is moved after a check; these ways would go to whatever was uploaded last."""
-    hosts = stage.environment.get("ALLOWED_HOSTS", "")
-    elsewhere = set(re.findall(r"execute-api\.([a-z0-9-]+)\.amazonaws\.com", hosts)) - {
-        stage.region
-    }
-    if stage.region and elsewhere:
+def _traffic_problems(stage: Stage) -> Iterator[str]:
+    """Yield settings that send traffic elsewhere than to a checked version."""
+    yield from _host_problems(stage)
+
+    settings = stage.settings
+    if settings.get("apigateway_lambda_qualifier") != ALIAS:
         yield (
-            f"ALLOWED_HOSTS names API Gateway of {', '.join(sorted(elsewhere))}, but the stage is in {stage.region}: "
-            f"set it to .execute-api.{stage.region}.amazonaws.com, or every call is refused."
+            "API Gateway must invoke the alias: set "
+            f'"apigateway_lambda_qualifier": "{ALIAS}".'
         )
-    if stage.settings.get("apigateway_lambda_qualifier") != "live":
-        yield 'API Gateway has to invoke the alias: set "apigateway_lambda_qualifier": "live".'
-    for setting in PAST_THE_ALIAS:
-        if stage.settings.get(setting):
-            yield f"{setting} goes past the alias `live`, to versions that nobody has checked: take it out."
-    for setting in PAST_THE_CHECKS:
-        if stage.settings.get(setting):
-            yield f"{setting} is read when the function starts, past every check: take it out; ssm:NAME names a secret."
+    for setting in BYPASS_THE_ALIAS:
+        if settings.get(setting):
+            yield (
+                f"{setting} goes past the alias `{ALIAS}`, to versions that have not "
+                "been checked: remove it."
+            )
+    for setting in BYPASS_THE_CHECKS:
+        if settings.get(setting):
+            yield (
+                f"{setting} is read when the function starts, past every check: remove "
+                "it; ssm:NAME names a secret."
+            )
+
+    yield from _callback_problems(stage)
+
+    if settings.get("api_key_required"):
+        yield (
+            "api_key_required would refuse players and browsers: remove it. Back ends "
+            "get keys by [[consumers]]."
+        )
+    if settings.get("apigateway_version", "v1") != "v1":
+        yield (
+            "An HTTP API has no throttling for each key, no web ACL and no custom "
+            "answers: use a REST API (v1)."
+        )
+    if settings.get("touch", True):
+        yield (
+            "Zappa would call the API before the alias exists: set "
+            '"touch": false. Each version is checked.'
+        )
+
+
+def _host_problems(stage: Stage) -> Iterator[str]:
+    hosts = stage.environment.get("ALLOWED_HOSTS", "")
+    other_regions = set(API_HOST.findall(hosts)) - {stage.region}
+    if stage.region and other_regions:
+        yield (
+            f"ALLOWED_HOSTS names API Gateway of {', '.join(sorted(other_regions))}, "
+            f"but the stage is in {stage.region}: set it to "
+            f".execute-api.{stage.region}.amazonaws.com, or every call is refused."
+        )
+
+
+def _callback_problems(stage: Stage) -> Iterator[str]:
     callbacks = stage.settings.get("callbacks") or {}
-    if missing := [
-        name for name, callback in CALLBACKS.items() if callbacks.get(name) != callback
-    ]:
-        wanted = ", ".join(f'"{name}": "{CALLBACKS[name]}"' for name in missing)
-        yield f"Without its callbacks nothing is checked: add {wanted} to the stage's."
-    if stage.settings.get("api_key_required"):
-        yield "api_key_required would refuse players and browsers: take it out. Back ends get keys by [[consumers]]."
-    if stage.settings.get("apigateway_version", "v1") != "v1":
-        yield "An HTTP API has no throttling for each key, no web ACL and no answers of its own: use a REST API (v1)."
-    if stage.settings.get("touch", True):
-        yield 'Zappa would call the API before the alias is there: set "touch": false. Each version is checked.'
+    missing = [
+        f'"{name}": "{callback}"'
+        for name, callback in CALLBACKS.items()
+        if callbacks.get(name) != callback
+    ]
+    if missing:
+        yield (
+            "Without its callbacks a deployment has no checks: add "
+            f"{', '.join(missing)} to the stage's."
+        )
 
 
-def _account(stage: Stage, client: Callable[[str], Any]) -> Iterator[str]:
-    bucket = stage.settings.get("s3_bucket", "")
+def _runtime_problems(stage: Stage) -> Iterator[str]:
+    if stage.architecture not in MACHINES:
+        yield (
+            f"The architecture {stage.architecture!r} is none of Lambda's: set it to "
+            f"{' or '.join(MACHINES)}."
+        )
+    try:
+        interpreter(stage.runtime)
+    except ClickException as exc:
+        yield exc.message
+
+
+def _start_problems(environment: Environment, client: Client) -> Iterator[str]:
+    """Yield the problems of the environment, and the error if the service fails."""
+    try:
+        resolved = resolve(environment.effective, client)
+    except ClickException as exc:
+        yield exc.message
+        return
+
+    yield from environment_problems(environment, resolved=resolved)
+    error = start_error(environment.effective | resolved)
+    if error:
+        yield f"The service would not start: {error}"
+
+
+def _account_problems(stage: Stage, client: Client) -> Iterator[str]:
     try:
         client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as exc:
-        yield f"No AWS credentials that work ({exc}): set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        yield (
+            f"No AWS credentials that work ({exc}): set AWS_PROFILE, or "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
         return
+
+    bucket = stage.settings.get("s3_bucket", "")
     try:
         client("s3").head_bucket(Bucket=bucket)
     except ClientError as exc:
         if exc.response["Error"]["Code"] in ("403", "301"):
-            yield f"The bucket {bucket} is somebody else's, or in another region: set s3_bucket to another name."
+            yield (
+                f"The bucket {bucket} belongs to another account or region: set "
+                "s3_bucket to another name."
+            )
     except BotoCoreError:
-        return  # a name that is no bucket's, which is said already
+        return  # `_name_problems` reports an invalid name
 
 
-def wrong_settings(environment: Mapping[str, str]) -> str | None:
-    """What the service says when it is started with this environment and no other settings; None when it starts."""
+def _run_python(
+    script: str, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in this project with an environment that has no other settings."""
     kept = {
         name: os.environ[name]
         for name in ("PATH", "HOME", "VIRTUAL_ENV")
         if name in os.environ
     }
-    started = subprocess.run(
-        [sys.executable, "-c", "import streams_project.settings"],
+    return subprocess.run(
+        [sys.executable, "-c", script],
         cwd=PROJECT,
         env=kept | dict(environment),
         capture_output=True,
         text=True,
         check=False,
     )
-    return last_words(started.stderr) if started.returncode else None

@@ -1,6 +1,15 @@
-"""A deployment as its callers see it: what a limiter promises, tried out over HTTP, leaving nothing behind.
+"""Checks a deployment from outside, over HTTP, and leaves nothing behind.
 
-    python -m deploy.blackbox https://streams.example.com     (the standard library and httpx are all that it needs)
+    python -m deploy.verify https://streams.example.com
 
-`caller` sends the requests, `checks` has what is promised, `report` what is said of it.
+The command needs Python and httpx only. `service` sends the requests, `checks` are the
+promises of the service, and `report` prints the results.
+
+`account` checks a deployed stage inside its AWS account, for `manage.py verify_stage`.
+It needs more packages, so it is imported by its own name.
 """
+
+from deploy.verify.command import add_arguments, main, verify
+from deploy.verify.service import DeployedService
+
+__all__ = ["DeployedService", "add_arguments", "main", "verify"]

@@ -1,4 +1,8 @@
-"""Who calls: an operator with users that are made up, or a viewer with an account that plays nothing."""
+"""The client of the checks: a deployment, and the users that the checks create in it.
+
+An operator's credentials allow users with random names. A viewer's credentials allow
+only the viewer's own account, which must not play anything.
+"""
 
 import ipaddress
 import secrets
@@ -13,34 +17,49 @@ from urllib.parse import urlsplit
 import httpx
 
 LIMIT = 3
-"""Of each made-up user, where the caller may set limits."""
-HIGHEST_LIMIT = 20
-"""That is tried out where it may not."""
-ANSWERED_WITHIN_SECONDS = 30
-"""API Gateway gives up after 29."""
-WAITS_AT_MOST_SECONDS = 15
-"""For a rate limit (429) to pass, and `TRIES` times."""
-TRIES = 3
+"""The limit of each created user, if the caller may set limits."""
+
+MAX_LIMIT = 20
+"""The highest limit that the checks fill, if the caller may not set limits."""
+
+TIMEOUT_SECONDS = 30
+"""API Gateway gives up after 29 seconds."""
+
+MAX_TRIES = 3
+MAX_WAIT_SECONDS = 15
+"""The longest wait after an answer 429, before the next try."""
 
 
 class Wrong(Exception):
-    """What was found is not what is promised."""
+    """The service does not keep its promise. The message says what was observed."""
 
 
 class Skipped(Exception):
-    """It cannot be tried here; says why."""
+    """A check cannot run here. The message says why."""
 
 
-def expect(is_so: bool, found: str) -> None:
-    """Raise `Wrong` with what was found, unless it is so."""
-    if not is_so:
-        raise Wrong(found)
+def expect(is_as_promised: bool, observation: str) -> None:
+    """Raise `Wrong` with the observation unless the promise holds."""
+    if not is_as_promised:
+        raise Wrong(observation)
+
+
+def summary(answer: httpx.Response) -> str:
+    """Return an answer as one short line."""
+    return f"{answer.status_code} {answer.text[:160]}".strip()
 
 
 @dataclass(kw_only=True)
 class DeployedService:
-    """A deployment at `url`, called with the credentials of an operator (`api_key`), else of a viewer (`token`), else
-    with none. `patience_seconds` is how long a lease may take to end. `sleep` and `now` are the clock of this side."""
+    """A deployment at `url`.
+
+    The calls carry the credentials of an operator (`api_key`) if given, else those of a
+    viewer (`token`) if given, else none. `patience_seconds` is the longest wait for a
+    lease to expire. `sleep` and `now` are the clock of this machine.
+
+    `latencies` are milliseconds by kind of call, `failures` the answers 5xx, and
+    `users` the users that the checks created.
+    """
 
     url: str
     api_key: str | None = None
@@ -53,14 +72,15 @@ class DeployedService:
     now: Callable[[], float] = time.time
     latencies: dict[str, list[float]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
-    users: list["User"] = field(default_factory=list)
+    users: list["VerifiedUser"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         limits = httpx.Limits(
-            max_connections=self.at_once, max_keepalive_connections=self.at_once
+            max_connections=self.at_once,
+            max_keepalive_connections=self.at_once,
         )
         self.client = httpx.Client(
-            base_url=self.url, timeout=ANSWERED_WITHIN_SECONDS, limits=limits
+            base_url=self.url, timeout=TIMEOUT_SECONDS, limits=limits
         )
 
     @property
@@ -68,26 +88,27 @@ class DeployedService:
         """The headers of the caller."""
         if self.api_key is not None:
             return {"X-API-Key": self.api_key}
-        return self.as_viewer
+        return self.viewer_credentials
 
     @property
-    def as_viewer(self) -> dict[str, str]:
+    def viewer_credentials(self) -> dict[str, str]:
         """The headers of the viewer."""
-        return {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        if self.token is None:
+            return {}
+        return {"Authorization": f"Bearer {self.token}"}
 
     @property
     def is_viewer(self) -> bool:
-        """Whether the one account is the viewer's own."""
+        """Whether the checks use the viewer's account only."""
         return self.api_key is None and self.token is not None
 
     @property
     def may_be_open(self) -> bool:
-        """Whether it is a local one, which is open to its machine until an authentication is configured."""
-        host = urlsplit(self.url).hostname or ""
-        is_loopback = host == "localhost" or (
-            host[:1].isdigit() and ipaddress.ip_address(host).is_loopback
-        )
-        return is_loopback and not self.credentials
+        """Whether the service may accept calls without credentials.
+
+        A local service is open to its machine until authentication is configured.
+        """
+        return _is_loopback(self.url) and not self.credentials
 
     def ask(
         self,
@@ -99,156 +120,188 @@ class DeployedService:
         headers: Mapping[str, str] | None = None,
         **body: Any,
     ) -> httpx.Response:
-        """One request and its answer, timed as `verb`. A rate limit is waited for. Raises `httpx.HTTPError`."""
-        sent = {
-            **(self.credentials if credentials is None else credentials),
-            **(headers or {}),
-        }
-        for _ in range(TRIES):
-            began = time.monotonic()
-            answer = self.client.request(method, path, headers=sent, **body)
-            self.latencies.setdefault(verb, []).append(
-                (time.monotonic() - began) * 1000
-            )
-            if answer.status_code >= 500:
-                self.failures.append(f"{method} {path}: {in_short(answer)}")
+        """Send a request and return its answer, timed as `verb`.
+
+        After an answer 429, wait and try again. `body` are httpx's arguments.
+
+        Raises:
+            httpx.HTTPError: no answer arrived.
+        """
+        if credentials is None:
+            credentials = self.credentials
+        sent_headers = {**credentials, **(headers or {})}
+
+        for _ in range(MAX_TRIES):
+            answer = self._send(verb, method, path, headers=sent_headers, **body)
             if answer.status_code != 429:
                 break
-            self.sleep(
-                min(WAITS_AT_MOST_SECONDS, float(answer.headers.get("Retry-After", 1)))
-            )
+            retry_after = float(answer.headers.get("Retry-After", 1))
+            self.sleep(min(MAX_WAIT_SECONDS, retry_after))
         return answer
 
-    def together(
-        self, acts: list[Callable[[], httpx.Response]]
+    def ask_concurrently(
+        self, calls: list[Callable[[], httpx.Response]]
     ) -> list[httpx.Response]:
-        """All of them at once; their answers in the same order."""
-        barrier = threading.Barrier(len(acts))
+        """Make all calls at the same moment and return the answers in their order."""
+        barrier = threading.Barrier(len(calls))
 
-        def act(one: Callable[[], httpx.Response]) -> httpx.Response:
-            barrier.wait(ANSWERED_WITHIN_SECONDS)
-            return one()
+        def wait_and_call(call: Callable[[], httpx.Response]) -> httpx.Response:
+            barrier.wait(TIMEOUT_SECONDS)
+            return call()
 
-        with ThreadPoolExecutor(len(acts)) as pool:
-            return list(pool.map(act, acts))
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return list(pool.map(wait_and_call, calls))
 
-    def user(self) -> "User":
-        """A user who plays nothing."""
-        user = User(
-            self, "/me" if self.is_viewer else f"/users/verify-{secrets.token_hex(8)}"
-        )
+    def new_user(self) -> "VerifiedUser":
+        """Return a user without streams: a created one, or the viewer's account."""
+        random_name = f"verify-{secrets.token_hex(8)}"
+        user = VerifiedUser(self, "/me" if self.is_viewer else f"/users/{random_name}")
         self.users.append(user)
         if self.is_viewer:
-            user.clear()
+            user.end_all()
         else:
             user.set_limit()
         return user
 
-    def leave(self) -> Iterator[str]:
-        """Drop everything that was made; yields what stays, by user."""
-        for user in {user.path: user for user in self.users}.values():
-            forgotten = (
-                None if self.is_viewer else self.ask("forget", "DELETE", user.path)
-            )
-            if forgotten is None or forgotten.status_code == 403:
-                user.clear()
+    def clean_up(self) -> Iterator[str]:
+        """Erase the created users, or end the streams if erasing is not allowed.
+
+        Yields a line for each user that still has streams.
+        """
+        users = {user.path: user for user in self.users}
+        for user in users.values():
+            if not self._erase(user):
+                user.end_all()
             active = user.listing()["active"]
             if active:
                 yield f"{user.path} still holds {active} slots"
 
+    def _send(
+        self, verb: str, method: str, path: str, **request: Any
+    ) -> httpx.Response:
+        began = time.monotonic()
+        answer = self.client.request(method, path, **request)
+        milliseconds = (time.monotonic() - began) * 1000
+
+        self.latencies.setdefault(verb, []).append(milliseconds)
+        if answer.status_code >= 500:
+            self.failures.append(f"{method} {path}: {summary(answer)}")
+        return answer
+
+    def _erase(self, user: "VerifiedUser") -> bool:
+        """Erase a user and return whether the caller may do that."""
+        if self.is_viewer:
+            return False
+        return self.ask("forget", "DELETE", user.path).status_code != 403
+
 
 @dataclass
-class User:
-    """One user of a deployment."""
+class VerifiedUser:
+    """A user of a deployment, who has no streams at first."""
 
-    deployment: DeployedService
+    service: DeployedService
     path: str
 
     @property
     def streams(self) -> str:
-        """Where the user's streams are."""
+        """The path of the user's streams."""
         return f"{self.path}/streams"
 
     def set_limit(self) -> None:
-        """A limit of the user's own, where the caller may set one."""
+        """Set the user's limit if the caller may do that."""
         body = {"limit": LIMIT, "whenFull": "deny"}
-        answer = self.deployment.ask("limit", "PUT", f"{self.path}/limit", json=body)
-        expect(answer.status_code in (200, 403), f"setting a limit: {in_short(answer)}")
+        answer = self.service.ask("limit", "PUT", f"{self.path}/limit", json=body)
+        is_set_or_forbidden = answer.status_code in (200, 403)
+        expect(is_set_or_forbidden, f"setting a limit: {summary(answer)}")
 
     def limit(self) -> int:
-        """The limit that holds. Raises `Skipped` where it cannot be reached, or evicts instead of denying."""
-        answer = self.deployment.ask("limit", "GET", f"{self.path}/limit")
-        expect(answer.status_code == 200, f"reading the limit: {in_short(answer)}")
-        limit, when_full = int(answer.json()["limit"]), answer.json()["whenFull"]
-        if not 1 <= limit <= HIGHEST_LIMIT or when_full != "deny":
+        """Return the limit that applies.
+
+        Raises:
+            Skipped: the limit is too high, or a start evicts when it is full.
+        """
+        answer = self.service.ask("limit", "GET", f"{self.path}/limit")
+        expect(answer.status_code == 200, f"reading the limit: {summary(answer)}")
+
+        limit = int(answer.json()["limit"])
+        when_full = answer.json()["whenFull"]
+        if not 1 <= limit <= MAX_LIMIT or when_full != "deny":
             raise Skipped(
-                f"the limit is {limit}, {when_full}; with streams:admin it would set one of {LIMIT}"
+                f"the limit is {limit}, {when_full}; with streams:admin the check "
+                f"would set a limit of {LIMIT}"
             )
         return limit
 
-    def start(self, device: str | None, **more: Any) -> httpx.Response:
-        """Start a stream on a device."""
-        headers = more.pop("headers", {})
-        body = {
-            "streamId": "verify",
-            **({} if device is None else {"deviceId": device}),
-            **more,
-        }
-        return self.deployment.ask(
+    def start(
+        self,
+        device: str | None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> httpx.Response:
+        """Start a stream on a device and return the answer."""
+        body: dict[str, Any] = {"streamId": "verify", **fields}
+        if device is not None:
+            body["deviceId"] = device
+        return self.service.ask(
             "start", "POST", self.streams, headers=headers, json=body
         )
 
-    def started(self, device: str, **more: Any) -> dict[str, Any]:
-        """A start that has to be admitted: its stream."""
-        answer = self.start(device, **more)
-        expect(
-            answer.status_code in (200, 201),
-            f"a start that there is room for: {in_short(answer)}",
-        )
+    def started(self, device: str, **fields: Any) -> dict[str, Any]:
+        """Start a stream that must be admitted and return it."""
+        answer = self.start(device, **fields)
+        is_admitted = answer.status_code in (200, 201)
+        expect(is_admitted, f"a start below the limit: {summary(answer)}")
         return dict(answer.json())
 
     def fill(self) -> list[dict[str, Any]]:
-        """Take every slot: their streams, oldest first."""
+        """Start streams up to the limit and return them, oldest first."""
         return [self.started(f"device-{number}") for number in range(self.limit())]
 
     def renew(self, stream: Mapping[str, Any]) -> httpx.Response:
-        """A heartbeat, with no credential but the token."""
+        """Send a heartbeat with the stream's token as the only credential."""
         return self._as_player("renew", stream, "heartbeat")
 
     def stop(self, stream: Mapping[str, Any]) -> httpx.Response:
-        """Its player's own stop."""
+        """Stop a stream as its player does."""
         return self._as_player("stop", stream, "stop")
+
+    def end(self, id: str) -> httpx.Response:
+        """End a stream without its token."""
+        return self.service.ask("end", "DELETE", f"{self.streams}/{id}")
+
+    def end_all(self) -> None:
+        """End every stream of the user."""
+        answer = self.service.ask("end", "DELETE", self.streams)
+        expect(answer.status_code == 200, f"ending every stream: {summary(answer)}")
+
+    def listing(self) -> dict[str, Any]:
+        """Return the user's streams."""
+        answer = self.service.ask("list", "GET", self.streams)
+        expect(answer.status_code == 200, f"listing: {summary(answer)}")
+        return dict(answer.json())
+
+    def listed_ids(self) -> list[str]:
+        """Return the ids of the user's streams."""
+        return [stream["id"] for stream in self.listing()["streams"]]
 
     def _as_player(
         self, verb: str, stream: Mapping[str, Any], action: str
     ) -> httpx.Response:
-        path, body = (
-            f"{self.path}/streams/{stream['id']}/{action}",
-            {"token": stream["token"]},
+        # `/me` addresses the caller, so it needs the caller's credentials.
+        credentials: dict[str, str] | None = None if self.path == "/me" else {}
+        return self.service.ask(
+            verb,
+            "POST",
+            f"{self.streams}/{stream['id']}/{action}",
+            credentials=credentials,
+            json={"token": stream["token"]},
         )
-        credentials: dict[str, str] | None = (
-            None if self.path == "/me" else {}
-        )  # /me is whoever calls
-        return self.deployment.ask(
-            verb, "POST", path, credentials=credentials, json=body
-        )
-
-    def end(self, id: str) -> httpx.Response:
-        """Somebody else's stop."""
-        return self.deployment.ask("end", "DELETE", f"{self.streams}/{id}")
-
-    def clear(self) -> None:
-        """End everything."""
-        answer = self.deployment.ask("end", "DELETE", self.streams)
-        expect(answer.status_code == 200, f"ending every stream: {in_short(answer)}")
-
-    def listing(self) -> dict[str, Any]:
-        """Who holds the slots."""
-        answer = self.deployment.ask("list", "GET", self.streams)
-        expect(answer.status_code == 200, f"listing: {in_short(answer)}")
-        return dict(answer.json())
 
 
-def in_short(answer: httpx.Response) -> str:
-    """An answer in a line."""
-    return f"{answer.status_code} {answer.text[:160]}".strip()
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    is_address = host[:1].isdigit()
+    return is_address and ipaddress.ip_address(host).is_loopback

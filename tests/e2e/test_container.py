@@ -17,7 +17,7 @@ import httpx
 import pytest
 import yaml
 
-from deploy.blackbox.__main__ import main
+from deploy.verify import main
 from tests.servers import PROJECT, WITHIN_SECONDS, free_port
 
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()

@@ -105,4 +105,7 @@ def test_what_is_vendored_is_named_with_its_licence_and_does_not_ship() -> None:
     demo = PROJECT / "clients" / "demo"
     assert "Apache License" in (demo / "hls.js.LICENSE").read_text()
     assert "hls.js" in (PROJECT / "docs" / "dependencies.md").read_text()
-    assert "clients/demo" not in (PROJECT / "deploy" / "manifest.txt").read_text()
+    assert (
+        "clients/demo"
+        not in (PROJECT / "deploy" / "package" / "manifest.txt").read_text()
+    )

@@ -10,19 +10,14 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
-from deploy import hooks
 from deploy.acts import ACTS
 from deploy.emulator import emulated_aws
-from deploy.environment import will_have
-from deploy.preflight import problems
 from deploy.rehearse import ACCOUNT, REGION, STAGE, Rehearsal
-from stages import Stage, stage_of
+from deploy.releases.deployment import keep_reserved_concurrency
+from stages import stage_of
 from tests.e2e.test_postman import newman
 from tests.servers import PROJECT, is_open
 
@@ -235,7 +230,7 @@ def test_an_incidents_0_of_reserved_instances_stays_at_an_update(
     lambda_ = rehearsal.client("lambda")
     lambda_.put_function_concurrency(**function, ReservedConcurrentExecutions=0)
     cli = SimpleNamespace(lambda_name=rehearsal.stage.function, lambda_concurrency=100)
-    hooks._keep_concurrency(cli, rehearsal.stage)
+    keep_reserved_concurrency(cli, rehearsal.stage)
     lambda_.put_function_concurrency(**function, ReservedConcurrentExecutions=167)
     assert cli.lambda_concurrency == 0
 
@@ -285,132 +280,6 @@ def test_a_plan_is_shown_and_not_carried_out(rehearsal: Rehearsal) -> None:
     )
     assert "INFO" not in said, "what the libraries do is nobody's business here"
     assert "Everything is as it should be." in rehearsal.provision()
-
-
-# --- before anything is touched ---------------------------------------------------------------------------------------
-
-KEY = "Zq3xW8vRt5YmKp2LhN7cBd4FgJs6TuAe"
-GOOD = {"LEASE_TOKEN_KEYS": KEY, "API_KEYS": f"x:{'0' * 64}:streams:operate"}
-
-
-def a_stage(name: str = "test", **changes: Any) -> Stage:
-    return Stage(
-        name, dict(stage_of("test").settings) | {"s3_bucket": "stream-limits"} | changes
-    )
-
-
-def found(stage: Stage, variables: dict[str, str], aws: str | None = None) -> list[str]:
-    """What preflight says, of an account where everything is right."""
-
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=aws,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-
-    return list(problems(stage, will_have(stage, remote={}, shell=variables), client))
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [(403, "403"), (301, "301")],
-    ids=["somebody else's", "elsewhere"],
-)
-def test_a_bucket_that_is_taken_stands_in_the_way(status: int, code: str) -> None:
-    session = boto3.Session(
-        aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
-    )
-    s3, sts = session.client("s3"), session.client("sts")
-    with Stubber(s3) as amazon, Stubber(sts) as identity:
-        identity.add_response("get_caller_identity", {"Account": ACCOUNT})
-        amazon.add_client_error("head_bucket", code, http_status_code=status)
-        stage = a_stage(s3_bucket="videos")
-        said = list(
-            problems(
-                stage,
-                will_have(stage, remote={}, shell=GOOD),
-                {"s3": s3, "sts": sts}.__getitem__,
-            )
-        )
-    assert said == [
-        "The bucket videos is somebody else's, or in another region: set s3_bucket to another name.",
-    ]
-
-
-VARIABLES = stage_of("test").environment
-OWN_TABLE = {"environment_variables": {**VARIABLES, "DYNAMODB_TABLE": "Own"}}
-BAD_VALUE: dict[str, Any] = {
-    "environment_variables": {**VARIABLES, "LEASE_SECONDS": "2"}
-}
-
-
-@pytest.mark.parametrize(
-    ("stage", "variables", "expected"),
-    [
-        pytest.param(a_stage(), GOOD, None, id="ready"),
-        pytest.param(a_stage(aws_region=None), GOOD, "No region", id="no region"),
-        pytest.param(a_stage(aws_region="us-east-1"), GOOD, "names API Gateway of eu-west-1", id="hosts elsewhere"),
-        pytest.param(a_stage(project_name="x" * 50), GOOD, "The role would be named", id="role's name too long"),
-        pytest.param(a_stage(s3_bucket="a-CHANGE-ME"), GOOD, "The bucket 'a-CHANGE-ME' is not one", id="no bucket"),
-        pytest.param(a_stage(s3_bucket="No_Bucket"), GOOD, "The bucket 'No_Bucket' is not one", id="bad bucket"),
-        pytest.param(a_stage("u", **OWN_TABLE), GOOD, "begins the route /users", id="a route's first letter"),
-        pytest.param(a_stage("docs", **OWN_TABLE), GOOD, "begins the route /docs", id="a route"),
-        pytest.param(
-            a_stage(environment_variables={**VARIABLES, "DYNAMODB_TABLE": ""}), GOOD, "names no table", id="no table"
-        ),
-        pytest.param(
-            a_stage(environment_variables={**VARIABLES, "DYNAMODB_TABLE": "UserStreams"}),
-            GOOD,
-            "works on the table UserStreams of the stage production",
-            id="another stage's table",
-        ),
-        pytest.param(a_stage("b", **OWN_TABLE), GOOD, "begins the route /back-end", id="the back ends' route"),
-        pytest.param(a_stage("h", **OWN_TABLE), GOOD, "begins the route /healthz", id="another's first letter"),
-        pytest.param(a_stage("TEST", **OWN_TABLE), GOOD, "which the stage test is", id="another stage's function"),
-        pytest.param(a_stage("EU_prod", **OWN_TABLE), GOOD, None, id="capitals and an underscore"),
-        pytest.param(a_stage("x" * 41, **OWN_TABLE), GOOD, "The role would be named", id="stage's name too long"),
-        pytest.param(a_stage(project_name=None), GOOD, "The project is named None", id="no project"),
-        pytest.param(a_stage(project_name="2limits"), GOOD, "The project is named '2limits'", id="a digit first"),
-        pytest.param(a_stage(base_path="users"), GOOD, "is the route /users", id="a base path that is a route"),
-        pytest.param(a_stage(environment_variables={"STREAM_LIMIT": 5}), GOOD, "STREAM_LIMIT in quotes", id="a number"),
-        pytest.param(a_stage(aws_environment_variables={"X": True}), GOOD, "X in quotes", id="true"),
-        pytest.param(a_stage(environment_variables=None), GOOD, "environment_variables is None", id="no variables"),
-        pytest.param(a_stage(remote_env="s3://x/y"), GOOD, "past every check", id="variables in S3"),
-        pytest.param(a_stage(callbacks={}), GOOD, "Without its callbacks", id="no callbacks"),
-        pytest.param(a_stage(api_key_required=True), GOOD, "would refuse players", id="a key asked of everyone"),
-        pytest.param(a_stage(apigateway_lambda_qualifier=None), GOOD, "has to invoke the alias", id="no alias"),
-        pytest.param(a_stage(function_url_enabled=True), GOOD, "goes past the alias", id="a function URL"),
-        pytest.param(a_stage(runtime="python3.99"), GOOD, "no python3.99 is on the PATH", id="another Python"),
-        pytest.param(a_stage(architecture="mips"), GOOD, "is none of Lambda's", id="another architecture"),
-        pytest.param(a_stage(), {"LEASE_TOKEN_KEYS": KEY}, "No authentication is configured", id="no authentication"),
-        pytest.param(a_stage(), {"API_KEYS": GOOD["API_KEYS"]}, "LEASE_TOKEN_KEYS must hold", id="no secret"),
-        pytest.param(a_stage(), GOOD | {"LEASE_TOKEN_KEYS": "ssm:/none"}, "cannot be read", id="no such parameter"),
-        pytest.param(a_stage(**BAD_VALUE), GOOD, "LEASE_SECONDS is '2'", id="bad value"),
-    ],
-)  # fmt: skip
-def test_what_stands_in_the_way_of_a_deployment_is_named(
-    aws: str, stage: Stage, variables: dict[str, str], expected: str | None
-) -> None:
-    said = found(stage, variables, aws)
-    assert [line for line in said if expected is None or expected not in line] == []
-    assert len(said) == (expected is not None)
-
-
-def test_a_secret_by_reference_is_judged_by_what_aws_keeps(aws: str) -> None:
-    ssm = boto3.client(
-        "ssm",
-        endpoint_url=aws,
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    for name, value in (("/good", KEY), ("/bad", "short")):
-        ssm.put_parameter(Name=name, Value=value, Type="SecureString")
-    assert found(a_stage(), GOOD | {"LEASE_TOKEN_KEYS": "ssm:/good"}, aws) == []
-    assert len(found(a_stage(), GOOD | {"LEASE_TOKEN_KEYS": "ssm:/bad"}, aws)) >= 1
 
 
 def test_who_deploys_may_read_the_secrets_that_the_documentation_names() -> None:
@@ -466,14 +335,6 @@ def without_credentials(
     )
 
 
-def test_preflight_without_credentials_says_what_to_set(tmp_path: Path) -> None:
-    done = without_credentials(tmp_path, "preflight", "production")
-    assert done.returncode != 0
-    assert "No AWS credentials that work" in done.stderr
-    assert "CHANGE-ME" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 @pytest.mark.parametrize(
     "words", [("production", "--plan"), ("production",)], ids=["a plan", "a run"]
 )
@@ -483,50 +344,4 @@ def test_provision_without_credentials_says_what_to_set(
     done = without_credentials(tmp_path, "provision", *words)
     assert done.returncode != 0
     assert "Check AWS_PROFILE" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_an_operators_command_with_a_stage_says_where_it_is_and_starts_no_engine(
-    aws: str, tmp_path: Path
-) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "manage.py",
-            "streams",
-            "list",
-            "ana",
-            "--stage",
-            "production",
-        ],
-        cwd=PROJECT,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(tmp_path),
-            "AWS_ENDPOINT_URL_STS": aws,
-            "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr.startswith(
-        f"On the table UserStreams of the account {ACCOUNT} in eu-west-1."
-    )
-    assert "The store does not answer" in done.stderr
-
-
-def test_an_operators_command_starts_no_local_engine_where_profiles_are_found(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws" / "config").write_text("[default]\nregion = eu-west-1\n")
-    done = without_credentials(tmp_path, "streams", "list", "ana")
-    assert done.returncode != 0
-    assert done.stderr.startswith(
-        "On the table UserStreams of an account that AWS does not name"
-    )
-    assert "Unable to locate credentials" in done.stderr
     assert "Traceback" not in done.stderr

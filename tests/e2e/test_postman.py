@@ -1,4 +1,4 @@
-"""The Postman collection: complete, and true of a running service when newman runs it (`-m node`)."""
+"""The Postman collection calls the whole API, and its assertions hold (`-m node`)."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streams.urls import urlpatterns
+from streams.routes import Route, routes
 from tests.http.test_openapi import PAGES
 from tests.servers import PROJECT, running, runserver
 
@@ -21,35 +21,50 @@ KEY = "postman-key"
 
 
 def calls(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield every call in a list of calls and folders."""
     for item in items:
-        yield from calls(item["item"]) if "item" in item else [item]
+        if "item" in item:
+            yield from calls(item["item"])
+        else:
+            yield item
 
 
 def path_of(call: dict[str, Any]) -> str:
-    path: str = call["request"]["url"]["raw"].removeprefix("{{baseUrl}}/")
-    return path.replace("{{userId}}", "ana").partition("?")[0]
+    url: str = call["request"]["url"]["raw"]
+    path, _, _ = url.removeprefix("{{baseUrl}}").partition("?")
+    return path.replace("{{userId}}", "ana")
 
 
-def test_the_collection_has_every_call_of_the_api() -> None:
-    offered = set()
-    for route in urlpatterns:
-        if route.name in PAGES or str(route.name).startswith("my-"):
-            continue
-        callback: Any = route.callback
-        actions = getattr(callback, "actions", None)
-        view = getattr(callback, "cls", None) or callback.view_class
-        methods = actions or [
-            name for name in view.http_method_names if hasattr(view, name)
-        ]
-        offered |= {(route.name, method.upper()) for method in methods}
-    routes = [
-        (route.name, re.compile(route.pattern.regex.pattern)) for route in urlpatterns
+def pattern_of(route: Route) -> re.Pattern[str]:
+    """Return a pattern of the paths of a route."""
+    return re.compile(re.sub(r"\{\w+\}", "[^/]+", route.path))
+
+
+def api_routes() -> list[Route]:
+    """Return the routes of the API, without pages and without the paths of `/me`."""
+    return [
+        route
+        for route in routes("streams.urls")
+        if route.name not in PAGES and not str(route.name).startswith("my-")
     ]
+
+
+def test_the_collection_contains_every_call_of_the_api() -> None:
+    offered = {
+        (route.name, method)
+        for route in api_routes()
+        for method in route.methods & METHODS
+    }
+
     called = set()
     for call in calls(COLLECTION["item"]):
-        name = next(name for name, pattern in routes if pattern.match(path_of(call)))
-        called.add((name, call["request"]["method"]))
-    assert called == {(name, method) for name, method in offered if method in METHODS}
+        path = path_of(call)
+        matching = [
+            route for route in api_routes() if pattern_of(route).fullmatch(path)
+        ]
+        called.add((matching[0].name, call["request"]["method"]))
+
+    assert called == offered
 
 
 def test_every_call_of_the_collection_asserts_something() -> None:
@@ -64,14 +79,16 @@ def test_every_call_of_the_collection_asserts_something() -> None:
 
 
 @pytest.mark.parametrize("name", ["local", "test"])
-def test_an_environment_gives_the_address_and_no_key(name: str) -> None:
+def test_an_environment_contains_the_address_and_no_key(name: str) -> None:
     environment = json.loads((POSTMAN / f"{name}.postman_environment.json").read_text())
     values = {value["key"]: value["value"] for value in environment["values"]}
+
     assert values["baseUrl"].startswith("http")
     assert values["apiKey"] == ""
 
 
 def newman(url: str, *, key: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the collection against a service."""
     return subprocess.run(
         [POSTMAN / "run", url],
         env=os.environ | {"API_KEY": key},
@@ -82,14 +99,15 @@ def newman(url: str, *, key: str = "") -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.node
-def test_the_collection_holds_for_an_open_service(server_url: str) -> None:
-    done = newman(server_url)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_collection_passes_against_an_open_service(server_url: str) -> None:
+    result = newman(server_url)
+
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.fixture
 def closed_service_url() -> Iterator[str]:
-    """A service that asks for an API key."""
+    """Run a service that requires an API key."""
     digest = hashlib.sha256(KEY.encode()).hexdigest()
     environment = os.environ | {
         "API_KEYS": f"postman:{digest}:streams:operate streams:admin",
@@ -100,17 +118,19 @@ def closed_service_url() -> Iterator[str]:
 
 
 @pytest.mark.node
-def test_the_collection_holds_for_a_back_end_with_its_key(
+def test_the_collection_passes_with_the_key_of_a_back_end(
     closed_service_url: str,
 ) -> None:
-    done = newman(closed_service_url, key=KEY)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = newman(closed_service_url, key=KEY)
+
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.node
-def test_the_collection_fails_without_the_key_that_is_asked_for(
+def test_the_collection_fails_without_the_required_key(
     closed_service_url: str,
 ) -> None:
-    done = newman(closed_service_url)
-    assert done.returncode == 1
-    assert "expected response to have status code 200 but got 401" in done.stdout
+    result = newman(closed_service_url)
+
+    assert result.returncode == 1
+    assert "expected response to have status code 200 but got 401" in result.stdout

@@ -1,4 +1,4 @@
-"""`manage.py release STAGE`: everything of a release in one command, with a yes in the middle."""
+"""`manage.py release STAGE`: every step of a release, with one confirmation."""
 
 import os
 import subprocess
@@ -9,19 +9,21 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
+from deploy.management.commands.promote import add_canary_arguments
 from deploy.provision import plan
+from deploy.releases import Versions
 from deploy.state import wanted_of
-from deploy.versions import KEPT, Versions
 from stages import PROJECT, Stage
-from stages.commands import StageCommand, minutes, readable_errors, whole_number
+from stages.commands import StageCommand, readable_errors
 
 
 class Command(StageCommand):
-    """Preflight, table, package, update, checks, traffic, provision."""
+    """Runs preflight, table, package, update, checks, traffic and provisioning."""
 
     help = (
-        "Releases what is checked out to STAGE: says what would go wrong and what would change, in the function's "
-        "environment and beside it; asks; deploys or updates, and has the version that answers take the traffic."
+        "Releases the checkout to STAGE: shows the problems and the changes, in the "
+        "function's environment and in the stage's other resources; asks; deploys or "
+        "updates, and gives the traffic to the new version once it answers."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,78 +32,100 @@ class Command(StageCommand):
         parser.add_argument(
             "--unset",
             default="",
-            help="variables to take out of the function, comma-separated",
+            help="variables to remove from the function, comma-separated",
         )
-        parser.add_argument(
-            "--canary",
-            metavar="5%",
-            help="the share of the traffic that tries it first",
-        )
-        parser.add_argument("--minutes", type=minutes, default=10, help="for so long")
-        parser.add_argument(
-            "--keep",
-            type=whole_number,
-            default=KEPT,
-            help="so many versions that were live stay",
-        )
+        add_canary_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stage, settings = (
-            self.stage(options),
-            {"zappa_settings": options["zappa_settings"]},
-        )
-        call_command(
-            "preflight",
-            stage.name,
-            **settings,
-            unset=options["unset"],
-            stdout=self.stdout,
-        )
+        stage = self.stage(options)
+        self._call("preflight", stage, options, unset=options["unset"])
+        is_first = self._show_changes(stage)
+        if not options["yes"]:
+            _confirm(f"{'Deploy' if is_first else 'Update'} {stage.name}?")
+
+        self._call("provision", stage, options, only_table=True)
+        self._deploy(stage, options, is_first=is_first)
+        self._call("provision", stage, options)
+
+    def _show_changes(self, stage: Stage) -> bool:
+        """Write what would change and return whether this is a first deployment."""
         with readable_errors():
-            versions = Versions(stage, stage.client("lambda"))
-            is_first = versions.environment() is None
+            is_first = _versions(stage).environment() is None
             wanted = wanted_of(stage)
             steps = list(plan(stage, wanted, stage.client, only_table=is_first))
         for step in steps:
             self.stdout.write(f"would {step}")
-        if not options["yes"] and not _is_wanted(
-            f"{'Deploy' if is_first else 'Update'} {stage.name}?"
-        ):
-            raise CommandError("Nothing was touched.")
-        call_command(
-            "provision", stage.name, **settings, only_table=True, stdout=self.stdout
-        )
-        hold = {"HOLD": "1"} if options["canary"] and not is_first else {}
-        more = {"KEEP": str(options["keep"]), "UNSET": options["unset"], **hold}
-        _zappa(
-            "deploy" if is_first else "update", stage, options["zappa_settings"], **more
-        )
-        if hold:
-            newest = versions.published()[0]["Version"]
-            share = {name: options[name] for name in ("canary", "minutes", "keep")}
-            call_command(
-                "promote", stage.name, newest, **settings, **share, stdout=self.stdout
+        return is_first
+
+    def _deploy(self, stage: Stage, options: dict[str, Any], *, is_first: bool) -> None:
+        """Deploy or update the function and promote it after a canary, if asked."""
+        variables = {"KEEP": str(options["keep"]), "UNSET": options["unset"]}
+        is_canary = bool(options["canary"]) and not is_first
+        if is_canary:
+            variables["HOLD"] = "1"
+
+        command = "deploy" if is_first else "update"
+        _zappa(command, stage, options["zappa_settings"], variables)
+
+        if is_canary:
+            with readable_errors():
+                newest = _versions(stage).published()[0]["Version"]
+            self._call(
+                "promote",
+                stage,
+                options,
+                newest,
+                canary=options["canary"],
+                minutes=options["minutes"],
+                keep=options["keep"],
             )
-        call_command("provision", stage.name, **settings, stdout=self.stdout)
+
+    def _call(
+        self,
+        command: str,
+        stage: Stage,
+        options: dict[str, Any],
+        *arguments: str,
+        **more: Any,
+    ) -> None:
+        """Call another command on the same stage."""
+        call_command(
+            command,
+            stage.name,
+            *arguments,
+            zappa_settings=options["zappa_settings"],
+            stdout=self.stdout,
+            **more,
+        )
 
 
-def _is_wanted(question: str) -> bool:
+def _versions(stage: Stage) -> Versions:
+    return Versions(stage, stage.client("lambda"))
+
+
+def _confirm(question: str) -> None:
+    """Raise `CommandError` unless the operator types y."""
     try:
-        return input(f"{question} [y/N] ").strip().lower() == "y"
+        answer = input(f"{question} [y/N] ")
     except EOFError as exc:
         raise CommandError(
-            "Nobody is there to say yes: --yes does. Nothing was touched."
+            "The question needs a terminal; --yes answers it. No change was made."
         ) from exc
+    if answer.strip().lower() != "y":
+        raise CommandError("No change was made.")
 
 
-def _zappa(command: str, stage: Stage, settings: Path, **more: str) -> None:
-    """Zappa's own command, whose callbacks check; it says what it does, and asks where it has to."""
+def _zappa(
+    command: str, stage: Stage, settings: Path, variables: dict[str, str]
+) -> None:
+    """Run Zappa's command, whose callbacks check each step."""
     zappa = Path(sys.executable).with_name("zappa")
-    done = subprocess.run(
+    region = {"AWS_DEFAULT_REGION": str(stage.region)}
+    result = subprocess.run(
         [str(zappa), command, stage.name, "-s", str(settings.absolute())],
         cwd=PROJECT,
-        env=os.environ | more | {"AWS_DEFAULT_REGION": str(stage.region)},
+        env=os.environ | variables | region,
         check=False,
     )
-    if done.returncode:
+    if result.returncode != 0:
         raise CommandError("The release ends here; the traffic stays where it was.")

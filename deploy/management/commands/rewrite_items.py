@@ -1,30 +1,35 @@
-"""`manage.py rewrite_items STAGE`: every item as version 1.0 reads it, for the way back to it."""
+"""`manage.py rewrite_items STAGE`: convert every item for a rollback to version 1.0."""
 
 from collections import Counter
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from deploy.first_format import rewrite
+from deploy.releases.first_format import rewrite
 from stages.commands import StageCommand, readable_errors
 
 
 class Command(StageCommand):
-    """Rewrite the items of a table."""
+    """Converts the items of a table."""
 
     help = (
-        "Rewrites every item of STAGE's table as version 1.0 of the service reads it. First promote a version of 1.0: "
-        "until its item is rewritten, a user gets 500 from it, and no stream. Set no limits meanwhile."
+        "Converts every item of STAGE's table to the format of version 1.0 of the "
+        "service. First promote a version of 1.0: it answers 500 for a user until the "
+        "user's item is converted. Set no limits meanwhile."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
         if not stage.table:
             raise CommandError(f"The stage {stage.name} names no table.")
+
         with readable_errors():
-            done = Counter(rewrite(stage.table, stage.client("dynamodb")))
+            counts = Counter(rewrite(stage.table, stage.client("dynamodb")))
+
+        converted, changed = counts[True], counts[False]
         self.stdout.write(
-            f"Rewrote {done[True]} items of {stage.table} as version 1.0 reads them."
+            f"Converted {converted} items of {stage.table} to the format of "
+            "version 1.0."
         )
-        if done[False]:
-            raise CommandError(f"{done[False]} changed meanwhile: run this again.")
+        if changed:
+            raise CommandError(f"{changed} changed meanwhile: run this again.")

@@ -1,15 +1,18 @@
-"""`manage.py versions STAGE`: every version of the function, and which one has the traffic."""
+"""`manage.py versions STAGE`: the versions of the function and their traffic."""
 
 from typing import Any
 
-from deploy.versions import Versions
+from deploy.releases import Versions
 from stages.commands import StageCommand, readable_errors
 
 
 class Command(StageCommand):
-    """List the versions."""
+    """Lists the versions."""
 
-    help = "Lists the published versions of STAGE, the newest first: what each is, and what has the traffic."
+    help = (
+        "Lists the published versions of STAGE, the newest first, with their release "
+        "and the one that has the traffic."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)

@@ -1,0 +1,83 @@
+"""Zappa's callbacks."""
+
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click import ClickException
+
+from deploy.releases import hooks
+from deploy.releases.deployment import Deployment
+from deploy.releases.environment import Environment
+from stages import Stage
+
+KEY = "Zq3xW8vRt5YmKp2LhN7cBd4FgJs6TuAe"
+PEM_KEY = "-----BEGIN EC " + "PRIVATE KEY-----"
+STAGE = Stage("test", {"project_name": "limits", "aws_region": "eu-west-1"})
+
+
+@pytest.mark.parametrize(
+    ("key", "is_warned"),
+    [pytest.param(PEM_KEY, True, id="PEM"), pytest.param(KEY, False, id="a secret")],
+)
+def test_a_pem_key_warns_that_cloudfront_functions_cannot_check_it(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    key: str,
+    is_warned: bool,
+) -> None:
+    archive = tmp_path / "package.zip"
+    with zipfile.ZipFile(archive, "w") as entries:
+        entries.writestr("zappa_settings.py", "")
+    for step in ("build", "size_table", "check_that_it_starts"):
+        monkeypatch.setattr(hooks, step, lambda *arguments, **options: "done")
+    monkeypatch.setattr(Stage, "client", lambda *arguments: None)
+    variables = {"EDGE_TOKEN_KEYS": key}
+    deployment = Deployment(STAGE, Environment(variables, variables))
+
+    hooks.zip(
+        SimpleNamespace(zip_path=archive, deployment=deployment, command="update")
+    )
+
+    output = capsys.readouterr().out
+    assert ("CloudFront Functions cannot check" in output) is is_warned
+
+
+def zappa(command: str, *, region: str = "eu-west-1", **options: Any) -> Any:
+    """Return Zappa's command as the callback `settings` receives it."""
+    return SimpleNamespace(
+        command=command,
+        api_stage=STAGE.name,
+        stage_config=STAGE.settings,
+        vargs=options,
+        zappa=SimpleNamespace(boto_session=SimpleNamespace(region_name=region)),
+    )
+
+
+def test_zappas_rollback_is_refused_because_it_leaves_the_environment() -> None:
+    with pytest.raises(ClickException, match=r"manage\.py promote test VERSION"):
+        hooks.settings(zappa("rollback"))
+
+
+def test_a_region_of_the_shell_that_is_not_the_stages_is_refused() -> None:
+    with pytest.raises(ClickException, match="Zappa would go to us-east-1"):
+        hooks.settings(zappa("tail", region="us-east-1"))
+
+
+@pytest.mark.parametrize(
+    ("options", "qualifier"),
+    [({}, "live"), ({"qualifier": "7"}, "7")],
+    ids=["by default", "as named"],
+)
+def test_an_invocation_goes_to_the_live_version(
+    options: dict[str, str], qualifier: str
+) -> None:
+    cli = zappa("invoke", **options)
+
+    hooks.settings(cli)
+
+    assert cli.vargs["qualifier"] == qualifier
+    assert cli.zappa.role_name == "limits-test-eu-west-1"
