@@ -51,7 +51,7 @@ DECISIONS = (*STARTS, DENIED)
 type Rows = Iterable[Row]
 
 
-@figure("Active users", "", "users")
+@figure("Active users", "kind", "users")
 def users(population: Population) -> Rows:
     """Count the users with a start, a denial or a recorded heartbeat in the period."""
     events = population.in_period(*DECISIONS, *RENEWALS)
@@ -61,7 +61,7 @@ def users(population: Population) -> Rows:
 
 @figure(
     "Starts",
-    "",
+    "decision",
     "starts",
     "share in %",
     chart=Chart.BARS,

@@ -49,10 +49,12 @@ def as_text(
     figures: Iterable[Figure], *, scope: Scope, is_terminal: bool = False
 ) -> str:
     """Return a report for a terminal."""
-    shown = tables.as_text(
-        (figure.table for figure in figures), is_terminal=is_terminal
-    )
-    return f"{scope.sentence}\n\n{shown or 'No decisions were recorded.'}"
+    if not scope.events:
+        return f"{scope.sentence}\nNo decisions were recorded."
+
+    shown = [figure.table for figure in figures]
+    text = tables.as_text(shown, is_terminal=is_terminal)
+    return f"{scope.sentence}\n\n{text}"
 
 
 def as_csv(figures: Iterable[Figure]) -> str:

@@ -35,6 +35,15 @@ def time_of_day(instant: int, zone: tzinfo = UTC) -> str:
 
 
 def duration(milliseconds: int) -> str:
-    """Return a duration in words: `1 day and 2 hours`."""
+    """Return a duration in words: `1 day and 2 hours`.
+
+    Long durations have no small units.
+    """
     length = timedelta(milliseconds=milliseconds)
-    return humanize.precisedelta(length, minimum_unit="seconds", format="%d")
+    unit = "seconds"
+    if length >= timedelta(days=1):
+        unit = "hours"
+    if length >= timedelta(days=30):
+        unit = "days"
+
+    return humanize.precisedelta(length, minimum_unit=unit, format="%d")

@@ -85,7 +85,10 @@ def test_text_is_plain_unless_it_goes_to_a_terminal(figures: list[Figure]) -> No
 
 
 def test_text_without_events_says_so() -> None:
-    assert "No decisions were recorded." in report_formats.as_text([], scope=SCOPE)
+    scope = Scope(since=AT, until=AT + HOUR, events=0, sample=1)
+    text = report_formats.as_text([], scope=scope)
+
+    assert text.splitlines()[-1] == "No decisions were recorded."
 
 
 def test_csv_has_a_line_for_each_number(figures: list[Figure]) -> None:

@@ -28,7 +28,13 @@ def test_people_read_a_date_and_a_time_of_day() -> None:
 
 @pytest.mark.parametrize(
     ("milliseconds", "words"),
-    [(0, "0 seconds"), (90_000, "1 minute and 30 seconds"), (86_400_000, "1 day")],
+    [
+        (0, "0 seconds"),
+        (90_000, "1 minute and 30 seconds"),
+        (86_400_001, "1 day"),
+        (27 * 86_400_000 + 3_601_000, "27 days and 1 hour"),
+        (366 * 86_400_000 + 3_601_000, "1 year and 1 day"),
+    ],
 )
 def test_a_duration_is_in_words(milliseconds: int, words: str) -> None:
     assert duration(milliseconds) == words
