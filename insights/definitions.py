@@ -20,7 +20,7 @@ from insights.steps import (
     HOUR,
     MINUTE,
     active_period,
-    counts,
+    count_by_step,
     edges,
     step_length,
 )
@@ -93,7 +93,7 @@ def over_time(population: Population) -> Rows:
     if period is None:
         return
     length = step_length(*period)
-    for start, admitted, denied, peak in _steps(population, length=length):
+    for start, admitted, denied, peak in _steps(population, period, length):
         yield at_zone(start, population.zone), admitted, denied, peak
 
 
@@ -109,12 +109,13 @@ def by_hour(population: Population) -> Rows:
     """Count the admitted and the denied starts of the period by hour of day. Peak is
     the highest number of streams of all users that were live at once in that hour of
     any day."""
-    if active_period(population) is None:
+    period = active_period(population)
+    if period is None:
         return
     admitted: Counter[int] = Counter()
     denied: Counter[int] = Counter()
     highest: Counter[int] = Counter()
-    for start, admitted_now, denied_now, peak in _steps(population, length=HOUR):
+    for start, admitted_now, denied_now, peak in _steps(population, period, HOUR):
         hour = at_zone(start, population.zone).hour
         admitted[hour] += admitted_now
         denied[hour] += denied_now
@@ -291,20 +292,16 @@ def _by(population: Population, member: str) -> Rows:
 
 
 def _steps(
-    population: Population, *, length: int
+    population: Population, period: tuple[int, int], length: int
 ) -> Iterator[tuple[int, int, int, int]]:
     """Yield each step's start, admitted starts, denials and peak."""
-    period = active_period(population)
-    if period is None:
-        return
-
-    found = edges(*period, length=length, zone=population.zone)
+    step_edges = edges(*period, length=length, zone=population.zone)
     spans = population.spans(population.all_playbacks)
     yield from zip(
-        found[:-1],
-        counts(_instants(population, *STARTS), found),
-        counts(_instants(population, DENIED), found),
-        peak_levels(spans, found),
+        step_edges[:-1],
+        count_by_step(_instants(population, *STARTS), step_edges),
+        count_by_step(_instants(population, DENIED), step_edges),
+        peak_levels(spans, step_edges),
         strict=True,
     )
 

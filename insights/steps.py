@@ -20,9 +20,11 @@ def active_period(population: Population) -> tuple[int, int] | None:
     It is None if the period has no events.
     """
     periods = list(population.spans(population.all_playbacks))
-    for event in population.in_period():
-        at = int(event["at"])
-        periods.append((at, at + 1))
+    events = list(population.in_period())
+    if events:
+        first = int(events[0]["at"])
+        last = int(events[-1]["at"])
+        periods.append((first, last + 1))
 
     if not periods:
         return None
@@ -44,21 +46,20 @@ def edges(since: int, until: int, *, length: int, zone: tzinfo) -> list[int]:
     Steps of days begin at midnight in the zone. Shorter steps begin at a multiple of
     their length after midnight.
     """
-    found = list(_edges(since, until, length=length, zone=zone))
-    return found if len(found) > 1 else [since, until]
+    return list(_edges(since, until, length=length, zone=zone))
 
 
-def counts(instants: list[int], edges: list[int]) -> list[int]:
+def count_by_step(instants: list[int], edges: list[int]) -> list[int]:
     """Return how many instants each step contains. The instants are in order."""
-    found = []
+    counts = []
     place = 0
     for _, end in pairwise(edges):
         first = place
         while place < len(instants) and instants[place] < end:
             place += 1
-        found.append(place - first)
+        counts.append(place - first)
 
-    return found
+    return counts
 
 
 def _edges(since: int, until: int, *, length: int, zone: tzinfo) -> Iterator[int]:

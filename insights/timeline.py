@@ -63,7 +63,7 @@ def timeline(events: Iterable[RecordedEvent], *, since: int, until: int) -> Time
     """Return the time-line of one user from `since` to before `until`."""
     known = [event for event in events if since <= event["at"] < until]
     known.sort(key=lambda event: int(event["at"]))
-    found = playbacks(known, until=until)
+    played = playbacks(known, until=until)
 
     shown = (*STARTS, *RENEWALS, *ENDS, DENIED)
     denials = [event for event in known if event["kind"] == DENIED]
@@ -71,8 +71,8 @@ def timeline(events: Iterable[RecordedEvent], *, since: int, until: int) -> Time
     return Timeline(
         since=since,
         until=until,
-        playbacks=tuple(found),
-        denials=tuple(_denial(event, found, until=until) for event in denials),
+        playbacks=tuple(played),
+        denials=tuple(_denial(event, played, until=until) for event in denials),
         others=tuple(others),
     )
 
@@ -89,7 +89,7 @@ def trimmed_timeline(
     return timeline(events, since=max(since, first - margin), until=until)
 
 
-def _denial(event: RecordedEvent, found: Sequence[Playback], *, until: int) -> Denial:
+def _denial(event: RecordedEvent, played: Sequence[Playback], *, until: int) -> Denial:
     at = int(event["at"])
     limit = event.get("limit")
     holders = tuple(event.get("holders", ()))
@@ -97,7 +97,7 @@ def _denial(event: RecordedEvent, found: Sequence[Playback], *, until: int) -> D
     # A rule does not count every stream, so only the plan's limit tells when.
     freed = None
     if limit and "rule" not in event:
-        freed = _first_with_room(found, at=at, limit=limit, until=until)
+        freed = _first_with_room(played, at=at, limit=limit, until=until)
 
     return Denial(
         at=at,
@@ -115,16 +115,16 @@ def _denial(event: RecordedEvent, found: Sequence[Playback], *, until: int) -> D
 
 
 def _first_with_room(
-    found: Sequence[Playback], *, at: int, limit: int, until: int
+    played: Sequence[Playback], *, at: int, limit: int, until: int
 ) -> Playback | None:
     """Return the first playback whose end left the user below the limit."""
     ends = [
         (playback.ended_at, place)
-        for place, playback in enumerate(found)
+        for place, playback in enumerate(played)
         if playback.ended_at is not None and at < playback.ended_at <= until
     ]
     for ended_at, place in sorted(ends):
-        live = sum(playback.is_live(ended_at) for playback in found)
+        live = sum(playback.is_live(ended_at) for playback in played)
         if live < limit:
-            return found[place]
+            return played[place]
     return None

@@ -16,6 +16,7 @@ from insights.kinds import DENIED, STARTS
 from insights.narrative import denial_lines, narrative, situation
 from insights.sources import InsightsCommand
 from insights.timeline import Timeline, trimmed_timeline
+from reporting.instants import for_people
 
 AROUND_MS = 1_800_000
 """Time before and after the instant of `--at` that is shown."""
@@ -82,7 +83,8 @@ class Command(InsightsCommand):
             self.stdout.write("\n".join(narrative(line, zone=zone)))
         else:
             self._write_minute(line, at, zone)
-        self.stdout.write(f"\nTimes are {zone}. {_summary(events)}")
+        period = f"{for_people(line.since, zone)} to {for_people(line.until, zone)}"
+        self.stdout.write(f"\nFrom {period} {zone}. {_summary(events)}")
 
     def _write_minute(self, line: Timeline, at: int, zone: tzinfo) -> None:
         """Write the denials of a minute in full or, if it has none, who played."""

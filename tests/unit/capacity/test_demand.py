@@ -39,11 +39,13 @@ def test_the_calls_of_each_request_are_those_of_the_design() -> None:
 
 
 def test_denials_are_the_named_share_of_the_new_streams() -> None:
-    found = rates(demand(denial_share=0.2))
+    per_second = rates(demand(denial_share=0.2))
     starts = ("start", "first start of a user", "start over ghosts")
-    admitted = sum(found[name] for name in starts)
+    admitted = sum(per_second[name] for name in starts)
 
-    assert found["denial"] / (found["denial"] + admitted) == pytest.approx(0.2)
+    assert per_second["denial"] / (per_second["denial"] + admitted) == pytest.approx(
+        0.2
+    )
 
 
 def test_a_larger_item_costs_more_units() -> None:

@@ -70,10 +70,10 @@ def test_a_chart_takes_its_colours_from_the_page(figures: list[Figure]) -> None:
 
 def test_text_has_every_title_and_definition(figures: list[Figure]) -> None:
     text = report_formats.as_text(figures, scope=SCOPE)
-    words = " ".join(text.split())
+    unwrapped = " ".join(text.split())
 
-    assert all(figure.title in words for figure in figures)
-    assert all(figure.definition in words for figure in figures)
+    assert all(figure.title in unwrapped for figure in figures)
+    assert all(figure.definition in unwrapped for figure in figures)
     assert text.startswith(
         "From 2027-01-15 08:00 to 2027-01-15 09:00 UTC (1 hour), from 1,234 events."
     )
