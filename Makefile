@@ -26,7 +26,7 @@ quick: $(READY) ## Run the unit tests, which need no engine.
 check: $(READY) ## Check lint, imports, types and risky calls.
 	$(VENV)/bin/pre-commit run --all-files --show-diff-on-failure
 	DEBUG=1 $(VENV)/bin/mypy
-	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project stages capacity deploy insights
+	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project stages capacity deploy insights reporting
 
 openapi: export DEBUG := 1
 openapi: $(READY) ## Write the OpenAPI document from the code (DESCRIPTION=/tmp/openapi.json for another file).

@@ -1,9 +1,9 @@
-"""A population of players: how many, what they do, and how often."""
+"""A population of players: how many there are, what they do, and how often."""
 
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,217 +15,261 @@ from capacity.sizing import (
 
 HOURS_PER_MONTH = 730
 MEAN_SHARE = (1 + EARLIEST_SHARE) / 2
-"""Of the longest time between two heartbeats: the jitter is even."""
+"""The mean time between two heartbeats, as a share of the longest. The jitter is
+uniform."""
 FREE_SLOTS_TO_RELAX = 2
-"""A lease is a relaxed one while so many slots of its user are free."""
+"""A stream has a relaxed lease while its user has this many free slots."""
+RATIO_STEPS = 200
+
+SHARES = ("average", "paused_share", "denial_share", "crash_share", "new_share")
+RATES = (
+    "starts_per_hour",
+    "zap_per_hour",
+    "lists_per_hour",
+    "users_kept",
+    "duration_ms",
+    "processor_ms",
+)
+MIN_LEASE_SECONDS = {"lease_seconds": 5, "relaxed_seconds": 0, "paused_seconds": 0}
+MAX_LEASE_SECONDS = 3600
+MAX_CONCURRENT = 1_000_000_000
+MAX_LIMIT = 100
+
+
+def described(description: str, default: Any = dataclasses.MISSING) -> Any:
+    """Return a field with the description that the command's help shows."""
+    return dataclasses.field(default=default, metadata={"help": description})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Players:
-    """Players, as who plans them knows them. `_share`s are of one."""
+    """The players of a service at its peak. A share is from 0 to 1.
 
-    concurrent: int = field(metadata={"help": "streams that play at once, at the peak"})
-    average: float = field(
-        default=0.4, metadata={"help": "of a month, as a share of the peak"}
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    concurrent: int = described("streams that play at once at the peak")
+    average: float = described("mean of a month, as a share of the peak", 0.4)
+    lease_seconds: int = described("LEASE_SECONDS", 60)
+    relaxed_seconds: int = described(
+        "lease while two or more slots are free; 0: lease_seconds", 0
     )
-    lease_seconds: int = field(default=60, metadata={"help": "LEASE_SECONDS"})
-    relaxed_seconds: int = field(
-        default=0,
-        metadata={"help": "lease while two or more slots are free; 0: the same"},
+    paused_share: float = described("share of the streams that are paused", 0.0)
+    paused_seconds: int = described("lease of a paused stream; 0: lease_seconds", 0)
+    limit: int = described("streams that a user may have at once", 3)
+    streams_per_user: float = described("mean streams of a user who plays", 1.3)
+    starts_per_hour: float = described("new streams per stream that plays", 1.5)
+    zap_per_hour: float = described(
+        "starts in their own slot per stream that plays", 2.0
     )
-    paused_share: float = field(
-        default=0.0, metadata={"help": "of the streams that are paused"}
+    lists_per_hour: float = described("requests of the list per stream", 0.5)
+    denial_share: float = described("share of the new streams that are denied", 0.02)
+    crash_share: float = described("share of the streams that end without a stop", 0.1)
+    new_share: float = described(
+        "share of the starts whose user was not seen for a day", 0.15
     )
-    paused_seconds: int = field(
-        default=0, metadata={"help": "lease of a paused stream; 0: the same"}
+    users_kept: float = described(
+        "users with a stored item per user who plays at the peak", 3.0
     )
-    limit: int = field(default=3, metadata={"help": "streams that a user may hold"})
-    streams_per_user: float = field(
-        default=1.3, metadata={"help": "of a user who plays, on average"}
+    duration_ms: float = described(
+        "duration of a request on Lambda; most of it is DynamoDB's", 10.0
     )
-    starts_per_hour: float = field(
-        default=1.5, metadata={"help": "new streams, for each that plays"}
+    memory_mb: int = described("memory of a Lambda instance", 1769)
+    processor_ms: float = described(
+        "processor time of a request in a container, with its server", 2.0
     )
-    zap_per_hour: float = field(
-        default=2.0,
-        metadata={"help": "starts in their own slot, for each stream that plays"},
-    )
-    lists_per_hour: float = field(
-        default=0.5, metadata={"help": "looks at who holds the slots, for each stream"}
-    )
-    denial_share: float = field(
-        default=0.02, metadata={"help": "of the new streams that are asked for"}
-    )
-    crash_share: float = field(
-        default=0.1, metadata={"help": "of the streams that end without a stop"}
-    )
-    new_share: float = field(
-        default=0.15,
-        metadata={"help": "of the starts that are of a user not seen for a day"},
-    )
-    users_kept: float = field(
-        default=3.0,
-        metadata={"help": "users whose item is kept, for each that plays at the peak"},
-    )
-    duration_ms: float = field(
-        default=10.0,
-        metadata={"help": "of a request on Lambda; DynamoDB is most of it"},
-    )
-    memory_mb: int = field(default=1769, metadata={"help": "of an instance"})
-    processor_ms: float = field(
-        default=2.0,
-        metadata={"help": "of a request in a container, its server included"},
-    )
-    response_bytes: int = field(
-        default=1200, metadata={"help": "of an answer, with its headers"}
-    )
-    request_bytes: int = field(
-        default=800, metadata={"help": "of a request, with its headers"}
-    )
+    response_bytes: int = described("size of a response, with its headers", 1200)
+    request_bytes: int = described("size of a request, with its headers", 800)
 
     def __post_init__(self) -> None:
-        for name in (
-            "average",
-            "paused_share",
-            "denial_share",
-            "crash_share",
-            "new_share",
-        ):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}: it is a share, from 0 to 1."
-                )
-        if not 1 <= self.concurrent <= 1_000_000_000:
-            raise ValueError(
-                f"concurrent is {self.concurrent}: name 1 to 1,000,000,000 streams that play at once."
-            )
-        if not 1 <= self.limit <= 100:
-            raise ValueError(
-                f"limit is {self.limit}: a user may hold 1 to 100 streams."
-            )
-        if not 1 <= self.streams_per_user <= self.limit:
-            raise ValueError(
-                f"streams_per_user is {self.streams_per_user}: it is from 1 to the limit, {self.limit}."
-            )
-        if self.denial_share == 1:
-            raise ValueError("denial_share is 1: then nobody would play.")
-        for name in ("lease_seconds", "relaxed_seconds", "paused_seconds"):
-            least = 0 if name != "lease_seconds" else 5
-            if not least <= getattr(self, name) <= 3600:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}: it is from {least} to 3600 seconds."
-                )
-        for name in (
-            "starts_per_hour",
-            "zap_per_hour",
-            "lists_per_hour",
-            "users_kept",
-            "duration_ms",
-            "processor_ms",
-        ):
-            if getattr(self, name) < 0:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}: it cannot be less than 0."
-                )
-        if not 128 <= self.memory_mb <= 10_240:
-            raise ValueError(
-                f"memory_mb is {self.memory_mb}: Lambda has 128 to 10,240."
-            )
+        self._check_shares()
+        self._check_users()
+        self._check_leases()
+        self._check_rates()
 
     @cached_property
     def by_held(self) -> Mapping[int, float]:
-        """The share of streams whose user holds so many: each number of streams is as much rarer than the one before
-        as gives the average."""
-        low, high = 0.0, 1e6
-        for _ in range(200):
-            ratio = (low + high) / 2
-            mean = _mean(ratio, self.limit)
-            low, high = (ratio, high) if mean < self.streams_per_user else (low, ratio)
-        users = [ratio**held for held in range(self.limit)]
-        streams = {held: users[held - 1] * held for held in range(1, self.limit + 1)}
-        return {
-            held: number / sum(streams.values()) for held, number in streams.items()
-        }
+        """The share of the streams whose user has 1, 2, … streams.
+
+        Users with one more stream are rarer by a constant ratio, which gives
+        `streams_per_user`.
+        """
+        ratio = _ratio_for(self.streams_per_user, self.limit)
+        users = _users_by_held(ratio, self.limit)
+        streams = {held: number * held for held, number in users.items()}
+        total = sum(streams.values())
+
+        return {held: number / total for held, number in streams.items()}
 
     @property
     def users(self) -> float:
-        """Who play at the peak."""
+        """The users who play at the peak."""
         return self.concurrent / self.streams_per_user
 
     def lease_of(self, held: int) -> int:
-        """How long the lease of a stream is whose user holds so many."""
-        is_relaxed = self.relaxed_seconds and self.limit - held >= FREE_SLOTS_TO_RELAX
+        """Return the seconds of a lease of a user with `held` streams."""
+        free = self.limit - held
+        is_relaxed = self.relaxed_seconds and free >= FREE_SLOTS_TO_RELAX
+
         return self.relaxed_seconds if is_relaxed else self.lease_seconds
 
     def heartbeats(self) -> float:
-        """Of streams that play, a second, at the peak. Each start of a stream, and each zap, is followed by a whole
-        time between two, that of an ordinary lease: the heartbeat that was due is never sent."""
+        """Return the heartbeats per second of streams that play, at the peak.
+
+        A start and a zap replace the heartbeat that was due. The next heartbeat
+        follows after the whole interval of an ordinary lease.
+        """
         resets = (self.starts_per_hour + self.zap_per_hour) / 3600
-        first = self.lease_seconds / HEARTBEATS_PER_LEASE * MEAN_SHARE
+        first = _interval_seconds(self.lease_seconds)
+
         return sum(
-            streams
-            * _between_resets(first, lease / HEARTBEATS_PER_LEASE * MEAN_SHARE, resets)
+            streams * _ticks_per_second(first, _interval_seconds(lease), resets)
             for lease, streams in self.playing_by_lease.items()
         )
 
     def paused_heartbeats(self) -> float:
-        """Of streams that are paused, a second, at the peak."""
-        lease = self.paused_seconds or self.lease_seconds
+        """Return the heartbeats per second of paused streams, at the peak."""
         return heartbeats_per_second(
-            self.concurrent * self.paused_share, lease_seconds=lease, share=MEAN_SHARE
+            self.paused_streams, lease_seconds=self.paused_lease, share=MEAN_SHARE
         )
 
     @property
     def most_heartbeats(self) -> float:
-        """A second, when all come as early as they may and nobody zaps."""
+        """Heartbeats per second if all are as early as possible and no player zaps."""
         playing = sum(
             heartbeats_per_second(streams, lease_seconds=lease)
             for lease, streams in self.playing_by_lease.items()
         )
         paused = heartbeats_per_second(
-            self.concurrent * self.paused_share,
-            lease_seconds=self.paused_seconds or self.lease_seconds,
+            self.paused_streams, lease_seconds=self.paused_lease
         )
+
         return playing + paused
+
+    @property
+    def paused_streams(self) -> float:
+        """The streams that are paused at the peak."""
+        return self.concurrent * self.paused_share
+
+    @property
+    def paused_lease(self) -> int:
+        """The seconds of a paused stream's lease."""
+        return self.paused_seconds or self.lease_seconds
 
     @cached_property
     def playing_by_lease(self) -> Mapping[int, float]:
-        """How many streams have leases of so many seconds."""
-        found: dict[int, float] = {}
+        """The streams that play, by the seconds of their lease."""
+        playing = self.concurrent * (1 - self.paused_share)
+        by_lease: dict[int, float] = {}
         for held, share in self.by_held.items():
             lease = self.lease_of(held)
-            found[lease] = (
-                found.get(lease, 0) + self.concurrent * (1 - self.paused_share) * share
+            by_lease[lease] = by_lease.get(lease, 0) + playing * share
+
+        return by_lease
+
+    def _check_shares(self) -> None:
+        for name in SHARES:
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is {share}: it is a share, from 0 to 1.")
+        if self.denial_share == 1:
+            raise ValueError("denial_share is 1: every start would be denied.")
+
+    def _check_users(self) -> None:
+        if not 1 <= self.concurrent <= MAX_CONCURRENT:
+            raise ValueError(
+                f"concurrent is {self.concurrent}: name 1 to {MAX_CONCURRENT:,} "
+                "streams that play at once."
             )
-        return found
+
+        if not 1 <= self.limit <= MAX_LIMIT:
+            raise ValueError(
+                f"limit is {self.limit}: a user may have 1 to {MAX_LIMIT} streams."
+            )
+
+        if not 1 <= self.streams_per_user <= self.limit:
+            raise ValueError(
+                f"streams_per_user is {self.streams_per_user}: it is from 1 to the "
+                f"limit, {self.limit}."
+            )
+
+    def _check_leases(self) -> None:
+        for name, least in MIN_LEASE_SECONDS.items():
+            seconds = getattr(self, name)
+            if not least <= seconds <= MAX_LEASE_SECONDS:
+                raise ValueError(
+                    f"{name} is {seconds}: it is from {least} to {MAX_LEASE_SECONDS} "
+                    "seconds."
+                )
+
+    def _check_rates(self) -> None:
+        for name in RATES:
+            rate = getattr(self, name)
+            if not 0 <= rate < math.inf:
+                raise ValueError(f"{name} is {rate}: it is at least 0.")
+        if not 128 <= self.memory_mb <= 10_240:
+            raise ValueError(
+                f"memory_mb is {self.memory_mb}: Lambda has 128 to 10,240."
+            )
 
 
-def _between_resets(first: float, then: float, resets_a_second: float) -> float:
-    """How often a second a clock strikes that is set back at random instants, when it strikes after `first` seconds,
-    and from then on each `then`."""
-    if not resets_a_second:
-        return 1 / then
-    return (
-        resets_a_second
-        * math.exp(-resets_a_second * first)
-        / -math.expm1(-resets_a_second * then)
-    )
+def players_of(options: Mapping[str, Any]) -> Players:
+    """Return the population that a command's options describe.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+    names = {field.name for field in dataclasses.fields(Players)}
+    values = {
+        name: value
+        for name, value in options.items()
+        if name in names and value is not None
+    }
+
+    return Players(**values)
 
 
-def _mean(ratio: float, limit: int) -> float:
-    weights = [ratio**held for held in range(limit)]
-    return sum(weight * held for held, weight in enumerate(weights, start=1)) / sum(
-        weights
-    )
+def _interval_seconds(lease_seconds: int) -> float:
+    """Return the mean time between two heartbeats."""
+    return lease_seconds / HEARTBEATS_PER_LEASE * MEAN_SHARE
 
 
-def population_of(options: Mapping[str, Any]) -> Players:
-    """The population that these options name. Raises `ValueError`."""
-    names = {one.name for one in dataclasses.fields(Players)}
-    return Players(
-        **{
-            name: value
-            for name, value in options.items()
-            if name in names and value is not None
-        }
-    )
+def _ticks_per_second(first: float, interval: float, resets_per_second: float) -> float:
+    """Return how often a clock ticks that random resets set back.
+
+    It ticks `first` seconds after a reset, and then after each `interval`. The
+    resets are a Poisson process.
+    """
+    if not resets_per_second:
+        return 1 / interval
+
+    reaches_first = math.exp(-resets_per_second * first)
+    is_reset_in_interval = -math.expm1(-resets_per_second * interval)
+
+    return resets_per_second * reaches_first / is_reset_in_interval
+
+
+def _ratio_for(streams_per_user: float, limit: int) -> float:
+    """Return the ratio of users with one more stream, by bisection."""
+    low, high = 0.0, 1e6
+    for _ in range(RATIO_STEPS):
+        ratio = (low + high) / 2
+        if _mean_held(ratio, limit) < streams_per_user:
+            low = ratio
+        else:
+            high = ratio
+
+    return ratio
+
+
+def _mean_held(ratio: float, limit: int) -> float:
+    users = _users_by_held(ratio, limit)
+    streams = sum(number * held for held, number in users.items())
+
+    return streams / sum(users.values())
+
+
+def _users_by_held(ratio: float, limit: int) -> dict[int, float]:
+    """Return the relative number of users with 1, 2, … streams."""
+    return {held: ratio ** (held - 1) for held in range(1, limit + 1)}

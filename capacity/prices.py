@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).with_name("prices.toml")
+NOT_REGIONS = ("checked", "sources", "quotas")
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Of a region, with what they were looked up for."""
+    """The prices of a region in dollars, the default quotas, and their sources."""
 
     region: str
     of: Mapping[str, Any]
@@ -20,22 +21,35 @@ class Prices:
     sources: Mapping[str, str]
 
     def tiered(self, name: str, quantity: float) -> float:
-        """Of so much in a month, where the price falls with it."""
-        total, since = 0.0, 0.0
-        for until, price in self.of[name]["tiers"]:
-            total += max(0.0, min(quantity, until) - since) * price
-            since = until
+        """Return the monthly price of a quantity under tiered pricing."""
+        total = 0.0
+        start = 0.0
+        for end, price in self.of[name]["tiers"]:
+            in_tier = max(0.0, min(quantity, end) - start)
+            total += in_tier * price
+            start = end
+
         return total
 
 
 def prices_of(region: str, path: Path = FILE) -> Prices:
-    """Raises `ValueError` where the region is not in the file."""
-    said = tomllib.loads(path.read_text())
-    regions = [name for name in said if name not in ("checked", "sources", "quotas")]
+    """Return the prices of a region.
+
+    Raises:
+        ValueError: the file has no prices of the region.
+    """
+    content = tomllib.loads(path.read_text())
+    regions = [name for name in content if name not in NOT_REGIONS]
     if region not in regions:
         raise ValueError(
-            f"capacity/prices.toml has no prices of {region}, but of {', '.join(regions)}. Add a table."
+            f"capacity/prices.toml has no prices of {region}, only of "
+            f"{', '.join(regions)}. Add a table."
         )
+
     return Prices(
-        region, said[region], said["quotas"], str(said["checked"]), said["sources"]
+        region=region,
+        of=content[region],
+        quotas=content["quotas"],
+        checked=str(content["checked"]),
+        sources=content["sources"],
     )

@@ -21,6 +21,7 @@ PACKAGES = (
     "capacity",
     "deploy",
     "insights",
+    "reporting",
     "bench",
 )
 OPEN = ("streams", "streams.storage")

@@ -1,1 +1,2 @@
-"""What was decided, read afterwards: the time-line of a user, and reports over all of them. It never ships."""
+"""Time-lines of a user and reports over all users, from recorded events. It never
+ships."""

@@ -1,4 +1,4 @@
-"""The commands and the page of whoever looks back: an app that is installed only where its folder is."""
+"""An app that never ships, installed where its folder exists."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Events of a deployed stage, out of its function's log."""
+"""Events of a deployed stage, read from the log of its function."""
 
 import json
 import re
@@ -7,20 +7,28 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from insights.event_lines import split_lines
 from stages import ALIAS, Stage, comma_separated, group_of, resolve
 from streams.audit import user_in_logs
 
 HASHED = re.compile(r"user-[0-9a-f]{16}")
 POLL_SECONDS = 1
-AT_MOST = 10_000
-"""Rows that Logs Insights gives."""
+MAX_ROWS = 10_000
+"""Logs Insights returns at most this many rows."""
 
 
 def names(user: str, stage: Stage) -> list[str]:
-    """How a user may be called in the stage's log: the keyed hash, made with the key that the function has, and the id
-    itself, which `LOG_USER_IDS` writes. One who is given as the log has it is called so."""
+    """Return the names that a user can have in the log of a stage.
+
+    These are the keyed hash, made with each key of the function, and the id itself,
+    which `LOG_USER_IDS` writes. A hash from the log is its own only name.
+
+    Raises:
+        LookupError: the function has no keys.
+    """
     if HASHED.fullmatch(user):
         return [user]
+
     configuration = stage.client("lambda").get_function_configuration(
         FunctionName=stage.function, Qualifier=ALIAS
     )
@@ -28,25 +36,37 @@ def names(user: str, stage: Stage) -> list[str]:
         **configuration.get("Environment", {}).get("Variables", {}),
         **stage.environment,
     }
-    keys = {"LEASE_TOKEN_KEYS": variables.get("LEASE_TOKEN_KEYS", "")}
-    known = comma_separated((keys | resolve(keys, stage.client))["LEASE_TOKEN_KEYS"])
-    if not known:
+    setting = {"LEASE_TOKEN_KEYS": variables.get("LEASE_TOKEN_KEYS", "")}
+    resolved = setting | resolve(setting, stage.client)
+    keys = comma_separated(resolved["LEASE_TOKEN_KEYS"])
+    if not keys:
         raise LookupError(
-            f"{stage.function} has no LEASE_TOKEN_KEYS: name the user as its log does, user-3f2a…."
+            f"{stage.function} has no LEASE_TOKEN_KEYS: name the user as its log "
+            "does, user-3f2a…."
         )
-    return [*(user_in_logs(user, key) for key in known), user]
+
+    hashes = [user_in_logs(user, key) for key in keys]
+    return [*hashes, user]
 
 
 def query(users: list[str]) -> str:
-    """What is asked of Logs Insights: the events of a user, under any of these names."""
-    return f"fields @message | filter v = 1 and user in {json.dumps(users)} | sort @timestamp asc | limit {AT_MOST}"
+    """Return the query of Logs Insights for the events of a user's names."""
+    return (
+        f"fields @message | filter v = 1 and user in {json.dumps(users)} "
+        f"| sort @timestamp asc | limit {MAX_ROWS}"
+    )
 
 
 def command(stage: Stage, users: list[str], *, since: int, until: int) -> str:
-    """The same for a shell. Its answer has the id for `aws logs get-query-results`."""
+    """Return the shell command that starts the query.
+
+    Its answer contains the id for `aws logs get-query-results`.
+    """
     return (
-        f"aws logs start-query --region {stage.region} --log-group-name {group_of(stage)} "
-        f"--start-time {since // 1000} --end-time {-(-until // 1000)} --query-string {shlex.quote(query(users))}"
+        f"aws logs start-query --region {stage.region} "
+        f"--log-group-name {group_of(stage)} "
+        f"--start-time {since // 1000} --end-time {_seconds_after(until)} "
+        f"--query-string {shlex.quote(query(users))}"
     )
 
 
@@ -59,26 +79,35 @@ def messages_of(
     logs: Any,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[str]:
-    """The log's lines with a user's events, by Logs Insights. `logs` is a boto3 client. Raises `LookupError` when
-    CloudWatch did not carry the query out."""
-    asked = logs.start_query(
+    """Yield the lines with a user's events, by Logs Insights.
+
+    `logs` is a boto3 client.
+
+    Raises:
+        LookupError: CloudWatch did not complete the query.
+    """
+    started = logs.start_query(
         logGroupName=group_of(stage),
         startTime=since // 1000,
-        endTime=-(-until // 1000),
+        endTime=_seconds_after(until),
         queryString=query(users),
     )
-    while (answer := logs.get_query_results(queryId=asked["queryId"]))["status"] in (
-        "Scheduled",
-        "Running",
-    ):
+
+    answer = logs.get_query_results(queryId=started["queryId"])
+    while answer["status"] in ("Scheduled", "Running"):
         sleep(POLL_SECONDS)
+        answer = logs.get_query_results(queryId=started["queryId"])
+
     if answer["status"] != "Complete":
         raise LookupError(f"CloudWatch Logs Insights says: {answer['status']}.")
     yield from _messages(answer["results"])
 
 
 def all_messages(stage: Stage, *, since: int, until: int, logs: Any) -> Iterator[str]:
-    """The log's lines with everybody's events, page by page: more than Logs Insights gives."""
+    """Yield the lines with the events of all users, page by page.
+
+    Logs Insights would return a part of them only.
+    """
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=group_of(stage),
         startTime=since,
@@ -86,24 +115,37 @@ def all_messages(stage: Stage, *, since: int, until: int, logs: Any) -> Iterator
         filterPattern="{ $.v = 1 }",
     )
     for page in pages:
-        yield from (event["message"] for event in page["events"])
+        for event in page["events"]:
+            yield event["message"]
 
 
 def lines_in(text: str) -> Iterator[str]:
-    """The events' lines in a file: of lines of JSON, or of what `aws logs get-query-results` or `filter-log-events`
-    answers."""
+    """Yield the lines of a file that can contain events.
+
+    The file contains lines of JSON, or the answer of `aws logs get-query-results` or
+    `aws logs filter-log-events`.
+    """
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
+
     if isinstance(answer, dict) and "results" in answer:
         yield from _messages(answer["results"])
     elif isinstance(answer, dict) and "events" in answer:
-        yield from (event["message"] for event in answer["events"])
+        for event in answer["events"]:
+            yield event["message"]
     else:
-        yield from text.splitlines()
+        yield from split_lines(text)
 
 
 def _messages(results: list[list[Mapping[str, str]]]) -> Iterator[str]:
     for row in results:
-        yield from (field["value"] for field in row if field["field"] == "@message")
+        for field in row:
+            if field["field"] == "@message":
+                yield field["value"]
+
+
+def _seconds_after(milliseconds: int) -> int:
+    """Return an instant in seconds, rounded up."""
+    return -(-milliseconds // 1000)

@@ -1,22 +1,31 @@
-"""`/console/why?user=ana&since=2h`: a user's time-line for a person, of the events of this machine."""
+"""The console's page of a user: `/console/why?user=ana&since=2h`.
+
+It shows the time-line of a user from the events of this machine.
+"""
 
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, override
 
 from django.views.generic import TemplateView
 
-from insights.sources import kept_here, length, now
-from insights.timeline import Timeline, timeline
-from insights.words import Scale, clock, named, refused, told, why
+from insights.arguments import duration, now
+from insights.drawing import Scale, shortened
+from insights.narrative import denial_lines, ending, named, narrative
+from insights.sources import kept_here
+from insights.timeline import Timeline, trimmed_timeline
+from reporting.instants import time_of_day
 
-ROW, LEFT, WIDTH = 28, 160, 800
-"""Sizes in the drawing."""
-SHORTEST = 4
+DEFAULT_SINCE = "2h"
+ROW_HEIGHT = 28
+NAMES_WIDTH = 160
+DRAWING_WIDTH = 800
+MIN_BAR_WIDTH = 4
+MAX_NAME_CHARACTERS = 20
 
 
 class Piece(NamedTuple):
-    """A bar of the drawing, or part of one."""
+    """A bar of the drawing, a part of one, or a cross."""
 
     top: int
     left: int
@@ -32,84 +41,83 @@ class WhyView(TemplateView):
 
     @override
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        asked = self.request.GET
-        user, since = asked.get("user", ""), asked.get("since", "")
-        context: dict[str, Any] = {
+        user = self.request.GET.get("user", "")
+        since = self.request.GET.get("since", "") or DEFAULT_SINCE
+        context = {
             "user": user,
-            "since": since or "2h",
+            "since": since,
             "error": None,
             "line": None,
         }
         try:
-            back = length(since or "2h")
+            context |= _shown(user, since)
         except ArgumentTypeError as exc:
-            return super().get_context_data(**kwargs, **context | {"error": str(exc)})
-        today = now()
-        events = (
-            kept_here(since=today - back, until=today + 1, user=user) if user else []
-        )
-        if events:
-            first = min(int(event["at"]) for event in events)
-            line = timeline(
-                events,
-                since=max(today - back, first - (today - first) // 20),
-                until=today,
-            )
-            context |= _drawing(line) | {
-                "line": line,
-                "words": list(told(line)),
-                "refusals": _refusals(line),
-            }
+            context["error"] = str(exc)
         return super().get_context_data(**kwargs, **context)
 
 
-def _refusals(line: Timeline) -> list[list[str]]:
-    return [
-        refused(refusal, line, is_dated=True) for refusal in reversed(line.refusals)
-    ]
+def _shown(user: str, since: str) -> dict[str, Any]:
+    """Return the time-line of a user for the template, if it has any events.
 
+    Raises:
+        ArgumentTypeError: `since` is not a duration.
+    """
+    until = now()
+    begin = max(0, until - duration(since))
+    events = kept_here(since=begin, until=until + 1, user=user) if user else []
+    if not events:
+        return {}
 
-def _drawing(line: Timeline) -> dict[str, Any]:
-    """A row for each stream's id: where its bars and its denials are."""
-    ids = list(
-        dict.fromkeys(
-            [*(bar.id for bar in line.bars), *(refusal.id for refusal in line.refusals)]
-        )
-    )
-    scale, top = (
-        Scale(line.since, line.until, WIDTH),
-        {id: (place + 1) * ROW for place, id in enumerate(ids)},
-    )
-    said = clock()
-    crosses = [
-        Piece(
-            top[denied.id],
-            LEFT + scale.column(denied.at),
-            0,
-            "denied",
-            " ".join(refused(denied, line, is_dated=True)),
-        )
-        for denied in line.refusals
-    ]
-    quarters = [
-        (place * WIDTH // 4, line.since + (line.until - line.since) * place // 4)
-        for place in range(4)
-    ]
+    line = trimmed_timeline(events, since=begin, until=until)
+    newest_first = reversed(line.denials)
     return {
-        "ids": [(top[id], id if len(id) <= 20 else f"{id[:19]}…") for id in ids],
-        "pieces": list(_pieces(line, scale, top)),
-        "crosses": crosses,
-        "hours": [(LEFT + left, said(at)) for left, at in quarters],
-        "height": (len(ids) + 1) * ROW,
-        "width": LEFT + WIDTH,
+        "line": line,
+        "narrative": list(narrative(line)),
+        "denials": [
+            denial_lines(denial, line, is_dated=True) for denial in newest_first
+        ],
+        **_drawing(line),
     }
 
 
-def _pieces(line: Timeline, scale: Scale, top: dict[str, int]) -> Iterator[Piece]:
-    for bar in line.bars:
-        title = f"{named(bar)}: {why(bar)}"
-        for first, last in bar.spans(line.until):
-            left, right = scale.column(first), scale.column(last)
+def _drawing(line: Timeline) -> dict[str, Any]:
+    """Return the drawing: a row for each stream's id, its bars and its crosses."""
+    ids = line.ids
+    tops = {id: (place + 1) * ROW_HEIGHT for place, id in enumerate(ids)}
+    scale = Scale(line.since, line.until, DRAWING_WIDTH)
+    return {
+        "ids": [(tops[id], shortened(id, MAX_NAME_CHARACTERS)) for id in ids],
+        "bars": list(_bars(line, scale, tops)),
+        "crosses": list(_crosses(line, scale, tops)),
+        "times": [
+            (NAMES_WIDTH + left, time_of_day(at)) for left, at in scale.quarters()
+        ],
+        "height": (len(ids) + 1) * ROW_HEIGHT,
+        "width": NAMES_WIDTH + DRAWING_WIDTH,
+    }
+
+
+def _bars(line: Timeline, scale: Scale, tops: Mapping[str, int]) -> Iterator[Piece]:
+    for playback in line.playbacks:
+        title = f"{named(playback)}: {ending(playback)}"
+        for start, end in playback.spans(line.until):
+            left = scale.column(start)
+            right = scale.column(end)
             yield Piece(
-                top[bar.id], LEFT + left, max(SHORTEST, right - left), bar.reason, title
+                top=tops[playback.id],
+                left=NAMES_WIDTH + left,
+                width=max(MIN_BAR_WIDTH, right - left),
+                kind=playback.reason,
+                title=title,
             )
+
+
+def _crosses(line: Timeline, scale: Scale, tops: Mapping[str, int]) -> Iterator[Piece]:
+    for denial in line.denials:
+        yield Piece(
+            top=tops[denial.id],
+            left=NAMES_WIDTH + scale.column(denial.at),
+            width=0,
+            kind="denied",
+            title=" ".join(denial_lines(denial, line, is_dated=True)),
+        )

@@ -344,7 +344,11 @@ INSTALLED_APPS = [
     "rest_framework",
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
     # What never ships: the commands of whoever deploys, of whoever looks back, and of local development.
-    *(app for app in ("capacity", "deploy", "insights") if (BASE_DIR / app).is_dir()),
+    *(
+        app
+        for app in ("capacity", "deploy", "insights", "reporting")
+        if (BASE_DIR / app).is_dir()
+    ),
     *(
         ["streams_project"]
         if (BASE_DIR / "streams_project" / "management").is_dir()

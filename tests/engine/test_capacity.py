@@ -1,4 +1,4 @@
-"""What the planner says of calls and units, beside what a real engine takes of a scaled-down population."""
+"""The planner's calls and units, compared with those that a real engine counts."""
 
 import os
 import uuid
@@ -14,15 +14,18 @@ from streams.models import UserStreams
 
 pytestmark = pytest.mark.engine
 
-WITHIN = 0.05
+TOLERANCE = 0.05
+COMPARED = ("requests", "calls", "write units", "read units")
 
 
 @pytest.fixture
 def amazons_engine() -> None:
-    """DynamoDB Local; the embedded engine, in Python, would take longer than all other tests of the store."""
-    if "Jetty" not in httpx.get(os.environ["DYNAMODB_ENDPOINT"]).headers.get(
-        "Server", ""
-    ):
+    """Skip the test unless the engine is DynamoDB Local.
+
+    The embedded engine would take longer than all other tests of the store.
+    """
+    answer = httpx.get(os.environ["DYNAMODB_ENDPOINT"])
+    if "Jetty" not in answer.headers.get("Server", ""):
         pytest.skip("on DynamoDB Local only")
 
 
@@ -30,52 +33,51 @@ def amazons_engine() -> None:
 @pytest.mark.parametrize(
     ("players", "seconds"),
     [(replay.POPULATION, 120), (replay.RELAXED, 240)],
-    ids=["leases alike", "relaxed leases"],
+    ids=["equal leases", "relaxed leases"],
 )
-def test_a_scaled_down_population_takes_the_calls_and_units_that_are_planned(
+def test_a_scaled_down_population_takes_the_estimated_calls_and_units(
     players: Players, seconds: int
 ) -> None:
-    rows = {row.what: row for row in replay.compare(players, seconds=seconds)}
-    off = {
-        what: round(rows[what].off, 3)
-        for what in ("requests", "calls", "write units", "read units")
-    }
-    assert {what: share for what, share in off.items() if abs(share) > WITHIN} == {}
-    verbs = [row for row in rows.values() if row.what.startswith("requests: ")]
-    assert len(verbs) == 6
-    assert {row.what: row for row in verbs if abs(row.off) > 2 * WITHIN} == {}, (
-        "each has few requests of its own"
-    )
+    rows = replay.compare(players, seconds=seconds)
+    errors = {row.what: row.off for row in rows}
+    for name in COMPARED:
+        assert abs(errors[name]) <= TOLERANCE, name
+
+    kinds = [name for name in errors if name.startswith("requests: ")]
+    assert len(kinds) == 6
+    for name in kinds:
+        # A kind has few requests, so its error is larger.
+        assert abs(errors[name]) <= 2 * TOLERANCE, name
 
 
-def written(item: dict[str, Any]) -> float:
-    """The units that the engine takes for it."""
-    key = {"user_id": item["user_id"]}
-    title = {":title": {"S": "x"}}
-    UserStreams.call(
-        "PutItem", {"TableName": UserStreams.Meta.table_name, "Item": item}
-    )
+def write_units_of(item: dict[str, Any]) -> float:
+    """Return the units that the engine counts for a write of an item."""
+    table = UserStreams.Meta.table_name
+    UserStreams.call("PutItem", {"TableName": table, "Item": item})
     arguments = {
-        "Key": key,
+        "TableName": table,
+        "Key": {"user_id": item["user_id"]},
         "UpdateExpression": "SET z = :title",
-        "ExpressionAttributeValues": title,
+        "ExpressionAttributeValues": {":title": {"S": "x"}},
+        "ReturnConsumedCapacity": "TOTAL",
     }
-    answer = UserStreams.call(
-        "UpdateItem",
-        {
-            "TableName": UserStreams.Meta.table_name,
-            "ReturnConsumedCapacity": "TOTAL",
-            **arguments,
-        },
-    )
+    answer = UserStreams.call("UpdateItem", arguments)
+
     return float(answer["ConsumedCapacity"]["CapacityUnits"])
 
 
 @pytest.mark.parametrize(
-    ("left", "units"), [(60, 1), (-60, 2)], ids=["under a kilobyte", "over a kilobyte"]
+    ("spare_bytes", "units"),
+    [(60, 1), (-60, 2)],
+    ids=["under a kilobyte", "over a kilobyte"],
 )
-def test_an_item_is_as_large_as_the_engine_finds_it(left: int, units: int) -> None:
-    item = typical_item(3) | {"user_id": {"S": str(uuid.uuid4())}}
-    item["t"] = {"S": "x" * (1024 - left - item_bytes(item))}
-    assert item_bytes(item) == pytest.approx(1024 - left, abs=2)
-    assert written(item) == units
+def test_an_item_has_the_size_that_the_engine_counts(
+    spare_bytes: int, units: int
+) -> None:
+    size = 1024 - spare_bytes
+    item = typical_item(3)
+    item["user_id"] = {"S": str(uuid.uuid4())}
+    item["t"] = {"S": "x" * (size - item_bytes(item))}
+
+    assert item_bytes(item) == pytest.approx(size, abs=2)
+    assert write_units_of(item) == units

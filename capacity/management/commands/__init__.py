@@ -1,1 +1,1 @@
-"""`manage.py plan_capacity`."""
+"""The command `manage.py plan_capacity`."""

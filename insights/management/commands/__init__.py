@@ -1,1 +1,1 @@
-"""One module a command."""
+"""`manage.py why` and `manage.py report`."""

@@ -1,26 +1,36 @@
-"""`manage.py why USER [--at 20:03] [--since 2h]`: what was decided for a user, and why a start was denied."""
+"""`manage.py why USER [--at 20:03] [--since 2h]`.
+
+Shows the decisions for a user, and the reason of each denied start.
+"""
 
 import json
+from datetime import tzinfo
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from insights.sources import InsightsCommand, instant, length, now
-from insights.timeline import STARTS, Timeline, timeline
-from insights.words import drawn, refused, situation, told
+from insights.arguments import duration, instant, now
+from insights.drawing import drawing
+from insights.event_lines import KeptEvent
+from insights.kinds import DENIED, STARTS
+from insights.narrative import denial_lines, narrative, situation
+from insights.sources import InsightsCommand
+from insights.timeline import Timeline, trimmed_timeline
+from reporting.instants import for_people
 
 AROUND_MS = 1_800_000
-"""What is shown before and after the moment that `--at` names."""
+"""Time before and after the instant of `--at` that is shown."""
 NEAR_MS = 60_000
-"""A minute that is named is all of it."""
+"""A minute on each side of `--at`, in which denials are shown in full."""
+DAY_MS = 86_400_000
 
 
 class Command(InsightsCommand):
-    """The time-line of a user, in words and as a drawing."""
+    """The time-line of a user, as sentences and as a drawing."""
 
     help = (
-        "Shows what was decided for USER: which streams played, which starts were denied, who held the slots then, and "
-        "when it would have been possible."
+        "Shows the decisions for USER: which streams played, which starts were "
+        "denied, which streams held the slots then, and when a retry could succeed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,79 +38,92 @@ class Command(InsightsCommand):
         parser.add_argument(
             "user",
             metavar="USER",
-            help="as the API has it, or as the log does: user-3f2a…",
+            help="The id that the API has, or the name in the log: user-3f2a…",
         )
         parser.add_argument(
             "--at",
-            help="The moment in question: 20:03, or 2026-11-28T20:03; half an hour on each side.",
+            help=(
+                "The time in question, with half an hour on each side: 20:03, or "
+                "2026-11-28T20:03."
+            ),
         )
         parser.add_argument(
             "--since",
-            type=length,
-            help="How far back: 90s, 30min, 2h, 7d. Without --at, 24h.",
+            type=duration,
+            help="How far back: 90s, 30min, 2h, 7d. The default without --at is 24h.",
         )
         parser.add_argument(
             "--json",
             action="store_true",
             dest="is_json",
-            help="Print the events, a line each.",
+            help="Print the events, one per line: docs/events.schema.json.",
         )
 
     def handle(self, *args: Any, user: str, **options: Any) -> None:
-        zone, today = options["zone"], now()
-        at = (
-            None
-            if options["at"] is None
-            else instant(options["at"], zone=zone, now=today)
-        )
-        back = options["since"] or (AROUND_MS if at else 86_400_000)
-        since, until = (at or today) - back, min(today, at + AROUND_MS) if at else today
-        events = self.found(options, since=since, until=until + 1, user=user)
+        zone = options["zone"]
+        at, since, until = _period(options, now=now())
+        events = self.read_events(options, since=since, until=until + 1, user=user)
+
         if options["is_json"]:
             for event in events:
                 self.stdout.write(json.dumps(event))
             return
         if not events:
             self.stdout.write(
-                f"Nothing was decided for {user} in that time, as far as is kept. Look further back (--since 7d), or "
-                "elsewhere: --stage for a deployed one, --events for a file. EVENTS says where events go."
+                f"No decisions were recorded for {user} in that time. Look further "
+                "back (--since 7d), or read another source: --stage for a deployed "
+                "stage, --events for a file. EVENTS sets where events are written."
             )
             return
-        first = min(int(event["at"]) for event in events)
-        margin = (until - first) // 20
-        line = timeline(events, since=max(since, first - margin), until=until)
-        self.stdout.write("\n".join(drawn(line, zone=zone)))
-        self.stdout.write("")
-        if at is not None:
-            self._at(line, at, zone)
-        else:
-            self.stdout.write("\n".join(told(line, zone=zone)))
-        self.stdout.write(f"\nTimes are {zone}. {_summary(events)}")
 
-    def _at(self, line: Timeline, at: int, zone: Any) -> None:
-        """The denials of that minute, in full; else who played."""
-        near = [
-            refusal
-            for refusal in line.refusals
-            if at - NEAR_MS < refusal.at < at + NEAR_MS
-        ]
-        for refusal in near:
-            self.stdout.write(
-                "\n".join(refused(refusal, line, zone=zone, is_dated=True))
-            )
+        line = trimmed_timeline(events, since=since, until=until)
+        self.stdout.write("\n".join(drawing(line, zone=zone)))
+        self.stdout.write("")
+        if at is None:
+            self.stdout.write("\n".join(narrative(line, zone=zone)))
+        else:
+            self._write_minute(line, at, zone)
+        period = f"{for_people(line.since, zone)} to {for_people(line.until, zone)}"
+        self.stdout.write(f"\nFrom {period} {zone}. {_summary(events)}")
+
+    def _write_minute(self, line: Timeline, at: int, zone: tzinfo) -> None:
+        """Write the denials of a minute in full or, if it has none, who played."""
+        near = [denial for denial in line.denials if abs(denial.at - at) < NEAR_MS]
+        for denial in near:
+            lines = denial_lines(denial, line, zone=zone, is_dated=True)
+            self.stdout.write("\n".join(lines))
+
         if not near:
             self.stdout.write(
-                f"No start was denied within a minute of that. {situation(line, at, zone=zone)}"
+                "No start was denied within a minute of that. "
+                + situation(line, at, zone=zone)
             )
 
 
-def _summary(events: list[dict[str, Any]]) -> str:
+def _period(options: dict[str, Any], *, now: int) -> tuple[int | None, int, int]:
+    """Return the instant in question, if any, and the period around it."""
+    if options["at"] is None:
+        back = options["since"] or DAY_MS
+        return None, max(0, now - back), now
+
+    at = instant(options["at"], zone=options["zone"], now=now)
+    back = options["since"] or AROUND_MS
+    return at, max(0, at - back), min(now, at + AROUND_MS)
+
+
+def _summary(events: list[KeptEvent]) -> str:
     starts = sum(event["kind"] in STARTS for event in events)
-    denied = sum(event["kind"] == "denied" for event in events)
+    denied = sum(event["kind"] == DENIED for event in events)
+    counts = f"{starts} start{_was(starts)} admitted and {denied} denied."
+
     sample = max(int(event.get("sample", 1)) for event in events)
-    told = (
-        f" Of heartbeats one in {sample} is told: ends that nobody told of are about right."
-        if sample > 1
-        else ""
+    if sample == 1:
+        return counts
+    return (
+        f"{counts} One heartbeat in {sample} was recorded: the end of a playback "
+        "without a stop is approximate."
     )
-    return f"{starts} starts were admitted and {denied} denied.{told}"
+
+
+def _was(count: int) -> str:
+    return " was" if count == 1 else "s were"

@@ -1,1 +1,1 @@
-"""Mirrors insights/."""
+"""Unit tests of insights/."""

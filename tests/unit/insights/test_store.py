@@ -44,6 +44,7 @@ def test_what_was_told_is_read_in_order_by_user_and_time(file: Path) -> None:
         (1, "stopped", "bob"),
     ):
         store.append(kind, NOW + second, {"user": user, "id": "tv"})
+
     assert kinds(file) == ["admitted", "stopped", "denied"]
     assert kinds(file, user=user_in_logs("ana")) == ["admitted", "denied"]
     assert kinds(file, since=NOW + 2) == ["denied"]
@@ -56,6 +57,7 @@ def test_what_is_older_than_a_month_is_dropped_at_the_next_start(file: Path) -> 
     store.append("denied", NOW, {"user": "ana"})
     ended()
     store.append("stopped", NOW, {"user": "ana"})
+
     assert kinds(file) == ["denied", "stopped"]
 
 
@@ -65,4 +67,5 @@ def test_a_file_that_cannot_be_written_is_a_warning(
     file.parent.write_text("not a folder")
     with caplog.at_level(logging.WARNING):
         store.append("admitted", NOW, {"user": "ana"})
+
     assert "the event admitted was not kept" in caplog.text
