@@ -1,7 +1,8 @@
-"""Draws the picture and the list of rooms in `architecture.md` from the code: `make architecture`.
+"""Draws the picture and the list of packages in `architecture.md` from the code.
 
-A room is a package, or a module of `streams` or `streams.storage`. An arrow is an import. One that a chain of others
-implies is left out, or every room would point at `rules` and `errors`.
+A box is a package, or a module of an open package. An arrow is an import. The picture
+leaves out arrows that a chain of other arrows implies; otherwise every box would point at
+`rules` and `errors`.
 """
 
 import ast
@@ -11,114 +12,138 @@ from pathlib import Path
 
 import grimp
 
+from docs import markers
+
 PROJECT = Path(__file__).resolve().parent.parent
-PAGE = Path(__file__).with_suffix(".md")
 PACKAGES = (
     "streams",
     "streams_project",
-    "openapi",
     "stages",
     "capacity",
     "deploy",
     "insights",
+    "openapi",
     "bench",
 )
-OPEN = ("streams", "streams.storage")
-"""Packages of which each module is a room."""
-BEGIN, END = "<!-- drawn by make architecture -->\n", "<!-- end -->"
+OPEN = ("streams", "streams.storage", "streams.dynamodb")
+"""Packages whose modules are boxes themselves."""
 
 type Arrows = Mapping[str, set[str]]
-"""The rooms that a room imports."""
+"""The boxes that each box imports."""
 
 
-def drawn() -> str:
-    """What stands between the page's marks."""
-    arrows = _reduced(_arrows())
-    rooms = sorted({*arrows}.union(*arrows.values()))
-    return "\n".join([*_picture(rooms, arrows), "", *_table(rooms), ""])
+def passages() -> markers.Passages:
+    """Return the generators of the page's passages."""
+    return {"picture": picture, "packages": packages}
 
 
-def page() -> str:
-    """The page as it has to be."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    return f"{before}{BEGIN}{drawn()}{END}{rest.partition(END)[2]}"
+def picture() -> str:
+    """Return the boxes and arrows as a Mermaid flow chart."""
+    arrows = _arrows()
+    boxes = _boxes(arrows)
+    needed = _without_implied(arrows)
+    lines = [
+        f"    {box} --> {target}"
+        for box in boxes
+        for target in sorted(needed.get(box, ()))
+    ]
+    chart = ["flowchart TD", *_groups(boxes, package="", indent="    "), *lines]
+    return "\n".join(["```mermaid", *chart, "```"])
 
 
-def _room(module: str) -> str:
-    """Up to the first part that is not open."""
+def packages() -> str:
+    """Return one row per box, with the first sentence of its docstring."""
+    rows = (_row(box) for box in _boxes(_arrows()))
+    return markers.table(("package or module", "purpose"), rows)
+
+
+def _boxes(arrows: Arrows) -> list[str]:
+    return sorted({*arrows}.union(*arrows.values()))
+
+
+def _arrows() -> Arrows:
+    existing = [name for name in PACKAGES if (PROJECT / name).is_dir()]
+    graph = grimp.build_graph(
+        *existing,
+        exclude_type_checking_imports=True,
+        cache_dir=None,
+    )
+
+    arrows: dict[str, set[str]] = {}
+    for module in graph.modules:
+        targets = map(_box, graph.find_modules_directly_imported_by(module))
+        outside = {target for target in targets if target not in OPEN}
+        arrows.setdefault(_box(module), set()).update(outside - {_box(module)})
+
+    return {box: targets for box, targets in arrows.items() if box not in OPEN}
+
+
+def _box(module: str) -> str:
+    """Return the first package on the way to a module that is not open."""
     parts = module.split(".")
     names = [".".join(parts[: depth + 1]) for depth in range(len(parts))]
     return next((name for name in names if name not in OPEN), module)
 
 
-def _arrows() -> Arrows:
-    graph = grimp.build_graph(
-        *PACKAGES, exclude_type_checking_imports=True, cache_dir=None
-    )
-    arrows: dict[str, set[str]] = {}
-    for module in graph.modules:
-        for imported in graph.find_modules_directly_imported_by(module):
-            if _room(imported) != _room(module) and imported not in OPEN:
-                arrows.setdefault(_room(module), set()).add(_room(imported))
-    return arrows
-
-
-def _reduced(arrows: Arrows) -> Arrows:
-    def is_implied(room: str, target: str) -> bool:
-        return any(
-            target in _reached(other, arrows) for other in arrows[room] - {target}
-        )
+def _without_implied(arrows: Arrows) -> Arrows:
+    def is_implied(box: str, target: str) -> bool:
+        others = arrows[box] - {target}
+        return any(target in _reachable(other, arrows) for other in others)
 
     return {
-        room: {target for target in targets if not is_implied(room, target)}
-        for room, targets in arrows.items()
+        box: {target for target in targets if not is_implied(box, target)}
+        for box, targets in arrows.items()
     }
 
 
-def _reached(room: str, arrows: Arrows) -> set[str]:
-    found: set[str] = set()
-    waiting = [room]
+def _reachable(box: str, arrows: Arrows) -> set[str]:
+    reached: set[str] = set()
+    waiting = [box]
+
     while waiting:
-        for target in arrows.get(waiting.pop(), set()) - found:
-            found.add(target)
+        targets = arrows.get(waiting.pop(), set())
+        for target in targets - reached:
+            reached.add(target)
             waiting.append(target)
-    return found
+
+    return reached
 
 
-def _picture(rooms: list[str], arrows: Arrows) -> Iterator[str]:
-    yield from ("```mermaid", "flowchart TD")
-    yield from _boxes(rooms, package="", indent="    ")
-    for room in rooms:
-        yield from (
-            f"    {room} --> {target}" for target in sorted(arrows.get(room, ()))
-        )
-    yield "```"
+def _groups(boxes: list[str], *, package: str, indent: str) -> Iterator[str]:
+    """Yield the boxes of a package, then the groups of the open packages in it."""
+    for box in boxes:
+        if _parent(box) == package:
+            yield f"{indent}{box}[{_last(box)}]"
 
-
-def _boxes(rooms: list[str], *, package: str, indent: str) -> Iterator[str]:
-    """The rooms directly in a package, then the packages in it that are open."""
-    for room in rooms:
-        if room.rpartition(".")[0] == package:
-            yield f"{indent}{room}[{room.rpartition('.')[2]}]"
     for inner in OPEN:
-        if inner.rpartition(".")[0] == package:
-            yield f'{indent}subgraph {inner}.all ["{inner.rpartition(".")[2]}/"]'
-            yield from _boxes(rooms, package=inner, indent=indent + "    ")
+        is_inside = _parent(inner) == package
+        if is_inside and any(box.startswith(f"{inner}.") for box in boxes):
+            yield f'{indent}subgraph {inner}.all ["{_last(inner)}/"]'
+            yield from _groups(boxes, package=inner, indent=indent + "    ")
             yield f"{indent}end"
 
 
-def _table(rooms: list[str]) -> Iterator[str]:
-    yield from ("| room | what it is |", "|---|---|")
-    for room in rooms:
-        path = PROJECT / room.replace(".", "/")
-        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        first = (ast.get_docstring(ast.parse(source.read_text())) or "").partition(
-            "\n\n"
-        )[0]
-        shown = source.parent if path.is_dir() else source
-        what = re.split(r"(?<=\.)\s", " ".join(first.split()))[0]
-        yield f"| [`{shown.relative_to(PROJECT)}`](../{shown.relative_to(PROJECT)}) | {what} |"
+def _parent(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
-if __name__ == "__main__":
-    PAGE.write_text(page())
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _row(box: str) -> tuple[str, str]:
+    path = PROJECT / box.replace(".", "/")
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    shown = (
+        f"{path.relative_to(PROJECT)}/"
+        if path.is_dir()
+        else str(source.relative_to(PROJECT))
+    )
+    link = source.relative_to(PROJECT)
+    return f"[`{shown}`](../{link})", _first_sentence(source)
+
+
+def _first_sentence(source: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(source.read_text())) or ""
+    paragraph = docstring.partition("\n\n")[0]
+    return re.split(r"(?<=\.)\s", " ".join(paragraph.split()))[0]
