@@ -8,20 +8,26 @@ from collections.abc import Callable
 from django.conf import settings
 
 from docs import markers
-from streams.storage import calls, store
+from streams.dynamodb import calls
+from streams.rules import history
+from streams.storage import store
 
 
 def passages() -> markers.Passages:
     """Return the figures by the name in their mark."""
+    start_rate = settings.PLANS.start_rate
+
     return {
-        "start-burst": _figure(lambda: settings.PLANS.mint_burst),
-        "start-interval": _figure(lambda: settings.PLANS.mint_interval_ms / 1000),
+        "start-burst": _figure(lambda: start_rate.burst),
+        "start-interval": _figure(lambda: start_rate.interval_ms / 1000),
         "deadline-seconds": _figure(lambda: settings.DEADLINE_SECONDS),
-        "judgement-attempts": _figure(lambda: store.ATTEMPTS),
-        "call-tries": _figure(lambda: calls.TRIES),
-        "throttled-tries": _figure(lambda: calls.TRIES_WHILE_THROTTLED),
-        "failures-in-a-row": _figure(lambda: calls.FAILURES_IN_A_ROW),
+        "judgement-attempts": _figure(lambda: store.MAX_ATTEMPTS),
+        "judgement-backoff-ms": _figure(lambda: store.MAX_BACKOFF_SECONDS * 1000),
+        "call-tries": _figure(lambda: calls.MAX_TRIES),
+        "throttled-tries": _figure(lambda: calls.MAX_TRIES_WHILE_THROTTLED),
+        "failures-to-open": _figure(lambda: calls.FAILURES_TO_OPEN),
         "open-seconds": _figure(lambda: calls.OPEN_SECONDS),
+        "ending-bytes": _figure(lambda: history.MAX_ENDINGS_BYTES),
     }
 
 
