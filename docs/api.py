@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from docs import markers
+from docs.markers import code, link, section
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENT = PROJECT / "streams/browsable/static/streams/openapi.json"
@@ -28,41 +30,71 @@ def load_document() -> Document:
 def calls() -> str:
     """Return the table of all calls. Each row links to the call's section."""
     document = load_document()
-    rows = (
+    rows = [
         (
-            f"`{method.upper()} {path}`",
-            f"[{operation['summary']}](#{_anchor(operation['summary'])})",
-            _statuses(operation, is_error=False),
-            _statuses(operation, is_error=True),
+            code(operation.call),
+            _link_to_heading(operation.summary),
+            operation.statuses(is_error=False),
+            operation.statuses(is_error=True),
         )
-        for path, method, operation in _operations(document)
-    )
-    return markers.table(("call", "purpose", "success", "errors"), rows)
+        for operation in _operations(document)
+    ]
+
+    headings = ("call", "purpose", "success", "errors")
+    return markers.table(headings, rows)
 
 
 def operations() -> str:
     """Return one section per call."""
     document = load_document()
-    sections = (
-        _section(document, path, method, operation)
-        for path, method, operation in _operations(document)
-    )
-    return "\n\n".join(sections)
+    sections = [_section(document, operation) for operation in _operations(document)]
+    return section(*sections)
 
 
 def bodies() -> str:
     """Return one table of fields per JSON object of the API, except the problems."""
     document = load_document()
     schemas = document["components"]["schemas"]
-    sections = (
+
+    sections = [
         _body(document, name, schema)
         for name, schema in schemas.items()
         if "properties" in schema and not _is_problem(schema)
-    )
-    return "\n\n".join(sections)
+    ]
+    return section(*sections)
 
 
-def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method of a path, as the document describes it."""
+
+    path: str
+    method: str
+    details: Document
+
+    @property
+    def call(self) -> str:
+        """The method and the path."""
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def summary(self) -> str:
+        """The title."""
+        return str(self.details["summary"])
+
+    @property
+    def responses(self) -> list[tuple[str, Document]]:
+        """The answers, by status."""
+        return sorted(self.details["responses"].items())
+
+    def statuses(self, *, is_error: bool) -> str:
+        """Return the statuses of the errors, or of the other answers."""
+        statuses = [status for status, _ in self.responses]
+        wanted = [status for status in statuses if _is_error(status) is is_error]
+        return ", ".join(wanted)
+
+
+def _operations(document: Document) -> Iterator[Operation]:
     """Yield the calls by tag. `/me` repeats the calls of `/users/{userId}`."""
     for tag in document["tags"]:
         for path, item in document["paths"].items():
@@ -70,70 +102,89 @@ def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
                 continue
 
             for method in METHODS:
-                if method in item and tag["name"] in item[method]["tags"]:
-                    yield path, method, item[method]
+                details = item.get(method)
+                if details and tag["name"] in details["tags"]:
+                    yield Operation(path, method, details)
 
 
-def _section(document: Document, path: str, method: str, operation: Document) -> str:
-    parts = [
-        f"### {operation['summary']}",
-        f"`{method.upper()} {path}`",
-        operation.get("description", ""),
+def _section(document: Document, operation: Operation) -> str:
+    return section(
+        f"### {operation.summary}",
+        code(operation.call),
+        operation.details.get("description", ""),
         _parameters(operation),
         _request_body(document, operation),
         _successes(document, operation),
         _errors(operation),
-    ]
-    return "\n\n".join(part for part in parts if part)
+    )
 
 
-def _parameters(operation: Document) -> str:
+def _parameters(operation: Operation) -> str:
     """Return the table of the parameters in query and headers, if there are any."""
+    parameters = operation.details.get("parameters", [])
     rows = [
-        (f"`{parameter['name']}`", parameter["in"], parameter["description"])
-        for parameter in operation.get("parameters", [])
+        (
+            code(parameter["name"]),
+            parameter["in"],
+            parameter["description"],
+        )
+        for parameter in parameters
         if parameter["in"] != "path"
     ]
-    return markers.table(("parameter", "in", "meaning"), rows) if rows else ""
-
-
-def _request_body(document: Document, operation: Document) -> str:
-    content = operation.get("requestBody", {}).get("content", {})
-    if not content:
+    if not rows:
         return ""
 
-    media_types = " or ".join(f"`{media_type}`" for media_type in content)
-    schema = next(iter(content.values()))["schema"]
-    return f"Request body: {_type(document, schema)}, as {media_types}."
+    headings = ("parameter", "in", "meaning")
+    return markers.table(headings, rows)
 
 
-def _successes(document: Document, operation: Document) -> str:
-    rows = (
-        (status, _answer_body(document, response), response["description"])
-        for status, response in sorted(operation["responses"].items())
+def _request_body(document: Document, operation: Operation) -> str:
+    if "requestBody" not in operation.details:
+        return ""
+
+    content = operation.details["requestBody"]["content"]
+    media_types = " or ".join(map(code, content))
+    first, *_ = content.values()
+    type_ = _type(document, first["schema"])
+    return f"Request body: {type_}, as {media_types}."
+
+
+def _successes(document: Document, operation: Operation) -> str:
+    rows = [
+        (
+            status,
+            _answer_body(document, response),
+            response["description"],
+        )
+        for status, response in operation.responses
         if not _is_error(status)
-    )
-    return markers.table(("status", "body", "meaning"), rows)
+    ]
+
+    headings = ("status", "body", "meaning")
+    return markers.table(headings, rows)
 
 
 def _answer_body(document: Document, response: Document) -> str:
-    contents = response.get("content", {}).values()
-    return next((_type(document, media["schema"]) for media in contents), "none")
+    for media in response.get("content", {}).values():
+        return _type(document, media["schema"])
+
+    return "none"
 
 
-def _errors(operation: Document) -> str:
+def _errors(operation: Operation) -> str:
     """Return the statuses and types of the problems that a call can answer."""
-    errors = (
+    errors = [
         f"{status} {_problem_types(response)}"
-        for status, response in sorted(operation["responses"].items())
+        for status, response in operation.responses
         if _is_error(status)
-    )
+    ]
     return f"[Errors](errors.md): {', '.join(errors)}."
 
 
 def _problem_types(response: Document) -> str:
     name = response["$ref"].rpartition("/")[2]
-    return " or ".join(f"`{type_}`" for type_ in name.split("-or-"))
+    types = name.split("-or-")
+    return " or ".join(map(code, types))
 
 
 def _is_error(status: str) -> bool:
@@ -142,32 +193,41 @@ def _is_error(status: str) -> bool:
 
 def _body(document: Document, name: str, schema: Document) -> str:
     required = schema.get("required", [])
-    rows = (
+    rows = [
         (
-            f"`{field}`",
+            code(field),
             _type(document, shape),
             "yes" if field in required else "no",
             shape.get("description", ""),
         )
         for field, shape in schema["properties"].items()
+    ]
+
+    headings = ("field", "type", "required", "meaning")
+    return section(
+        f"### {name}",
+        schema.get("description", ""),
+        markers.table(headings, rows),
     )
-    fields = markers.table(("field", "type", "required", "meaning"), rows)
-    return f"### {name}\n\n{schema.get('description', '')}\n\n{fields}"
+
+
+def _is_problem(schema: Document) -> bool:
+    names = set(schema["properties"])
+    return {"type", "title", "status"} <= names
 
 
 def _type(document: Document, schema: Document) -> str:
     """Return the type of a value in words, with a link if it is an object."""
     if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        target = document["components"]["schemas"][name]
-        is_choice = "oneOf" in target
-        return _type(document, target) if is_choice else f"[{name}](#{_anchor(name)})"
+        return _referenced_type(document, schema["$ref"])
 
     if "oneOf" in schema:
-        return " or ".join(_type(document, choice) for choice in schema["oneOf"])
+        choices = [_type(document, choice) for choice in schema["oneOf"]]
+        return " or ".join(choices)
 
     if "enum" in schema:
-        return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+        values = [json.dumps(value) for value in schema["enum"]]
+        return ", ".join(map(code, values))
 
     if schema.get("type") == "array":
         return f"array of {_type(document, schema['items'])}"
@@ -175,10 +235,19 @@ def _type(document: Document, schema: Document) -> str:
     return _scalar(schema)
 
 
+def _referenced_type(document: Document, reference: str) -> str:
+    name = reference.rpartition("/")[2]
+    schema = document["components"]["schemas"][name]
+
+    if "oneOf" in schema:
+        return _type(document, schema)
+
+    return _link_to_heading(name)
+
+
 def _scalar(schema: Document) -> str:
     declared = schema.get("type", "any")
-    types = [declared] if isinstance(declared, str) else list(declared)
-    text = " or ".join(types)
+    text = declared if isinstance(declared, str) else " or ".join(declared)
 
     if schema.get("format") == "date-time":
         text = text.replace("string", "time (RFC 3339)")
@@ -189,21 +258,17 @@ def _scalar(schema: Document) -> str:
 def _range(schema: Document) -> str:
     if "minimum" in schema and "maximum" in schema:
         return f", {schema['minimum']} to {schema['maximum']}"
+
     if "maxLength" in schema:
         return f", up to {schema['maxLength']} characters"
+
     return ""
 
 
-def _is_problem(schema: Document) -> bool:
-    return {"type", "title", "status"} <= set(schema["properties"])
-
-
-def _statuses(operation: Document, *, is_error: bool) -> str:
-    statuses = sorted(operation["responses"])
-    return ", ".join(status for status in statuses if _is_error(status) is is_error)
-
-
-def _anchor(heading: str) -> str:
-    """Return the anchor that GitHub and MyST give a heading."""
-    kept = (letter for letter in heading.lower() if letter.isalnum() or letter in " -_")
-    return "".join(kept).replace(" ", "-")
+def _link_to_heading(heading: str) -> str:
+    """Return a link to a heading, by the anchor that GitHub and MyST give it."""
+    letters = [
+        letter for letter in heading.lower() if letter.isalnum() or letter in " -_"
+    ]
+    anchor = "".join(letters).replace(" ", "-")
+    return link(heading, f"#{anchor}")

@@ -1,8 +1,8 @@
 """Draws the picture and the list of packages in `architecture.md` from the code.
 
 A box is a package, or a module of an open package. An arrow is an import. The picture
-leaves out arrows that a chain of other arrows implies; otherwise every box would point at
-`rules` and `errors`.
+leaves out arrows that a chain of other arrows implies. Otherwise every box would point
+at `rules` and `errors`.
 """
 
 import ast
@@ -13,8 +13,11 @@ from pathlib import Path
 import grimp
 
 from docs import markers
+from docs.markers import code, link
 
 PROJECT = Path(__file__).resolve().parent.parent
+END_OF_SENTENCE = re.compile(r"(?<=\.)\s")
+INDENT = "    "
 PACKAGES = (
     "streams",
     "streams_project",
@@ -42,85 +45,113 @@ def picture() -> str:
     arrows = _arrows()
     boxes = _boxes(arrows)
     needed = _without_implied(arrows)
-    lines = [
-        f"    {box} --> {target}"
-        for box in boxes
-        for target in sorted(needed.get(box, ()))
-    ]
-    chart = ["flowchart TD", *_groups(boxes, package="", indent="    "), *lines]
-    return "\n".join(["```mermaid", *chart, "```"])
+
+    return "\n".join(
+        [
+            "```mermaid",
+            "flowchart TD",
+            *_draw_boxes(boxes, package="", indent=INDENT),
+            *_draw_arrows(boxes, needed),
+            "```",
+        ]
+    )
 
 
 def packages() -> str:
     """Return one row per box, with the first sentence of its docstring."""
-    rows = (_row(box) for box in _boxes(_arrows()))
+    boxes = _boxes(_arrows())
+    rows = [_row(box) for box in boxes]
     return markers.table(("package or module", "purpose"), rows)
 
 
-def _boxes(arrows: Arrows) -> list[str]:
-    return sorted({*arrows}.union(*arrows.values()))
-
-
 def _arrows() -> Arrows:
-    existing = [name for name in PACKAGES if (PROJECT / name).is_dir()]
     graph = grimp.build_graph(
-        *existing,
+        *PACKAGES,
         exclude_type_checking_imports=True,
         cache_dir=None,
     )
 
     arrows: dict[str, set[str]] = {}
     for module in graph.modules:
-        targets = map(_box, graph.find_modules_directly_imported_by(module))
-        outside = {target for target in targets if target not in OPEN}
-        arrows.setdefault(_box(module), set()).update(outside - {_box(module)})
+        box = _box(module)
+        if box in OPEN:
+            continue
 
-    return {box: targets for box, targets in arrows.items() if box not in OPEN}
+        imported = graph.find_modules_directly_imported_by(module)
+        targets = {_box(target) for target in imported} - {box, *OPEN}
+        arrows.setdefault(box, set()).update(targets)
+
+    return arrows
 
 
 def _box(module: str) -> str:
     """Return the first package on the way to a module that is not open."""
-    parts = module.split(".")
-    names = [".".join(parts[: depth + 1]) for depth in range(len(parts))]
-    return next((name for name in names if name not in OPEN), module)
+    name = ""
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        if name not in OPEN:
+            break
+
+    return name
+
+
+def _boxes(arrows: Arrows) -> list[str]:
+    return sorted(arrows)
 
 
 def _without_implied(arrows: Arrows) -> Arrows:
-    def is_implied(box: str, target: str) -> bool:
-        others = arrows[box] - {target}
-        return any(target in _reachable(other, arrows) for other in others)
+    """Return the arrows that no chain of other arrows implies."""
+    needed: dict[str, set[str]] = {}
 
-    return {
-        box: {target for target in targets if not is_implied(box, target)}
-        for box, targets in arrows.items()
-    }
+    for box, targets in arrows.items():
+        implied: set[str] = set()
+        for target in targets:
+            implied |= _reachable(target, arrows)
+        needed[box] = targets - implied
+
+    return needed
 
 
 def _reachable(box: str, arrows: Arrows) -> set[str]:
+    """Return the boxes that a box imports directly or indirectly."""
     reached: set[str] = set()
     waiting = [box]
 
     while waiting:
-        targets = arrows.get(waiting.pop(), set())
-        for target in targets - reached:
-            reached.add(target)
-            waiting.append(target)
+        targets = arrows[waiting.pop()] - reached
+        reached |= targets
+        waiting.extend(targets)
 
     return reached
 
 
-def _groups(boxes: list[str], *, package: str, indent: str) -> Iterator[str]:
-    """Yield the boxes of a package, then the groups of the open packages in it."""
+def _draw_boxes(
+    boxes: list[str],
+    *,
+    package: str,
+    indent: str,
+) -> Iterator[str]:
+    """Yield the boxes of a package, then the open packages in it."""
     for box in boxes:
         if _parent(box) == package:
             yield f"{indent}{box}[{_last(box)}]"
 
     for inner in OPEN:
-        is_inside = _parent(inner) == package
-        if is_inside and any(box.startswith(f"{inner}.") for box in boxes):
-            yield f'{indent}subgraph {inner}.all ["{_last(inner)}/"]'
-            yield from _groups(boxes, package=inner, indent=indent + "    ")
+        if _parent(inner) == package:
+            title = f"{_last(inner)}/"
+            yield f'{indent}subgraph {inner}.all ["{title}"]'
+            yield from _draw_boxes(
+                boxes,
+                package=inner,
+                indent=indent + INDENT,
+            )
             yield f"{indent}end"
+
+
+def _draw_arrows(boxes: list[str], arrows: Arrows) -> Iterator[str]:
+    for box in boxes:
+        for target in sorted(arrows[box]):
+            yield f"{INDENT}{box} --> {target}"
 
 
 def _parent(name: str) -> str:
@@ -132,18 +163,17 @@ def _last(name: str) -> str:
 
 
 def _row(box: str) -> tuple[str, str]:
-    path = PROJECT / box.replace(".", "/")
-    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    shown = (
-        f"{path.relative_to(PROJECT)}/"
-        if path.is_dir()
-        else str(source.relative_to(PROJECT))
-    )
-    link = source.relative_to(PROJECT)
-    return f"[`{shown}`](../{link})", _first_sentence(source)
+    folder = box.replace(".", "/")
+    is_package = (PROJECT / folder).is_dir()
+
+    name = f"{folder}/" if is_package else f"{folder}.py"
+    source = f"{folder}/__init__.py" if is_package else name
+    text = (PROJECT / source).read_text()
+    return link(code(name), f"../{source}"), _first_sentence(text)
 
 
-def _first_sentence(source: Path) -> str:
-    docstring = ast.get_docstring(ast.parse(source.read_text())) or ""
-    paragraph = docstring.partition("\n\n")[0]
-    return re.split(r"(?<=\.)\s", " ".join(paragraph.split()))[0]
+def _first_sentence(source: str) -> str:
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    paragraph, *_ = docstring.split("\n\n")
+    sentence, *_ = END_OF_SENTENCE.split(paragraph)
+    return sentence

@@ -9,9 +9,12 @@ from pathlib import Path
 from django.core.management import BaseCommand, get_commands, load_command_class
 
 from docs import markers
+from docs.markers import code, link, section
 
 PROJECT = Path(__file__).resolve().parent.parent
 BARE_URL = re.compile(r"https?://\S+")
+
+type Parser = argparse.ArgumentParser
 
 
 def passages() -> markers.Passages:
@@ -21,126 +24,156 @@ def passages() -> markers.Passages:
 
 def command_index() -> str:
     """Return one row per command, with the first sentence of its help."""
-    rows = (
-        (f"[`{name}`](#{name})", _first_sentence(parser.description))
+    rows = [
+        (
+            link(code(name), f"#{name}"),
+            _first_sentence(parser.description),
+        )
         for name, parser in _parsers()
-    )
+    ]
     return markers.table(("command", "purpose"), rows)
 
 
 def commands() -> str:
     """Return one section per command, with its actions, arguments and options."""
-    sections = (
-        f"## {name}\n\n{_describe(name, parser)}" for name, parser in _parsers()
-    )
-    return "\n\n".join(sections)
+    sections = [
+        section(f"## {name}", _describe(name, parser)) for name, parser in _parsers()
+    ]
+    return section(*sections)
 
 
 def own_commands() -> dict[str, str]:
     """Return the commands that this project defines, with their apps."""
-    return {name: app for name, app in sorted(get_commands().items()) if _is_own(app)}
+    every_command = sorted(get_commands().items())
+    return {name: app for name, app in every_command if _is_own(app)}
 
 
 def _is_own(app: str) -> bool:
-    package = find_spec(app.partition(".")[0])
-    locations = (package and package.submodule_search_locations) or []
-    return str(PROJECT / app.partition(".")[0]) in locations
+    package = app.partition(".")[0]
+    spec = find_spec(package)
+    if spec is None or spec.submodule_search_locations is None:
+        return False
+
+    return str(PROJECT / package) in spec.submodule_search_locations
 
 
-def _parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+def _parsers() -> Iterator[tuple[str, Parser]]:
     for name, app in own_commands().items():
-        yield name, load_command_class(app, name).create_parser("manage.py", name)
+        command = load_command_class(app, name)
+        yield name, command.create_parser("manage.py", name)
 
 
-def _describe(words: str, parser: argparse.ArgumentParser) -> str:
+def _describe(words: str, parser: Parser) -> str:
     """Return the help of a command or of one of its actions, as Markdown."""
-    actions = _own_actions(parser)
-    subcommands = [
-        action for action in actions if isinstance(action, argparse._SubParsersAction)
-    ]
-    if subcommands:
-        parts = [parser.description or "", *_describe_actions(words, subcommands[0])]
-        return "\n\n".join(part for part in parts if part)
+    description = parser.description or ""
+    arguments = _own_arguments(parser)
 
-    usage = f"```text\npython manage.py {words}{_usage(actions)}\n```"
-    parts = [parser.description or "", usage, _arguments(actions)]
-    return "\n\n".join(part for part in parts if part)
+    for argument in arguments:
+        if isinstance(argument, argparse._SubParsersAction):
+            return section(description, *_describe_actions(words, argument))
+
+    usage = f"python manage.py {words}{_usage(arguments)}"
+    return section(
+        description,
+        f"```text\n{usage}\n```",
+        _table_of_arguments(arguments),
+    )
 
 
 def _describe_actions(
     words: str,
-    subcommand: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    actions: "argparse._SubParsersAction[Parser]",
 ) -> Iterator[str]:
-    helps = {choice.dest: choice.help for choice in subcommand._choices_actions}
+    helps = {action.dest: action.help for action in actions._choices_actions}
 
-    for name, parser in subcommand.choices.items():
+    for name, parser in actions.choices.items():
         yield f"### {words} {name}"
-        if helps.get(name) and not parser.description:
-            yield _sentence(helps[name])
+        if not parser.description:
+            yield _sentence(helps.get(name))
         yield _describe(f"{words} {name}", parser)
 
 
-def _own_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+def _own_arguments(parser: Parser) -> list[argparse.Action]:
     """Return the arguments of a command, except those that every command has.
 
     Positional arguments are first.
     """
     shared = BaseCommand().create_parser("manage.py", "any")
-    shared_names = {action.dest for action in shared._actions}
+    shared_names = {argument.dest for argument in shared._actions}
     own = [
-        action
-        for action in parser._actions
-        if action.dest not in shared_names and action.help != argparse.SUPPRESS
+        argument
+        for argument in parser._actions
+        if argument.dest not in shared_names and argument.help != argparse.SUPPRESS
     ]
-    return sorted(own, key=lambda action: bool(action.option_strings))
+    return sorted(own, key=_is_option)
 
 
-def _usage(actions: list[argparse.Action]) -> str:
-    positional = [action for action in actions if not action.option_strings]
-    has_options = len(positional) < len(actions)
-    words = [*map(_positional, positional), *(["[OPTIONS]"] if has_options else [])]
+def _is_option(argument: argparse.Action) -> bool:
+    return bool(argument.option_strings)
+
+
+def _usage(arguments: list[argparse.Action]) -> str:
+    words = [
+        _positional(argument) for argument in arguments if not _is_option(argument)
+    ]
+    if any(map(_is_option, arguments)):
+        words.append("[OPTIONS]")
+
     return "".join(f" {word}" for word in words)
 
 
-def _positional(action: argparse.Action) -> str:
-    name = _value_name(action)
-    return f"[{name}]" if action.nargs in ("?", "*") else name
+def _positional(argument: argparse.Action) -> str:
+    name = _value_name(argument)
+    is_optional = argument.nargs in ("?", "*")
+    return f"[{name}]" if is_optional else name
 
 
-def _arguments(actions: list[argparse.Action]) -> str:
-    if not actions:
+def _table_of_arguments(arguments: list[argparse.Action]) -> str:
+    if not arguments:
         return ""
 
-    rows = (
-        (f"`{_argument(action)}`", _sentence(action.help), _default(action))
-        for action in actions
-    )
+    rows = [
+        (
+            code(_argument(argument)),
+            _sentence(argument.help),
+            _default(argument),
+        )
+        for argument in arguments
+    ]
     return markers.table(("argument", "meaning", "default"), rows)
 
 
-def _argument(action: argparse.Action) -> str:
-    if not action.option_strings:
-        return _value_name(action)
+def _argument(argument: argparse.Action) -> str:
+    if not _is_option(argument):
+        return _value_name(argument)
 
-    option = max(action.option_strings, key=len)
-    return option if action.nargs == 0 else f"{option} {_value_name(action)}"
+    option = max(argument.option_strings, key=len)
+    if argument.nargs == 0:
+        return option
 
-
-def _value_name(action: argparse.Action) -> str:
-    if action.metavar:
-        return str(action.metavar)
-    if action.choices:
-        return "{" + ",".join(map(str, action.choices)) + "}"
-    return action.dest.upper()
+    return f"{option} {_value_name(argument)}"
 
 
-def _default(action: argparse.Action) -> str:
-    default = action.default
-    is_shown = isinstance(default, int | float | str) and not isinstance(default, bool)
-    if is_shown and default not in ("", argparse.SUPPRESS):
-        return f"`{default}`"
+def _value_name(argument: argparse.Action) -> str:
+    if argument.metavar:
+        return str(argument.metavar)
 
-    return "required" if action.required and action.option_strings else ""
+    if argument.choices:
+        choices = ",".join(map(str, argument.choices))
+        return f"{{{choices}}}"
+
+    return argument.dest.upper()
+
+
+def _default(argument: argparse.Action) -> str:
+    """Return the default of an argument, unless it is empty or a flag's."""
+    default = argument.default
+    is_flag = isinstance(default, bool)
+    is_value = isinstance(default, int | float | str) and not is_flag
+    if is_value and default not in ("", argparse.SUPPRESS):
+        return code(default)
+
+    return "required" if argument.required and _is_option(argument) else ""
 
 
 def _sentence(text: str | None) -> str:
@@ -148,14 +181,17 @@ def _sentence(text: str | None) -> str:
     if not text:
         return ""
 
-    words = text.replace("%%", "%").split()
-    if words[0].isalpha() and words[0].islower():
-        words[0] = words[0].capitalize()
+    first, *others = text.replace("%%", "%").split()
+    if first.isalpha() and first.islower():
+        first = first.capitalize()
 
-    sentence = BARE_URL.sub(r"<\g<0>>", " ".join(words))
-    return sentence if sentence.endswith((".", "?", "…")) else f"{sentence}."
+    sentence = " ".join([first, *others])
+    if not sentence.endswith((".", "?", "…")):
+        sentence += "."
+
+    return BARE_URL.sub(r"<\g<0>>", sentence)
 
 
 def _first_sentence(text: str | None) -> str:
-    first, stop, _ = _sentence(text).partition(". ")
-    return f"{first}." if stop else first
+    first, *others = _sentence(text).split(". ")
+    return f"{first}." if others else first

@@ -1,8 +1,8 @@
 """Configuration of the documentation site: `make docs`.
 
-The source folder is the root of the repository, so that the README, the security page and
-the changelog are pages of the site, and a relative link leads to the same page in both.
-The Markdown files contain no directives: the tree of pages is declared here.
+The source folder is the root of the repository, so that the README, the security page
+and the changelog are pages of the site, and a relative link leads to the same page in
+both. The Markdown files contain no directives: the tree of pages is declared here.
 """
 
 import sys

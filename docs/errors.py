@@ -7,6 +7,7 @@ and headers that a problem adds.
 from collections.abc import Iterator, Mapping
 
 from docs import api, markers
+from docs.markers import code
 from streams.problems import INTERNAL, PROBLEMS, Problem
 
 COMMON_MEMBERS = {"type", "title", "status", "detail"}
@@ -26,42 +27,49 @@ def errors_table() -> str:
 def _rows() -> Iterator[tuple[str, ...]]:
     document = api.load_document()
 
-    for (status, type_), problems in sorted(_by_type().items()):
+    for type_, problems in _by_type().items():
         titles = dict.fromkeys(problem.title for problem in problems)
         yield (
-            str(status),
-            f"`{type_}`",
+            str(problems[0].status),
+            code(type_),
             "<br>".join(titles),
-            _quoted(_members(document, type_)),
-            _quoted(_headers(document, type_)),
+            _names(_members(document, type_)),
+            _names(_headers(document, type_)),
         )
 
 
-def _by_type() -> Mapping[tuple[int, str], list[Problem]]:
-    grouped: dict[tuple[int, str], list[Problem]] = {}
-    for problem in [*PROBLEMS.values(), INTERNAL]:
-        grouped.setdefault((problem.status, problem.type), []).append(problem)
+def _by_type() -> Mapping[str, list[Problem]]:
+    """Return the problems of each type, ordered by status and type."""
+    rows = [*PROBLEMS.values(), INTERNAL]
+    rows.sort(key=lambda problem: (problem.status, problem.type))
 
-    return grouped
+    by_type: dict[str, list[Problem]] = {}
+    for problem in rows:
+        by_type.setdefault(problem.type, []).append(problem)
+
+    return by_type
 
 
 def _members(document: api.Document, type_: str) -> list[str]:
-    schema = document["components"]["schemas"].get(type_, {})
-    properties = schema.get("properties", {})
+    schemas = document["components"]["schemas"]
+    if type_ not in schemas:
+        return []
+
+    properties = schemas[type_]["properties"]
     return [name for name in properties if name not in COMMON_MEMBERS]
 
 
 def _headers(document: api.Document, type_: str) -> list[str]:
     """Return the headers of the responses that can be a problem of this type."""
-    responses = document["components"]["responses"].items()
+    responses = document["components"]["responses"]
     headers = [
         header
-        for name, response in responses
+        for name, response in responses.items()
         if type_ in name.split("-or-")
         for header in response.get("headers", {})
     ]
     return list(dict.fromkeys(headers))
 
 
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+def _names(names: list[str]) -> str:
+    return ", ".join(map(code, names))

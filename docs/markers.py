@@ -1,8 +1,8 @@
-"""Generated passages of a page, between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Generated passages of a page, and the Markdown that generators write.
 
-The marks are HTML comments, so that readers do not see them. A passage may be a block of
-lines or part of a sentence: a figure in a paragraph stays equal to the constant in the
-code.
+A passage is between `<!-- generated: NAME -->` and `<!-- end -->`. The marks are HTML
+comments, so that readers do not see them. A passage is a block of lines or a part of a
+sentence, so that a figure in a paragraph stays equal to the constant in the code.
 """
 
 import re
@@ -46,9 +46,31 @@ def fill(text: str, passages: Passages) -> str:
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table. Vertical bars in cells are escaped."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+    rule = ["---"] * len(headings)
+    lines = [headings, rule, *rows]
+    return "\n".join(_line(cells) for cells in lines)
+
+
+def code(text: object) -> str:
+    """Return text in the typeface of code."""
+    return f"`{text}`"
+
+
+def link(text: str, target: str) -> str:
+    """Return a link."""
+    return f"[{text}]({target})"
+
+
+def section(*parts: str) -> str:
+    """Return the parts that are not empty, as paragraphs."""
+    return "\n\n".join(part for part in parts if part)
+
+
+def _line(cells: Sequence[str]) -> str:
+    texts = [_cell(cell) for cell in cells]
+    return f"| {' | '.join(texts)} |"
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")
+    one_line = " ".join(text.split())
+    return one_line.replace("|", r"\|")

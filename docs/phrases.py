@@ -2,9 +2,9 @@
 
 Usage: python docs/phrases.py FILE ...
 
-`phrases.toml` has the list. The hook reads the prose of Markdown files, without code, and
-the docstrings and comments of Python files. `phrase: allowed` in a comment exempts a line,
-or a docstring that ends on this line.
+`phrases.toml` has the list. The hook reads the prose of Markdown files, without code,
+and the docstrings and comments of Python files. `phrase: allowed` in a comment exempts
+a line, or a docstring that ends on this line.
 """
 
 import ast
@@ -15,6 +15,7 @@ import tokenize
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 EXEMPTION = "phrase: allowed"
 CODE_SPAN = re.compile(r"`[^`]*`")
@@ -24,41 +25,48 @@ type Line = tuple[int, str]
 """The number and text of a line of prose."""
 
 
+class Find(NamedTuple):
+    """A turn of phrase in a file."""
+
+    line: int
+    phrase: str
+    advice: str
+
+
 def main(names: list[str]) -> int:
     """Print every find, and return the exit status: 1 if anything was found."""
-    finds = [
-        f"{name}:{number}: “{phrase}”: {advice}."
-        for name in names
-        for number, phrase, advice in find(Path(name))
-    ]
-    print(*finds, sep="\n", end="\n" if finds else "")  # noqa: T201
-    return 1 if finds else 0
+    status = 0
+
+    for name in names:
+        for found in find(Path(name)):
+            place = f"{name}:{found.line}"
+            print(f"{place}: “{found.phrase}”: {found.advice}.")  # noqa: T201
+            status = 1
+
+    return status
 
 
-def find(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield the line, the phrase and the advice of each find in a file."""
-    phrases = [
-        (re.compile(phrase["pattern"]), phrase["advice"])
-        for phrase in tomllib.loads(LIST.read_text())["phrase"]
-    ]
+def find(path: Path) -> Iterator[Find]:
+    """Yield the turns of phrase of a file."""
+    phrases = tomllib.loads(LIST.read_text())["phrase"]
 
     for number, line in _prose(path):
         text = CODE_SPAN.sub("X", line)
-        for pattern, advice in phrases:
-            for match in pattern.finditer(text):
-                yield number, match[0], advice
+        for phrase in phrases:
+            for match in re.finditer(phrase["pattern"], text):
+                yield Find(number, match[0], phrase["advice"])
 
 
 def _prose(path: Path) -> Iterator[Line]:
+    """Yield the lines of prose that are not exempt."""
     text = path.read_text()
-    exempt = {
-        number
-        for number, line in enumerate(text.splitlines(), start=1)
-        if EXEMPTION in line
-    }
+    numbered_lines = enumerate(text.splitlines(), start=1)
+    exempt = {number for number, line in numbered_lines if EXEMPTION in line}
 
-    lines = _python_lines if path.suffix == ".py" else _markdown_lines
-    return (line for line in lines(text, exempt) if line[0] not in exempt)
+    read = _python_lines if path.suffix == ".py" else _markdown_lines
+    for number, line in read(text, exempt):
+        if number not in exempt:
+            yield number, line
 
 
 def _markdown_lines(text: str, exempt: set[int]) -> Iterator[Line]:
@@ -78,10 +86,12 @@ def _python_lines(text: str, exempt: set[int]) -> Iterator[Line]:
         if docstring.end_lineno in exempt:
             continue
 
-        for offset, line in enumerate(str(docstring.value).splitlines()):
-            yield docstring.lineno + offset, line.strip()
+        lines = str(docstring.value).splitlines()
+        for number, line in enumerate(lines, start=docstring.lineno):
+            yield number, line.strip()
 
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+    read_line = io.StringIO(text).readline
+    for token in tokenize.generate_tokens(read_line):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string.lstrip("# ")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")]
 
 
 def generate() -> Mapping[Path, str]:
@@ -36,8 +36,10 @@ def main(arguments: list[str]) -> int:
     outdated = {
         page: text for page, text in generate().items() if page.read_text() != text
     }
+
     if arguments == ["--check"]:
-        print(*(page.relative_to(PROJECT) for page in outdated))  # noqa: T201
+        names = [str(page.relative_to(PROJECT)) for page in outdated]
+        print(*names)  # noqa: T201
         return 1 if outdated else 0
 
     for page, text in outdated.items():
