@@ -55,13 +55,18 @@ def blocks_of(page: Path) -> list[Block]:
     ]
 
 
-def with_code(*languages: str) -> list[Any]:
+def with_code(*languages: str, outside: str = "") -> list[Any]:
+    """Return the pages with code in these languages, except the page `outside`."""
     pages = [
         page
         for page in PAGES
         if any(block.language in languages for block in blocks_of(page))
     ]
-    return [pytest.param(page, id=str(page.relative_to(PROJECT))) for page in pages]
+    return [
+        pytest.param(page, id=str(page.relative_to(PROJECT)))
+        for page in pages
+        if page.name != outside
+    ]
 
 
 @pytest.fixture
@@ -150,11 +155,8 @@ def assert_alike(answer: dict[str, Any], shown: dict[str, Any]) -> None:
             assert answer[name] == value, name
 
 
-@pytest.mark.parametrize("page", with_code("python"))
+@pytest.mark.parametrize("page", with_code("python", outside="README.md"))
 def test_the_python_of_a_page_runs(server: Server, page: Path) -> None:
-    if page.name == "README.md":
-        pytest.skip("the next test runs it as an app of a viewer")
-
     for block in blocks_of(page):
         if block.language == "python":
             assert run_python(block.text.replace(EXAMPLE, server.url)) == (
