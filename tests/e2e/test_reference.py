@@ -1,6 +1,5 @@
 """The generated pages equal what the code says, and the site contains every page."""
 
-import os
 import re
 import subprocess
 import sys
@@ -11,6 +10,8 @@ import pytest
 from docs import commands, conf
 from streams.problems import PROBLEMS
 from tests.servers import PROJECT
+
+type Done = subprocess.CompletedProcess[str]
 
 
 def test_the_generated_pages_equal_what_the_code_says() -> None:
@@ -65,25 +66,35 @@ def test_every_page_is_in_the_tree_of_the_site() -> None:
     assert in_tree | {conf.HOME} == names
 
 
+def build_site(source: Path, site: Path, *options: str) -> Done:
+    """Build a site with the project's configuration."""
+    command: list[str | Path] = [
+        *(sys.executable, "-m", "sphinx", "--fail-on-warning", "--quiet"),
+        *("-c", PROJECT / "docs", *options, source, site),
+    ]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_the_site_has_a_tree_and_a_search_index(tmp_path: Path) -> None:
+    done = build_site(PROJECT, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    home = (tmp_path / "README.html").read_text()
+    captions = re.findall(r'class="caption-text">([^<]+)<', home)
+    assert captions == list(conf.TREE)
+    assert "heartbeat" in (tmp_path / "searchindex.js").read_text()
+    assert "README.html" in (tmp_path / "index.html").read_text()
+
+
 def test_a_link_to_a_heading_that_does_not_exist_fails_the_site(
     tmp_path: Path,
 ) -> None:
     source = tmp_path / "source"
-    source.mkdir()
-    (source / "README.md").write_text("# Home\n\n[Away](docs/there.md#missing)\n")
-    (source / "docs").mkdir()
-    (source / "docs" / "there.md").write_text("# There\n")
-    options = ["--fail-on-warning", "--quiet", "-D", "include_patterns=**"]
+    (source / "docs").mkdir(parents=True)
+    (source / "README.md").write_text("# Home\n\n[Plans](docs/plans.md#missing)\n")
+    (source / "docs" / "plans.md").write_text("# Plans\n")
 
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "sphinx", *options),
-            *("-c", PROJECT / "docs", source, tmp_path / "site"),
-        ],
-        env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-    )
+    done = build_site(source, tmp_path / "site", "-D", "include_patterns=**")
 
     assert done.returncode != 0
     assert "missing" in done.stderr
