@@ -1,7 +1,6 @@
 """Generates `commands.md` from the parsers of the project's own commands."""
 
 import argparse
-import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,10 +8,9 @@ from pathlib import Path
 from django.core.management import BaseCommand, get_commands, load_command_class
 
 from docs import markers
-from docs.markers import code, link, section
+from docs.markers import code, link, prose, section
 
 PROJECT = Path(__file__).resolve().parent.parent
-BARE_URL = re.compile(r"https?://\S+")
 
 type Parser = argparse.ArgumentParser
 
@@ -189,7 +187,7 @@ def _sentence(text: str | None) -> str:
     if not sentence.endswith((".", "?", "…")):
         sentence += "."
 
-    return BARE_URL.sub(r"<\g<0>>", sentence)
+    return prose(sentence)
 
 
 def _first_sentence(text: str | None) -> str:

@@ -12,6 +12,8 @@ PASSAGE = re.compile(
     r"<!-- generated: (?P<name>[\w-]+) -->(?P<text>.*?)<!-- end -->",
     re.DOTALL,
 )
+CODE_SPAN = re.compile(r"(`[^`]*`)")
+BARE_URL = re.compile(r"https?://\w[^\s,]*[^\s,.]")
 
 type Passage = Callable[[], str]
 """Returns the text of a passage."""
@@ -61,9 +63,22 @@ def link(text: str, target: str) -> str:
     return f"[{text}]({target})"
 
 
+def prose(text: str) -> str:
+    """Return plain text as Markdown: code spans stay, URLs become links."""
+    parts = CODE_SPAN.split(text)
+    return "".join(
+        part if part.startswith("`") else BARE_URL.sub(r"<\g<0>>", _escape(part))
+        for part in parts
+    )
+
+
 def section(*parts: str) -> str:
     """Return the parts that are not empty, as paragraphs."""
     return "\n\n".join(part for part in parts if part)
+
+
+def _escape(text: str) -> str:
+    return text.replace("<", r"\<")
 
 
 def _line(cells: Sequence[str]) -> str:

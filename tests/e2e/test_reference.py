@@ -68,9 +68,14 @@ def test_every_page_is_in_the_tree_of_the_site() -> None:
 
 def build_site(source: Path, site: Path, *options: str) -> Done:
     """Build a site with the project's configuration."""
+    sphinx = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--quiet"]
     command: list[str | Path] = [
-        *(sys.executable, "-m", "sphinx", "--fail-on-warning", "--quiet"),
-        *("-c", PROJECT / "docs", *options, source, site),
+        *sphinx,
+        "-c",
+        PROJECT / "docs",
+        *options,
+        source,
+        site,
     ]
     return subprocess.run(command, capture_output=True, text=True)
 
