@@ -71,7 +71,7 @@ def with_code(*languages: str, outside: str = "") -> list[Any]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """The server of `make run`, with a table for this test."""
+    """Run the server of `make run`, with a table for this test."""
     environment = os.environ | {
         "DYNAMODB_TABLE": f"Docs-{uuid.uuid4()}",
         "PYTHONUNBUFFERED": "1",
