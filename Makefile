@@ -2,7 +2,7 @@ PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
-MARKDOWNLINT := docs/node_modules/.bin/markdownlint-cli2
+MARKDOWNLINT := .ci/node_modules/.bin/markdownlint-cli2
 
 .DEFAULT_GOAL := run
 
@@ -43,8 +43,8 @@ reference: $(READY) ## Write the tables, the diagram and the figures of the docs
 docs: $(READY) ## Build the documentation site into build/docs and check its links.
 	@exec $(VENV)/bin/sphinx-build --fail-on-warning --keep-going --quiet -c docs . build/docs
 
-$(MARKDOWNLINT): docs/package-lock.json
-	@npm ci --prefix docs --silent --ignore-scripts
+$(MARKDOWNLINT): .ci/package-lock.json
+	@npm ci --prefix .ci --silent --ignore-scripts
 	@touch $@
 
 scaling: $(READY) ## Write the estimates into docs/scaling.md.

@@ -58,7 +58,7 @@ include_patterns = [
     f"{HOME}.md",
     *(f"{page}.md" for pages in TREE.values() for page in pages),
 ]
-exclude_patterns = [".*", "build", "docs/node_modules"]
+exclude_patterns = [".*", "build"]
 templates_path = ["templates"]
 
 myst_heading_anchors = 4

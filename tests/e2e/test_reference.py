@@ -109,11 +109,11 @@ def test_a_link_to_a_heading_that_does_not_exist_fails_the_site(
 def test_a_row_with_a_missing_cell_fails_the_markdown_linter(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Page\n\n| a | b |\n|---|---|\n| 1 |\n")
-    subprocess.run(["npm", "ci", "--prefix", "docs", "--silent"], cwd=PROJECT)
+    subprocess.run(["npm", "ci", "--prefix", ".ci", "--silent"], cwd=PROJECT)
 
     done = subprocess.run(
         [
-            PROJECT / "docs/node_modules/.bin/markdownlint-cli2",
+            PROJECT / ".ci/node_modules/.bin/markdownlint-cli2",
             *("--config", PROJECT / ".markdownlint-cli2.jsonc", page.name),
         ],
         cwd=tmp_path,
