@@ -2,10 +2,11 @@ PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
+MARKDOWNLINT := .ci/node_modules/.bin/markdownlint-cli2
 
 .DEFAULT_GOAL := run
 
-.PHONY: help run demo test quick check openapi architecture scaling audit lock package rehearse faults soak mutants bench replay load
+.PHONY: help run demo test quick check openapi reference docs scaling audit lock package rehearse faults soak mutants bench replay load
 
 help: ## Print the targets.
 	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +24,9 @@ quick: $(READY) ## Run the unit tests, which need no engine.
 	@exec $(PYTHON) -m pytest tests/unit
 
 # Runs the hooks of a commit on all files, and then the slower checks.
-check: $(READY) ## Check lint, imports, types and risky calls.
+check: $(READY) $(MARKDOWNLINT) docs ## Check lint, imports, types, risky calls, Markdown and the site (needs Node.js).
 	$(VENV)/bin/pre-commit run --all-files --show-diff-on-failure
+	$(MARKDOWNLINT)
 	DEBUG=1 $(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project stages capacity deploy insights reporting
 
@@ -33,8 +35,17 @@ openapi: $(READY) ## Write the OpenAPI document from the code (DESCRIPTION=/tmp/
 	@exec $(PYTHON) manage.py spectacular --settings openapi.settings --format openapi-json --validate --fail-on-warn \
 	  --file $(or $(DESCRIPTION),streams/browsable/static/streams/openapi.json)
 
-architecture: $(READY) ## Draw the diagram in docs/architecture.md from the code.
-	@exec $(PYTHON) -m docs.architecture
+# The pages show the defaults, so settings in the shell are left out.
+reference: $(READY) ## Write the tables, the diagram and the figures of the docs from the code.
+	@exec env --ignore-environment DEBUG=1 $(PYTHON) -m docs.reference
+
+# Warnings are errors: a link to a page or a heading that does not exist is one.
+docs: $(READY) ## Build the documentation site into build/docs and check its links.
+	@exec $(VENV)/bin/sphinx-build --fail-on-warning --keep-going --quiet -c docs . build/docs
+
+$(MARKDOWNLINT): .ci/package-lock.json
+	@npm ci --prefix .ci --silent --ignore-scripts
+	@touch $@
 
 scaling: $(READY) ## Write the estimates into docs/scaling.md.
 	@exec $(PYTHON) -m docs.scaling

@@ -1,7 +1,8 @@
-"""Draws the picture and the list of rooms in `architecture.md` from the code: `make architecture`.
+"""Draws the picture and the list of packages in `architecture.md` from the code.
 
-A room is a package, or a module of `streams` or `streams.storage`. An arrow is an import. One that a chain of others
-implies is left out, or every room would point at `rules` and `errors`.
+A box is a package, or a module of an open package. An arrow is an import. The picture
+leaves out arrows that a chain of other arrows implies. Otherwise every box would point
+at `rules` and `errors`.
 """
 
 import ast
@@ -11,115 +12,168 @@ from pathlib import Path
 
 import grimp
 
+from docs import markers
+from docs.markers import code, link
+
 PROJECT = Path(__file__).resolve().parent.parent
-PAGE = Path(__file__).with_suffix(".md")
+END_OF_SENTENCE = re.compile(r"(?<=\.)\s")
+INDENT = "    "
 PACKAGES = (
     "streams",
     "streams_project",
-    "openapi",
     "stages",
     "capacity",
     "deploy",
     "insights",
-    "reporting",
+    "openapi",
     "bench",
 )
-OPEN = ("streams", "streams.storage")
-"""Packages of which each module is a room."""
-BEGIN, END = "<!-- drawn by make architecture -->\n", "<!-- end -->"
+OPEN = ("streams", "streams.storage", "streams.dynamodb")
+"""Packages whose modules are boxes themselves."""
 
 type Arrows = Mapping[str, set[str]]
-"""The rooms that a room imports."""
+"""The boxes that each box imports."""
 
 
-def drawn() -> str:
-    """What stands between the page's marks."""
-    arrows = _reduced(_arrows())
-    rooms = sorted({*arrows}.union(*arrows.values()))
-    return "\n".join([*_picture(rooms, arrows), "", *_table(rooms), ""])
+def passages() -> markers.Passages:
+    """Return the generators of the page's passages."""
+    return {"picture": picture, "packages": packages}
 
 
-def page() -> str:
-    """The page as it has to be."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    return f"{before}{BEGIN}{drawn()}{END}{rest.partition(END)[2]}"
+def picture() -> str:
+    """Return the boxes and arrows as a Mermaid flow chart."""
+    arrows = _arrows()
+    boxes = _boxes(arrows)
+    needed = _without_implied(arrows)
+
+    return "\n".join(
+        [
+            "```mermaid",
+            "flowchart TD",
+            *_draw_boxes(boxes, package="", indent=INDENT),
+            *_draw_arrows(boxes, needed),
+            "```",
+        ]
+    )
 
 
-def _room(module: str) -> str:
-    """Up to the first part that is not open."""
-    parts = module.split(".")
-    names = [".".join(parts[: depth + 1]) for depth in range(len(parts))]
-    return next((name for name in names if name not in OPEN), module)
+def packages() -> str:
+    """Return one row per box, with the first sentence of its docstring."""
+    boxes = _boxes(_arrows())
+    rows = [_row(box) for box in boxes]
+    return markers.table(("package or module", "purpose"), rows)
 
 
 def _arrows() -> Arrows:
     graph = grimp.build_graph(
-        *PACKAGES, exclude_type_checking_imports=True, cache_dir=None
+        *PACKAGES,
+        exclude_type_checking_imports=True,
+        cache_dir=None,
     )
+
     arrows: dict[str, set[str]] = {}
     for module in graph.modules:
-        for imported in graph.find_modules_directly_imported_by(module):
-            if _room(imported) != _room(module) and imported not in OPEN:
-                arrows.setdefault(_room(module), set()).add(_room(imported))
+        box = _box(module)
+        if box in OPEN:
+            continue
+
+        imported = graph.find_modules_directly_imported_by(module)
+        targets = {_box(target) for target in imported} - {box, *OPEN}
+        arrows.setdefault(box, set()).update(targets)
+
     return arrows
 
 
-def _reduced(arrows: Arrows) -> Arrows:
-    def is_implied(room: str, target: str) -> bool:
-        return any(
-            target in _reached(other, arrows) for other in arrows[room] - {target}
-        )
+def _box(module: str) -> str:
+    """Return the first package on the way to a module that is not open."""
+    name = ""
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        if name not in OPEN:
+            break
 
-    return {
-        room: {target for target in targets if not is_implied(room, target)}
-        for room, targets in arrows.items()
-    }
+    return name
 
 
-def _reached(room: str, arrows: Arrows) -> set[str]:
-    found: set[str] = set()
-    waiting = [room]
+def _boxes(arrows: Arrows) -> list[str]:
+    return sorted(arrows)
+
+
+def _without_implied(arrows: Arrows) -> Arrows:
+    """Return the arrows that no chain of other arrows implies."""
+    needed: dict[str, set[str]] = {}
+
+    for box, targets in arrows.items():
+        implied: set[str] = set()
+        for target in targets:
+            implied |= _reachable(target, arrows)
+        needed[box] = targets - implied
+
+    return needed
+
+
+def _reachable(box: str, arrows: Arrows) -> set[str]:
+    """Return the boxes that a box imports directly or indirectly."""
+    reached: set[str] = set()
+    waiting = [box]
+
     while waiting:
-        for target in arrows.get(waiting.pop(), set()) - found:
-            found.add(target)
-            waiting.append(target)
-    return found
+        targets = arrows[waiting.pop()] - reached
+        reached |= targets
+        waiting.extend(targets)
+
+    return reached
 
 
-def _picture(rooms: list[str], arrows: Arrows) -> Iterator[str]:
-    yield from ("```mermaid", "flowchart TD")
-    yield from _boxes(rooms, package="", indent="    ")
-    for room in rooms:
-        yield from (
-            f"    {room} --> {target}" for target in sorted(arrows.get(room, ()))
-        )
-    yield "```"
+def _draw_boxes(
+    boxes: list[str],
+    *,
+    package: str,
+    indent: str,
+) -> Iterator[str]:
+    """Yield the boxes of a package, then the open packages in it."""
+    for box in boxes:
+        if _parent(box) == package:
+            yield f"{indent}{box}[{_last(box)}]"
 
-
-def _boxes(rooms: list[str], *, package: str, indent: str) -> Iterator[str]:
-    """The rooms directly in a package, then the packages in it that are open."""
-    for room in rooms:
-        if room.rpartition(".")[0] == package:
-            yield f"{indent}{room}[{room.rpartition('.')[2]}]"
     for inner in OPEN:
-        if inner.rpartition(".")[0] == package:
-            yield f'{indent}subgraph {inner}.all ["{inner.rpartition(".")[2]}/"]'
-            yield from _boxes(rooms, package=inner, indent=indent + "    ")
+        if _parent(inner) == package:
+            title = f"{_last(inner)}/"
+            yield f'{indent}subgraph {inner}.all ["{title}"]'
+            yield from _draw_boxes(
+                boxes,
+                package=inner,
+                indent=indent + INDENT,
+            )
             yield f"{indent}end"
 
 
-def _table(rooms: list[str]) -> Iterator[str]:
-    yield from ("| room | what it is |", "|---|---|")
-    for room in rooms:
-        path = PROJECT / room.replace(".", "/")
-        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        first = (ast.get_docstring(ast.parse(source.read_text())) or "").partition(
-            "\n\n"
-        )[0]
-        shown = source.parent if path.is_dir() else source
-        what = re.split(r"(?<=\.)\s", " ".join(first.split()))[0]
-        yield f"| [`{shown.relative_to(PROJECT)}`](../{shown.relative_to(PROJECT)}) | {what} |"
+def _draw_arrows(boxes: list[str], arrows: Arrows) -> Iterator[str]:
+    for box in boxes:
+        for target in sorted(arrows[box]):
+            yield f"{INDENT}{box} --> {target}"
 
 
-if __name__ == "__main__":
-    PAGE.write_text(page())
+def _parent(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _row(box: str) -> tuple[str, str]:
+    folder = box.replace(".", "/")
+    is_package = (PROJECT / folder).is_dir()
+
+    name = f"{folder}/" if is_package else f"{folder}.py"
+    source = f"{folder}/__init__.py" if is_package else name
+    text = (PROJECT / source).read_text()
+    return link(code(name), f"../{source}"), _first_sentence(text)
+
+
+def _first_sentence(source: str) -> str:
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    paragraph, *_ = docstring.split("\n\n")
+    sentence, *_ = END_OF_SENTENCE.split(paragraph)
+    return sentence

@@ -1,26 +1,42 @@
-"""README and docs: every block of code runs, every answer they show is true, every link leads somewhere."""
+"""README and docs: their code runs, their answers are true, their links work."""
 
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jwt
 import pytest
 from django.core.management import get_commands, load_command_class
 
 from streams import __version__
-from streams.problems import PROBLEMS
 from tests.servers import PROJECT, Server, running, runserver
 
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 EXAMPLE = "http://127.0.0.1:8000"
+FOLDERS = (
+    "streams",
+    "streams_project",
+    "stages",
+    "capacity",
+    "openapi",
+    "deploy",
+    "insights",
+    "docs",
+    "tests",
+    "clients",
+    "bench",
+)
+PRODUCTION = "https://limits.example.com"
 
 
 class Block(NamedTuple):
@@ -39,18 +55,23 @@ def blocks_of(page: Path) -> list[Block]:
     ]
 
 
-def with_code(*languages: str) -> list[Any]:
+def with_code(*languages: str, outside: str = "") -> list[Any]:
+    """Return the pages with code in these languages, except the page `outside`."""
     pages = [
         page
         for page in PAGES
         if any(block.language in languages for block in blocks_of(page))
     ]
-    return [pytest.param(page, id=str(page.relative_to(PROJECT))) for page in pages]
+    return [
+        pytest.param(page, id=str(page.relative_to(PROJECT)))
+        for page in pages
+        if page.name != outside
+    ]
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """What `make run` serves, on a table of its own."""
+    """Run the server of `make run`, with a table for this test."""
     environment = os.environ | {
         "DYNAMODB_TABLE": f"Docs-{uuid.uuid4()}",
         "PYTHONUNBUFFERED": "1",
@@ -64,7 +85,7 @@ def is_making(line: str) -> bool:
 
 
 def run(server: Server, command: str) -> str:
-    """A line or more of shell, to the last word; what they print."""
+    """Run lines of shell, stop at the first failure, and return the output."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command.replace(EXAMPLE, server.url)],
@@ -82,9 +103,12 @@ def run(server: Server, command: str) -> str:
 def test_the_commands_of_a_page_run_and_answer_as_shown(
     server: Server, page: Path
 ) -> None:
-    """The blocks of a page are one session. `make` targets have tests of their own: here they only have to exist."""
+    """The blocks of a page are one session.
+
+    Other tests run the targets of `make`. This one checks that they exist.
+    """
     session = ""
-    wanted: list[Any] = []
+    shown_answers: list[Any] = []
     for block in blocks_of(page):
         if block.language == "sh":
             lines = block.text.splitlines()
@@ -97,11 +121,12 @@ def test_the_commands_of_a_page_run_and_answer_as_shown(
                 "\n".join(line for line in lines if not is_making(line))
                 + "\nprintf '\\n===\\n'\n"
             )
-            wanted.append(None)
+            shown_answers.append(None)
         elif block.language == "json":
-            wanted[-1] = json.loads(block.text)
+            shown_answers[-1] = json.loads(block.text)
     answers = run(server, session).split("\n===\n")
-    for answer, shown in zip(answers, wanted, strict=False):
+
+    for answer, shown in zip(answers, shown_answers, strict=False):
         if shown is not None:
             assert_alike(json.loads(answer.strip().splitlines()[-1]), shown)
 
@@ -118,7 +143,10 @@ VOLATILE = {
 
 
 def assert_alike(answer: dict[str, Any], shown: dict[str, Any]) -> None:
-    """The same members in the same order; the same values, but of what differs each time."""
+    """Assert that both have the same members in the same order.
+
+    Values are equal, except those that differ at each call.
+    """
     assert list(answer) == list(shown)
     for name, value in shown.items():
         if name in VOLATILE:
@@ -127,25 +155,67 @@ def assert_alike(answer: dict[str, Any], shown: dict[str, Any]) -> None:
             assert answer[name] == value, name
 
 
-@pytest.mark.parametrize("page", with_code("python"))
+@pytest.mark.parametrize("page", with_code("python", outside="README.md"))
 def test_the_python_of_a_page_runs(server: Server, page: Path) -> None:
     for block in blocks_of(page):
         if block.language == "python":
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-W",
-                    "error::DeprecationWarning",
-                    "-c",
-                    block.text.replace(EXAMPLE, server.url),
-                ],
-                cwd=PROJECT,
-                capture_output=True,
-                text=True,
-                timeout=60,
+            assert run_python(block.text.replace(EXAMPLE, server.url)) == (
+                "over: stopped\n"
             )
-            assert done.returncode == 0, done.stderr
-            assert done.stdout == "over: stopped\n"
+
+
+def run_python(code: str) -> str:
+    """Run Python code in a new process, and return the output."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-c", code],
+        cwd=PROJECT,
+        env=os.environ | {"PYTHONPATH": "clients/python"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+APP = """
+from unittest.mock import Mock
+
+player = Mock()
+show_devices = Mock()
+credentials = {{"Authorization": "Bearer {token}"}}
+"""
+"""The names that the README's example takes from a viewer's app."""
+
+
+def test_the_example_of_the_readme_runs_for_a_viewer() -> None:
+    environment = os.environ | {
+        "DYNAMODB_TABLE": f"Docs-{uuid.uuid4()}",
+        "PYTHONUNBUFFERED": "1",
+        "AUTH_JWT_SECRETS": secrets.token_urlsafe(48),
+        "AUTH_ISSUER": "https://id.example.com/",
+        "AUTH_AUDIENCE": "streams",
+    }
+    claims = {
+        "sub": "ana",
+        "iss": environment["AUTH_ISSUER"],
+        "aud": environment["AUTH_AUDIENCE"],
+        "exp": int(time.time()) + 600,
+    }
+    token = jwt.encode(claims, environment["AUTH_JWT_SECRETS"])
+    examples = [
+        block.text
+        for block in blocks_of(PROJECT / "README.md")
+        if "StreamClient(" in block.text
+    ]
+    assert len(examples) == 1
+    show = "\nprint(client.stream['userId'], show_devices.called)\n"
+
+    with running(runserver(), environment) as server:
+        example = examples[0].replace(PRODUCTION, server.url)
+        printed = run_python(APP.format(token=token) + example + show)
+
+    assert printed == "ana False\n"
 
 
 @pytest.mark.node
@@ -153,12 +223,19 @@ def test_the_python_of_a_page_runs(server: Server, page: Path) -> None:
 def test_the_javascript_of_a_page_runs(
     server: Server, page: Path, tmp_path: Path
 ) -> None:
-    """With an app around it that has what the page takes for given. Node does not import over HTTP: the file is the
-    one that the service serves."""
+    """The test adds an app with the names that the page uses.
+
+    Node does not import over HTTP, so the test imports the file that is served.
+    """
     app = """
-const said = [];
-const session = { token: "x" }, video = { play: () => said.push("play"), pause: (why) => said.push(`pause: ${why}`) };
-const showChoice = (names) => said.push(names), showHint = (hint) => said.push(hint);
+const calls = [];
+const session = { token: "x" };
+const video = {
+  play: () => calls.push("play"),
+  pause: (reason) => calls.push(`pause: ${reason}`),
+};
+const showChoice = (names) => calls.push(names);
+const showHint = (hint) => calls.push(hint);
 """
     client = PROJECT / "clients" / "web" / "streams-client.js"
     for block in blocks_of(page):
@@ -175,7 +252,7 @@ const showChoice = (names) => said.push(names), showHint = (hint) => said.push(h
             )
             script = tmp_path / "page.mjs"
             script.write_text(
-                f"{imports}{app}{rest}console.log(JSON.stringify(said));".replace(
+                f"{imports}{app}{rest}console.log(JSON.stringify(calls));".replace(
                     EXAMPLE, server.url
                 )
             )
@@ -212,14 +289,14 @@ REHEARSED = {
     "undeploy",
     "update",
 }
-"""What `make rehearse` does with the real zappa, or what zappa itself has; `certify` needs a domain."""
-MEANT = {"STAGE": "test", "URL": "https://streams.example.com"}
-"""What stands for an argument of one's own."""
+"""Commands that `make rehearse` runs, and others of zappa. `certify` needs a domain."""
+PLACEHOLDERS = {"STAGE": "test", "URL": "https://streams.example.com"}
+"""Values for the placeholders of arguments."""
 
 
 @pytest.mark.parametrize(
     ("span", "words"),
-    [pytest.param(*found, id=found[0]) for found in inline_commands()],
+    [pytest.param(span, words, id=span) for span, words in inline_commands()],
 )
 def test_a_command_in_a_sentence_is_one_that_exists(
     span: str, words: list[str]
@@ -242,7 +319,9 @@ def test_a_command_in_a_sentence_is_one_that_exists(
         "manage.py", name
     )
     if arguments:
-        parser.parse_args([MEANT.get(argument, argument) for argument in arguments])
+        parser.parse_args(
+            [PLACEHOLDERS.get(argument, argument) for argument in arguments]
+        )
 
 
 def links() -> Iterator[Any]:
@@ -253,20 +332,22 @@ def links() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("page", "target"), list(links()))
-def test_a_link_leads_somewhere(page: Path, target: str) -> None:
+def test_a_link_leads_to_a_file(page: Path, target: str) -> None:
     assert (page.parent / target).exists()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_file_that_a_page_names_is_there(page: Path) -> None:
+def test_a_file_that_a_page_names_exists(page: Path) -> None:
     named = set(
         re.findall(
-            r"`((?:streams|streams_project|openapi|stages|deploy|tests|clients|bench)/[a-z0-9_/.-]*)`",
+            rf"`((?:{'|'.join(FOLDERS)})/[a-z0-9_/.-]*)`",
             page.read_text(),
         )
     )
-    gone = {name for name in named if not (PROJECT / name).exists()}
-    assert gone == set() or page.name == "CHANGELOG.md", "which names what was removed"
+    missing = {name for name in named if not (PROJECT / name).exists()}
+
+    names_removed_files = page.name == "CHANGELOG.md"
+    assert missing == set() or names_removed_files
 
 
 def test_the_changelog_begins_with_what_is_unreleased_and_then_this_version() -> None:
@@ -274,33 +355,3 @@ def test_the_changelog_begins_with_what_is_unreleased_and_then_this_version() ->
         r"^## \[(.*?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE
     )
     assert headings[:2] == ["Unreleased", __version__]
-
-
-def test_every_problem_is_in_the_readme() -> None:
-    errors = (
-        (PROJECT / "README.md")
-        .read_text()
-        .partition("## Errors")[2]
-        .partition("\n## ")[0]
-    )
-    assert {problem.type for problem in PROBLEMS.values()} <= set(
-        re.findall(r"`([a-z-]+)`", errors)
-    )
-
-
-def test_every_setting_is_in_the_readme() -> None:
-    settings = (PROJECT / "streams_project" / "settings.py").read_text()
-    read = set(
-        re.findall(
-            r'(?:_read|_flag|_whole|_seconds|_choice|_list|environ\.get)\(\s*"([A-Z_]+)"',
-            settings,
-        )
-    )
-    described = (
-        (PROJECT / "README.md")
-        .read_text()
-        .partition("## Configuration")[2]
-        .partition("\n## ")[0]
-    )
-    set_by_aws = {"AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_LAMBDA_FUNCTION_NAME"}
-    assert read - set(re.findall(r"`([A-Z_]+)`", described)) <= set_by_aws

@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs import architecture
-
 PROJECT = Path(__file__).parents[2]
 PACKAGES = ("streams",)
 
@@ -27,11 +25,3 @@ def test_no_two_classes_have_one_name() -> None:
         name for name, path in definitions() if path.parent.name != "commands"
     )  # Django's: all `Command`
     assert [name for name, count in names.items() if count > 1] == []
-
-
-def test_the_page_about_the_architecture_shows_the_rooms_and_arrows_of_the_code() -> (
-    None
-):
-    assert architecture.PAGE.read_text() == architecture.page(), (
-        "Draw it anew: make architecture"
-    )
