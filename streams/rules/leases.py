@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+MIN_FREE_SLOTS_TO_RELAX = 2
+UNLIMITED = 10**6
+
 EPOCHS_PER_MS = 1000
 """A start draws its epoch from the millisecond in which it begins."""
 
@@ -44,11 +47,19 @@ NOTHING_GRANTED = Entitlement()
 class Pace(NamedTuple):
     """Lease length that the next heartbeat requests.
 
-    It applies only while the item stores at most `max_stored_leases` leases.
+    It applies only while the item stores at most `max_stored_leases` leases, and
+    no operator lowered the limit below `min_limit`.
     """
 
     lease_ms: int
     max_stored_leases: int
+
+    @property
+    def min_limit(self) -> int:
+        """The lowest stored limit under which this lease is still granted."""
+        if self.max_stored_leases >= UNLIMITED:
+            return 0
+        return self.max_stored_leases + MIN_FREE_SLOTS_TO_RELAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

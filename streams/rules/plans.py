@@ -8,10 +8,8 @@ from typing import Any
 
 from streams.rules.leases import Entitlement, Lease
 
-MIN_FREE_SLOTS_TO_RELAX = 2
 MAX_CLOCK_SKEW_MS = 2000
 """Servers' clocks differ by less. A later value comes from a wrong clock."""
-UNLIMITED = 10**6
 
 MAX_BLIND_COMPARISONS = 60
 """A condition holds at most 4 KB and a comparison takes about 35 bytes."""

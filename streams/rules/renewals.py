@@ -4,8 +4,14 @@ from dataclasses import replace
 
 from streams.rules.accounts import Account
 from streams.rules.holders import held_lease, stream_ended
-from streams.rules.leases import Hold, Lease, Pace
-from streams.rules.plans import MIN_FREE_SLOTS_TO_RELAX, UNLIMITED, Plan, Plans
+from streams.rules.leases import (
+    MIN_FREE_SLOTS_TO_RELAX,
+    UNLIMITED,
+    Hold,
+    Lease,
+    Pace,
+)
+from streams.rules.plans import Plan, Plans
 
 
 def renew(
@@ -90,6 +96,13 @@ def _lease_ms(
 ) -> int:
     """Return the length that a heartbeat gives to a lease."""
     pace = hold.pace
-    if pace and len(account.leases) > pace.max_stored_leases:
+    if pace and not _still_applies(pace, account):
         pace = with_pace(account, lease, now=now, plans=plans).pace
     return pace.lease_ms if pace else plans.default.lease_ms
+
+
+def _still_applies(pace: Pace, account: Account) -> bool:
+    """Return whether a token's pace holds: no stream more and no lower limit."""
+    has_no_more_streams = len(account.leases) <= pace.max_stored_leases
+    has_no_lower_limit = account.limit is None or account.limit >= pace.min_limit
+    return has_no_more_streams and has_no_lower_limit

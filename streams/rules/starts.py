@@ -33,7 +33,8 @@ def start(
         TooManyStarts: there is room, but the user starts streams too fast.
         StreamEnded: a grace lease's slot changed hands since it began.
     """
-    account = account.without_impossible(now, plans)
+    stored = account
+    account = stored.without_impossible(now, plans)
     if request.is_grace:
         _check_grace_start(account, request, plans=plans)
 
@@ -60,16 +61,16 @@ def start(
     evicted_endings = endings_of(evicted, Reason.EVICTED, now=now, by=lease.id)
     ended = replaced_endings | evicted_endings
 
-    after = account.changed(
+    after = stored.changed(
         theoretical_arrival_at=theoretical_arrival_at,
-        leases=account.leases_except(ended) | {lease.id: lease},
+        leases=stored.leases_except(ended) | {lease.id: lease},
         ended=keep_newest(account.ended, ended),
     )
     admission = Admission(
         lease=with_pace(after, lease, now=now, plans=plans),
         ended=ended,
-        plan=account.plan,
-        before=account,
+        plan=stored.plan,
+        before=stored,
     )
     return after, admission
 

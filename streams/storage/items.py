@@ -63,6 +63,34 @@ A suspension is stored as an eviction without `by`, because earlier releases kno
 no reason for it.
 """
 
+LEASE_TYPES: dict[str, type] = {
+    "stream_id": str,
+    "started_at": int,
+    "expires_at": int,
+    "epoch": int,
+    "nonce": str,
+    "device_id": str,
+    "device_name": str,
+    "device_type": str,
+    "title": str,
+    "metadata": dict,
+    "network": str,
+    "entitlement": int,
+    "entitled_plan": str,
+    "paused_at": int,
+    "revived_from": int,
+    "revived_to": int,
+}
+ENDING_TYPES: dict[str, type] = {"reason": str, "at": int, "epoch": int, "by": str}
+ACCOUNT_TYPES: dict[str, type] = {
+    "version": int,
+    "limit": int,
+    "plan": str,
+    "when_full": str,
+    "m": int,
+}
+"""Types of the stored values. An item with another type was not written here."""
+
 RECENT_WRITES = ("w1", "w2", "w3")
 """Stored names of the attributes with the ids of the last writes."""
 
@@ -192,6 +220,7 @@ def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
     fields = _known_fields(item, LEASE_FIELD)
     if fields.get("device_id") is True:
         fields["device_id"] = id
+    _check_types(fields, LEASE_TYPES)
 
     entitlement = Entitlement(
         limit=fields.pop("entitlement", None),
@@ -207,6 +236,8 @@ def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
 
 def account(item: Item) -> Account:
     """Parse a whole item."""
+    attributes = {name: plain(item[name]) for name in ACCOUNT_TYPES if name in item}
+    _check_types(attributes, ACCOUNT_TYPES)
     priors = plain(item["p"])
     leases = {
         id: lease(id, stored, prior_expires_at=priors.get(id, 0))
@@ -214,10 +245,10 @@ def account(item: Item) -> Account:
     }
     ended = {id: _ending(stored) for id, stored in item["d"]["M"].items()}
     return Account(
-        version=plain(item["version"]),
+        version=attributes["version"],
         leases=leases,
         ended=ended,
-        theoretical_arrival_at=plain(item.get("m", number(0))),
+        theoretical_arrival_at=attributes.get("m", 0),
         recent_writes=recent_writes(item),
         **_override(item),
     )
@@ -279,6 +310,8 @@ def _override(item: Item) -> dict[str, Any]:
     override: dict[str, Any] = {}
     if "limit" in item:
         override["limit"] = int(plain(item["limit"]))
+        if override["limit"] < 0:
+            raise ValueError(f"limit is {override['limit']}")
     if "plan" in item:
         override["plan"] = str(plain(item["plan"]))
     if "when_full" in item:
@@ -288,10 +321,18 @@ def _override(item: Item) -> dict[str, Any]:
 
 def _ending(item: Item) -> Ending:
     fields = _known_fields(item, ENDING_FIELD)
+    _check_types(fields, ENDING_TYPES)
     reason: Reason = STORED_REASON.get(fields["reason"], Reason.STOPPED)
     if reason is Reason.EVICTED and "by" not in fields:
         reason = Reason.SUSPENDED
     return Ending(**fields | {"reason": reason})
+
+
+def _check_types(values: Mapping[str, Any], types: Mapping[str, type]) -> None:
+    """Raise `TypeError` if a stored value has another type than this service writes."""
+    for name, value in values.items():
+        if type(value) is not types[name]:
+            raise TypeError(f"{name} is {value!r:.40}")
 
 
 def _json(value: str | float) -> Item:

@@ -252,7 +252,18 @@ def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
         is_unchanged = ITEM.user_id.does_not_exist()
     else:
         is_unchanged = ITEM.version == value("seen")
+    actions = _replacing(*override)
+    return Statement.of(*actions, condition=is_unchanged)
 
+
+@cache
+def replace_any() -> Statement:
+    """Return the write of an account without overrides, whatever the item holds."""
+    return Statement.of(*_replacing(), condition=ITEM.user_id.exists())
+
+
+def _replacing(*override: str) -> list[Action]:
+    """Return the actions that write a whole account."""
     actions: list[Action] = [
         ITEM.leases.set(value("leases")),
         ITEM.priors.set(value("priors")),
@@ -270,7 +281,7 @@ def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
         actions.append(attribute.set(value(name)) if is_stored else attribute.remove())
 
     actions += [path.remove() for path in FIRST_FORMAT_ATTRIBUTES]
-    return Statement.of(*actions, condition=is_unchanged)
+    return actions
 
 
 @cache
@@ -280,13 +291,17 @@ def renew(*, is_paced: bool) -> Statement:
     The lease must be live, playing and the caller's, and must expire earlier than
     it will after the write.
     Values: `epoch`, `expires_at`, `now`, `ttl`; `last`, the latest expiry that
-    the stored lease may have; and `max_stored_leases` if the lease is paced.
+    the stored lease may have; `max_stored_leases` and `min_limit` if it is paced.
     """
     is_valid_token = EXPIRES_AT <= value("last")
     is_playing = PAUSED_AT.does_not_exist()
     may_renew = HAS_EPOCH & IS_LIVE & is_valid_token & is_playing
     if is_paced:
+        has_no_lower_limit = ITEM.limit.does_not_exist() | (
+            ITEM.limit >= value("min_limit")
+        )
         may_renew &= size(ITEM.leases) <= value("max_stored_leases")
+        may_renew &= has_no_lower_limit
 
     return Statement.of(
         EXPIRES_AT.set(value("expires_at")), *BOOKKEEPING, condition=may_renew

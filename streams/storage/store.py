@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from random import SystemRandom
+from secrets import token_urlsafe
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -35,7 +36,7 @@ from streams.rules import (
 )
 from streams.storage import items, statements
 from streams.storage.items import number, text
-from streams.storage.lifetime import keep_override_until
+from streams.storage.lifetime import delete_forgotten_at, keep_override_until
 from streams.storage.table import Call, ConditionFailed, StoredItem, Table
 from streams.storage.verbs import EndAll, Forget, Renew, SetLimit, Start, Stop, Verb
 
@@ -140,6 +141,24 @@ class StreamStore:
     def forget(self, user_id: str, *, now: int) -> None:
         """Erase everything that is stored for a user. Repeats do no harm."""
         self._run(Forget(table=self.table, plans=self.plans, user_id=user_id, now=now))
+
+    def repair(self, user_id: str, *, now: int) -> None:
+        """Replace an item that cannot be read by an empty one.
+
+        Everything that it stores is lost. An item that can be read is erased in
+        the same way.
+        """
+        emptied = rules.forget(rules.empty_account(now), now=now)
+        values = items.account_item(emptied)
+        values["ttl"] = number(delete_forgotten_at(now))
+        values["write"] = text(token_urlsafe(4))
+
+        statement = statements.replace_any()
+        self.table.update(statement.arguments(user_id, ids={}, values=values))
+
+    def read_item(self, user_id: str) -> items.Item | None:
+        """Return the user's item in DynamoDB's JSON, readable or not."""
+        return self.table.read_item(user_id)
 
     def read(self, user_id: str, *, now: int) -> Account:
         """Return the account as it is now, by a consistent read."""

@@ -54,9 +54,14 @@ class Table:
     call: Call
 
     def read(self, user_id: str) -> StoredItem:
-        """Read an item consistently."""
+        """Read an item consistently and parse it."""
+        return StoredItem.of(self.read_item(user_id))
+
+    def read_item(self, user_id: str) -> Item | None:
+        """Read an item consistently, without parsing it."""
         arguments = self.key(user_id) | {"ConsistentRead": True}
-        return StoredItem.of(self.send("GetItem", arguments).get("Item"))
+        item: Item | None = self.send("GetItem", arguments).get("Item")
+        return item
 
     def update(self, arguments: Mapping[str, Any]) -> Item:
         """Write an item and return what `ReturnValues` asks for.

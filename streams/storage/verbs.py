@@ -299,6 +299,7 @@ class Renew(Verb[Lease]):
         }
         if pace:
             values["max_stored_leases"] = number(pace.max_stored_leases)
+            values["min_limit"] = number(pace.min_limit)
 
         after = self.table.update(
             statement.arguments(
