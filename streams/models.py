@@ -38,6 +38,7 @@ class UserStreams(Model):
     It is absent until the first start that is charged.
     `write_1` to `write_3` are the ids of the last writes, the latest first. Plain
     heartbeats are not among them.
+    `limit_set_at` is when (ms) an operator last changed the overrides, or 0.
     `limit`, `plan`, `when_full` are an operator's overrides, and `keep_until` is
     the distant `ttl` that keeps such an item.
     `ttl` (epoch seconds) is when DynamoDB may delete the item. It is housekeeping:
@@ -63,6 +64,7 @@ class UserStreams(Model):
     priors: MapAttribute[str, Any] = MapAttribute(attr_name="p")
     ended: MapAttribute[str, Any] = MapAttribute(attr_name="d")
     theoretical_arrival_at = NumberAttribute(attr_name="m", null=True)
+    limit_set_at = NumberAttribute(attr_name="c", null=True)
     write_1 = UnicodeAttribute(attr_name="w1", null=True)
     write_2 = UnicodeAttribute(attr_name="w2", null=True)
     write_3 = UnicodeAttribute(attr_name="w3", null=True)

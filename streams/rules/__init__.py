@@ -17,7 +17,6 @@ from streams.rules.history import room_for_endings as room_for_endings
 from streams.rules.holders import read as read
 from streams.rules.leases import EPOCHS_PER_MS as EPOCHS_PER_MS
 from streams.rules.leases import NOTHING_GRANTED as NOTHING_GRANTED
-from streams.rules.leases import UNLIMITED as UNLIMITED
 from streams.rules.leases import Ending as Ending
 from streams.rules.leases import Entitlement as Entitlement
 from streams.rules.leases import Hold as Hold
@@ -28,6 +27,7 @@ from streams.rules.leases import Reason as Reason
 from streams.rules.leases import StartRequest as StartRequest
 from streams.rules.leases import last_epoch_of as last_epoch_of
 from streams.rules.plans import ATTRIBUTES as ATTRIBUTES
+from streams.rules.plans import UNLIMITED as UNLIMITED
 from streams.rules.plans import Plan as Plan
 from streams.rules.plans import Plans as Plans
 from streams.rules.plans import Rule as Rule

@@ -34,7 +34,12 @@ def stop(
         if followed_another:
             return account
 
-    return _end_leases(account, [lease], now=now, fences_late_starts=hold is None)
+    after = _end_leases(account, [lease], now=now, fences_late_starts=hold is None)
+    if hold is None or lease.is_live(now):
+        return after
+    # The ending's time is in the past, so the arrival time keeps late starts out.
+    arrival = max(account.theoretical_arrival_at, now)
+    return replace(after, theoretical_arrival_at=arrival)
 
 
 def end_all(
@@ -71,6 +76,8 @@ def override(
     start: the newest under `deny`, the oldest under `evict-oldest`.
     """
     after = replace(account, limit=limit, plan=plan, when_full=when_full)
+    if after != account:
+        after = replace(after, limit_set_at=now)
     effective = after.effective_plan(plans)
 
     surplus = []

@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-MIN_FREE_SLOTS_TO_RELAX = 2
-UNLIMITED = 10**6
-
 EPOCHS_PER_MS = 1000
 """A start draws its epoch from the millisecond in which it begins."""
 
@@ -48,18 +45,11 @@ class Pace(NamedTuple):
     """Lease length that the next heartbeat requests.
 
     It applies only while the item stores at most `max_stored_leases` leases, and
-    no operator lowered the limit below `min_limit`.
+    until an operator changes the user's limit or plan.
     """
 
     lease_ms: int
     max_stored_leases: int
-
-    @property
-    def min_limit(self) -> int:
-        """The lowest stored limit under which this lease is still granted."""
-        if self.max_stored_leases >= UNLIMITED:
-            return 0
-        return self.max_stored_leases + MIN_FREE_SLOTS_TO_RELAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +179,10 @@ class Hold:
     expires_at: int | None = None
     pace: Pace | None = None
     is_grace: bool = False
+
+    def issued_after(self, longest_lease_ms: int) -> int:
+        """Return an instant (ms) after which the token was issued for its lease."""
+        return (self.expires_at or 0) - longest_lease_ms
 
 
 def last_epoch_of(now: int) -> int:

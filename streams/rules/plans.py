@@ -8,8 +8,15 @@ from typing import Any
 
 from streams.rules.leases import Entitlement, Lease
 
-MAX_CLOCK_SKEW_MS = 2000
-"""Servers' clocks differ by less. A later value comes from a wrong clock."""
+MIN_FREE_SLOTS_TO_RELAX = 2
+UNLIMITED = 10**6
+
+MAX_LATENESS_MS = 12_000
+"""Longest time between the `now` of a call and another server's clock.
+
+A call is judged up to 8 s after it arrived, and correct clocks differ by less than
+2 s. A value that is later than this allows comes from a wrong clock.
+"""
 
 MAX_BLIND_COMPARISONS = 60
 """A condition holds at most 4 KB and a comparison takes about 35 bytes."""
@@ -137,7 +144,7 @@ class Plan:
     @cached_property
     def comparisons(self) -> int:
         """The number of comparisons in a start's condition for this plan."""
-        return 3 + sum(len(rule.attributes) for rule in self.rules)
+        return 4 + sum(len(rule.attributes) for rule in self.rules)
 
     def rules_that_count(self, lease: Lease) -> list[Rule]:
         """Return the rules that apply to a stream."""
@@ -171,7 +178,7 @@ class StartRate:
 
     def latest_arrival(self, now: int) -> int:
         """Return the latest theoretical arrival time that a correct clock stores."""
-        return now + self.burst * self.interval_ms + MAX_CLOCK_SKEW_MS
+        return now + self.burst * self.interval_ms + MAX_LATENESS_MS
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: cached_property needs __dict__

@@ -4,14 +4,8 @@ from dataclasses import replace
 
 from streams.rules.accounts import Account
 from streams.rules.holders import held_lease, stream_ended
-from streams.rules.leases import (
-    MIN_FREE_SLOTS_TO_RELAX,
-    UNLIMITED,
-    Hold,
-    Lease,
-    Pace,
-)
-from streams.rules.plans import Plan, Plans
+from streams.rules.leases import Hold, Lease, Pace
+from streams.rules.plans import MIN_FREE_SLOTS_TO_RELAX, UNLIMITED, Plan, Plans
 
 
 def renew(
@@ -78,9 +72,9 @@ def with_pace(account: Account, lease: Lease, *, now: int, plans: Plans) -> Leas
     plan = account.effective_plan(plans, lease.entitlement)
 
     if plan.relaxed_lease_ms:
-        free_slots = plan.limit - len(account.live(now))
-        if free_slots >= MIN_FREE_SLOTS_TO_RELAX:
-            stored = len(account.leases)
+        # An expired stream counts as well, because a heartbeat may revive it.
+        stored = len(account.leases)
+        if plan.limit - stored >= MIN_FREE_SLOTS_TO_RELAX:
             pace = Pace(plan.relaxed_lease_ms, max_stored_leases=stored)
             return replace(lease, pace=pace)
 
@@ -96,13 +90,13 @@ def _lease_ms(
 ) -> int:
     """Return the length that a heartbeat gives to a lease."""
     pace = hold.pace
-    if pace and not _still_applies(pace, account):
+    if pace and not _still_applies(pace, hold, account, plans=plans):
         pace = with_pace(account, lease, now=now, plans=plans).pace
     return pace.lease_ms if pace else plans.default.lease_ms
 
 
-def _still_applies(pace: Pace, account: Account) -> bool:
-    """Return whether a token's pace holds: no stream more and no lower limit."""
+def _still_applies(pace: Pace, hold: Hold, account: Account, *, plans: Plans) -> bool:
+    """Return whether a token's pace holds: no stream more and no change of limit."""
     has_no_more_streams = len(account.leases) <= pace.max_stored_leases
-    has_no_lower_limit = account.limit is None or account.limit >= pace.min_limit
-    return has_no_more_streams and has_no_lower_limit
+    issued_at = hold.issued_after(plans.longest_playing_ms)
+    return has_no_more_streams and account.limit_set_at < issued_at

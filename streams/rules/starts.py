@@ -97,8 +97,7 @@ def is_plain_start(
     keeps_its_places = _keeps_its_places(rules, own, lease, now=now)
     replaces_none = others_to_replace.isdisjoint(account.leases)
     is_newest = _is_newest(account, request, plan, now=now)
-    arrival = account.theoretical_arrival_at
-    is_paid_for = arrival < now or arrival > plans.start_rate.latest_arrival(now)
+    is_paid_for = account.theoretical_arrival_at < now
 
     return (
         is_known_plan

@@ -88,6 +88,7 @@ ACCOUNT_TYPES: dict[str, type] = {
     "plan": str,
     "when_full": str,
     "m": int,
+    "c": int,
 }
 """Types of the stored values. An item with another type was not written here."""
 
@@ -176,6 +177,7 @@ def account_item(account: Account) -> dict[str, Item]:
     return {
         "version": number(account.version),
         "theoretical_arrival_at": number(account.theoretical_arrival_at),
+        "limit_set_at": number(account.limit_set_at),
         "leases": {"M": {id: lease_item(lease) for id, lease in leases}},
         "priors": {"M": {id: number(lease.prior_expires_at) for id, lease in leases}},
         "ended": {"M": {id: ending_item(ending) for id, ending in endings}},
@@ -249,6 +251,7 @@ def account(item: Item) -> Account:
         leases=leases,
         ended=ended,
         theoretical_arrival_at=attributes.get("m", 0),
+        limit_set_at=attributes.get("c", 0),
         recent_writes=recent_writes(item),
         **_override(item),
     )

@@ -116,12 +116,11 @@ IS_NEWEST = ~(
     (EPOCH >= value("epoch"))
     | (ENDING_EPOCH >= value("epoch"))
     | (ENDED_AT >= value("now"))
-    | (EXPIRES_AT > value("expires_at"))
 )
 """The start is not late and not a repeat.
 
-The slot had no epoch at or above this one, nothing ended in it since this start
-was sent, and its lease does not last longer than one that is granted now would.
+The slot had no epoch at or above this one, and nothing ended in it since this start
+was sent.
 """
 
 FIRST_FORMAT_ATTRIBUTES = [Path(name) for name in ("leases", "epochs", "ended")]
@@ -161,11 +160,21 @@ class PlanClause:
         """Return the name of the value at this position of `paths`."""
         return f"attribute{self.index}_{position}"
 
+    @property
+    def latest_parameter(self) -> str:
+        """The name of the latest expiry that the slot's lease may have."""
+        return f"latest{self.index}"
+
     def condition(self, *, is_entitled: bool) -> Condition:
-        """Return the condition: the slot or a place is free, and the plan applies."""
+        """Return the condition: the slot or a place is free, and the plan applies.
+
+        The slot's lease must not last longer than one that is granted now would:
+        otherwise its player has sent a heartbeat since, and this start is late.
+        """
         keeps_its_places = self._keeps_its_places()
         has_room = self._has_room(is_entitled=is_entitled)
         may_start: Condition = keeps_its_places | has_room
+        may_start &= ~(EXPIRES_AT > value(self.latest_parameter))
         if self.name is None:
             return may_start
 
@@ -214,8 +223,7 @@ def start(
     """Return the blind write of a start, as `rules.is_plain_start` describes it.
 
     Ids: `id`, and `replaced0` … for each stream to replace.
-    Values: `lease`, `epoch`, `expires_at`, `none` (0), `now`, `ttl`, `write`;
-    `impossible_arrival`, an arrival time that no correct clock could have stored;
+    Values: `lease`, `epoch`, `none` (0), `now`, `ttl`, `write`;
     `theoretical_arrival_at` if the start is charged; and the parameters of each
     plan's clause.
     """
@@ -232,8 +240,7 @@ def start(
         *RECORD_WRITE,
     ]
     # Also without a start rate: a fence sets the arrival time.
-    is_impossible = arrival > value("impossible_arrival")
-    may_start &= arrival.does_not_exist() | (arrival < value("now")) | is_impossible
+    may_start &= arrival.does_not_exist() | (arrival < value("now"))
     if is_charged:
         actions.append(arrival.set(value("theoretical_arrival_at")))
 
@@ -244,7 +251,8 @@ def start(
 def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
     """Return the write of a whole account, if the item is the one that was judged.
 
-    Values: `leases`, `priors`, `ended`, `theoretical_arrival_at`, `version`,
+    Values: `leases`, `priors`, `ended`, `theoretical_arrival_at`, `limit_set_at`,
+    `version`,
     `ttl`, `write`; `seen`, the version that was judged, unless no item existed; and the
     operator's overrides in `override`, with `keep_until`.
     """
@@ -269,6 +277,7 @@ def _replacing(*override: str) -> list[Action]:
         ITEM.priors.set(value("priors")),
         ITEM.ended.set(value("ended")),
         ITEM.theoretical_arrival_at.set(value("theoretical_arrival_at")),
+        ITEM.limit_set_at.set(value("limit_set_at")),
         ITEM.version.set(value("version")),
         ITEM.ttl.set(value("ttl")),
         *RECORD_WRITE,
@@ -291,17 +300,17 @@ def renew(*, is_paced: bool) -> Statement:
     The lease must be live, playing and the caller's, and must expire earlier than
     it will after the write.
     Values: `epoch`, `expires_at`, `now`, `ttl`; `last`, the latest expiry that
-    the stored lease may have; `max_stored_leases` and `min_limit` if it is paced.
+    the stored lease may have; `max_stored_leases` and `issued_at` if it is
+    paced: the pace that an operator changed since must be judged.
     """
     is_valid_token = EXPIRES_AT <= value("last")
     is_playing = PAUSED_AT.does_not_exist()
     may_renew = HAS_EPOCH & IS_LIVE & is_valid_token & is_playing
     if is_paced:
-        has_no_lower_limit = ITEM.limit.does_not_exist() | (
-            ITEM.limit >= value("min_limit")
-        )
+        set_at = ITEM.limit_set_at
+        is_newer_than_limit = set_at.does_not_exist() | (set_at < value("issued_at"))
         may_renew &= size(ITEM.leases) <= value("max_stored_leases")
-        may_renew &= has_no_lower_limit
+        may_renew &= is_newer_than_limit
 
     return Statement.of(
         EXPIRES_AT.set(value("expires_at")), *BOOKKEEPING, condition=may_renew

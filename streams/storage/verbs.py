@@ -22,7 +22,7 @@ from functools import partial, reduce
 from typing import Any
 
 from streams import rules
-from streams.errors import StoreUnavailable, StreamsError
+from streams.errors import StoreUnavailable, StreamEnded, StreamsError
 from streams.rules import (
     UNLIMITED,
     Account,
@@ -162,12 +162,8 @@ class Start(Verb[Admission]):
         values = clause_values | {
             "lease": stored_lease,
             "epoch": number(request.epoch),
-            "expires_at": number(self.now + candidates[0].longest_playing_ms),
             "none": number(0),
             "now": number(self.now),
-            "impossible_arrival": number(
-                self.plans.start_rate.latest_arrival(self.now)
-            ),
             "ttl": number(self.item_ttl),
             "write": text(self.writes.add(None, expected_version=None)),
         }
@@ -250,6 +246,7 @@ class Start(Verb[Admission]):
         for index, plan in enumerate(candidates):
             clause = self._clause(index, plan, lease)
             clauses.append(clause)
+            values[clause.latest_parameter] = number(self.now + plan.longest_playing_ms)
             for position, path in enumerate(clause.paths):
                 values[clause.parameter(position)] = _value_at(stored_lease, path)
         return tuple(clauses), values
@@ -299,7 +296,8 @@ class Renew(Verb[Lease]):
         }
         if pace:
             values["max_stored_leases"] = number(pace.max_stored_leases)
-            values["min_limit"] = number(pace.min_limit)
+            issued_at = self.hold.issued_after(self.plans.longest_playing_ms)
+            values["issued_at"] = number(issued_at)
 
         after = self.table.update(
             statement.arguments(
@@ -326,6 +324,14 @@ class Renew(Verb[Lease]):
         )
         lease = after.leases[self.id]
         return rules.with_pace(after, lease, now=self.now, plans=self.plans), after
+
+    def fence(self, account: Account, refusal: StreamsError) -> Account:
+        """Raise `StoreUnavailable` if an earlier send may have extended the lease."""
+        if isinstance(refusal, StreamEnded):
+            raise _unknown(
+                "a heartbeat got no answer, and its stream ended"
+            ) from refusal
+        return account
 
 
 @dataclass(slots=True, kw_only=True)

@@ -323,7 +323,7 @@ def test_a_lease_without_anything_of_plans_is_stored_as_ever(
     item = store.table.send(
         "GetItem", store.table.key(user_id) | {"ConsistentRead": True}
     )["Item"]
-    writes = {"w1", "w2", "w3"}
+    writes = {"w1", "w2", "w3", "c"}
     assert item.keys() - writes == {"user_id", "l", "p", "d", "version", "ttl", "m"} - (
         {"m"} - item.keys()
     )
