@@ -1,4 +1,4 @@
-/** A stream as the service tells it. Instants are RFC 3339; everything absolute also comes relative, in seconds. */
+/** A stream. Instants are RFC 3339. Each also has a relative value, in seconds. */
 export interface Stream {
   id: string;
   userId: string;
@@ -14,36 +14,55 @@ export interface Stream {
   heartbeatSeconds: number;
   state: "playing" | "paused";
   pausedAt: string | null;
-  /** Grows each time the slot changes hands. */
+  /** Increases each time the slot changes hands. */
   epoch: number;
 }
 
-/** A stream as its own player is told it: with the token that its heartbeats and its stop need. It says nothing. */
+/** A stream of this player, with the opaque token for its heartbeats and its stop. */
 export interface OwnStream extends Stream {
   token: string;
-  /** It plays although the service's store is down: afterwards it is judged, and may be told `over-limit`. */
+  /**
+   * Whether it plays although the service's store is down. Afterwards the service may
+   * end it, with the reason `over-limit`.
+   */
   isGrace: boolean;
-  /** For whoever serves what plays, where edge tokens are turned on. Always take the newest: `client.stream.edgeToken`. */
+  /**
+   * The token for the CDN and the licence server, if the service issues edge tokens.
+   * Always use the newest: `client.stream.edgeToken`.
+   */
   edgeToken?: string;
 }
 
 export interface StartRequest {
-  /** What is watched. */
+  /** The content that is watched. */
   streamId: string;
-  /** The same device starting again keeps its slot. */
+  /** A device that starts again keeps its slot. */
   deviceId?: string;
   deviceName?: string;
   deviceType?: string;
   title?: string;
-  /** Facts of your own, which the rules of a plan may look at. */
+  /** Attributes of your own, which the rules of a plan can examine. */
   metadata?: Record<string, string | number | boolean>;
-  /** Streams to end for this one, in the same write: whoever holds the id, or exactly the playback that was seen. */
+  /**
+   * Streams to end in the same write: any playback with an id, or exactly the playback
+   * that the viewer saw.
+   */
   replace?: (string | Pick<Stream, "id" | "epoch">)[];
 }
 
-export type Reason = "stopped" | "evicted" | "replaced" | "taken-over" | "expired" | "suspended" | "over-limit";
+export type Reason =
+  | "stopped"
+  | "evicted"
+  | "replaced"
+  | "taken-over"
+  | "expired"
+  | "suspended"
+  | "over-limit";
 
-/** RFC 9457, or `type: "network-error"` where the service did not answer: nobody did, or what stands in front of it. */
+/**
+ * A problem of the service (RFC 9457), or `type: "network-error"` when the service did not
+ * answer or a proxy answered in its place.
+ */
 export interface Problem {
   type: string;
   title?: string;
@@ -52,7 +71,7 @@ export interface Problem {
   errors?: Record<string, unknown>;
   limit?: number;
   plan?: string;
-  /** The rule of the plan that refused, where it was not the limit. `message` is for the viewer. */
+  /** The plan's rule that refused, unless it was the limit. `message` is for the viewer. */
   rule?: { name: string; message: string | null };
   streams?: Stream[];
   reason?: Reason;
@@ -60,11 +79,14 @@ export interface Problem {
   endedBy?: string | null;
 }
 
-/** What a listener throws is reported, and does the client no harm. */
+/** The client's listeners. Their errors are reported and have no effect on the client. */
 export interface Listeners {
   admitted?(stream: OwnStream): unknown;
   denied?(holders: Stream[], problem: Problem): unknown;
-  /** `reason` is a `Reason`, or the problem's type. `problem` is null when this player stopped it. */
+  /**
+   * `reason` is a `Reason` or the problem's type. `problem` is null if this player
+   * stopped the stream.
+   */
   ended?(reason: Reason | (string & {}), problem: Problem | null): unknown;
   offline?(problem: Problem): unknown;
   online?(): unknown;
@@ -73,26 +95,32 @@ export interface Listeners {
 }
 
 export interface Options {
-  /** Of the service, with the stage where there is one: `https://streams.example.com`. */
+  /** The service's address, with a stage if it has one: `https://streams.example.com`. */
   url: string;
-  /** Without it, the user of the bearer token (`/me`). */
+  /** By default, the user of the bearer token (`/me`). */
   userId?: string;
   on?: Listeners;
-  /** Asked for each request, so that a credential may be renewed. */
+  /** Called for each request, so that it can renew a credential. */
   headers?: () => Record<string, string> | Promise<Record<string, string>>;
   fetch?: typeof fetch;
-  /** Made of streams-timer.js: heartbeats go on in a hidden, silent tab. Clients may share one. */
+  /**
+   * A worker that runs streams-timer.js, for heartbeats in a hidden, silent tab. Clients
+   * can share one.
+   */
   worker?: Pick<Worker, "postMessage" | "addEventListener">;
 }
 
 export class StreamClient {
   constructor(options: Options);
   get stream(): OwnStream | null;
-  /** Whether it may play. False also when it was stopped, or started anew, before the answer came. */
+  /**
+   * Resolves to true when the stream is admitted. False means that it was denied, that it
+   * failed, or that the player was stopped or started again.
+   */
   start(request: StartRequest): Promise<boolean>;
-  /** The slot is kept for as long as the plan lets it, and then ended: `expired`. */
+  /** Reports a pause. The plan says how long the slot is kept until it is `expired`. */
   pause(): void;
   resume(): void;
-  /** What a start on its way takes is freed as soon as it is answered. */
+  /** Frees the slot. A start that is in progress frees its slot when it is answered. */
   stop(): Promise<void>;
 }

@@ -23,7 +23,7 @@ from clients.python.streams_client import (
 from tests.conftest import Viewer
 from tests.servers import PROJECT, Server, brief_server
 
-MAX_WEB_CLIENT_BYTES = 4224
+MAX_WEB_CLIENT_BYTES = 4864
 FOREIGN = json.loads(
     (PROJECT / "tests" / "client" / "foreign-answers.json").read_text()
 )
@@ -356,7 +356,7 @@ def test_a_stop_while_a_start_is_on_its_way_frees_what_it_takes(
 
     def stop() -> None:
         network.after = lambda: None
-        superseded = remote._over
+        superseded = remote._superseded
         stopping.start()
         superseded.wait(10)
 
@@ -431,7 +431,7 @@ def test_a_start_whose_answer_was_lost_and_that_arrives_late_loses_the_slot_agai
     assert remote.heartbeat() is not None
     assert [stream["streamId"] for stream in viewer.list()["streams"]] == ["456"]
     viewer.started("other", deviceId="tv")
-    remote._lost_at -= 61
+    remote._playback.lost_at -= 61
     assert remote.heartbeat() is None
     assert [event[:2] for event in told.events] == [("ended", "taken-over")]
 
