@@ -62,8 +62,7 @@ function check(request, address) {
 
   var claims = verify(tokens[0]);
   var now = Date.now() / 1000;
-  var isExpired =
-    typeof claims.exp !== 'number' || claims.exp + SKEW_SECONDS <= now;
+  var isExpired = typeof claims.exp !== 'number' || claims.exp + SKEW_SECONDS <= now;
   if (claims.iss !== ISSUER) refuse('wrong-issuer');
   if (claims.aud !== AUDIENCE) refuse('wrong-audience');
   if (isExpired) refuse('expired');
