@@ -2,6 +2,8 @@
 
 import {
   StreamClient,
+  tabId,
+  timerWorker,
   type Problem,
   type Reason,
   type Stream,
@@ -17,8 +19,9 @@ const client = new StreamClient({
     denied: (holders: Stream[], problem: Problem) =>
       console.log(holders[0]?.deviceName, problem.rule?.message),
     ended: (reason, problem) =>
-      console.log(reason === ("replaced" satisfies Reason), problem?.endedBy),
+      console.log(reason === ("replaced" satisfies Reason), problem?.endedByName),
     offline: ({ type }) => console.log(type),
+    waiting: ({ retryAfter }, seconds) => console.log(retryAfter, seconds.toFixed(1)),
     online: () => {},
     grace: (isGrace) => console.log(isGrace),
     failed: ({ errors }) => console.log(errors),
@@ -37,5 +40,13 @@ console.log(mayPlay, client.stream?.token);
 client.pause();
 client.resume();
 await client.stop();
+await client.close();
+
+const other = new StreamClient({
+  url: "https://streams.example.com",
+  headers: () => new Headers({ Authorization: "Bearer x" }),
+  worker: timerWorker(),
+});
+await other.start({ streamId: "456", deviceId: tabId() });
 // @ts-expect-error: a start needs a streamId
 client.start({});

@@ -94,7 +94,16 @@ export class ManualTimer extends EventTarget {
   }
 }
 
-const EVENTS = ["admitted", "denied", "ended", "offline", "online", "grace", "failed"];
+const EVENTS = [
+  "admitted",
+  "denied",
+  "ended",
+  "offline",
+  "waiting",
+  "online",
+  "grace",
+  "failed",
+];
 
 /**
  * Returns a player: its client, its timer, and the events that its listeners received,
