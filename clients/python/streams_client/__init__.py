@@ -11,13 +11,21 @@
 
 A client is one player. The next start, such as the next episode, keeps its slot, and
 the last start is the one that plays. A thread sends the heartbeats as often as the
-service asks for them.
+service asks for them. `AsyncStreamClient` is the same for asyncio.
 
 A problem has the fields of the service's answer (RFC 9457). When the service did not
 answer, or a proxy answered in its place, it is `{"type": "network-error", "detail"}`.
 """
 
+from .aio import AsyncStreamClient
 from .client import StreamClient
 from .errors import Denied, Refused, Superseded, Unavailable
 
-__all__ = ["Denied", "Refused", "StreamClient", "Superseded", "Unavailable"]
+__all__ = [
+    "AsyncStreamClient",
+    "Denied",
+    "Refused",
+    "StreamClient",
+    "Superseded",
+    "Unavailable",
+]

@@ -32,6 +32,16 @@ class Answer:
     wait_seconds: float = 0.0
 
     @property
+    def is_busy(self) -> bool:
+        """Whether the service asks to wait."""
+        return self.status == 429
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """The time that `Retry-After` asks to wait, None without the header."""
+        return self.wait_seconds or None
+
+    @property
     def is_denial(self) -> bool:
         """Whether the answer lists the streams that hold the slots."""
         return self.status == 409 and isinstance(self.body.get("streams"), list)

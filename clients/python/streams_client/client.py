@@ -17,12 +17,12 @@ from .answers import (
     no_answer,
     read,
 )
-from .errors import Denied, Problem, Refused, Stream, Superseded, Unavailable
-from .playback import Call, Event, Playback, stop_of, streams_url
+from .connections import connection_options
+from .errors import Problem, Stream, Superseded, Unavailable
+from .playback import Call, Event, Playback, refusal_of, stop_of, streams_url
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 10.0
 STOP_TRIES = 3
 MAX_START_TRIES = 1_000
 
@@ -40,8 +40,10 @@ class StreamClient:
     * `on_ended(reason, problem)`: the player must stop. `reason` is `stopped`,
       `evicted`, `replaced`, `taken-over`, `expired` or the type of the problem.
       `problem` is None if this player stopped the stream.
-    * `on_offline(problem)` and `on_online()`: the service does not answer, and answers
-      again.
+    * `on_offline(problem)`: the service does not answer.
+    * `on_waiting(problem, seconds)`: the service is busy (429). The client tries again
+      after this time.
+    * `on_online()`: the service answers again.
     * `on_grace(is_grace)`: the stream plays although the service's store is down. The
       service decides about it afterwards.
 
@@ -56,6 +58,7 @@ class StreamClient:
         headers: Headers | Callable[[], Headers] | None = None,
         on_ended: Callable[[str, Problem | None], object] | None = None,
         on_offline: Callable[[Problem], object] | None = None,
+        on_waiting: Callable[[Problem, float], object] | None = None,
         on_online: Callable[[], object] | None = None,
         on_grace: Callable[[bool], object] | None = None,
         patience_seconds: float = 30.0,
@@ -67,12 +70,13 @@ class StreamClient:
         self._listeners: dict[str, Callable[..., object] | None] = {
             "ended": on_ended,
             "offline": on_offline,
+            "waiting": on_waiting,
             "online": on_online,
             "grace": on_grace,
         }
         self._patience_seconds = patience_seconds
         self._beats = beats
-        self._http = http or httpx.Client(timeout=TIMEOUT_SECONDS)
+        self._http = http or httpx.Client(**connection_options(url))
 
         self._playback = Playback()
         # Identifies the slot when the app gives no deviceId.
@@ -111,14 +115,14 @@ class StreamClient:
                     self._send_heartbeats(superseded, heartbeat_seconds(answer.body))
                 return answer.body
             if answer.is_refusal:
-                raise (Denied if answer.is_denial else Refused)(answer.body)
+                raise refusal_of(answer)
 
             wait = answer.wait_seconds + backoff_seconds(failures)
             if time.monotonic() + wait > patience_ends_at:
                 break
             superseded.wait(wait)
 
-        raise Unavailable(answer.body)
+        raise Unavailable(answer.body, retry_after_seconds=answer.retry_after_seconds)
 
     def heartbeat(self) -> float | None:
         """Send one heartbeat.
@@ -219,7 +223,10 @@ class StreamClient:
     def _send(self, call: Call) -> Answer:
         """Send a call. A failure of any kind is an answer that allows a repeat."""
         try:
-            headers = {"Idempotency-Key": self._idempotency_key, **self._headers()}
+            headers = {
+                "Idempotency-Key": self._idempotency_key,
+                **dict(self._headers()),
+            }
             response = self._http.post(
                 self._url + call.path,
                 json=call.body,

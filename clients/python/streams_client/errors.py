@@ -8,12 +8,19 @@ type Stream = Mapping[str, Any]
 
 
 class Refused(Exception):
-    """A start that was not admitted. `problem` has the reason."""
+    """A start that was not admitted. `problem` has the reason.
 
-    def __init__(self, problem: Problem) -> None:
+    `retry_after_seconds` is the time after which a retry can succeed, None if the
+    answer did not say.
+    """
+
+    def __init__(
+        self, problem: Problem, *, retry_after_seconds: float | None = None
+    ) -> None:
         message = problem.get("detail") or problem.get("title") or problem.get("type")
         super().__init__(message)
         self.problem = problem
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Denied(Refused):

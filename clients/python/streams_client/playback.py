@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from .answers import Answer, backoff_seconds, heartbeat_seconds
-from .errors import Stream
+from .errors import Denied, Refused, Stream
 
 UNCERTAIN_SECONDS = 60.0
 """How long a start that got no answer can still take over the slot.
@@ -52,6 +52,8 @@ class Playback:
     request: Mapping[str, Any] = field(default_factory=dict)
     """The start that admitted `stream`."""
     failures: int = 0
+    trouble: str | None = None
+    """The trouble that the app knows of: "offline", "waiting" or None."""
     is_paused: bool = False
     lost_at: float = -math.inf
     """When a start was given up that may still reach the service."""
@@ -86,24 +88,34 @@ class Playback:
 
     def take_heartbeat(self, answer: Answer, *, before: Stream) -> Beat:
         """Apply the answer to a heartbeat."""
-        failures = self.failures
         is_credential_missing = answer.status == 401
         if answer.is_stream:
+            had_trouble = self.trouble is not None
             self._admit(answer.body, self.request)
-            return self._renewed(answer.body, before=before, failures=failures)
+            return self._renewed(answer.body, before=before, had_trouble=had_trouble)
 
         if answer.is_refusal and not is_credential_missing:
             self.stream = None
             reason = answer.body.get("reason", answer.body["type"])
             return Beat(None, [Event("ended", (reason, answer.body))])
 
+        wait = answer.wait_seconds + backoff_seconds(self.failures)
         self.failures += 1
-        events = [] if failures else [Event("offline", (answer.body,))]
-        return Beat(answer.wait_seconds + backoff_seconds(failures), events)
+        return Beat(wait, self._trouble_events(answer, wait=wait))
 
-    def _renewed(self, stream: Stream, *, before: Stream, failures: int) -> Beat:
+    def _trouble_events(self, answer: Answer, *, wait: float) -> list[Event]:
+        """Return the event of a new kind of trouble."""
+        trouble = "waiting" if answer.is_busy else "offline"
+        if trouble == self.trouble:
+            return []
+        self.trouble = trouble
+        if answer.is_busy:
+            return [Event("waiting", (answer.body, wait))]
+        return [Event("offline", (answer.body,))]
+
+    def _renewed(self, stream: Stream, *, before: Stream, had_trouble: bool) -> Beat:
         events = []
-        if failures:
+        if had_trouble:
             events.append(Event("online"))
         is_grace = bool(stream.get("isGrace"))
         if is_grace != bool(before.get("isGrace")):
@@ -113,10 +125,17 @@ class Playback:
     def _admit(self, stream: Stream, request: Mapping[str, Any]) -> None:
         self.stream = stream
         self.failures = 0
+        self.trouble = None
         # The replacement is done. A repeat must not end streams that started since.
         self.request = {
             name: value for name, value in request.items() if name != "replace"
         }
+
+
+def refusal_of(answer: Answer) -> Refused:
+    """Return the error for a start that was refused."""
+    error = Denied if answer.is_denial else Refused
+    return error(answer.body, retry_after_seconds=answer.retry_after_seconds)
 
 
 def stop_of(stream: Stream) -> Call:

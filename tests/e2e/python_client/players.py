@@ -27,6 +27,9 @@ class Recorder:
             beats=False,
             on_ended=lambda *facts: self.events.append(("ended", *facts)),
             on_offline=lambda problem: self.events.append(("offline", problem["type"])),
+            on_waiting=lambda problem, seconds: self.events.append(
+                ("waiting", problem["type"], seconds)
+            ),
             on_online=lambda: self.events.append(("online",)),
             on_grace=lambda is_grace: self.events.append(("grace", is_grace)),
             **options,

@@ -38,6 +38,8 @@ def test_a_denied_player_gets_the_holders_and_may_replace_one(
         player.start("456", deviceId="tablet")
     ids = [holder["id"] for holder in denied.value.holders]
     assert ids == ["tv", "phone", "laptop"]
+    assert denied.value.retry_after_seconds is not None
+    assert 0 < denied.value.retry_after_seconds <= 60
 
     player.start("456", deviceId="tablet", replace=["laptop"])
     assert loser.heartbeat() is None

@@ -35,9 +35,14 @@ def test_a_cut_network_is_reported_once_and_so_is_its_return(
     player.stop()
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("status", "event"), [(429, "waiting"), (503, "offline")])
 def test_the_player_waits_as_long_as_the_service_asks(
-    recorder: Recorder, server_url: str, user_id: str, network: Network, status: int
+    recorder: Recorder,
+    server_url: str,
+    user_id: str,
+    network: Network,
+    status: int,
+    event: str,
 ) -> None:
     player = recorder.client(
         server_url, user_id, http=network.client(), patience_seconds=5
@@ -50,9 +55,11 @@ def test_the_player_waits_as_long_as_the_service_asks(
     due = player.heartbeat()
     assert due is not None
     assert 7 <= due <= 8
+    assert recorder.names == [event]
     with pytest.raises(Unavailable) as unavailable:
         player.start("789")
     assert unavailable.value.problem == {"type": "busy"}
+    assert unavailable.value.retry_after_seconds == 7
 
     network.answer = None
     player.stop()
@@ -89,7 +96,7 @@ def test_a_foreign_answer_is_treated_by_its_kind(
     assert recorder.names == [foreign["heartbeat"]]
     assert (due is None) == (player.stream is None) == (foreign["heartbeat"] == "ended")
 
-    error = Unavailable if foreign["start"] == "offline" else Refused
+    error = Refused if foreign["start"] == "failed" else Unavailable
     with pytest.raises(error) as refused:
         player.start("789")
     assert refused.type is error
