@@ -46,7 +46,7 @@ class Beat(NamedTuple):
 
 @dataclass
 class Playback:
-    """What a player holds and wants."""
+    """The stream that a player holds, and its next call."""
 
     stream: Stream | None = None
     request: Mapping[str, Any] = field(default_factory=dict)
@@ -145,6 +145,6 @@ def stop_of(stream: Stream) -> Call:
 
 
 def streams_url(url: str, user_id: str | None) -> str:
-    """Return the address of a user's streams. None is the bearer token's user."""
+    """Return the address of the streams of a user, or of the bearer token's user."""
     user = "me" if user_id is None else f"users/{quote(user_id, safe='')}"
     return f"{url.rstrip('/')}/{user}/streams"
