@@ -1,4 +1,4 @@
-"""`make demo`, as a person sees it: the edge cuts off a player that ignores the service."""
+"""`make demo`: the edge cuts off a player that ignores the service."""
 
 import os
 import re

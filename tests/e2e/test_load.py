@@ -1,4 +1,4 @@
-"""`make load`: sends the estimate's mix at a constant rate, to this machine by default."""
+"""`make load`: the estimate's mix at a constant rate, by default to this machine."""
 
 import json
 import os
