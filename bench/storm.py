@@ -397,11 +397,11 @@ def draw(courses: Sequence[Course], path: Path, *, since: int = 0) -> None:
 
 
 HEADINGS = (
-    "prepared",
+    "preparation",
     "peak, thousand requests per second",
-    "share of them refused",
+    "share of requests refused",
     "mean seconds until play",
-    "share that plays at the end",
+    "players who play in the end",
     "expired leases per player",
 )
 
@@ -424,9 +424,9 @@ def table(courses: Iterable[Course]) -> list[tuple[str, ...]]:
 OUTAGE_HEADINGS = (
     "clients",
     "peak, thousand requests per second",
-    "seconds until requests are no longer refused",
+    "seconds until no request is refused",
     "expired leases per player",
-    "highest second relative to the lowest, minutes later",
+    "busiest second divided by the quietest, minutes later",
 )
 
 

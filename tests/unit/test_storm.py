@@ -66,5 +66,7 @@ def test_the_page_shows_the_simulated_results(
     courses: list[storm.Course], outages: list[storm.Course]
 ) -> None:
     page = scaling.PAGE.read_text()
-    for row in (*storm.table(courses), *storm.outage_table(outages)):
+    kick_off = (storm.HEADINGS, *storm.table(courses))
+    outage = (storm.OUTAGE_HEADINGS, *storm.outage_table(outages))
+    for row in (*kick_off, *outage):
         assert f"| {' | '.join(row)} |" in page
