@@ -1,1 +1,1 @@
-"""What it costs, measured beside what one would otherwise write."""
+"""Benchmarks: what the service costs, compared with what one would write without it."""

@@ -1,6 +1,9 @@
-"""What the engine itself takes: raw UpdateItem calls, one after the other over each of so many connections.
+"""Measures the engine alone: raw `UpdateItem` calls over a number of connections.
 
-python -m bench.ceiling PROCESSES CONNECTIONS SECONDS   calls a second, as JSON; each process has so many connections
+python -m bench.ceiling PROCESSES CONNECTIONS SECONDS
+
+Prints the calls per second as JSON. Each process opens its own connections and sends
+calls back to back on each of them.
 """
 
 import json
@@ -9,52 +12,63 @@ import sys
 import time
 import uuid
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
 
 from bench.engines import calls_to
 from bench.scene import TABLE, connect, seed
 
+LEASE = {
+    "stream_id": {"S": "456"},
+    "expires_at": {"N": "1800000000000"},
+}
+
 
 def hammer(connections: int, seconds: float) -> int:
-    """The calls that were answered: each puts a lease on condition that there is room, as the bare handler does."""
+    """Return how many calls the engine answered within a number of seconds."""
     endpoint = os.environ["DYNAMODB_ENDPOINT"]
-    call = calls_to(endpoint, at_once=connections)
+    call = calls_to(endpoint, connections=connections)
     users = [str(uuid.uuid4()) for _ in range(connections)]
     seed(connect(endpoint), users)
-    until = time.monotonic() + seconds
 
-    def one_after_the_other(user: str) -> int:
+    stop_at = time.monotonic() + seconds
+
+    def send_back_to_back(user: str) -> int:
         answered = 0
-        while time.monotonic() < until:
-            call(
-                "UpdateItem",
-                {
-                    "TableName": TABLE,
-                    "Key": {"user_id": {"S": user}},
-                    "UpdateExpression": "SET l.#id = :lease",
-                    "ConditionExpression": "size(l) < :limit",
-                    "ExpressionAttributeNames": {"#id": "device"},
-                    "ExpressionAttributeValues": {
-                        ":lease": {
-                            "M": {
-                                "stream_id": {"S": "456"},
-                                "expires_at": {"N": "1800000000000"},
-                            }
-                        },
-                        ":limit": {"N": "3"},
-                    },
-                },
-            )
+        while time.monotonic() < stop_at:
+            call("UpdateItem", _start_of(user))
             answered += 1
         return answered
 
     with ThreadPoolExecutor(connections) as pool:
-        return sum(pool.map(one_after_the_other, users))
+        return sum(pool.map(send_back_to_back, users))
+
+
+def _start_of(user: str) -> dict[str, Any]:
+    """Return the write that the bare handler makes for a start."""
+    return {
+        "TableName": TABLE,
+        "Key": {"user_id": {"S": user}},
+        "UpdateExpression": "SET l.#id = :lease",
+        "ConditionExpression": "size(l) < :limit",
+        "ExpressionAttributeNames": {"#id": "device"},
+        "ExpressionAttributeValues": {
+            ":lease": {"M": LEASE},
+            ":limit": {"N": "3"},
+        },
+    }
+
+
+def main(processes: int, connections: int, seconds: int) -> None:
+    """Measure in several processes and print the calls per second."""
+    with ProcessPoolExecutor(processes) as pool:
+        answered = pool.map(
+            hammer,
+            [connections] * processes,
+            [seconds] * processes,
+        )
+        total = sum(answered)
+    print(json.dumps(total / seconds))
 
 
 if __name__ == "__main__":
-    processes, connections, seconds = map(int, sys.argv[1:])
-    with ProcessPoolExecutor(processes) as pool:
-        answered = sum(
-            pool.map(hammer, [connections] * processes, [seconds] * processes)
-        )
-    print(json.dumps(answered / seconds))
+    main(*map(int, sys.argv[1:]))

@@ -1,12 +1,14 @@
-"""Fresh instances of each peer, from its unzipped package on a read-only folder.
+"""Measures fresh instances of each peer, from its unzipped, read-only package.
 
-Cold: import and first request in a fresh process. Milliseconds of wall and processor time from the first line of the
-process's own code to the answer, peak MiB of memory, and, by `-X importtime`, which top-level packages the imports are
-spent on.
+Cold: import and first request in a fresh process. The figures are milliseconds of wall
+and processor time from the first line of the process's own code to the answer, and peak
+memory in MiB. `-X importtime` shows how the import time divides over the packages.
 
-Resumed: a process imports the handler and sends DynamoDB nothing, which is what a SnapStart snapshot holds; a child
-that is forked from it, as an instance that resumes, answers a start and then more of them. Milliseconds of wall and
-processor time of the first, and their ratios to the child's own warm ones."""
+Resumed: a process imports the handler and sends nothing to DynamoDB, which is the state
+that a SnapStart snapshot holds. A child process, forked from it as an instance resumes
+from a snapshot, answers several starts. The figures are milliseconds of wall and
+processor time of the first start, and their ratios to the child's own warm starts.
+"""
 
 import json
 import os
@@ -22,119 +24,148 @@ from typing import Any
 
 from bench.scene import seed, start_of, viewers
 from bench.worker import MEASURED_FROM_HERE
-from bench.workers import Figures, alone, compared, median, progress
+from bench.workers import Figures, compared, isolated_command, median, progress
 
-FIGURES = ("wall_ms", "cpu_ms", "memory_mib")
-WARM = 20
-"""Starts after the first one, each of another user; their median is the warm one."""
-IMPORT = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", re.M)
-STANDARD = "standard library"
+COLD_FIGURES = ("wall_ms", "cpu_ms", "memory_mib")
+RESUMED_FIGURES = ("cpu_ms", "wall_ms")
+WARM_STARTS = 20
+"""Starts after the first, each of another user. Their median is the warm figure."""
+
+IMPORT_LINE = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", re.M)
+STANDARD_LIBRARY = "standard library"
 REST = "the handler's own module and the request"
 
 
 @dataclass(frozen=True)
 class Instances:
-    """Those of each peer: `folders` by name, `client` to put users' rows with, and all that they find in their
-    environment."""
+    """Fresh instances of the peers.
+
+    `folders` maps each peer to its unzipped package. `client` writes the users' items.
+    `environment` is the complete environment of an instance.
+    """
 
     folders: Mapping[str, Path]
     client: Any
     environment: dict[str, str]
 
     def cold(self, *, rounds: int) -> Figures:
-        """`{peer: {"wall_ms", "wall_ms_ratio", "wall_ms_spread", …}}`, ratios to `bare`."""
-        found: dict[str, list[list[float]]] = {peer: [] for peer in self.folders}
+        """Measure cold starts. The ratios are to the peer `bare`.
+
+        Returns `{peer: {"wall_ms", "wall_ms_ratio", "wall_ms_spread", …}}`.
+        """
+        runs: dict[str, list[list[float]]] = {peer: [] for peer in self.folders}
         for peer in self._turns("cold", rounds):
             figures = self._run(peer, "--cold")
-            found[peer].append([figures[name] for name in FIGURES])
+            runs[peer].append([figures[name] for name in COLD_FIGURES])
+
+        base = runs["bare"][1:]
         return {
-            peer: compared(found[peer][1:], found["bare"][1:], FIGURES)
-            for peer in found
+            peer: compared(own[1:], base, COLD_FIGURES) for peer, own in runs.items()
         }
 
     def imports(self, *, rounds: int) -> Figures:
-        """`{peer: {package: ms}}`."""
-        spent: dict[str, list[dict[str, float]]] = {peer: [] for peer in self.folders}
+        """Measure the import time of each package: `{peer: {package: ms}}`."""
+        runs: dict[str, list[dict[str, float]]] = {peer: [] for peer in self.folders}
         for peer in self._turns("cold, by import", rounds):
-            spent[peer].append(
-                _by_package(self._run(peer, "--cold", "-X", "importtime"))
-            )
-        return {peer: _medians(runs[1:]) for peer, runs in spent.items()}
+            figures = self._run(peer, "--cold", "-X", "importtime")
+            runs[peer].append(_milliseconds_by_package(figures))
+
+        return {peer: _medians(own[1:]) for peer, own in runs.items()}
 
     def resumed(self, *, rounds: int) -> Figures:
-        """`{peer: {"wall_ms", "wall_ms_ratio", "wall_ms_spread", …}}`, ratios to its own warm requests."""
-        first: dict[str, list[list[float]]] = {peer: [] for peer in self.folders}
-        warm: dict[str, list[list[float]]] = {peer: [] for peer in self.folders}
+        """Measure first requests after a resume. The ratios are to warm requests.
+
+        Returns `{peer: {"wall_ms", "wall_ms_ratio", "wall_ms_spread", …}}`.
+        """
+        first_runs: dict[str, list[list[float]]] = {peer: [] for peer in self.folders}
+        warm_runs: dict[str, list[list[float]]] = {peer: [] for peer in self.folders}
         for peer in self._turns("resumed", rounds):
-            times = self._run(peer, "--resumed", requests=1 + WARM)["times"]
-            first[peer].append([microseconds / 1000 for microseconds in times[0]])
-            warm[peer].append(
-                [microseconds / 1000 for microseconds in median(times[1:])]
-            )
+            figures = self._run(peer, "--resumed", requests=1 + WARM_STARTS)
+            first, *warm = figures["times"]
+            first_runs[peer].append(_milliseconds(first))
+            warm_runs[peer].append(_milliseconds(median(warm)))
+
         return {
-            peer: compared(first[peer][1:], warm[peer][1:], ("cpu_ms", "wall_ms"))
-            for peer in first
+            peer: compared(
+                first_runs[peer][1:],
+                warm_runs[peer][1:],
+                RESUMED_FIGURES,
+            )
+            for peer in self.folders
         }
 
-    def _turns(self, what: str, rounds: int) -> Iterator[str]:
-        """The peers, by turns, so many times and once before, which brings the files into the page cache."""
-        for round_ in range(rounds + 1):
-            progress(f"{what}: round {round_} of {rounds}")
+    def _turns(self, title: str, rounds: int) -> Iterator[str]:
+        """Yield every peer once per round.
+
+        The first round is extra: it loads the files into the page cache, and the
+        figures do not include it.
+        """
+        for number in range(rounds + 1):
+            progress(f"{title}: round {number} of {rounds}")
             yield from self.folders
 
     def _run(self, peer: str, mode: str, *options: str, requests: int = 1) -> Figures:
-        """One instance, with nothing from outside its folder: what `bench.worker` says, and its `log`."""
+        """Run one instance and return the output of `bench.worker` and its `log`."""
         users = viewers(requests)
         seed(self.client, [*users])
+        starts = [start_of(user, headers) for user, headers in users.items()]
+
         folder = self.folders[peer]
-        done = subprocess.run(
-            [*_bound_by_permissions(), *alone(folder, peer, mode, options=options)],
+        command = isolated_command(folder, peer, mode, options=options)
+        finished = subprocess.run(
+            [*_without_root_privileges(), *command],
             cwd=folder,
             env=self.environment,
-            input=json.dumps(
-                [start_of(user, headers) for user, headers in users.items()]
-            ),
+            input=json.dumps(starts),
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise RuntimeError(f"{peer} failed {mode}:\n{done.stderr}")
-        figures: Figures = json.loads(done.stdout.splitlines()[-1])
+        if finished.returncode:
+            raise RuntimeError(f"{peer} failed {mode}:\n{finished.stderr}")
+
+        figures: Figures = json.loads(finished.stdout.splitlines()[-1])
         if figures["may_write"]:
             raise RuntimeError(
-                f"{peer} can write to its own folder, which Lambda's is not"
+                f"{peer} can write to its own folder, which is read-only on Lambda."
             )
-        return figures | {"log": done.stderr}
+        return figures | {"log": finished.stderr}
 
 
-def _bound_by_permissions() -> list[str]:
-    """Root writes where nobody may, unless it gives up the capability to."""
-    return (
-        ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
-        if os.geteuid() == 0
-        else []
-    )
+def _milliseconds(microseconds: Any) -> list[float]:
+    return [value / 1000 for value in microseconds]
 
 
-def _by_package(figures: Figures) -> dict[str, float]:
-    """Milliseconds of each top-level package's own import time, and of all the rest."""
+def _without_root_privileges() -> list[str]:
+    """Return a command prefix that makes read-only folders read-only for root too."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+
+
+def _milliseconds_by_package(figures: Figures) -> dict[str, float]:
+    """Return the import time of each top-level package, and of the rest."""
+    _, _, log = figures["log"].partition(MEASURED_FROM_HERE)
     spent: defaultdict[str, float] = defaultdict(float)
-    for microseconds, module in IMPORT.findall(
-        figures["log"].partition(MEASURED_FROM_HERE)[2]
-    ):
-        top = module.split(".")[0]
-        if top != "bench":
-            spent[STANDARD if top in sys.stdlib_module_names else top] += (
-                int(microseconds) / 1000
-            )
+
+    for microseconds, module in IMPORT_LINE.findall(log):
+        package = module.split(".")[0]
+        if package == "bench":
+            continue
+        if package in sys.stdlib_module_names:
+            package = STANDARD_LIBRARY
+        spent[package] += int(microseconds) / 1000
+
     spent[REST] = figures["wall_ms"] - sum(spent.values())
     return spent
 
 
 def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each package over the runs, the largest first."""
     names = {name for spent in runs for name in spent}
-    medians = {
-        name: statistics.median(spent.get(name, 0) for spent in runs) for name in names
-    }
+    medians = {}
+    for name in names:
+        values = [spent.get(name, 0) for spent in runs]
+        medians[name] = statistics.median(values)
+
     return dict(sorted(medians.items(), key=lambda item: -item[1]))

@@ -1,7 +1,10 @@
-"""Contention: so many callers at the same instant on one user. DynamoDB calls for each request, milliseconds from that
-instant to the answer, requests that ended as contended, and streams admitted over the limit.
+"""Measures contention: several callers act on one user at the same instant.
 
-python -m bench.contention   `{verb: {callers: {"calls_a_request", "median_ms", "slowest_ms", "contended", "over"}}}`
+python -m bench.contention
+
+Prints `{verb: {callers: {"calls_a_request", "median_ms", "slowest_ms", "contended",
+"over"}}}`: DynamoDB calls per request, milliseconds from the common instant to the
+answer, requests that failed as contended, and streams admitted over the limit.
 """
 
 import json
@@ -12,89 +15,127 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.scene import VERBS
 from streams.errors import StoreContended, StreamLimitReached
 from streams.models import UserStreams
-from streams.rules import EPOCHS_A_MS, Hold, Policy, StartRequest
+from streams.rules import EPOCHS_PER_MS, Hold, Plan, Plans, StartRequest
 from streams.storage.store import StreamStore
 
 CALLERS = (1, 4, 16, 64)
 ATTEMPTS = 10
 LEASE_MS = 60_000
-MANY = 100
-"""A limit that leaves every caller a stream of its own, to renew or to stop."""
+LIMIT = 3
+HIGH_LIMIT = 100
+"""A limit at which every caller has a stream to renew or to stop."""
 
 
-def contend(verb: str, callers: int) -> dict[str, float]:
-    """The figures of a verb. A start is of a user who has nothing yet; a denial, of one whose slots are all held; a
-    renewal and a stop, of one who holds as many streams as there are callers."""
-    calls: Counter[str] = Counter()
-    outcomes: Counter[str] = Counter()
-    latencies: list[float] = []
-    over = 0
+@dataclass
+class Contention:
+    """A number of callers that send one verb for one user."""
 
-    def counted(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        calls[operation] += 1
-        return UserStreams.call(operation, arguments)
+    verb: str
+    callers: int
+    calls: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    latencies: list[float] = field(default_factory=list)
+    streams_over_limit: int = 0
 
-    policy = Policy(limit=3 if verb in ("start", "denial") else MANY, lease_ms=LEASE_MS)
-    quiet, store = StreamStore(policy=policy), StreamStore(policy=policy, call=counted)
-    for attempt in range(ATTEMPTS + 1):
-        user, now = str(uuid.uuid4()), time.time_ns() // 1_000_000
-        before = {"start": 0, "denial": policy.limit}.get(verb, callers)
-        leases = [
-            quiet.start(user, _asking(f"s{number}", now), now=now).lease
-            for number in range(before)
-        ]
-        holds = [
-            Hold(epoch=lease.epoch, expires_at=lease.expires_at) for lease in leases
-        ]
-        gate = threading.Barrier(callers)
+    def __post_init__(self) -> None:
+        is_start = self.verb in ("start", "denial")
+        self.limit = LIMIT if is_start else HIGH_LIMIT
+        plans = Plans(default=Plan(limit=self.limit, lease_ms=LEASE_MS))
+        self.quiet_store = StreamStore(plans=plans)
+        self.store = StreamStore(plans=plans, call=self._count_and_call)
+
+    def measure(self) -> dict[str, float]:
+        """Run all attempts and return the figures."""
+        self._attempt()  # opens the connections and is not measured
+        self.calls.clear()
+        self.outcomes.clear()
+        self.latencies.clear()
+
+        for _ in range(ATTEMPTS):
+            self._attempt()
+
+        return {
+            "calls_a_request": self.calls.total() / (self.callers * ATTEMPTS),
+            "median_ms": statistics.median(self.latencies),
+            "slowest_ms": max(self.latencies),
+            "contended": self.outcomes["StoreContended"],
+            "over": self.streams_over_limit,
+        }
+
+    def _attempt(self) -> None:
+        """Have all callers act on a new user at the same instant."""
+        user = str(uuid.uuid4())
+        now = time.time_ns() // 1_000_000
+        holds = self._start_before(user, now)
+        gate = threading.Barrier(self.callers)
 
         def act(number: int) -> tuple[str, float]:
-            gate.wait()  # noqa: B023
+            gate.wait()
             began = time.perf_counter()
-            try:
-                if verb in ("start", "denial"):
-                    store.start(user, _asking(f"new-{number}", now), now=now)  # noqa: B023
-                elif verb == "renew":
-                    store.renew(user, f"s{number}", hold=holds[number], now=now + 1)  # noqa: B023
-                else:
-                    store.stop(user, f"s{number}", hold=holds[number], now=now + 1)  # noqa: B023
-                outcome = "done"
-            except (StreamLimitReached, StoreContended) as refusal:
-                outcome = type(refusal).__name__
+            outcome = self._outcome_of(user, number, holds, now=now)
             return outcome, (time.perf_counter() - began) * 1000
 
-        with ThreadPoolExecutor(callers) as pool:
-            answers = list(pool.map(act, range(callers)))
-        over += max(0, len(quiet.read(user, now=now).live(now)) - policy.limit)
-        if attempt:  # the first opens the connections
-            outcomes.update(outcome for outcome, _ in answers)
-            latencies += [latency for _, latency in answers]
-        else:
-            calls.clear()
-    return {
-        "calls_a_request": calls.total() / (callers * ATTEMPTS),
-        "median_ms": statistics.median(latencies),
-        "slowest_ms": max(latencies),
-        "contended": outcomes["StoreContended"],
-        "over": over,
-    }
+        with ThreadPoolExecutor(self.callers) as pool:
+            for outcome, latency_ms in pool.map(act, range(self.callers)):
+                self.outcomes[outcome] += 1
+                self.latencies.append(latency_ms)
+
+        live = self.quiet_store.read(user, now=now).live(now)
+        self.streams_over_limit += max(0, len(live) - self.limit)
+
+    def _start_before(self, user: str, now: int) -> list[Hold]:
+        """Start the streams that the verb needs, and return their holds."""
+        streams = {"start": 0, "denial": self.limit}.get(self.verb, self.callers)
+        holds = []
+        for number in range(streams):
+            request = _start_request(f"s{number}", now)
+            lease = self.quiet_store.start(user, request, now=now).lease
+            holds.append(Hold(epoch=lease.epoch, expires_at=lease.expires_at))
+        return holds
+
+    def _outcome_of(
+        self, user: str, number: int, holds: list[Hold], *, now: int
+    ) -> str:
+        """Send the verb of one caller and return "done" or the error's name."""
+        try:
+            if self.verb in ("start", "denial"):
+                request = _start_request(f"new-{number}", now)
+                self.store.start(user, request, now=now)
+            elif self.verb == "renew":
+                self.store.renew(user, f"s{number}", hold=holds[number], now=now + 1)
+            else:
+                self.store.stop(user, f"s{number}", hold=holds[number], now=now + 1)
+        except (StreamLimitReached, StoreContended) as refusal:
+            return type(refusal).__name__
+        return "done"
+
+    def _count_and_call(
+        self, operation: str, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        self.calls[operation] += 1
+        return UserStreams.call(operation, arguments)
 
 
-def _asking(id: str, now: int) -> StartRequest:
-    return StartRequest(id=id, stream_id="456", epoch=now * EPOCHS_A_MS, nonce=id)
+def _start_request(id: str, now: int) -> StartRequest:
+    epoch = now * EPOCHS_PER_MS
+    return StartRequest(id=id, stream_id="456", epoch=epoch, nonce=id)
+
+
+def main() -> None:
+    """Measure every verb with every number of callers, and print the figures."""
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for verb in VERBS:
+        figures[verb] = {}
+        for callers in CALLERS:
+            figures[verb][str(callers)] = Contention(verb, callers).measure()
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    print(
-        json.dumps(
-            {
-                verb: {str(callers): contend(verb, callers) for callers in CALLERS}
-                for verb in VERBS
-            }
-        )
-    )
+    main()

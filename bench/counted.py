@@ -1,6 +1,9 @@
-"""DynamoDB calls and capacity units of each verb, as the engine reports them (`ReturnConsumedCapacity`).
+"""Counts the DynamoDB calls and capacity units of each verb, as reported.
 
-python -m bench.counted   `{case: {"calls", "refused", "units"}}` as JSON
+python -m bench.counted
+
+Prints `{case: {"calls", "refused", "units"}}` as JSON. The units are those that
+the engine reports (`ReturnConsumedCapacity`).
 """
 
 import itertools
@@ -14,29 +17,33 @@ from typing import Any
 
 from streams.errors import StreamLimitReached
 from streams.models import UserStreams
-from streams.rules import EPOCHS_A_MS, Hold, Policy, StartRequest
+from streams.rules import EPOCHS_PER_MS, Hold, Lease, Plan, Plans, StartRequest
 from streams.storage.store import StreamStore
 from streams_project.plans import read_plans
 
 LEASE_MS = 60_000
+DEFAULT_PLAN = Plan(limit=3, lease_ms=LEASE_MS)
+ENDINGS = 8
+"""Endings that an item holds before a stop drops the oldest."""
 FAMILY = Path(__file__).parent.parent / "docs" / "plans" / "family.toml"
 
 
-class Counted:
-    """DynamoDB, with what it is asked and what that took."""
+class CountedCalls:
+    """Sends calls to DynamoDB and counts them, with the units that they consume."""
 
     def __init__(self) -> None:
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Count from here."""
-        self.calls = self.answered = 0
+        self.calls = 0
+        self.answered = 0
         self.units = 0.0
 
     def __call__(
         self, operation: str, arguments: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Send it on."""
+        """Send a call and count it."""
         self.calls += 1
         answer = UserStreams.call(operation, arguments)
         self.answered += 1
@@ -44,111 +51,166 @@ class Counted:
         return answer
 
 
-def count() -> dict[str, dict[str, float]]:
-    """What each case takes."""
-    found: dict[str, dict[str, float]] = {}
-    user, now, counted = (
-        f"counted-{uuid.uuid4()}",
-        time.time_ns() // 1_000_000,
-        Counted(),
-    )
-    store = StreamStore(policy=Policy(limit=3, lease_ms=LEASE_MS), call=counted)
+class Cases:
+    """The counted cases of one user, with one catalogue of plans."""
 
-    starts = itertools.count()
+    def __init__(self, plans: Plans, *, now: int) -> None:
+        self.counted = CountedCalls()
+        self.store = StreamStore(plans=plans, call=self.counted)
+        self.user = f"counted-{uuid.uuid4()}"
+        self.now = now
+        self.epochs = itertools.count(now * EPOCHS_PER_MS)
+        self.figures: dict[str, dict[str, float]] = {}
 
-    def note(case: str, act: Callable[[], Any]) -> Any:
-        counted.forget()
-        outcome = None
+    def count[Result](self, case: str, act: Callable[[], Result]) -> Result | None:
+        """Record the calls and units of an act. Return its result, None if denied."""
+        self.counted.reset()
+        result = None
         with suppress(StreamLimitReached):
-            outcome = act()
-        found[case] = {
-            "calls": counted.calls,
-            "refused": counted.calls - counted.answered,
-            "units": counted.units,
+            result = act()
+
+        self.figures[case] = {
+            "calls": self.counted.calls,
+            "refused": self.counted.calls - self.counted.answered,
+            "units": self.counted.units,
         }
-        return outcome
+        return result
 
-    def start(id: str, at: int = now) -> Any:
+    def start(
+        self,
+        id: str,
+        *,
+        stream_id: str = "456",
+        device_type: str | None = None,
+        network: str | None = None,
+        later_ms: int = 0,
+    ) -> Lease:
+        """Start a stream and return its lease."""
         request = StartRequest(
             id=id,
-            stream_id="456",
-            epoch=at * EPOCHS_A_MS + next(starts),
+            stream_id=stream_id,
+            device_type=device_type,
+            network=network,
+            epoch=next(self.epochs) + later_ms * EPOCHS_PER_MS,
             nonce="counted",
         )
-        return store.start(user, request, now=at)
+        admission = self.store.start(self.user, request, now=self.now + later_ms)
+        return admission.lease
 
-    def held(id: str) -> Hold:
-        lease = start(id).lease
-        return Hold(epoch=lease.epoch, expires_at=lease.expires_at)
+    def renew(
+        self, id: str, hold: Hold, *, later_ms: int, is_paused: bool = False
+    ) -> Lease:
+        """Send a heartbeat and return the lease."""
+        return self.store.renew(
+            self.user,
+            id,
+            hold=hold,
+            now=self.now + later_ms,
+            is_paused=is_paused,
+        )
 
-    note("first start of a new user", lambda: start("a"))
-    note("start", lambda: start("b"))
-    hold = held("c")
-    note("denial", lambda: start("d"))
-    note("renew", lambda: store.renew(user, "c", hold=hold, now=now + 1))
-    note("stop", lambda: store.stop(user, "c", hold=hold, now=now + 2))
-    for number in range(1, 9):
-        store.stop(user, f"ended-{number}", hold=held(f"ended-{number}"), now=now + 3)
-    hold = held("e")
-    note(
+    def stop(self, id: str, hold: Hold, *, later_ms: int) -> None:
+        """Stop a stream."""
+        self.store.stop(self.user, id, hold=hold, now=self.now + later_ms)
+
+
+def count_default_plan(*, now: int) -> dict[str, dict[str, float]]:
+    """Count the verbs of a user with a plain limit of 3."""
+    cases = Cases(Plans(default=DEFAULT_PLAN), now=now)
+
+    cases.count("first start of a new user", lambda: cases.start("a"))
+    cases.count("start", lambda: cases.start("b"))
+    hold = _hold_of(cases.start("c"))
+    cases.count("denial", lambda: cases.start("d"))
+    cases.count("renew", lambda: cases.renew("c", hold, later_ms=1))
+    cases.count("stop", lambda: cases.stop("c", hold, later_ms=2))
+
+    for number in range(1, ENDINGS + 1):
+        id = f"ended-{number}"
+        cases.stop(id, _hold_of(cases.start(id)), later_ms=3)
+    last_hold = _hold_of(cases.start("e"))
+    cases.count(
         "stop that forgets old endings, one in four",
-        lambda: store.stop(user, "e", hold=hold, now=now + 4),
+        lambda: cases.stop("e", last_hold, later_ms=4),
     )
-    start("e")
-    note("start over a ghost", lambda: start("f", now + 2 * LEASE_MS))
-    note("list", lambda: store.read(user, now=now))
-    of_plans(note, counted, now)
-    return found
 
-
-def of_plans(
-    note: Callable[[str, Callable[[], Any]], Any], counted: "Counted", now: int
-) -> None:
-    """What docs/plans/family.toml takes, stored for a user beside a plain default plan."""
-    default = Policy(limit=3, lease_ms=LEASE_MS)
-    store = StreamStore(
-        policy=read_plans("PLANS", FAMILY, default=default), call=counted
+    cases.start("e")
+    cases.count(
+        "start over a ghost",
+        lambda: cases.start("f", later_ms=2 * LEASE_MS),
     )
-    user, epochs = f"counted-{uuid.uuid4()}", itertools.count(now * EPOCHS_A_MS)
+    cases.count("list", lambda: cases.store.read(cases.user, now=now))
+    return cases.figures
 
-    def start(id: str, film: str, kind: str = "phone") -> Any:
-        request = StartRequest(
-            id=id,
-            stream_id=film,
-            device_type=kind,
+
+def count_family_plan(*, now: int) -> dict[str, dict[str, float]]:
+    """Count the verbs of a user with the plan of docs/plans/family.toml.
+
+    The plan is stored for the user. The default plan has no rules.
+    """
+    cases = Cases(read_plans("PLANS", FAMILY, default=DEFAULT_PLAN), now=now)
+
+    def start(id: str, stream_id: str, device_type: str = "phone") -> Lease:
+        return cases.start(
+            id,
+            stream_id=stream_id,
+            device_type=device_type,
             network="home",
-            epoch=next(epochs),
-            nonce="counted",
         )
-        return store.start(user, request, now=now).lease
 
-    note("family plan: set it", lambda: store.set_limit(user, plan="family", now=now))
-    lease = note("family plan: start, of one device", lambda: start("a", "one", "tv"))
-    note("family plan: start, of another title", lambda: start("b", "two", "tv"))
-    note("family plan: denial, of the same title", lambda: start("c", "two"))
-    note(
-        "family plan: denial, of a third big screen", lambda: start("c", "three", "tv")
+    cases.count(
+        "family plan: set it",
+        lambda: cases.store.set_limit(cases.user, plan="family", now=now),
     )
-    hold = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
-    note(
+    lease = cases.count(
+        "family plan: start, of one device",
+        lambda: start("a", "one", "tv"),
+    )
+    assert lease is not None, "the plan has room for the first stream"
+    cases.count(
+        "family plan: start, of another title",
+        lambda: start("b", "two", "tv"),
+    )
+    cases.count(
+        "family plan: denial, of the same title",
+        lambda: start("c", "two"),
+    )
+    cases.count(
+        "family plan: denial, of a third big screen",
+        lambda: start("c", "three", "tv"),
+    )
+
+    hold = _hold_of(lease)
+    cases.count(
         "family plan: pause",
-        lambda: store.renew(user, "a", hold=hold, now=now + 1, is_paused=True),
+        lambda: cases.renew("a", hold, later_ms=1, is_paused=True),
     )
-    note(
+    cases.count(
         "family plan: heartbeat while paused",
-        lambda: store.renew(user, "a", hold=hold, now=now + 2, is_paused=True),
+        lambda: cases.renew("a", hold, later_ms=2, is_paused=True),
     )
-    lease = note(
+    cases.count(
         "family plan: heartbeat that resumes",
-        lambda: store.renew(user, "a", hold=hold, now=now + 3),
+        lambda: cases.renew("a", hold, later_ms=3),
     )
-    lease = start("b", "two", "tv")
-    hold = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
-    note(
+
+    relaxed_hold = _hold_of(start("b", "two", "tv"))
+    cases.count(
         "family plan: heartbeat, relaxed",
-        lambda: store.renew(user, "b", hold=hold, now=now + 4),
+        lambda: cases.renew("b", relaxed_hold, later_ms=4),
     )
+    return cases.figures
+
+
+def _hold_of(lease: Lease) -> Hold:
+    return Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
+
+
+def main() -> None:
+    """Count every case and print the figures."""
+    now = time.time_ns() // 1_000_000
+    print(json.dumps(count_default_plan(now=now) | count_family_plan(now=now)))
 
 
 if __name__ == "__main__":
-    print(json.dumps(count()))
+    main()

@@ -1,10 +1,13 @@
-"""`make load URL=…`: players in the planner's mix, with Locust, at a constant rate whatever the answers take.
+"""`make load URL=…`: players in the planner's mix, sent by Locust at a constant rate.
 
-Percentiles and refusals by verb; exit status 1 where more than one in a hundred answers is not the one that was
-planned. Users are made up (`load-…`); in the end their streams are ended."""
+The rate does not depend on how long the answers take. The output has percentiles and
+refusals by verb. The exit status is 1 if more than one answer in a hundred differs from
+the planned one. The users are made up (`load-…`), and the run ends their streams.
+"""
 
-# Locust patches the standard library for gevent when it is imported: before anything else but what has no sockets.
-from bench.mix import PLANNED, Seen, arguments, shares
+# Locust patches the standard library for gevent when it is imported. Only modules that
+# use no sockets may be imported earlier.
+from bench.mix import PLANNED, Answers, arguments, shares
 
 OPTIONS = arguments() if __name__ == "__main__" else None
 
@@ -22,7 +25,7 @@ from collections import deque  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from http.client import HTTPException  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import Any, NamedTuple  # noqa: E402
 from urllib.parse import urlsplit  # noqa: E402
 
 import gevent.pool  # noqa: E402
@@ -31,10 +34,12 @@ from geventhttpclient import HTTPClient  # noqa: E402
 from capacity.players import Players  # noqa: E402
 
 ANSWERED_WITHIN_SECONDS = 10
-AT_ONCE_AT_MOST = 10_000
+MAX_CONNECTIONS = 10_000
 SECONDS_BETWEEN_HEARTBEATS = 19
-PLAYING_AT_MOST = 2000
+MAX_PLAYING = 2000
 FULL_USERS = 5
+HIGHEST_LIMIT = 100
+PREPARED_AT_ONCE = 16
 
 
 @dataclass
@@ -46,167 +51,193 @@ class LoadedStream:
     token: str
 
 
+class Answer(NamedTuple):
+    """The status and body of an answer. `status` is None when no answer arrived."""
+
+    status: int | None
+    body: Any
+
+    @property
+    def type(self) -> str:
+        """The type of the problem, or an empty text."""
+        type: str = self.body.get("type", "")
+        return type
+
+
 class Crowd(User):
-    """All the players of a run: one user of Locust's, whose one task is the run."""
+    """All players of a run: one Locust user whose only task is the run."""
 
     options: Any
-    seen: Seen
+    answers: Answers
 
     def on_start(self) -> None:
-        """Streams that play already, and users who play on all that they may."""
+        """Prepare the connections and the mix."""
         url = self.options.url
         self.http = HTTPClient.from_url(
-            url, concurrency=AT_ONCE_AT_MOST, network_timeout=ANSWERED_WITHIN_SECONDS
+            url,
+            concurrency=MAX_CONNECTIONS,
+            network_timeout=ANSWERED_WITHIN_SECONDS,
         )
         self.base = urlsplit(url).path
         self.headers = {"Content-Type": "application/json"}
         if self.options.api_key:
             self.headers["X-API-Key"] = self.options.api_key
+
         self.playing: deque[LoadedStream] = deque()
-        self.full: list[str] = []
+        self.full_users: list[str] = []
         self.mix = shares(Players(concurrent=1000))
-        self.acts: dict[str, Callable[[], tuple[int | None, str]]] = {
-            "start": self.begin,
+        self.verbs: dict[str, Callable[[], Answer]] = {
+            "start": self.start_new_user,
             "zap": self.zap,
-            "denial": self.be_denied,
-            "heartbeat": self.beat,
-            "stop": self.stop_one,
-            "list": self.look,
+            "denial": self.start_over_limit,
+            "heartbeat": self.send_heartbeat,
+            "stop": self.stop_stream,
+            "list": self.list_streams,
         }
 
     @task
-    def come(self) -> None:
-        """Before the load, those who play already; then a request at each tick, in a greenlet of its own."""
-        rate, seconds = self.options.rate, self.options.seconds
-        wanted = min(PLAYING_AT_MOST, math.ceil(rate * SECONDS_BETWEEN_HEARTBEATS))
-        pool = gevent.pool.Pool(16)
-        pool.map(lambda _: self.begin(), range(wanted))
-        pool.map(lambda _: self.fill(), range(FULL_USERS))
+    def perform(self) -> None:
+        """Start the streams that play before the load, send the load, clean up."""
+        pool = gevent.pool.Pool(PREPARED_AT_ONCE)
+        rate = self.options.rate
+        playing = min(MAX_PLAYING, math.ceil(rate * SECONDS_BETWEEN_HEARTBEATS))
+        pool.map(lambda _: self.start_new_user(), range(playing))
+        pool.map(lambda _: self.fill_user(), range(FULL_USERS))
+
+        self.send_load(rate, self.options.seconds)
+
+        playing_users = [stream.user for stream in self.playing]
+        pool.map(self.remove_user, playing_users + self.full_users)
+        self.environment.runner.quit()
+
+    def send_load(self, rate: float, seconds: float) -> None:
+        """Send a request at each tick, each in its own greenlet."""
         verbs, weights = list(self.mix), list(self.mix.values())
-        began, under_way = time.perf_counter(), []
+        began = time.perf_counter()
+        greenlets = []
+
         for number in range(math.floor(rate * seconds)):
             due = began + number / rate
             gevent.sleep(max(0, due - time.perf_counter()))
-            under_way.append(
-                gevent.spawn(self.act, random.choices(verbs, weights)[0], due)
-            )
-        gevent.joinall(under_way, timeout=ANSWERED_WITHIN_SECONDS)
-        pool.map(self.leave, [watched.user for watched in self.playing] + self.full)
-        self.environment.runner.quit()
+            [verb] = random.choices(verbs, weights)
+            greenlets.append(gevent.spawn(self.act, verb, due))
+
+        gevent.joinall(greenlets, timeout=ANSWERED_WITHIN_SECONDS)
 
     def act(self, verb: str, due: float) -> None:
-        """One request; its latency counts from its tick."""
-        status, type = self.acts[verb]()
-        self.seen.note(verb, (time.perf_counter() - due) * 1000, status, type)
+        """Send one request. Its latency counts from its tick."""
+        answer = self.verbs[verb]()
+        latency_ms = (time.perf_counter() - due) * 1000
+        self.answers.note(verb, latency_ms, answer.status, answer.type)
 
-    def ask(
-        self, method: str, path: str, body: object = None
-    ) -> tuple[int | None, Any]:
-        """One request: its status, and what it says."""
-        sent = "" if body is None else json.dumps(body)
+    def send(self, method: str, path: str, body: object = None) -> Answer:
+        """Send one request and return its answer."""
+        content = "" if body is None else json.dumps(body)
+        url = f"{self.base}{path}"
         try:
-            answer = self.http.request(method, f"{self.base}{path}", sent, self.headers)
-            content = bytes(answer.read())
+            response = self.http.request(method, url, content, self.headers)
+            text = bytes(response.read())
         except (OSError, HTTPException) as exc:
-            return None, {"type": type(exc).__name__}
+            return Answer(None, {"type": type(exc).__name__})
+
         try:
-            return answer.status_code, json.loads(content) if content else {}
+            return Answer(response.status_code, json.loads(text) if text else {})
         except ValueError:
-            return answer.status_code, {"type": "not JSON"}
+            return Answer(response.status_code, {"type": "not JSON"})
 
-    def begin(
-        self, user: str | None = None, id: str | None = None
-    ) -> tuple[int | None, str]:
-        """A start: of a new user, or of this one."""
-        name = user or f"load-{secrets.token_hex(8)}"
-        status, said = self.ask(
-            "POST",
-            f"/users/{name}/streams",
-            {"streamId": "film", "deviceId": id or "tv"},
-        )
-        if status in (200, 201):
-            self.playing.append(LoadedStream(name, said["id"], said["token"]))
-        return status, said.get("type", "")
+    def start_stream(self, user: str, id: str) -> Answer:
+        """Start a stream and remember it if it is admitted."""
+        answer = self.post_start(user, id)
+        if answer.status in (200, 201):
+            stream = LoadedStream(user, answer.body["id"], answer.body["token"])
+            self.playing.append(stream)
+        return answer
 
-    def zap(self) -> tuple[int | None, str]:
-        """Another programme on the same device."""
+    def post_start(self, user: str, id: str) -> Answer:
+        """Send a start."""
+        body = {"streamId": "film", "deviceId": id}
+        return self.send("POST", f"/users/{user}/streams", body)
+
+    def start_new_user(self) -> Answer:
+        """Start the first stream of a new user."""
+        return self.start_stream(_new_user(), "tv")
+
+    def zap(self) -> Answer:
+        """Start another programme on the same device."""
         if not self.playing:
-            return self.begin()
-        watched = self.playing.popleft()
-        return self.begin(watched.user, watched.id)
+            return self.start_new_user()
+        stream = self.playing.popleft()
+        return self.start_stream(stream.user, stream.id)
 
-    def beat(self) -> tuple[int | None, str]:
-        """The heartbeat of the stream that has waited longest."""
+    def send_heartbeat(self) -> Answer:
+        """Send the heartbeat of the stream that has waited longest."""
         if not self.playing:
-            return self.begin()
-        watched = self.playing.popleft()
-        path = f"/users/{watched.user}/streams/{watched.id}/heartbeat"
-        status, said = self.ask("POST", path, {"token": watched.token})
-        if status == PLANNED["heartbeat"]:
-            watched.token = said["token"]
-            self.playing.append(watched)
-        return status, said.get("type", "")
+            return self.start_new_user()
 
-    def stop_one(self) -> tuple[int | None, str]:
-        """A player's stop."""
+        stream = self.playing.popleft()
+        path = f"/users/{stream.user}/streams/{stream.id}/heartbeat"
+        answer = self.send("POST", path, {"token": stream.token})
+        if answer.status == PLANNED["heartbeat"]:
+            stream.token = answer.body["token"]
+            self.playing.append(stream)
+        return answer
+
+    def stop_stream(self) -> Answer:
+        """Stop the stream that has waited longest."""
         if not self.playing:
-            return PLANNED["stop"], ""
-        watched = self.playing.popleft()
-        status, said = self.ask(
-            "POST",
-            f"/users/{watched.user}/streams/{watched.id}/stop",
-            {"token": watched.token},
-        )
-        return status, said.get("type", "")
+            return Answer(PLANNED["stop"], {})
 
-    def fill(self) -> None:
-        """A user who plays on all that they may."""
-        user, status = f"load-{secrets.token_hex(8)}", None
-        for number in range(101):
-            status, _ = self.ask(
-                "POST",
-                f"/users/{user}/streams",
-                {"streamId": "film", "deviceId": f"device-{number}"},
-            )
-            if status not in (200, 201):
+        stream = self.playing.popleft()
+        path = f"/users/{stream.user}/streams/{stream.id}/stop"
+        return self.send("POST", path, {"token": stream.token})
+
+    def fill_user(self) -> None:
+        """Start streams of a new user until the limit is reached."""
+        user = _new_user()
+        for number in range(HIGHEST_LIMIT + 1):
+            answer = self.post_start(user, f"device-{number}")
+            if answer.status not in (200, 201):
                 break
-        self.full.append(user)
+        self.full_users.append(user)
 
-    def be_denied(self) -> tuple[int | None, str]:
-        """One more device."""
-        user = random.choice(self.full)
-        status, said = self.ask(
-            "POST",
-            f"/users/{user}/streams",
-            {"streamId": "film", "deviceId": "one-too-many"},
-        )
-        return status, said.get("type", "")
+    def start_over_limit(self) -> Answer:
+        """Start one more device of a user who has reached the limit."""
+        return self.post_start(random.choice(self.full_users), "one-too-many")
 
-    def look(self) -> tuple[int | None, str]:
-        """Who holds the slots."""
+    def list_streams(self) -> Answer:
+        """List the streams of a user."""
         user = self.playing[0].user if self.playing else "load-nobody"
-        status, said = self.ask("GET", f"/users/{user}/streams")
-        return status, said.get("type", "")
+        return self.send("GET", f"/users/{user}/streams")
 
-    def leave(self, user: str) -> None:
-        """Forget a user, or end the streams where that is not allowed."""
-        status, _ = self.ask("DELETE", f"/users/{user}")
-        if status != 204:
-            self.ask("DELETE", f"/users/{user}/streams")
+    def remove_user(self, user: str) -> None:
+        """Erase a user, or end the user's streams if erasing is not allowed."""
+        answer = self.send("DELETE", f"/users/{user}")
+        if answer.status != 204:
+            self.send("DELETE", f"/users/{user}/streams")
+
+
+def _new_user() -> str:
+    return f"load-{secrets.token_hex(8)}"
 
 
 def main(options: Any) -> int:
-    """One run."""
-    seen = Seen()
-    Crowd.options, Crowd.seen = options, seen
+    """Run once, print the report and return the exit status."""
+    answers = Answers()
+    Crowd.options = options
+    Crowd.answers = answers
+
     runner = Environment(user_classes=[Crowd]).create_local_runner()
     runner.start(1, spawn_rate=1)
     runner.greenlet.join()
-    mix = shares(Players(concurrent=1000))
-    sys.stdout.write(
-        seen.report(rate=options.rate, seconds=options.seconds, planned=mix) + "\n"
+
+    planned_shares = shares(Players(concurrent=1000))
+    report = answers.report(
+        rate=options.rate,
+        seconds=options.seconds,
+        planned=planned_shares,
     )
-    return 0 if seen.is_as_planned else 1
+    sys.stdout.write(report + "\n")
+    return 0 if answers.are_as_planned else 1
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
-"""What edge tokens cost a request: the service's warm verbs without them, with HS256 and with ES256, interleaved in one
-run. A start and a heartbeat bring a token; a denial and a stop do not.
+"""Measures what edge tokens cost a request.
 
-python -m bench.edge   (`ENGINE=dynamodb-local` measures on that engine instead of the embedded one)"""
+The service's warm verbs without edge tokens, with HS256 and with ES256, interleaved in
+one run. The answers to a start and a heartbeat carry an edge token. Those to a denial
+and a stop do not.
+
+python -m bench.edge   (`ENGINE=dynamodb-local` selects that engine)
+"""
 
 from bench import report, warm
 from bench.engines import ENGINE, ENGINES
@@ -9,25 +13,28 @@ from bench.scene import connect, create_table, environment
 from bench.workers import Side
 from deploy.management.commands.keys import new_key
 
-ROUNDS, CALLS = 40, 20
-KINDS = {"off": None, "HS256": "hs256", "ES256": "es256"}
+ROUNDS = 40
+CALLS = 20
+KEY_KINDS = {"off": None, "HS256": "hs256", "ES256": "es256"}
 
 
-def side(endpoint: str, kind: str | None) -> Side:
-    """This checkout, with edge tokens signed by a key of this kind."""
-    edge = {
-        "EDGE_TOKEN_ISSUER": "https://streams.example.com",
-        "EDGE_TOKEN_AUDIENCE": "cdn.example.com",
-    }
-    key = {} if kind is None else {"EDGE_TOKEN_KEYS": new_key(kind), **edge}
-    return Side("service", environment(endpoint) | key)
+def side(endpoint: str, key_kind: str | None) -> Side:
+    """Return this checkout with edge tokens signed by a key of this kind."""
+    variables = environment(endpoint)
+    if key_kind is not None:
+        variables |= {
+            "EDGE_TOKEN_KEYS": new_key(key_kind),
+            "EDGE_TOKEN_ISSUER": "https://streams.example.com",
+            "EDGE_TOKEN_AUDIENCE": "cdn.example.com",
+        }
+    return Side("service", variables)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     with ENGINES[ENGINE]() as endpoint:
         create_table(connect(endpoint))
-        sides = {name: side(endpoint, kind) for name, kind in KINDS.items()}
+        sides = {name: side(endpoint, kind) for name, kind in KEY_KINDS.items()}
         figures = warm.measure(sides, rounds=ROUNDS, calls=CALLS)
     print(report.warm({"warm": {ENGINE: figures}}))
 

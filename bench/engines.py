@@ -1,4 +1,4 @@
-"""The DynamoDB that things are measured on, started for the run and gone after it."""
+"""The DynamoDB engines. A run starts one and stops it at the end."""
 
 import os
 import subprocess
@@ -14,11 +14,24 @@ import urllib3
 from streams_project.local_dynamodb import engine
 
 PROJECT = Path(__file__).resolve().parent.parent
+DYNAMODB_LOCAL = PROJECT / ".ci" / "dynamodb-local"
+POLL_SECONDS = 0.1
+
+SIGNATURE = (
+    "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/dynamodb/aws4_request, "
+    "SignedHeaders=host, Signature=0"
+)
+"""Local engines read the key and the region, which select the tables.
+
+They do not verify the signature.
+"""
+
+type Call = Callable[[str, Mapping[str, Any]], Any]
 
 
 @contextmanager
 def embedded() -> Iterator[str]:
-    """The one of local development (ministack, in Python), by its endpoint."""
+    """Run the engine of local development (ministack, Python). Yield its endpoint."""
     with (
         tempfile.TemporaryDirectory() as folder,
         engine(Path(folder), keep=False) as endpoint,
@@ -28,42 +41,54 @@ def embedded() -> Iterator[str]:
 
 @contextmanager
 def dynamodb_local() -> Iterator[str]:
-    """Amazon's own DynamoDB Local (in Java, in memory), by its endpoint."""
+    """Run Amazon's DynamoDB Local (Java, in memory). Yield its endpoint."""
     with tempfile.TemporaryDirectory() as folder:
         address = Path(folder) / "address"
         address.touch()
-        with subprocess.Popen([PROJECT / ".ci" / "dynamodb-local", address]) as process:
+        with subprocess.Popen([DYNAMODB_LOCAL, address]) as process:
             try:
-                while not (endpoint := address.read_text().strip()):
-                    if process.poll() is not None:
-                        raise RuntimeError(
-                            "DynamoDB Local did not start: it needs npm, once, and java."
-                        )
-                    time.sleep(0.1)
-                yield endpoint
+                yield _wait_for_endpoint(process, address)
             finally:
                 process.terminate()
 
 
+def _wait_for_endpoint(process: subprocess.Popen[bytes], address: Path) -> str:
+    """Wait until the engine has written its endpoint, and return it."""
+    while True:
+        endpoint = address.read_text().strip()
+        if endpoint:
+            return endpoint
+        if process.poll() is not None:
+            raise RuntimeError(
+                "DynamoDB Local did not start. It needs java, and npm once."
+            )
+        time.sleep(POLL_SECONDS)
+
+
 ENGINES = {"dynamodb-local": dynamodb_local, "embedded": embedded}
 ENGINE = os.environ.get("ENGINE") or "embedded"
-"""The one for what is measured on one of them only."""
+"""The engine of measurements that use only one."""
 
 
-def calls_to(endpoint: str, *, at_once: int) -> Callable[[str, Mapping[str, Any]], Any]:
-    """Sends an operation with its arguments, in DynamoDB's JSON, as cheaply as it can be done: what it takes is not the
-    engine's. Local engines look at who signed (their tables are of a key and a region), not at the signature."""
-    scope = "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/dynamodb/aws4_request"
-    headers = {
+def calls_to(endpoint: str, *, connections: int) -> Call:
+    """Return a function that sends an operation with its arguments, in DynamoDB's JSON.
+
+    It does as little as possible, so that the time of a call is the engine's.
+    """
+    pool = urllib3.PoolManager(maxsize=connections)
+    common_headers = {
         "Content-Type": "application/x-amz-json-1.0",
-        "Authorization": f"{scope}, SignedHeaders=host, Signature=0",
+        "Authorization": SIGNATURE,
     }
-    pool = urllib3.PoolManager(maxsize=at_once)
 
     def call(operation: str, arguments: Mapping[str, Any]) -> Any:
         target = {"X-Amz-Target": f"DynamoDB_20120810.{operation}"}
         answer = pool.request(
-            "POST", endpoint, json=arguments, headers=headers | target, retries=False
+            "POST",
+            endpoint,
+            json=arguments,
+            headers=common_headers | target,
+            retries=False,
         )
         if answer.status != 200:
             raise RuntimeError(f"{operation}: {answer.status} {answer.data!r}")

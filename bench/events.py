@@ -1,40 +1,48 @@
-"""API Gateway proxy events (REST API, payload 1.0), as a browser behind CloudFront makes them."""
+"""API Gateway proxy events (REST API, payload 1.0) of a browser behind CloudFront."""
 
 import json
 from typing import Any
 
 HOST = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
 STAGE = "test"
+USER_AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML) "
+    "Chrome/140.0 Safari/537.36"
+)
+BROWSER_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate, br",
+    "Accept-Language": "en-GB,en;q=0.9",
+    "CloudFront-Forwarded-Proto": "https",
+    "CloudFront-Is-Desktop-Viewer": "true",
+    "CloudFront-Viewer-Country": "ES",
+    "Content-Type": "application/json",
+    "Host": HOST,
+    "Origin": "https://watch.example.com",
+    "User-Agent": USER_AGENT,
+    "Via": "2.0 c0ffee.cloudfront.net (CloudFront)",
+    "X-Amz-Cf-Id": "Zm9vYmFyYmF6cXV4",
+    "X-Amzn-Trace-Id": "Root=1-67891233-abcdef012345678912345678",
+    "X-Forwarded-For": "203.0.113.7, 198.51.100.9",
+    "X-Forwarded-Port": "443",
+    "X-Forwarded-Proto": "https",
+}
 
 
 def event(
-    method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
+    method: str,
+    path: str,
+    body: dict[str, Any] | None,
+    headers: dict[str, str],
 ) -> dict[str, Any]:
-    """One request."""
-    sent = {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip, deflate, br",
-        "Accept-Language": "en-GB,en;q=0.9",
-        "CloudFront-Forwarded-Proto": "https",
-        "CloudFront-Is-Desktop-Viewer": "true",
-        "CloudFront-Viewer-Country": "ES",
-        "Content-Type": "application/json",
-        "Host": HOST,
-        "Origin": "https://watch.example.com",
-        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML) Chrome/140.0 Safari/537.36",
-        "Via": "2.0 c0ffee.cloudfront.net (CloudFront)",
-        "X-Amz-Cf-Id": "Zm9vYmFyYmF6cXV4",
-        "X-Amzn-Trace-Id": "Root=1-67891233-abcdef012345678912345678",
-        "X-Forwarded-For": "203.0.113.7, 198.51.100.9",
-        "X-Forwarded-Port": "443",
-        "X-Forwarded-Proto": "https",
-    } | headers
+    """Return the event of one request. `headers` take precedence over the browser's."""
+    all_headers = BROWSER_HEADERS | headers
     return {
         "resource": "/{proxy+}",
         "path": path,
         "httpMethod": method,
-        "headers": sent,
-        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "headers": all_headers,
+        "multiValueHeaders": {name: [value] for name, value in all_headers.items()},
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
         "pathParameters": {"proxy": path.lstrip("/")},

@@ -1,59 +1,72 @@
-"""Growth: what a verb costs against the rows in the table, the slots that a user holds and the user's limit.
+"""Measures growth: the cost of a verb as the table, the user's slots or the limit grow.
 
-Warm calls through the Lambda entry point, one at a time, the points of an axis taking turns; median wall and processor
-microseconds, and the ratios to the axis's first point in the same rounds."""
+Warm calls through the Lambda entry point, one at a time. The points of an axis take
+turns. The figures are median wall and processor microseconds, and ratios to the axis's
+first point in the same rounds.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 
-from bench.engines import calls_to
+from bench.engines import Call, calls_to
 from bench.scene import BATCH, TABLE, connect, create_table, environment
-from bench.warm import Measured, in_turns
+from bench.warm import Slice, in_turns
 from bench.workers import Figures, Side, Worker, progress, running
 
-ROWS = (1, 1_000, 10_000, 100_000, 1_000_000)
-HELD = (0, 1, 3, 10, 25, 50)
+TABLE_SIZES = (1, 1_000, 10_000, 100_000, 1_000_000)
+SLOTS_HELD = (0, 1, 3, 10, 25, 50)
 LIMITS = (1, 3, 10, 30, 100)
 HIGHEST_LIMIT = 100
 WRITERS = 4
-ROUNDS, CALLS = 12, 12
+ROUNDS = 12
+CALLS = 12
+
+ITEMS_AXIS = "items in the table"
+SLOTS_AXIS = "slots held"
+LIMIT_AXIS = "limit"
 
 
 def measure(endpoint: str) -> Figures:
-    """`{axis: {verb: {point: {"cpu_us", "wall_us", "wall_us_ratio", …}}}}`."""
-    client = connect(endpoint)
-    for rows in ROWS:
-        create_table(client, _table(rows))
-        _fill(
-            endpoint, _table(rows), rows - 1
-        )  # the user that is measured is the last one
-    tables = {
-        rows: Side("service", environment(endpoint, _table(rows))) for rows in ROWS
+    """Measure the three axes.
+
+    Returns `{axis: {verb: {point: {"cpu_us", "wall_us", "wall_us_ratio", …}}}}`.
+    """
+    _create_tables(endpoint)
+    sides = {
+        size: Side("service", environment(endpoint, _table_of(size)))
+        for size in TABLE_SIZES
     }
-    with running(tables) as workers:
-        by_rows = _axis(
-            "rows", {str(rows): _once(worker) for rows, worker in workers.items()}
-        )
+    with running(sides) as workers:
+        by_size = {str(size): _plain(worker) for size, worker in workers.items()}
+        items_figures = _axis(ITEMS_AXIS, by_size)
+
     with running({TABLE: Side("service", environment(endpoint))}) as workers:
         worker = workers[TABLE]
-        by_held = _axis(
-            "slots held", {str(held): _holding(worker, held) for held in HELD}
-        )
-        by_limit = _axis(
-            "limit", {str(limit): _limited(worker, limit) for limit in LIMITS}
-        )
-    return {"rows in the table": by_rows, "slots held": by_held, "limit": by_limit}
+        by_slots = {str(held): _with_slots(worker, held) for held in SLOTS_HELD}
+        slots_figures = _axis(SLOTS_AXIS, by_slots)
+        by_limit = {str(limit): _with_limit(worker, limit) for limit in LIMITS}
+        limit_figures = _axis(LIMIT_AXIS, by_limit)
+
+    return {
+        ITEMS_AXIS: items_figures,
+        SLOTS_AXIS: slots_figures,
+        LIMIT_AXIS: limit_figures,
+    }
 
 
-def _table(rows: int) -> str:
-    return f"Rows-{rows}"
+def _axis(name: str, points: dict[str, Slice]) -> Figures:
+    return in_turns(f"growth with {name}", points, rounds=ROUNDS, turns=CALLS)
 
 
-def _once(worker: Worker) -> Measured:
+def _plain(worker: Worker) -> Slice:
+    """Return a slice that measures one call of a user without streams."""
     return lambda verb: worker.measure(verb=verb, number=1)
 
 
-def _holding(worker: Worker, held: int) -> Measured:
-    """Of a user who holds so many slots, all of them where a start is denied."""
+def _with_slots(worker: Worker, held: int) -> Slice:
+    """Return a slice for a user who holds a number of slots.
+
+    For a denial the limit equals the slots that are held.
+    """
     return lambda verb: worker.measure(
         verb=verb,
         number=1,
@@ -62,29 +75,44 @@ def _holding(worker: Worker, held: int) -> Measured:
     )
 
 
-def _limited(worker: Worker, limit: int) -> Measured:
-    """Of a user with such a limit who holds nothing; all there is, where a start is denied."""
+def _with_limit(worker: Worker, limit: int) -> Slice:
+    """Return a slice for a user with this limit.
+
+    For a denial the user holds every slot, otherwise no slot.
+    """
     return lambda verb: worker.measure(
-        verb=verb, number=1, held=limit if verb == "denial" else 0, limit=limit
+        verb=verb,
+        number=1,
+        held=limit if verb == "denial" else 0,
+        limit=limit,
     )
 
 
-def _axis(name: str, points: dict[str, Measured]) -> Figures:
-    return in_turns(f"growth with {name}", points, rounds=ROUNDS, turns=CALLS)
+def _create_tables(endpoint: str) -> None:
+    """Create and fill a table of each size. The measured user is its last item."""
+    client = connect(endpoint)
+    call = calls_to(endpoint, connections=WRITERS)
+    for size in TABLE_SIZES:
+        table = _table_of(size)
+        create_table(client, table)
+        _fill(call, table, size - 1)
 
 
-def _fill(endpoint: str, table: str, rows: int) -> None:
-    """So many rows of other users, as many at a time as a call takes."""
-    progress(f"growth: filling a table with {rows:,} rows")
-    call = calls_to(endpoint, at_once=WRITERS)
+def _table_of(size: int) -> str:
+    return f"Items-{size}"
 
-    def put(first: int) -> None:
-        keys = [f"filler-{number}" for number in range(first, min(first + BATCH, rows))]
+
+def _fill(call: Call, table: str, items: int) -> None:
+    """Write items of other users, in batches."""
+    progress(f"growth: filling a table with {items:,} items")
+
+    def put_batch(first: int) -> None:
+        last = min(first + BATCH, items)
+        keys = [f"filler-{number}" for number in range(first, last)]
         writes = [{"PutRequest": {"Item": {"user_id": {"S": key}}}} for key in keys]
-        if call("BatchWriteItem", {"RequestItems": {table: writes}})[
-            "UnprocessedItems"
-        ]:
-            raise RuntimeError(f"the engine did not take the rows of {table}")
+        answer = call("BatchWriteItem", {"RequestItems": {table: writes}})
+        if answer["UnprocessedItems"]:
+            raise RuntimeError(f"the engine did not write all items of {table}")
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(put, range(0, rows, BATCH)))
+        list(pool.map(put_batch, range(0, items, BATCH)))

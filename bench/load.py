@@ -1,12 +1,15 @@
-"""Throughput and latency over HTTP: the service behind gunicorn with several workers, players' requests at constant
-rates until it falls behind, and beside it what the engine takes by itself over as many connections.
+"""Measures throughput and latency over HTTP, and the engine's own ceiling.
 
-Requests a second, milliseconds, and cores that each part keeps busy meanwhile."""
+The service runs behind gunicorn with several workers. Players send requests at constant
+rates until the service falls behind. The ceiling is the engine's rate by itself over as
+many connections. The figures are requests per second, milliseconds, and the cores that
+each part keeps busy.
+"""
 
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -16,103 +19,131 @@ from bench.engines import PROJECT
 from bench.scene import environment
 from bench.workers import Figures, progress, run_module
 
-WORKERS, THREADS = 2, 4
+WORKERS = 2
+THREADS = 4
 SECONDS = 12
+WARM_UP = ("50", "4")
+"""Requests per second, and seconds."""
 LISTEN_QUEUE = 1024
+KEEP_ALIVE_SECONDS = 60
+"""gunicorn's default of two seconds closes connections under waiting players."""
+
 RATES = (25, 50, 100, 150, 200, 250, 300, 400, 500, 650, 800, 1000, 1500, 2000)
-"""Requests a second; the first that is not kept up with is the last that is tried."""
-FAILS_AT_MOST = 0.5
-KEEPS_UP = 0.95
-"""This share of what is offered must be answered before the time is over."""
+"""Requests per second. The first rate that the service cannot follow is the last."""
+MAX_FAILED_SHARE = 0.5
+MIN_ANSWERED_SHARE = 0.95
+"""Share of the offered requests that must be answered before the time is over."""
 
 
 def measure(endpoint: str) -> Figures:
-    """`{"workers", "threads", "ceiling", "steps": [{"offered", "achieved", "failed", "latency_ms", "cores"}, …]}`."""
-    progress("load: what the engine takes by itself")
-    given = environment(endpoint)
+    """Measure the ceiling and every rate.
+
+    Returns `{"workers", "threads", "ceiling", "steps"}`. A step is `{"offered",
+    "achieved", "failed", "latency_ms", "cores"}`.
+    """
+    progress("load: the engine by itself")
+    variables = environment(endpoint)
     ceiling = run_module(
-        "ceiling", str(WORKERS), str(THREADS), str(SECONDS), environment=given
+        "ceiling",
+        str(WORKERS),
+        str(THREADS),
+        str(SECONDS),
+        environment=variables,
     )
+
     steps = []
     with _serving(endpoint) as (url, server):
-        parts = {"service": server, "engine": _listening_on(urlsplit(endpoint).port)}
-        run_module("players", url, "50", "4", environment=given)  # warms up
+        engine = _process_listening_on(urlsplit(endpoint).port)
+        parts = {"service": server, "engine": engine}
+        run_module("players", url, *WARM_UP, environment=variables)
+
         for rate in RATES:
-            progress(f"load: {rate} requests a second")
-            before = {name: _processor_seconds(part) for name, part in parts.items()}
-            step = run_module(
-                "players", url, str(rate), str(SECONDS), environment=given
-            )
-            if step["failed"] > FAILS_AT_MOST * rate * SECONDS:
-                raise RuntimeError(
-                    f"{step['failed']} of the requests failed at {rate} a second: nothing is measured"
-                )
-            busy = {
-                name: _processor_seconds(part) - before[name]
-                for name, part in parts.items()
-            }
-            busy["load"] = step.pop("busy_seconds")
-            step["cores"] = {name: seconds / SECONDS for name, seconds in busy.items()}
+            step = _step(url, rate, parts, variables)
             steps.append(step)
-            if step["achieved"] < KEEPS_UP * rate:
+            if step["achieved"] < MIN_ANSWERED_SHARE * rate:
                 break
+
     return {"workers": WORKERS, "threads": THREADS, "ceiling": ceiling, "steps": steps}
+
+
+def _step(
+    url: str,
+    rate: int,
+    parts: Mapping[str, psutil.Process],
+    variables: dict[str, str],
+) -> Figures:
+    """Send requests at one rate and return the figures."""
+    progress(f"load: {rate} requests per second")
+    before = {name: _processor_seconds(part) for name, part in parts.items()}
+    step = run_module("players", url, str(rate), str(SECONDS), environment=variables)
+
+    if step["failed"] > MAX_FAILED_SHARE * rate * SECONDS:
+        raise RuntimeError(
+            f"{step['failed']} requests failed at {rate} per second. "
+            "The figures would have no meaning."
+        )
+
+    busy_seconds = {
+        name: _processor_seconds(part) - before[name] for name, part in parts.items()
+    }
+    busy_seconds["load"] = step.pop("busy_seconds")
+    step["cores"] = {name: busy / SECONDS for name, busy in busy_seconds.items()}
+    return step
 
 
 @contextmanager
 def _serving(endpoint: str) -> Iterator[tuple[str, psutil.Process]]:
-    """The service on a free port of loopback: its URL and its process."""
+    """Serve on a free port of loopback. Yield the URL and the process."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=LISTEN_QUEUE)
-    command = [
-        "gunicorn",
-        "--worker-class",
-        "gthread",
-        "--workers",
-        str(WORKERS),
-        "--threads",
-        str(THREADS),
-    ]
-    command += [
-        "--keep-alive",
-        "60",
-    ]  # seconds; at two, its own default, it closes them under waiting players
-    command += ["--bind", f"fd://{listener.fileno()}", "--log-level", "error"]
+    variables = environment(endpoint) | {
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "DJANGO_SETTINGS_MODULE": "streams_project.settings",
+        "MINT_INTERVAL_SECONDS": "0",  # these players start streams back to back
+    }
     with (
         listener,
         subprocess.Popen(
-            [sys.executable, "-m", *command, "streams_project.wsgi"],
+            _gunicorn_command(listener),
             cwd=PROJECT,
             pass_fds=[listener.fileno()],
-            env=environment(endpoint)
-            | {
-                "ALLOWED_HOSTS": "127.0.0.1",
-                "DJANGO_SETTINGS_MODULE": "streams_project.settings",
-            }
-            | {
-                "MINT_INTERVAL_SECONDS": "0"
-            },  # these players start one stream right after the other
+            env=variables,
         ) as process,
     ):
+        port = listener.getsockname()[1]
         try:
-            yield (
-                f"http://127.0.0.1:{listener.getsockname()[1]}",
-                psutil.Process(process.pid),
-            )
+            yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
         finally:
             process.terminate()
 
 
-def _listening_on(port: int | None) -> psutil.Process:
-    """The process of the engine: it is only known by its address."""
-    found = [
-        c.pid
-        for c in psutil.net_connections("tcp")
-        if c.status == psutil.CONN_LISTEN and c.laddr.port == port
-    ]
-    return psutil.Process(found[0])
+def _gunicorn_command(listener: socket.socket) -> list[str]:
+    options = {
+        "--worker-class": "gthread",
+        "--workers": str(WORKERS),
+        "--threads": str(THREADS),
+        "--keep-alive": str(KEEP_ALIVE_SECONDS),
+        "--bind": f"fd://{listener.fileno()}",
+        "--log-level": "error",
+    }
+    command = [sys.executable, "-m", "gunicorn"]
+    for name, value in options.items():
+        command += [name, value]
+    return [*command, "streams_project.wsgi"]
+
+
+def _process_listening_on(port: int | None) -> psutil.Process:
+    """Return the engine's process, which is known only by its port."""
+    for connection in psutil.net_connections("tcp"):
+        is_listening = connection.status == psutil.CONN_LISTEN
+        if is_listening and connection.laddr.port == port:
+            return psutil.Process(connection.pid)
+    raise RuntimeError(f"no process listens on port {port}")
 
 
 def _processor_seconds(process: psutil.Process) -> float:
-    """Of a process and its children."""
-    times = [part.cpu_times() for part in (process, *process.children(recursive=True))]
-    return float(sum(one.user + one.system for one in times))
+    """Return the processor time of a process and its children."""
+    total = 0.0
+    for part in (process, *process.children(recursive=True)):
+        times = part.cpu_times()
+        total += times.user + times.system
+    return total

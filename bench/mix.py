@@ -1,10 +1,13 @@
-"""The planner's mix of requests, for a load at a constant rate, and what is said of its answers. No Locust here."""
+"""The planner's mix of requests for a load at a constant rate, and a report of answers.
+
+This module does not import Locust.
+"""
 
 import argparse
 import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +29,7 @@ VERBS = {
     "stop that drops old endings": "stop",
     "list": "list",
 }
-"""The planner's kinds of requests, by what a player does."""
+"""Maps the planner's kinds of requests to a player's actions."""
 PLANNED = {
     "start": 201,
     "zap": 200,
@@ -35,113 +38,144 @@ PLANNED = {
     "stop": 204,
     "list": 200,
 }
-"""How each is answered when all is well."""
-UNPLANNED_AT_MOST = 0.01
+"""The expected status of each action."""
+MAX_UNPLANNED_SHARE = 0.01
+MAX_RATE = 100_000
+MAX_SECONDS = 86_400
 
 
 def shares(population: Players) -> dict[str, float]:
-    """Of all requests, by what a player does. Item sizes do not matter to them."""
-    demand, found = (
-        Demand(population, ItemSizes(bytes_of=lambda streams: 1, forgetting_share=0)),
-        defaultdict[str, float](float),
-    )
-    for verb in demand.request_kinds:
-        found[VERBS[verb.name]] += verb.per_second / demand.requests
-    return dict(found)
+    """Return the share of each action in all requests."""
+    any_size = ItemSizes(bytes_of=lambda streams: 1, forgetting_share=0)
+    demand = Demand(population, any_size)
+
+    by_action: defaultdict[str, float] = defaultdict(float)
+    for kind in demand.request_kinds:
+        by_action[VERBS[kind.name]] += kind.per_second / demand.requests
+    return dict(by_action)
 
 
 @dataclass
-class Seen:
-    """Answers: milliseconds by verb, and refusals by verb, status and type."""
+class Answers:
+    """The answers of a run: latencies by verb, and refusals by verb and kind."""
 
-    latencies: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    latencies_ms: dict[str, list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def note(
-        self, verb: str, milliseconds: float, status: int | None, type: str
-    ) -> None:
-        """One answer; no `status` where none came."""
-        self.latencies[verb].append(milliseconds)
+    def note(self, verb: str, latency_ms: float, status: int | None, type: str) -> None:
+        """Record one answer. A `status` of None means that no answer arrived."""
+        self.latencies_ms[verb].append(latency_ms)
         if status != PLANNED[verb]:
-            self.refusals[verb, f"{status or 'no answer'} {type}".strip()] += 1
+            kind = f"{status or 'no answer'} {type}".strip()
+            self.refusals[verb, kind] += 1
 
     @property
     def total(self) -> int:
-        """Answers."""
-        return sum(len(found) for found in self.latencies.values())
+        """The number of answers."""
+        return sum(len(latencies) for latencies in self.latencies_ms.values())
 
     @property
-    def is_as_planned(self) -> bool:
-        """Whether nearly all were answered as they have to be."""
-        return (
-            self.total > 0 and self.refusals.total() <= UNPLANNED_AT_MOST * self.total
-        )
+    def are_as_planned(self) -> bool:
+        """Whether nearly all answers have the planned status."""
+        max_unplanned = MAX_UNPLANNED_SHARE * self.total
+        return self.total > 0 and self.refusals.total() <= max_unplanned
 
     def report(
         self, *, rate: float, seconds: float, planned: Mapping[str, float]
     ) -> str:
-        """A table for people."""
-        heads = "".join(f"{f'p{percent:g}':>9}" for percent in PERCENTILES)
-        lines = [f"{'ms':12}{'requests':>9}{'share':>8}{'planned':>8}{heads}"]
-        for verb, share in planned.items():
-            found = sorted(self.latencies.get(verb, []))
-            row = (
-                "".join(f"{percentile(found, percent):9.1f}" for percent in PERCENTILES)
-                if found
-                else ""
-            )
-            lines.append(
-                f"{verb:12}{len(found):>9}{len(found) / max(1, self.total):>8.1%}{share:>8.1%}{row}"
-            )
-        lines.append(
-            f"\n{self.total / seconds:.1f} answers a second, of {rate:g} that were sent."
-        )
-        for (verb, what), number in sorted(self.refusals.items()):
-            lines.append(f"{number} × {verb}: {what} instead of {PLANNED[verb]}")
+        """Return a table of all verbs and a list of refusals."""
+        lines = [_heading()]
+        for verb, planned_share in planned.items():
+            lines.append(self._row(verb, planned_share))
+
+        answered_rate = self.total / seconds
+        lines.append(f"\n{answered_rate:.1f} answers per second, of {rate:g} sent.")
+
+        for (verb, kind), number in sorted(self.refusals.items()):
+            lines.append(f"{number} × {verb}: {kind} instead of {PLANNED[verb]}")
         if not self.refusals:
-            lines.append("No refusals but the denials that were planned.")
+            lines.append("No refusals except the planned denials.")
         return "\n".join(lines)
 
+    def _row(self, verb: str, planned_share: float) -> str:
+        latencies = sorted(self.latencies_ms.get(verb, []))
+        share = len(latencies) / max(1, self.total)
+        row = f"{verb:12}{len(latencies):>9}{share:>8.1%}{planned_share:>8.1%}"
+        if latencies:
+            row += "".join(
+                f"{percentile(latencies, percent):9.1f}" for percent in PERCENTILES
+            )
+        return row
 
-def percentile(ordered: list[float], percent: float) -> float:
-    """So many of a hundred are no higher."""
-    return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * percent / 100) - 1)]
+
+def _heading() -> str:
+    percents = "".join(f"{f'p{percent:g}':>9}" for percent in PERCENTILES)
+    return f"{'ms':12}{'requests':>9}{'share':>8}{'planned':>8}{percents}"
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """Return the smallest value that a share of the ordered values does not exceed."""
+    rank = math.ceil(len(ordered) * percent / 100)
+    return ordered[min(len(ordered), rank) - 1]
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Of the command line. Ends the program where they are bad, and where another host is not meant."""
-    parser = argparse.ArgumentParser(
-        prog="make load", description="The planner's mix at a constant rate."
-    )
-    parser.add_argument("url", type=_url, metavar="URL")
-    parser.add_argument("--rate", type=float, default=50, help="requests a second (50)")
-    parser.add_argument("--seconds", type=float, default=30, help="for how long (30)")
-    parser.add_argument(
-        "--yes-this-host",
-        action="store_true",
-        help="load another machine than this one",
-    )
-    parser.add_argument(
-        "--api-key",
-        default=os.environ.get("API_KEY"),
-        help="of an operator; or API_KEY",
-    )
-    named: Any = parser.parse_args(words)
-    host = urlsplit(named.url).hostname
-    if host not in LOOPBACK and not named.yes_this_host:
+    """Parse the command line.
+
+    Ends the program if an argument is invalid, or if the URL names another host without
+    `--yes-this-host`.
+    """
+    parser = _parser()
+    options: Any = parser.parse_args(words)
+
+    host = urlsplit(options.url).hostname
+    if host not in LOOPBACK and not options.yes_this_host:
         parser.error(
-            f"{host} is not this machine. If it is yours to load, say so: --yes-this-host"
+            f"{host} is not this machine. Add --yes-this-host if you may load it."
         )
-    if not 0 < named.rate <= 100_000 or not 0 < named.seconds <= 86_400:
+
+    is_valid_rate = 0 < options.rate <= MAX_RATE
+    is_valid_duration = 0 < options.seconds <= MAX_SECONDS
+    if not is_valid_rate or not is_valid_duration:
         parser.error(
-            "--rate is up to 100,000 requests a second, and --seconds up to a day."
+            "--rate must be above 0 and at most 100,000 requests per second, and "
+            "--seconds above 0 and at most a day."
         )
     return parser.parse_args(words)
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="make load",
+        description="Send the planner's mix at a constant rate.",
+    )
+    parser.add_argument("url", type=_url, metavar="URL")
+    parser.add_argument(
+        "--rate", type=float, default=50, help="requests per second (50)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=30, help="duration of the load (30)"
+    )
+    parser.add_argument(
+        "--yes-this-host",
+        action="store_true",
+        help="allow a machine other than this one",
+    )
+    parser.add_argument(
+        "--api-key",
+        default=os.environ.get("API_KEY"),
+        help="key of an operator (default: API_KEY)",
+    )
+    return parser
+
+
 def _url(text: str) -> str:
-    if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
+    """Return a URL without its final slash."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise argparse.ArgumentTypeError(
-            f"{text} is no URL such as http://127.0.0.1:8000"
+            f"{text} is not a URL. Write one such as http://127.0.0.1:8000"
         )
     return text.rstrip("/")

@@ -1,4 +1,4 @@
-"""Each peer as it would ship: its zip's size, and its unzipped folder, on which nobody can write."""
+"""Packages each peer as it would ship: a zip, and its unzipped, read-only folder."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -16,89 +16,103 @@ from typing import Any
 from bench.engines import PROJECT
 from bench.workers import progress
 
-NEEDS = {
+REQUIREMENTS = {
     "bare": ["boto3"],
     "powertools": ["boto3", "aws-lambda-powertools"],
     "fastapi_mangum": ["boto3", "fastapi", "mangum"],
     "flask_zappa": ["boto3", "flask", "zappa"],
 }
+ARCHITECTURES = {"aarch64": "arm64"}
+"""AWS's names of architectures, where they differ from Python's."""
+WRITE_PERMISSIONS = 0o222
+MIB = 2**20
 
 
 @contextmanager
-def packaged(peers: list[str]) -> Iterator[tuple[dict[str, Path], dict[str, float]]]:
-    """The folder of each peer, and the size of its zip in MiB."""
+def packaged(
+    peers: Sequence[str],
+) -> Iterator[tuple[dict[str, Path], dict[str, float]]]:
+    """Package the peers. Yield the folder of each, and the size of its zip in MiB."""
     with tempfile.TemporaryDirectory() as scratch:
-        folders = {peer: Path(scratch) / peer for peer in peers}
+        folders = {}
         sizes = {}
-        for peer, folder in folders.items():
+        for peer in peers:
             progress(f"packaging {peer}")
+            folder = Path(scratch) / peer
+            folders[peer] = folder
             sizes[peer] = _package(peer, folder)
         yield folders, sizes
 
 
 def _package(peer: str, folder: Path) -> float:
-    """Make the folder; the size of its zip in MiB. Everything is compiled ahead, as the service is when it ships."""
-    archive = folder.with_suffix(".zip")
+    """Create the folder and return the size of the zip in MiB.
+
+    All modules are compiled in advance, as they are in the service's own package.
+    """
     folder.mkdir()
+    archive = folder.with_suffix(".zip")
     if peer == "service":
-        _zappa_packages(archive)
+        _package_by_zappa(archive)
         shutil.unpack_archive(archive, folder)
     else:
-        pinned = [f"{name}=={version(name)}" for name in NEEDS[peer]]
-        _quietly(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-compile",
-                "--target",
-                str(folder),
-                *pinned,
-            ]
-        )
+        _install(REQUIREMENTS[peer], folder)
         shutil.make_archive(str(folder), "zip", folder)
-    shutil.copytree(
-        PROJECT / "bench",
-        folder / "bench",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    _quietly(
-        [
-            sys.executable,
-            "-m",
-            "compileall",
-            "-q",
-            "--invalidation-mode",
-            "unchecked-hash",
-            str(folder),
-        ]
-    )
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(path.stat().st_mode & ~0o222)
-    return archive.stat().st_size / 2**20
+
+    _add_benchmark(folder)
+    _compile(folder)
+    _make_read_only(folder)
+    return archive.stat().st_size / MIB
 
 
-def _zappa_packages(archive: Path) -> None:
-    """As for production, but for this machine's architecture: it is going to run here."""
+def _package_by_zappa(archive: Path) -> None:
+    """Package as for production, for the architecture of this machine."""
     settings = json.loads((PROJECT / "zappa_settings.json").read_text())
-    settings["base"]["architecture"] = {"aarch64": "arm64"}.get(
-        platform.machine(), platform.machine()
-    )
-    file = archive.with_suffix(".json")
-    file.write_text(json.dumps(settings))
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    _quietly(
-        ["zappa", "package", "production", "-s", str(file), "-o", str(archive)],
-        env=os.environ
-        | {"PATH": path, "VIRTUAL_ENV": sys.prefix, "AWS_DEFAULT_REGION": "eu-west-1"},
-    )
+    machine = platform.machine()
+    settings["base"]["architecture"] = ARCHITECTURES.get(machine, machine)
+    settings_file = archive.with_suffix(".json")
+    settings_file.write_text(json.dumps(settings))
+
+    command = ["zappa", "package", "production"]
+    command += ["-s", str(settings_file), "-o", str(archive)]
+    variables = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "VIRTUAL_ENV": sys.prefix,
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
+    _run(command, env=variables)
 
 
-def _quietly(command: list[str], **options: Any) -> None:
-    done = subprocess.run(
-        command, cwd=PROJECT, capture_output=True, text=True, check=False, **options
+def _install(requirements: Sequence[str], folder: Path) -> None:
+    """Install the versions that this environment has."""
+    pinned = [f"{name}=={version(name)}" for name in requirements]
+    options = ["--quiet", "--no-compile", "--target", str(folder)]
+    _run([sys.executable, "-m", "pip", "install", *options, *pinned])
+
+
+def _add_benchmark(folder: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "bench", folder / "bench", ignore=ignored)
+
+
+def _compile(folder: Path) -> None:
+    options = ["-q", "--invalidation-mode", "unchecked-hash"]
+    _run([sys.executable, "-m", "compileall", *options, str(folder)])
+
+
+def _make_read_only(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode & ~WRITE_PERMISSIONS)
+
+
+def _run(command: list[str], **options: Any) -> None:
+    """Run a command. Its output is shown only if it fails."""
+    finished = subprocess.run(
+        command,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
     )
-    if done.returncode:
-        raise RuntimeError(f"{command} failed:\n{done.stdout}{done.stderr}")
+    if finished.returncode:
+        raise RuntimeError(f"{command} failed:\n{finished.stdout}{finished.stderr}")

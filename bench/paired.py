@@ -1,10 +1,16 @@
-"""What one change saves: the service's warm verbs on two sides that differ in that change only, interleaved in one run.
+"""Measures what one change saves.
 
-python -m bench.paired A B   each side is `NAME=VALUE`, which its environment has beside the rest, or the folder of a
-                             checkout (`.` is this one) with its own bench/; prints both, with ratios of B to A
-python -m bench.paired B     beside this checkout as it is
+The service's warm verbs run on two sides, interleaved in one run. The sides differ only
+in that change.
 
-(`make bench PAIRED="A B"`.) `ENGINE=dynamodb-local` measures on that engine instead of the embedded one."""
+python -m bench.paired A B   compares two sides; prints both, with ratios of B to A
+python -m bench.paired B     compares this checkout, as it is, with B
+
+A side is `NAME=VALUE`, a variable to add to its environment, or the folder of a
+checkout that has its own bench/ (`.` is this checkout).
+
+`make bench PAIRED="A B"` does the same. `ENGINE=dynamodb-local` selects that engine.
+"""
 
 import sys
 from pathlib import Path
@@ -14,24 +20,29 @@ from bench.engines import ENGINE, ENGINES
 from bench.scene import connect, create_table, environment
 from bench.workers import Side
 
-ROUNDS, CALLS = 40, 20
+ROUNDS = 40
+CALLS = 20
 
 
-def side(asked: str, endpoint: str) -> Side:
-    """This checkout with a variable more, or another checkout."""
-    name, is_a_variable, value = asked.partition("=")
-    if is_a_variable:
-        return Side("service", environment(endpoint) | {name: value})
-    if not (Path(asked) / "bench" / "worker.py").is_file():
+def side(argument: str, endpoint: str) -> Side:
+    """Return this checkout with one more variable, or another checkout."""
+    variables = environment(endpoint)
+    name, is_variable, value = argument.partition("=")
+    if is_variable:
+        return Side("service", variables | {name: value})
+
+    checkout = Path(argument)
+    if not (checkout / "bench" / "worker.py").is_file():
         sys.exit(
-            f"{asked} is neither NAME=VALUE nor a checkout with a benchmark in it."
+            f"{argument} is not valid. Write NAME=VALUE, or the folder of a checkout "
+            "that has bench/worker.py."
         )
-    return Side("service", environment(endpoint), Path(asked).resolve())
+    return Side("service", variables, checkout.resolve())
 
 
-def main() -> None:
-    """Measure and print."""
-    first, second = sys.argv[1:] if len(sys.argv) > 2 else (".", *sys.argv[1:])
+def main(arguments: list[str]) -> None:
+    """Measure both sides and print the table."""
+    first, second = arguments if len(arguments) > 1 else (".", *arguments)
     with ENGINES[ENGINE]() as endpoint:
         create_table(connect(endpoint))
         sides = {
@@ -43,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,12 +1,16 @@
-"""Players in an open loop, with Locust: a request goes out at every tick of a constant rate, whether or not those
-before it were answered, and its latency counts from its tick. A service that falls behind cannot slow the load down.
+"""Players in an open loop, with Locust.
 
-Each player is the project's Python client: it starts, sends three heartbeats, stops, and begins again.
+A request is sent at every tick of a constant rate, even if earlier ones have no answer
+yet, and its latency counts from its tick. So a service that falls behind cannot slow
+the load down. Each player is the project's Python client: it starts, sends three
+heartbeats, stops, and starts again.
 
-python -m bench.players URL RATE SECONDS   `{"offered", "achieved", "failed", "busy_seconds", "latency_ms"}` as JSON
+python -m bench.players URL RATE SECONDS
+
+Prints `{"offered", "achieved", "failed", "busy_seconds", "latency_ms"}` as JSON.
 """
 
-# Locust patches the standard library for gevent when it is imported: before anything else.
+# Locust patches the standard library for gevent when it is imported, so it comes first.
 from locust import User, events, task
 from locust.env import Environment
 
@@ -26,24 +30,29 @@ import gevent
 import httpx
 from geventhttpclient import HTTPClient
 
+from bench.mix import PERCENTILES, percentile
 from bench.scene import as_viewer
 from clients.python.streams_client import Refused, StreamClient
 
-PERCENTILES = (50, 95, 99, 99.9)
 HEARTBEATS = 3
 ANSWERED_WITHIN_SECONDS = 10
-AT_ONCE_AT_MOST = 10_000
+MAX_CONNECTIONS = 10_000
 
 
 class Connections:
-    """What the Python client needs of `httpx.Client`, by the means that Locust itself uses: the load shares the cores
-    with what it loads, and httpx would take as much of them as the service does."""
+    """The part of `httpx.Client` that the Python client uses, on Locust's connections.
+
+    The load shares the cores with the service. httpx would need as much processor time
+    as the service does.
+    """
 
     def __init__(self, url: str) -> None:
         self.client = HTTPClient.from_url(
-            url, concurrency=AT_ONCE_AT_MOST, network_timeout=ANSWERED_WITHIN_SECONDS
+            url,
+            concurrency=MAX_CONNECTIONS,
+            network_timeout=ANSWERED_WITHIN_SECONDS,
         )
-        self.answered_well = 0
+        self.succeeded = 0
 
     def post(
         self,
@@ -53,25 +62,24 @@ class Connections:
         headers: Mapping[str, str],
         follow_redirects: bool,
     ) -> httpx.Response:
-        """One request, and the whole of its answer. A refusal is not what this load should get."""
+        """Send one request and return its answer. A refusal counts as a failure."""
+        all_headers = {"Content-Type": "application/json", **headers}
         try:
-            answer = self.client.request(
-                "POST",
-                url,
-                dumps(json),
-                {"Content-Type": "application/json", **headers},
-            )
+            answer = self.client.request("POST", url, dumps(json), all_headers)
             content = bytes(answer.read())
         except (OSError, HTTPException) as exc:
             raise httpx.TransportError(str(exc)) from exc
-        self.answered_well += answer.status_code < 400
+
+        self.succeeded += answer.status_code < 400
         return httpx.Response(
-            answer.status_code, headers=dict(answer.items()), content=content
+            answer.status_code,
+            headers=dict(answer.items()),
+            content=content,
         )
 
 
 class Arrivals(User):
-    """All the players of a run: one user of Locust's, whose one task is the run."""
+    """All players of a run: one Locust user whose only task is the run."""
 
     url: str
     rate: float
@@ -79,29 +87,32 @@ class Arrivals(User):
     http: Connections
 
     def on_start(self) -> None:
-        """No players yet: one is made when none is idle."""
+        """Begin without players. A player is added when no player is idle."""
         self.idle: deque[Iterator[str]] = deque()
 
     @task
-    def arrive(self) -> None:
-        """A request at each tick, in a greenlet of its own."""
+    def perform(self) -> None:
+        """Send a request at each tick, each in its own greenlet."""
         began = time.perf_counter()
-        under_way = []
+        greenlets = []
         for number in range(math.floor(self.rate * self.seconds)):
             due = began + number / self.rate
             gevent.sleep(max(0, due - time.perf_counter()))
-            under_way.append(gevent.spawn(self.request, due))
-        gevent.joinall(under_way, timeout=ANSWERED_WITHIN_SECONDS)
+            greenlets.append(gevent.spawn(self.send_next, due))
+
+        gevent.joinall(greenlets, timeout=ANSWERED_WITHIN_SECONDS)
         self.environment.runner.quit()
 
-    def request(self, due: float) -> None:
-        """The next step of whichever player is idle longest."""
+    def send_next(self, due: float) -> None:
+        """Send the next request of the player that has been idle longest."""
         player = self.idle.popleft() if self.idle else self.play()
         verb = next(player)
+
+        latency_ms = (time.perf_counter() - due) * 1000
         self.environment.events.request.fire(
             request_type="player",
             name=verb,
-            response_time=(time.perf_counter() - due) * 1000,
+            response_time=latency_ms,
             response_length=0,
             exception=None,
             context={},
@@ -109,17 +120,16 @@ class Arrivals(User):
         self.idle.append(player)
 
     def play(self) -> Iterator[str]:
-        """One player: a request, and its verb, at each step."""
+        """Play as one player. Each step sends a request and yields its verb."""
         user = str(uuid.uuid4())
-        # One try a request, and no heartbeats of its own: it is the ticks that say when something is sent.
         http: Any = self.http
         client = StreamClient(
             self.url,
             user,
             headers=as_viewer(user),
             http=http,
-            beats=False,
-            patience_seconds=0,
+            beats=False,  # the ticks decide when a heartbeat is sent
+            patience_seconds=0,  # one try per request
         )
         while True:
             with suppress(Refused):
@@ -133,37 +143,38 @@ class Arrivals(User):
 
 
 def main(url: str, rate: float, seconds: float) -> dict[str, object]:
-    """One run at one rate."""
-    answered: list[tuple[float, float]] = []
+    """Run once at one rate and return the figures."""
+    answers: list[tuple[float, float]] = []
 
-    def note(response_time: float, **rest: object) -> None:
-        answered.append((time.perf_counter(), response_time))
+    def note(response_time: float, **others: object) -> None:
+        answers.append((time.perf_counter(), response_time))
 
     events.request.add_listener(note)
-    Arrivals.url, Arrivals.http, Arrivals.rate, Arrivals.seconds = (
-        url,
-        Connections(url),
-        rate,
-        seconds,
-    )
+    Arrivals.url = url
+    Arrivals.http = Connections(url)
+    Arrivals.rate = rate
+    Arrivals.seconds = seconds
+
     runner = Environment(user_classes=[Arrivals], events=events).create_local_runner()
-    began, busy = time.perf_counter(), time.process_time()
+    began = time.perf_counter()
+    busy_before = time.process_time()
     runner.start(1, spawn_rate=1)
     runner.greenlet.join()
-    latencies = sorted(latency for _, latency in answered)
+    busy_seconds = time.process_time() - busy_before
+
+    end = began + seconds
+    answered_in_time = sum(answered_at < end for answered_at, _ in answers)
+    latencies = sorted(latency_ms for _, latency_ms in answers)
+    sent = math.floor(rate * seconds)
     return {
         "offered": rate,
-        "achieved": sum(at < began + seconds for at, _ in answered) / seconds,
-        "failed": math.floor(rate * seconds) - Arrivals.http.answered_well,
-        "busy_seconds": time.process_time() - busy,
+        "achieved": answered_in_time / seconds,
+        "failed": sent - Arrivals.http.succeeded,
+        "busy_seconds": busy_seconds,
         "latency_ms": {
-            str(percent): _percentile(latencies, percent) for percent in PERCENTILES
+            str(percent): percentile(latencies, percent) for percent in PERCENTILES
         },
     }
-
-
-def _percentile(ordered: list[float], percent: float) -> float:
-    return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 if __name__ == "__main__":

@@ -1,79 +1,87 @@
-"""What relaxed leases save, and what they cost: the rule itself, over an evening of made-up households.
+"""Simulates what relaxed leases save and what they cost.
 
     python -m bench.relaxed [USERS]
 
-A household has as many viewers at once as `VIEWERS` says, a limit of four, and six devices. A viewer plays for three
-quarters of an hour on average, pauses for ten minutes, and goes on, on the same device or another; two playbacks in a
-hundred end in a crash, after which the viewer is back within a minute. Whoever is denied tries again a minute later."""
+The simulation runs the pure rule over an evening of made-up households. A household has
+a limit of four streams and six devices, and as many viewers at once as `VIEWERS` says.
+A viewer plays for 45 minutes on average, pauses for ten minutes on average, and
+continues on the same device or on another. Two playbacks in a hundred end in a crash,
+after which the viewer returns within a minute. A denied viewer tries again a minute
+later.
+"""
 
 import heapq
 import random
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any
 
 from streams import rules
 from streams.errors import StreamLimitReached
-from streams.rules import Account, Hold, Lease, Policy, StartRequest
+from streams.rules import Account, Hold, Lease, Plan, Plans, StartRequest
 
-SECOND = 1000
-EVENING = 4 * 3600 * SECOND
-LIMIT, DEVICES = 4, 6
+SECOND_MS = 1000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+EVENING_MS = 4 * HOUR_MS
+
+LIMIT = 4
+DEVICES = [f"device{number}" for number in range(6)]
 VIEWERS = {1: 75, 2: 15, 3: 7, 4: 3}
-"""How many of a hundred users have so many viewers at once."""
-CRASHES = 0.02
-PLAYS_FOR, PAUSES_FOR, BACK_WITHIN, TRIES_AGAIN_AFTER = (
-    45 * 60 * SECOND,
-    600 * SECOND,
-    60 * SECOND,
-    60 * SECOND,
-)
-OTHER_DEVICE = 0.5
-FIXED = Policy(limit=LIMIT, lease_ms=60 * SECOND)
+"""Number of viewers at once, and how many users in a hundred have that number."""
+
+CRASH_SHARE = 0.02
+OTHER_DEVICE_SHARE = 0.5
+PLAYS_FOR_MS = 45 * MINUTE_MS
+PAUSES_FOR_MS = 10 * MINUTE_MS
+RETURNS_WITHIN_MS = MINUTE_MS
+RETRIES_AFTER_MS = MINUTE_MS
+
+FIXED = Plan(limit=LIMIT, lease_ms=MINUTE_MS)
 RELAXED_SECONDS = (120, 300, 600)
+USERS = 2000
+SEED = 7
+
+type Act = Callable[[int], None]
+"""An action at an instant, in milliseconds."""
 
 
 @dataclass
 class Household:
-    """One user's evening, and what it came to."""
+    """The evening of one user, and the counts of what happened."""
 
-    policy: Policy
+    plans: Plans
     dice: random.Random
     counts: Counter[str] = field(default_factory=Counter)
     crashed: dict[str, int] = field(default_factory=dict)
-    """Devices whose player is gone without a word, and when its last renewal was."""
+    """Devices whose player crashed, with the instant of its last renewal."""
     playing: set[str] = field(default_factory=set)
     account: Account = field(default_factory=lambda: rules.empty_account(1))
+    queue: list[tuple[int, int, Act]] = field(default_factory=list)
+    order: Iterator[int] = field(default_factory=count)
 
     def run(self, viewers: int) -> Counter[str]:
-        """Play it."""
-        order, tasks = count(), list[tuple[int, int, Any]]()
-
-        def later(at: float, act: Any) -> None:
-            heapq.heappush(tasks, (int(at), next(order), act))
-
-        self.later = later
+        """Simulate the evening and return the counts."""
         for _ in range(viewers):
-            later(
-                self.dice.uniform(1, PAUSES_FOR * 2), lambda now: self.start(now, None)
-            )
-        while tasks:
-            now, _, act = heapq.heappop(tasks)
-            if now > EVENING:
+            first_start = self.dice.uniform(1, 2 * PAUSES_FOR_MS)
+            self.schedule(first_start, lambda now: self.start(now, None))
+
+        while self.queue:
+            now, _, act = heapq.heappop(self.queue)
+            if now > EVENING_MS:
                 break
             act(now)
         return self.counts
 
+    def schedule(self, instant: float, act: Act) -> None:
+        """Run an action at an instant."""
+        heapq.heappush(self.queue, (int(instant), next(self.order), act))
+
     def start(self, now: int, device: str | None) -> None:
-        """A viewer presses play, on this device or on any that is free."""
-        free = [
-            f"device{number}"
-            for number in range(DEVICES)
-            if f"device{number}" not in self.playing
-        ]
-        device = device if device in free else self.dice.choice(free)
+        """Start a stream on this device, or on a free one if it is busy."""
+        device = self._free_device(device)
         request = StartRequest(
             id=device,
             stream_id="film",
@@ -81,105 +89,155 @@ class Household:
             nonce="",
         )
         self.counts["starts"] += 1
-        is_plain = rules.is_plain_start(
-            self.account, request, now=now, policy=self.policy
+        is_blind_write = rules.is_plain_start(
+            self.account, request, now=now, plans=self.plans
         )
-        self.counts["units"] += 1 if is_plain else 2
+
         try:
-            self.account, admission = rules.start(
-                self.account, request, now=now, policy=self.policy
+            account, admission = rules.start(
+                self.account, request, now=now, plans=self.plans
             )
         except StreamLimitReached as refusal:
-            self.counts["units"] -= 1  # a denial is one failed write
-            self.counts["denials"] += 1
-            gone = [
-                lease
-                for lease in refusal.holders
-                if self.crashed.get(lease.id, now) + FIXED.lease_ms <= now
-            ]
-            self.counts["by a relaxed ghost"] += (
-                len(refusal.holders) - len(gone) < LIMIT
+            self._count_denial(refusal, is_blind_write, now=now)
+            self.schedule(
+                now + RETRIES_AFTER_MS,
+                lambda later: self.start(later, device),
             )
-            self.later(now + TRIES_AGAIN_AFTER, lambda at: self.start(at, device))
             return
+
+        self.account = account
+        self.counts["units"] += 1 if is_blind_write else 2
         self.crashed.pop(device, None)
         self.playing.add(device)
-        until = now + self.dice.expovariate(1 / PLAYS_FOR)
-        self.beat_later(now, admission.lease, until)
+        until = now + self.dice.expovariate(1 / PLAYS_FOR_MS)
+        self.schedule_next(now, admission.lease, until)
 
-    def beat_later(self, now: int, lease: Lease, until: float) -> None:
-        """The next heartbeat of a player, or the end of its playback."""
-        due = now + (lease.expires_at - now) / 3 * self.dice.uniform(0.9, 1)
+    def schedule_next(self, now: int, lease: Lease, until: float) -> None:
+        """Schedule the next heartbeat of a player, or the end of its playback."""
+        interval = (lease.expires_at - now) / 3
+        due = now + interval * self.dice.uniform(0.9, 1)
         if due < until:
-            self.later(due, lambda at: self.beat(at, lease, until))
+            self.schedule(due, lambda later: self.send_heartbeat(later, lease, until))
         else:
-            self.later(until, lambda at: self.end(at, lease, now))
+            self.schedule(until, lambda later: self.end(later, lease, now))
         self.counts["played"] += int(min(due, until)) - now
 
-    def beat(self, now: int, lease: Lease, until: float) -> None:
-        """A heartbeat."""
-        hold, stored = (
-            Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace),
-            len(self.account.leases),
+    def send_heartbeat(self, now: int, lease: Lease, until: float) -> None:
+        """Renew a lease."""
+        hold = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
+        stored_leases = len(self.account.leases)
+        account = rules.renew(
+            self.account,
+            lease.id,
+            hold=hold,
+            now=now,
+            plans=self.plans,
         )
-        after = rules.renew(
-            self.account, lease.id, hold=hold, now=now, policy=self.policy
-        )
-        is_judged = lease.pace is not None and stored > lease.pace.among
-        self.counts["heartbeats"] += 1
-        self.counts["units"] += 1 + (is_judged and after is not self.account)
-        self.account = after
-        renewed = rules.paced(
-            after, after.leases[lease.id], now=now, policy=self.policy
-        )
-        self.beat_later(now, renewed, until)
 
-    def end(self, now: int, lease: Lease, last: int) -> None:
-        """The viewer has had enough, or the player crashes."""
+        is_judged = (
+            lease.pace is not None and stored_leases > lease.pace.max_stored_leases
+        )
+        is_second_write = is_judged and account is not self.account
+        self.counts["heartbeats"] += 1
+        self.counts["units"] += 1 + is_second_write
+
+        self.account = account
+        renewed = rules.with_pace(
+            account,
+            account.leases[lease.id],
+            now=now,
+            plans=self.plans,
+        )
+        self.schedule_next(now, renewed, until)
+
+    def end(self, now: int, lease: Lease, last_renewal: int) -> None:
+        """End a playback by a stop or a crash, and schedule the next start."""
         self.playing.discard(lease.id)
-        if self.dice.random() < CRASHES:
-            self.crashed[lease.id] = last
-            wait = self.dice.uniform(0, BACK_WITHIN)
+        if self.dice.random() < CRASH_SHARE:
+            self.crashed[lease.id] = last_renewal
+            wait = self.dice.uniform(0, RETURNS_WITHIN_MS)
         else:
             self.account = rules.stop(
-                self.account, lease.id, hold=None, now=now, policy=self.policy
+                self.account,
+                lease.id,
+                hold=None,
+                now=now,
+                plans=self.plans,
             )
             self.counts["units"] += 1
-            wait = self.dice.expovariate(1 / PAUSES_FOR)
-        device = None if self.dice.random() < OTHER_DEVICE else lease.id
-        self.later(now + wait, lambda at: self.start(at, device))
+            wait = self.dice.expovariate(1 / PAUSES_FOR_MS)
+
+        is_other_device = self.dice.random() < OTHER_DEVICE_SHARE
+        device = None if is_other_device else lease.id
+        self.schedule(now + wait, lambda later: self.start(later, device))
+
+    def _free_device(self, preferred: str | None) -> str:
+        free = [device for device in DEVICES if device not in self.playing]
+        if preferred in free:
+            return preferred
+        return self.dice.choice(free)
+
+    def _count_denial(
+        self, refusal: StreamLimitReached, is_blind_write: bool, *, now: int
+    ) -> None:
+        """Count a denial, and whether only a relaxed ghost caused it."""
+        self.counts["denials"] += 1
+        self.counts["units"] += 0 if is_blind_write else 1  # one failed write
+
+        ghosts = 0
+        for lease in refusal.holders:
+            last_renewal = self.crashed.get(lease.id, now)
+            ghosts += last_renewal + FIXED.lease_ms <= now
+        self.counts["by a relaxed ghost"] += len(refusal.holders) - ghosts < LIMIT
 
 
-def evening(policy: Policy, users: int) -> Counter[str]:
-    """What all households together came to."""
-    dice, total = random.Random(7), Counter[str]()
+def evening(plan: Plan, users: int) -> Counter[str]:
+    """Return the counts of all households together."""
+    dice = random.Random(SEED)
+    total: Counter[str] = Counter()
     for _ in range(users):
-        (viewers,) = dice.choices(list(VIEWERS), list(VIEWERS.values()))
-        total += Household(policy, random.Random(dice.random())).run(viewers)
+        [viewers] = dice.choices(list(VIEWERS), list(VIEWERS.values()))
+        household = Household(Plans(default=plan), random.Random(dice.random()))
+        total += household.run(viewers)
     return total
 
 
+HEADINGS = (
+    "leases",
+    "heartbeats per stream-hour",
+    "units per stream-hour",
+    "relative to fixed",
+    "denials",
+    "by a relaxed ghost, per 1,000 starts",
+)
+
+
 def main(users: int) -> None:
-    """Print the table."""
-    print(
-        "| leases | heartbeats per stream-hour | units per stream-hour | of fixed | denials "
-        "| by a relaxed ghost, of 1,000 starts |"
-    )
-    print("|---|---|---|---|---|---|")
-    base = 0.0
+    """Print a table with a row for each length of leases."""
+    print(f"| {' | '.join(HEADINGS)} |")
+    print("|---" * len(HEADINGS) + "|")
+
+    fixed_units = 0.0
     for seconds in (None, *RELAXED_SECONDS):
-        policy = replace(FIXED, relaxed_lease_ms=seconds and seconds * SECOND)
-        total = evening(policy, users)
-        hours = total["played"] / 3600 / SECOND
+        relaxed_lease_ms = seconds and seconds * SECOND_MS
+        total = evening(replace(FIXED, relaxed_lease_ms=relaxed_lease_ms), users)
+
+        hours = total["played"] / HOUR_MS
         units = total["units"] / hours
-        base = base or units
+        fixed_units = fixed_units or units
+        heartbeats = total["heartbeats"] / hours
         ghosts = 1000 * total["by a relaxed ghost"] / total["starts"]
-        name = f"relaxed, {seconds} s" if seconds else "fixed, 60 s"
-        beats = total["heartbeats"] / hours
-        print(
-            f"| {name} | {beats:.1f} | {units:.1f} | {units / base:.2f} | {total['denials']} | {ghosts:.2f} |"
+
+        cells = (
+            f"relaxed, {seconds} s" if seconds else "fixed, 60 s",
+            f"{heartbeats:.1f}",
+            f"{units:.1f}",
+            f"{units / fixed_units:.2f}",
+            str(total["denials"]),
+            f"{ghosts:.2f}",
         )
+        print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else USERS)

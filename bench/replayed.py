@@ -1,4 +1,7 @@
-"""`make replay`: the scaled-down population of `bench.replay` on an engine of its own, beside what the planner says."""
+"""`make replay`: replays the scaled-down population of `bench.replay` on a new engine.
+
+`ENGINE=dynamodb-local` selects Amazon's engine.
+"""
 
 import subprocess
 import sys
@@ -8,13 +11,13 @@ from bench.scene import connect, create_table, environment
 
 
 def main() -> None:
-    """Start the engine (`ENGINE=dynamodb-local`: Amazon's own), replay, print."""
+    """Start the engine, replay, and print the comparison with the planner."""
+    settings = {
+        "DJANGO_SETTINGS_MODULE": "streams_project.settings",
+        "LOG_LEVEL": "ERROR",
+    }
     with ENGINES[ENGINE]() as endpoint:
         create_table(connect(endpoint))
-        settings = {
-            "DJANGO_SETTINGS_MODULE": "streams_project.settings",
-            "LOG_LEVEL": "ERROR",
-        }
         subprocess.run(
             [sys.executable, "-m", "bench.replay"],
             cwd=PROJECT,

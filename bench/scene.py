@@ -1,10 +1,10 @@
-"""The requests that are measured, and the rows they meet."""
+"""The requests that are measured, and the items that they read and write."""
 
 import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,13 +13,13 @@ import boto3
 from bench.events import event
 
 VERBS = {"start": 201, "denial": 409, "renew": 200, "stop": 204}
-"""With the status that each must have."""
-TABLE, REGION, LIMIT = "UserStreams", "eu-west-1", 3
-SECRET, ISSUER, AUDIENCE = (
-    "secret-of-the-identity-provider-0123456789",
-    "https://id.example.com",
-    "streams",
-)
+"""The measured verbs and the status that each must have."""
+TABLE = "UserStreams"
+REGION = "eu-west-1"
+LIMIT = 3
+SECRET = "secret-of-the-identity-provider-0123456789"
+ISSUER = "https://id.example.com"
+AUDIENCE = "streams"
 ENVIRONMENT = {
     "AUTH_JWT_SECRETS": SECRET,
     "AUTH_ISSUER": ISSUER,
@@ -35,20 +35,26 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "DEBUG": "",
-    "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "1",  # Zappa's: the application is in the snapshot
+    "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "1",  # Zappa: load the application early
 }
 PLAYERS_STOP_BY_POST = True
-"""Players send `POST …/{id}/heartbeat` and `POST …/{id}/stop` with their token alone. False: this service is sent a
-`DELETE` and bearer tokens, as it takes them before it has those."""
-HOUR_MS = 3_600_000
-BATCH = 25
-"""The most rows that one BatchWriteItem takes."""
+"""Whether players send `POST …/{id}/heartbeat` and `POST …/{id}/stop` with their token.
 
-Handler = Callable[[dict[str, Any], object], dict[str, Any]]
+With False the service is sent a `DELETE` and bearer tokens, as older versions expect.
+"""
+TOKEN_SECONDS = 3600
+HOUR_MS = 3_600_000
+EPOCHS_PER_MS = 1000
+BATCH = 25
+"""The largest number of items in one BatchWriteItem."""
+
+type Event = dict[str, Any]
+type Item = dict[str, Any]
+type Handler = Callable[[Event, object], dict[str, Any]]
 
 
 def environment(endpoint: str, table: str = TABLE) -> dict[str, str]:
-    """All that a measured process finds in its environment."""
+    """Return the complete environment of a measured process."""
     return {
         "PATH": os.environ["PATH"],
         "DYNAMODB_ENDPOINT": endpoint,
@@ -58,7 +64,7 @@ def environment(endpoint: str, table: str = TABLE) -> dict[str, str]:
 
 
 def connect(endpoint: str) -> Any:
-    """A client for what is not measured: making tables, putting rows."""
+    """Return a client that prepares tables and items. It is not measured."""
     return boto3.client(
         "dynamodb",
         endpoint_url=endpoint,
@@ -69,7 +75,7 @@ def connect(endpoint: str) -> Any:
 
 
 def create_table(client: Any, table: str = TABLE) -> None:
-    """A table with the key of the service's own."""
+    """Create a table with the service's key."""
     client.create_table(
         TableName=table,
         AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
@@ -79,63 +85,75 @@ def create_table(client: Any, table: str = TABLE) -> None:
     client.get_waiter("table_exists").wait(TableName=table)
 
 
-def row(user_id: str, *, held: int = 0, limit: int | None = None) -> dict[str, Any]:
-    """A user's row with so many live streams, and the limit that an operator set, in DynamoDB's JSON."""
+def item(user_id: str, *, held: int = 0, limit: int | None = None) -> Item:
+    """Return a user's item, in DynamoDB's JSON.
+
+    The user holds `held` live streams, and an operator may have set a limit.
+    """
     now = time.time_ns() // 1_000_000
-    instants = {"a": now, "e": now + HOUR_MS, "n": now * 1000}
     lease = {
         "s": {"S": "456"},
         "k": {"S": "seeded"},
-        **{name: {"N": str(value)} for name, value in instants.items()},
+        "a": {"N": str(now)},
+        "e": {"N": str(now + HOUR_MS)},
+        "n": {"N": str(now * EPOCHS_PER_MS)},
     }
     ids = [f"device-{number:09}" for number in range(held)]
-    override = (
-        {}
-        if limit is None
-        else {"limit": {"N": str(limit)}, "when_full": {"S": "deny"}}
-    )
-    return {
+    result: Item = {
         "user_id": {"S": user_id},
         "version": {"N": str(now)},
         "l": {"M": {id: {"M": lease} for id in ids}},
         "p": {"M": {id: {"N": "0"} for id in ids}},
         "d": {"M": {}},
-        **override,
     }
+    if limit is not None:
+        result |= {"limit": {"N": str(limit)}, "when_full": {"S": "deny"}}
+    return result
 
 
 def seed(
     client: Any,
-    users: list[str],
+    users: Sequence[str],
     *,
     held: int = 0,
     limit: int | None = None,
     table: str = TABLE,
 ) -> None:
-    """Put rows."""
-    _write(
-        client,
-        table,
-        [{"PutRequest": {"Item": row(user, held=held, limit=limit)}} for user in users],
-    )
+    """Write the users' items."""
+    writes = [
+        {"PutRequest": {"Item": item(user, held=held, limit=limit)}} for user in users
+    ]
+    _write(client, table, writes)
+
+
+def _delete(client: Any, users: Sequence[str], *, table: str) -> None:
+    writes = [{"DeleteRequest": {"Key": {"user_id": {"S": user}}}} for user in users]
+    _write(client, table, writes)
 
 
 def _write(client: Any, table: str, writes: list[dict[str, Any]]) -> None:
     for first in range(0, len(writes), BATCH):
-        client.batch_write_item(RequestItems={table: writes[first : first + BATCH]})
+        batch = writes[first : first + BATCH]
+        client.batch_write_item(RequestItems={table: batch})
 
 
 def as_viewer(user_id: str) -> dict[str, str]:
-    """The headers of a viewer's request."""
-    import jwt  # which no peer's package has but the service's
+    """Return the headers of a viewer's request."""
+    import jwt  # only the service's package contains it
 
     claims = {
         "sub": user_id,
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "exp": int(time.time()) + 3600,
+        "exp": int(time.time()) + TOKEN_SECONDS,
     }
     return {"Authorization": f"Bearer {jwt.encode(claims, SECRET)}"}
+
+
+def viewers(number: int) -> dict[str, dict[str, str]]:
+    """Return new users, each with the headers of its requests."""
+    users = [str(uuid.uuid4()) for _ in range(number)]
+    return {user: as_viewer(user) for user in users}
 
 
 @contextmanager
@@ -148,48 +166,41 @@ def staged(
     held: int | None = None,
     limit: int | None = None,
     table: str = TABLE,
-) -> Iterator[list[dict[str, Any]]]:
-    """A request of a verb of each user, given the headers of theirs, with all that must be there before them; the rows
-    go again, so that the table stays as large as it is. `held`: slots that others of the user's streams hold."""
+) -> Iterator[list[Event]]:
+    """Prepare and yield one request of a verb for each user.
+
+    `users` maps each user to the headers of its requests. `held` is the number of slots
+    that other streams of the user hold. The items are deleted afterwards, so that the
+    size of the table does not change.
+    """
     if held is None:
         held = LIMIT if verb == "denial" else 0
-    seed(client, [*users], held=held, limit=limit, table=table)
+    names = list(users)
+
+    seed(client, names, held=held, limit=limit, table=table)
     yield [_request(verb, user, headers, handler) for user, headers in users.items()]
-    _write(
-        client,
-        table,
-        [{"DeleteRequest": {"Key": {"user_id": {"S": user}}}} for user in users],
-    )
+    _delete(client, names, table=table)
 
 
-def viewers(number: int) -> dict[str, dict[str, str]]:
-    """So many new users, each with the headers of its requests."""
-    users = [str(uuid.uuid4()) for _ in range(number)]
-    return {user: as_viewer(user) for user in users}
-
-
-def start_of(user: str, headers: dict[str, str]) -> dict[str, Any]:
-    """A viewer's start."""
+def start_of(user: str, headers: dict[str, str]) -> Event:
+    """Return a viewer's start."""
     return event("POST", f"/users/{user}/streams", {"streamId": "456"}, headers)
 
 
-def _request(
-    verb: str, user: str, headers: dict[str, str], handler: Handler
-) -> dict[str, Any]:
-    """One request of a verb; a stream that it is about is started first."""
+def _request(verb: str, user: str, headers: dict[str, str], handler: Handler) -> Event:
+    """Return a request of a verb. Starts the stream that it renews or stops."""
     start = start_of(user, headers)
     if verb in ("start", "denial"):
         return start
+
     stream = json.loads(handler(start, None)["body"])
-    url, token = (
-        f"/users/{user}/streams/{stream['id']}",
-        {"token": stream.get("token", "none")},
-    )
-    if "token" in stream and not PLAYERS_STOP_BY_POST:
-        method, path = (
-            ("POST", f"{url}/heartbeat") if verb == "renew" else ("DELETE", url)
-        )
-        return event(method, path, token, headers)
-    return event(
-        "POST", f"{url}/{'heartbeat' if verb == 'renew' else 'stop'}", token, {}
-    )
+    url = f"/users/{user}/streams/{stream['id']}"
+    body = {"token": stream.get("token", "none")}
+    action = "heartbeat" if verb == "renew" else "stop"
+
+    is_older_service = "token" in stream and not PLAYERS_STOP_BY_POST
+    if is_older_service and action == "stop":
+        return event("DELETE", url, body, headers)
+    if is_older_service:
+        return event("POST", f"{url}/heartbeat", body, headers)
+    return event("POST", f"{url}/{action}", body, {})

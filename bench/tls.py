@@ -1,7 +1,12 @@
-"""TLS before an engine, in a process of its own, so that its processor time is nobody's who is measured. Connections
-stay open as long as both sides want; the certificate is an RSA one, as Amazon's is.
+"""Terminates TLS in front of an engine.
 
-python -m bench.tls ENDPOINT CERTIFICATE   serves on a free port of loopback, which it prints
+It runs in a separate process, so that its processor time does not count towards a
+measured process. Connections stay open while both sides want them. The certificate is
+an RSA certificate, as Amazon's is.
+
+python -m bench.tls ENDPOINT CERTIFICATE
+
+Serves on a free port of loopback and prints the port.
 """
 
 import asyncio
@@ -20,61 +25,78 @@ import trustme
 from bench.engines import PROJECT
 
 LISTEN_QUEUE = 1024
-CHUNK = 65_536
+CHUNK_BYTES = 65_536
 
 
 @contextmanager
 def terminated(endpoint: str) -> Iterator[tuple[str, str]]:
-    """An https:// endpoint for an engine, and the AWS_CA_BUNDLE that trusts it: its authority behind all those that a
-    client loads who trusts Amazon's."""
+    """Serve an engine over TLS. Yield the https:// endpoint and its AWS_CA_BUNDLE.
+
+    The bundle also contains the public authorities, so that a client loads as many as
+    it would load for Amazon.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        authority = trustme.CA(key_type=trustme.KeyType.RSA)
-        certificate, bundle = (
-            Path(folder) / "server.pem",
-            Path(folder) / "authorities.pem",
-        )
-        issued = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)
-        issued.private_key_and_cert_chain_pem.write_to_path(certificate)
-        bundle.write_bytes(
-            Path(certifi.where()).read_bytes() + authority.cert_pem.bytes()
-        )
+        certificate = Path(folder) / "server.pem"
+        bundle = Path(folder) / "authorities.pem"
+        _issue(certificate, bundle)
+
         command = [sys.executable, "-m", "bench.tls", endpoint, str(certificate)]
         with subprocess.Popen(
             command, cwd=PROJECT, stdout=subprocess.PIPE, text=True
         ) as process:
+            assert process.stdout
             try:
-                assert process.stdout
-                if not (port := process.stdout.readline().strip()):
-                    raise RuntimeError("what terminates TLS did not start")
+                port = process.stdout.readline().strip()
+                if not port:
+                    raise RuntimeError("the TLS proxy of the engine did not start")
                 yield f"https://127.0.0.1:{port}", str(bundle)
             finally:
                 process.terminate()
 
 
+def _issue(certificate: Path, bundle: Path) -> None:
+    """Write a certificate for loopback, and a bundle with its authority."""
+    authority = trustme.CA(key_type=trustme.KeyType.RSA)
+    issued = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)
+    issued.private_key_and_cert_chain_pem.write_to_path(certificate)
+
+    public_authorities = Path(certifi.where()).read_bytes()
+    bundle.write_bytes(public_authorities + authority.cert_pem.bytes())
+
+
 async def _serve(endpoint: str, certificate: str) -> None:
+    """Accept TLS connections and forward them to the engine."""
     engine = urlsplit(endpoint)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
 
     async def accept(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter
     ) -> None:
-        from_engine, to_engine = await asyncio.open_connection(
+        engine_reader, engine_writer = await asyncio.open_connection(
             engine.hostname, engine.port
         )
-        await asyncio.gather(_pass_on(reader, to_engine), _pass_on(from_engine, writer))
+        await asyncio.gather(
+            _forward(client_reader, engine_writer),
+            _forward(engine_reader, client_writer),
+        )
 
     server = await asyncio.start_server(
-        accept, "127.0.0.1", 0, ssl=context, backlog=LISTEN_QUEUE
+        accept,
+        "127.0.0.1",
+        0,
+        ssl=context,
+        backlog=LISTEN_QUEUE,
     )
-    print(server.sockets[0].getsockname()[1], flush=True)
+    port = server.sockets[0].getsockname()[1]
+    print(port, flush=True)
     await server.serve_forever()
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until one side is gone."""
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy bytes until one side closes its connection."""
     with suppress(OSError):
-        while data := await reader.read(CHUNK):
+        while data := await reader.read(CHUNK_BYTES):
             writer.write(data)
             await writer.drain()
     writer.close()

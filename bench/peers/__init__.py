@@ -1,4 +1,9 @@
-"""The same three verbs, by other means. Each module has a `lambda_handler`."""
+"""The peers: the same three verbs, written in other ways.
+
+Each module has a `lambda_handler`.
+"""
+
+from typing import NamedTuple
 
 NAMES = {
     "bare": "bare boto3",
@@ -9,10 +14,23 @@ NAMES = {
     "fastapi_mangum": "FastAPI + Mangum",
     "flask_zappa": "Flask + Zappa",
 }
-VARIANTS: dict[str, tuple[str, str, dict[str, str]]] = {
-    "service-botocore": ("service", "service", {"DYNAMODB_TRANSPORT": "botocore"}),
-    "frameworks": ("service", "frameworks", {}),
+
+
+class Variant(NamedTuple):
+    """A module that runs in the package of a peer, with more variables."""
+
+    package: str
+    module: str
+    environment: dict[str, str] = {}  # noqa: RUF012
+
+
+VARIANTS = {
+    "service-botocore": Variant(
+        package="service",
+        module="service",
+        environment={"DYNAMODB_TRANSPORT": "botocore"},
+    ),
+    "frameworks": Variant(package="service", module="frameworks"),
 }
-"""What is measured warm only: in the package of which module, a module, and what its environment holds beside the
-rest."""
+"""Variants are measured warm only."""
 MODULES = [name for name in NAMES if name not in VARIANTS]

@@ -1,5 +1,8 @@
-"""What one would otherwise write: a bare handler with boto3, one UpdateItem a verb. No check of who calls or of what is
-sent, no epochs, no endings, no answer that says who holds the slots."""
+"""A bare handler with boto3, as one would write it: one UpdateItem per verb.
+
+It does not check the caller or the request. It has no epochs and no endings, and its
+denial does not list the streams that hold the slots.
+"""
 
 import json
 import os
@@ -9,12 +12,14 @@ from typing import Any
 
 import boto3
 
-TABLE, LIMIT, LEASE_MS = os.environ["DYNAMODB_TABLE"], 3, 60_000
+TABLE = os.environ["DYNAMODB_TABLE"]
+LIMIT = 3
+LEASE_MS = 60_000
 dynamodb = boto3.client("dynamodb", endpoint_url=os.environ["DYNAMODB_ENDPOINT"])
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Start, renew or stop."""
+    """Answer a start, a heartbeat or a stop."""
     parts = event["path"].strip("/").split("/")
     body = json.loads(event["body"] or "{}")
     status, answer = route(parts, body)
@@ -27,15 +32,20 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def route(parts: list[str], body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """The verb of a path."""
+    """Call the verb that a path names."""
     if len(parts) == 3:
-        return start(parts[1], body["streamId"])
-    return (renew if parts[4] == "heartbeat" else stop)(parts[1], parts[3])
+        _, user_id, _ = parts
+        return start(user_id, body["streamId"])
+
+    _, user_id, _, id, action = parts
+    verb = renew if action == "heartbeat" else stop
+    return verb(user_id, id)
 
 
 def start(user_id: str, stream_id: str) -> tuple[int, dict[str, Any]]:
-    """One more lease, if there is room."""
-    id, now = secrets.token_urlsafe(12), time.time_ns() // 1_000_000
+    """Add a lease if there is room."""
+    id = secrets.token_urlsafe(12)
+    now = time.time_ns() // 1_000_000
     lease = {
         "s": {"S": stream_id},
         "a": {"N": str(now)},
@@ -59,7 +69,7 @@ def start(user_id: str, stream_id: str) -> tuple[int, dict[str, Any]]:
 
 
 def renew(user_id: str, id: str) -> tuple[int, dict[str, Any]]:
-    """The lease goes on, if it is live."""
+    """Extend a lease that is live."""
     now = time.time_ns() // 1_000_000
     try:
         dynamodb.update_item(
@@ -79,7 +89,7 @@ def renew(user_id: str, id: str) -> tuple[int, dict[str, Any]]:
 
 
 def stop(user_id: str, id: str) -> tuple[int, dict[str, Any]]:
-    """The lease goes."""
+    """Remove a lease."""
     dynamodb.update_item(
         TableName=TABLE,
         Key={"user_id": {"S": user_id}},

@@ -12,28 +12,28 @@ app = FastAPI()
 
 
 class Start(BaseModel):
-    """The body of a start."""
+    """Body of a start."""
 
     streamId: str
 
 
 @app.post("/users/{user_id}/streams")
 def start(user_id: str, body: Start, response: Response) -> dict[str, Any]:
-    """Start."""
+    """Answer a start."""
     response.status_code, answer = bare.start(user_id, body.streamId)
     return answer
 
 
 @app.post("/users/{user_id}/streams/{id}/heartbeat")
 def renew(user_id: str, id: str, response: Response) -> dict[str, Any]:
-    """Renew."""
+    """Answer a heartbeat."""
     response.status_code, answer = bare.renew(user_id, id)
     return answer
 
 
 @app.post("/users/{user_id}/streams/{id}/stop")
 def stop(user_id: str, id: str) -> Response:
-    """Stop."""
+    """Answer a stop."""
     status, _ = bare.stop(user_id, id)
     return Response(status_code=status)
 

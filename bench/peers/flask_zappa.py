@@ -11,21 +11,21 @@ app = Flask(__name__)
 
 @app.post("/users/<user_id>/streams")
 def start(user_id: str) -> tuple[dict[str, Any], int]:
-    """Start."""
+    """Answer a start."""
     status, answer = bare.start(user_id, request.get_json()["streamId"])
     return answer, status
 
 
 @app.post("/users/<user_id>/streams/<id>/heartbeat")
 def renew(user_id: str, id: str) -> tuple[dict[str, Any], int]:
-    """Renew."""
+    """Answer a heartbeat."""
     status, answer = bare.renew(user_id, id)
     return answer, status
 
 
 @app.post("/users/<user_id>/streams/<id>/stop")
 def stop(user_id: str, id: str) -> tuple[str, int]:
-    """Stop."""
+    """Answer a stop."""
     return "", bare.stop(user_id, id)[0]
 
 

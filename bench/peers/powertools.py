@@ -1,5 +1,6 @@
 """Powertools for AWS Lambda's resolver, with boto3."""
 
+import json
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -9,33 +10,34 @@ from bench.peers import bare
 app = APIGatewayRestResolver()
 
 
-def answered(found: tuple[int, dict[str, Any]]) -> Response[Any]:
-    """A status and a body."""
-    import json
-
+def respond(status: int, body: dict[str, Any]) -> Response[Any]:
+    """Return a response with a JSON body."""
     return Response(
-        status_code=found[0], content_type="application/json", body=json.dumps(found[1])
+        status_code=status,
+        content_type="application/json",
+        body=json.dumps(body),
     )
 
 
 @app.post("/users/<user_id>/streams")
 def start(user_id: str) -> Response[Any]:
-    """Start."""
-    return answered(bare.start(user_id, app.current_event.json_body["streamId"]))
+    """Answer a start."""
+    body = app.current_event.json_body
+    return respond(*bare.start(user_id, body["streamId"]))
 
 
 @app.post("/users/<user_id>/streams/<id>/heartbeat")
 def renew(user_id: str, id: str) -> Response[Any]:
-    """Renew."""
-    return answered(bare.renew(user_id, id))
+    """Answer a heartbeat."""
+    return respond(*bare.renew(user_id, id))
 
 
 @app.post("/users/<user_id>/streams/<id>/stop")
 def stop(user_id: str, id: str) -> Response[Any]:
-    """Stop."""
-    return answered(bare.stop(user_id, id))
+    """Answer a stop."""
+    return respond(*bare.stop(user_id, id))
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Resolve."""
+    """Resolve an event."""
     return app.resolve(event, context)  # type: ignore[arg-type]

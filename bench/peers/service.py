@@ -1,5 +1,7 @@
-"""This service, with everything on: viewers' bearer tokens, security headers, CORS, problems, logs,
-metrics."""
+"""This service with every feature on.
+
+Viewers' bearer tokens, security headers, CORS, problems, logs and metrics.
+"""
 
 from bench.peers import zappa_settings_of
 

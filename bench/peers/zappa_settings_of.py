@@ -5,8 +5,11 @@ import types
 
 
 def install(**application: str) -> None:
-    """Have Zappa's handler serve a WSGI application (`APP_MODULE`, `APP_FUNCTION`) or a Django project
-    (`DJANGO_SETTINGS`)."""
+    """Configure the application that Zappa's handler serves.
+
+    `application` is `APP_MODULE` and `APP_FUNCTION` for a WSGI application, or
+    `DJANGO_SETTINGS` for a Django project.
+    """
     settings = types.ModuleType("zappa_settings")
     settings.__dict__.update(
         API_STAGE="test",

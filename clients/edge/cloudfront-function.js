@@ -1,32 +1,51 @@
 /*
- * Checks edge tokens in CloudFront Functions (runtime cloudfront-js-2.0), at the event "viewer request".
+ * Verifies edge tokens in a CloudFront Function (runtime cloudfront-js-2.0, event
+ * "viewer request").
  *
- * Fill in what follows, and let CloudFront forward what is left: the token is taken out of the request, so that it is in no
- * cache key. Only HS256: CloudFront Functions have no public-key cryptography. The secret here can also sign: keep this
- * file as you keep the secret. While a key is being replaced, both are in KEYS.
+ * Fill in the constants below. The function removes the token from the request before
+ * CloudFront forwards it, so that the token is not part of a cache key.
+ *
+ * CloudFront Functions have no public-key cryptography, so this works with HS256 only.
+ * The secret can also sign tokens. Protect this file as you protect the secret. While
+ * you replace a key, KEYS contains the old and the new one.
  */
-var KEYS = { KID: 'SECRET' }; // kid (manage.py keys list) to secret, as in EDGE_TOKEN_KEYS
+// Maps a kid (see `manage.py keys list`) to its secret, as in EDGE_TOKEN_KEYS.
+var KEYS = { KID: 'SECRET' };
 var ISSUER = 'https://streams.example.com';
 var AUDIENCE = 'cdn.example.com';
 var SKEW_SECONDS = 0;
-var STREAM_ID = /^\/([^/]+)\//; // where the path has the streamId
+// The part of a path that contains the streamId.
+var STREAM_ID = /^\/([^/]+)\//;
+
+var TOKEN_IN_PATH = /^\/edge-token\/([^/]+)(\/.*)$/;
+var UNSAFE_SEGMENT = /^\.\.?$|[/\\]/;
+var IPV6_GROUPS = 8;
+var NETWORK_GROUPS = 4;
 
 var crypto = require('crypto');
 
 function handler(event) {
   var request = event.request;
-  if (request.method === 'OPTIONS') return request; // a browser asks for leave before it sends the token
+  // A browser sends a preflight without the token.
+  if (request.method === 'OPTIONS') return request;
+
   try {
     check(request, event.viewer.ip);
     return request;
   } catch (error) {
-    var reason = error.reason || 'malformed';
-    return {
-      statusCode: 403,
-      statusDescription: 'Forbidden',
-      headers: { 'x-edge-token-refused': { value: reason }, 'cache-control': { value: 'no-store' } },
-    };
+    return forbidden(error.reason || 'malformed');
   }
+}
+
+function forbidden(reason) {
+  return {
+    statusCode: 403,
+    statusDescription: 'Forbidden',
+    headers: {
+      'x-edge-token-refused': { value: reason },
+      'cache-control': { value: 'no-store' },
+    },
+  };
 }
 
 function refuse(reason) {
@@ -35,48 +54,71 @@ function refuse(reason) {
   throw error;
 }
 
+/* Removes the token from the request and verifies it. */
 function check(request, address) {
-  var tokens = [];
-  collect(tokens, request.headers, 'x-edge-token');
-  collect(tokens, request.querystring, 'edgeToken');
-  var inPath = /^\/edge-token\/([^/]+)(\/.*)$/.exec(request.uri);
+  var tokens = takeTokens(request);
+  if (tokens.length === 0) refuse('missing');
+  if (tokens.length > 1) refuse('two-tokens');
+
+  var claims = verify(tokens[0]);
+  var now = Date.now() / 1000;
+  var isExpired = typeof claims.exp !== 'number' || claims.exp + SKEW_SECONDS <= now;
+  if (claims.iss !== ISSUER) refuse('wrong-issuer');
+  if (claims.aud !== AUDIENCE) refuse('wrong-audience');
+  if (isExpired) refuse('expired');
+  if (claims.streamId !== streamIdOf(request.uri)) refuse('wrong-stream');
+
+  var isBound = claims.network !== undefined;
+  if (isBound && claims.network !== networkOf(address)) refuse('wrong-network');
+}
+
+/* Removes every token from the headers, the query and the path, and returns them. */
+function takeTokens(request) {
+  var tokens = takeValues(request.headers, 'x-edge-token');
+  tokens = tokens.concat(takeValues(request.querystring, 'edgeToken'));
+
+  var inPath = TOKEN_IN_PATH.exec(request.uri);
   if (inPath) {
     tokens.push(inPath[1]);
     request.uri = inPath[2];
   }
-  if (tokens.length !== 1) refuse(tokens.length ? 'two-tokens' : 'missing');
-
-  var claims = verified(tokens[0]);
-  if (claims.iss !== ISSUER) refuse('wrong-issuer');
-  if (claims.aud !== AUDIENCE) refuse('wrong-audience');
-  if (typeof claims.exp !== 'number' || claims.exp + SKEW_SECONDS <= Date.now() / 1000) refuse('expired');
-  if (claims.streamId !== streamIdOf(request.uri)) refuse('wrong-stream');
-  if (claims.network !== undefined && claims.network !== networkOf(address)) refuse('wrong-network');
+  return tokens;
 }
 
-/* Takes every value of a header or a query parameter out of the request. */
-function collect(tokens, fields, name) {
-  if (!Object.prototype.hasOwnProperty.call(fields, name)) return;
+/* Removes all values of a header or a query parameter, and returns them. */
+function takeValues(fields, name) {
+  if (!has(fields, name)) return [];
+
   var field = fields[name];
-  (field.multiValue || [field]).forEach(function (one) {
-    tokens.push(one.value);
-  });
   delete fields[name];
+  var values = field.multiValue || [field];
+  return values.map(function (entry) {
+    return entry.value;
+  });
 }
 
-function verified(token) {
+function has(object, name) {
+  return Object.prototype.hasOwnProperty.call(object, name);
+}
+
+/* Verifies the signature and the type, and returns the claims. */
+function verify(token) {
   var parts = token.split('.');
   if (parts.length !== 3) refuse('malformed');
-  var header = read(parts[0]);
-  if (!Object.prototype.hasOwnProperty.call(KEYS, header.kid)) refuse('unknown-key');
+
+  var header = decode(parts[0]);
+  if (!has(KEYS, header.kid)) refuse('unknown-key');
   if (header.alg !== 'HS256') refuse('wrong-algorithm');
-  var mac = crypto.createHmac('sha256', KEYS[header.kid]).update(parts[0] + '.' + parts[1]).digest('base64url');
-  if (!isSame(mac, parts[2])) refuse('bad-signature');
+
+  var signed = parts[0] + '.' + parts[1];
+  var mac = crypto.createHmac('sha256', KEYS[header.kid]).update(signed);
+  if (!isEqual(mac.digest('base64url'), parts[2])) refuse('bad-signature');
   if (header.typ !== 'lease+jwt') refuse('wrong-type');
-  return read(parts[1]);
+  return decode(parts[1]);
 }
 
-function read(part) {
+/* Returns the object that a part of a token contains. */
+function decode(part) {
   var value;
   try {
     value = JSON.parse(Buffer.from(part, 'base64url').toString());
@@ -87,39 +129,40 @@ function read(part) {
   return value;
 }
 
-/* In the same time whatever differs. */
-function isSame(one, other) {
-  var difference = one.length ^ other.length;
-  for (var at = 0; at < one.length; at++) difference |= one.charCodeAt(at) ^ other.charCodeAt(at);
+/* Compares in constant time. */
+function isEqual(first, second) {
+  var difference = first.length ^ second.length;
+  for (var index = 0; index < first.length; index++) {
+    difference |= first.charCodeAt(index) ^ second.charCodeAt(index);
+  }
   return difference === 0;
 }
 
-/* Of a path that leads nowhere else once it is decoded. */
+/* Returns the streamId in a path. Refuses a path that changes when it is resolved. */
 function streamIdOf(path) {
-  var found = STREAM_ID.exec(path);
   try {
     path.split('/').forEach(function (segment) {
-      if (/^\.\.?$|[/\\]/.test(decodeURIComponent(segment))) refuse('bad-path');
+      if (UNSAFE_SEGMENT.test(decodeURIComponent(segment))) refuse('bad-path');
     });
-    return found && decodeURIComponent(found[1]);
+    var match = STREAM_ID.exec(path);
+    return match && decodeURIComponent(match[1]);
   } catch (error) {
     return refuse('bad-path');
   }
 }
 
-/* The network that an address belongs to: an IPv4 address's /24, an IPv6 address's /64. */
+/* Returns the network of an address: the /24 of IPv4, the /64 of IPv6. */
 function networkOf(address) {
   if (address.indexOf(':') < 0) return address.replace(/\d+$/, '0/24');
+
   var halves = address.toLowerCase().split('::');
-  var head = halves[0] ? halves[0].split(':') : [];
-  var tail = halves.length > 1 && halves[1] ? halves[1].split(':') : [];
-  while (head.length + tail.length < 8) head.push('0');
-  var groups = head.concat(tail).slice(0, 4);
-  return (
-    groups
-      .map(function (group) {
-        return parseInt(group, 16).toString(16);
-      })
-      .join(':') + '::/64'
-  );
+  var groups = halves[0] ? halves[0].split(':') : [];
+  var last = halves[1] ? halves[1].split(':') : [];
+  while (groups.length + last.length < IPV6_GROUPS) groups.push('0');
+
+  var network = groups.concat(last).slice(0, NETWORK_GROUPS);
+  var plain = network.map(function (group) {
+    return parseInt(group, 16).toString(16);
+  });
+  return plain.join(':') + '::/64';
 }

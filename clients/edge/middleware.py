@@ -1,11 +1,14 @@
-"""Checks edge tokens in front of a WSGI or an ASGI application: an origin, a licence server. Needs PyJWT, and its extra
-`crypto` for keys that are not secrets.
+"""Verifies edge tokens in front of a WSGI or ASGI application: a licence server, say.
 
-    tokens = EdgeTokens(keys_at("https://streams.example.com/.well-known/jwks.json"), issuer=…, audience=…)
+Needs PyJWT, and its extra `crypto` for public keys.
+
+    keys = keys_at("https://streams.example.com/.well-known/jwks.json")
+    tokens = EdgeTokens(keys, issuer=…, audience=…)
     application = EdgeTokensWSGI(application, tokens)
 
-A request without a good token is answered 403, with the reason in `X-Edge-Token-Refused`. The application finds the
-token's claims in `environ["edge.claims"]` or `scope["edge.claims"]`, and the path without the token.
+A request without a valid token is answered 403, with the reason in
+`X-Edge-Token-Refused`. The application receives the token's claims in
+`environ["edge.claims"]` or `scope["edge.claims"]`, and the path without the token.
 """
 
 import re
@@ -26,11 +29,15 @@ from urllib.parse import quote
 
 import jwt
 
-IN_PATH = re.compile(r"/edge-token/([^/]+)(/.*)", re.DOTALL)
-IN_QUERY = "edgeToken="
-IN_HEADER = "x-edge-token"
-KEPT_SECONDS, RETRY_SECONDS = 300, 5
-"""As long as the service lets caches keep its keys."""
+TOKEN_IN_PATH = re.compile(r"/edge-token/([^/]+)(/.*)", re.DOTALL)
+TOKEN_IN_QUERY = "edgeToken="  # noqa: S105  # a parameter's name
+TOKEN_HEADER = "x-edge-token"  # noqa: S105  # a header's name
+KEPT_SECONDS = 300
+"""Caches may keep the service's keys for this long."""
+RETRY_SECONDS = 5
+FETCH_SECONDS = 2
+NETWORK_GROUPS = 4
+
 REASONS: Mapping[type[jwt.PyJWTError], str] = {
     jwt.InvalidAlgorithmError: "wrong-algorithm",
     jwt.InvalidSignatureError: "bad-signature",
@@ -43,7 +50,7 @@ type Keys = Callable[[], Mapping[str, jwt.PyJWK]]
 
 
 class Refused(Exception):
-    """A request that is not let through. `reason` says why."""
+    """A request without a valid token. `reason` names the fault."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -51,7 +58,7 @@ class Refused(Exception):
 
 
 class Passed(NamedTuple):
-    """A request that is let through: what it asks for, without the token, and the token's claims."""
+    """A request with a valid token: its path and query without it, and the claims."""
 
     path: str
     query: str
@@ -59,30 +66,35 @@ class Passed(NamedTuple):
 
 
 def keys_in(jwks: Mapping[str, Any]) -> Keys:
-    """The keys of a JWK Set: what the service publishes, or `oct` keys for HMAC secrets."""
-    keys = {
-        key["kid"]: jwt.PyJWK({"alg": "HS256", **key} if key["kty"] == "oct" else key)
-        for key in jwks["keys"]
-    }
+    """Return the keys of a JWK Set: published keys, or `oct` keys for HMAC secrets."""
+    keys = {}
+    for key in jwks["keys"]:
+        is_secret = key["kty"] == "oct"
+        keys[key["kid"]] = jwt.PyJWK({"alg": "HS256", **key} if is_secret else key)
     return lambda: keys
 
 
 def keys_at(url: str, *, kept_seconds: float = KEPT_SECONDS) -> Keys:
-    """The keys that a service publishes, read again after five minutes, and not for every `kid` that is made up. While
-    it does not answer, those that are known."""
-    client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=2)
+    """Return the keys that a service publishes.
+
+    They are read again after five minutes, and not for every unknown `kid`. While the
+    service does not answer, the last known keys are used.
+    """
+    client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_SECONDS)
     known: dict[str, jwt.PyJWK] = {}
-    due = 0.0
+    read_again_at = 0.0
 
     def keys() -> Mapping[str, jwt.PyJWK]:
-        nonlocal known, due
-        if time.monotonic() >= due:
-            due = time.monotonic() + min(
-                kept_seconds, RETRY_SECONDS
-            )  # who does not answer is not asked each time
-            with suppress(jwt.PyJWKClientError):
-                known = {str(key.key_id): key for key in client.get_signing_keys()}
-                due = time.monotonic() + kept_seconds
+        nonlocal known, read_again_at
+        now = time.monotonic()
+        if now < read_again_at:
+            return known
+
+        # A service that does not answer is not asked for every request.
+        read_again_at = now + min(kept_seconds, RETRY_SECONDS)
+        with suppress(jwt.PyJWKClientError):
+            known = {str(key.key_id): key for key in client.get_signing_keys()}
+            read_again_at = time.monotonic() + kept_seconds
         return known
 
     return keys
@@ -90,7 +102,7 @@ def keys_at(url: str, *, kept_seconds: float = KEPT_SECONDS) -> Keys:
 
 @dataclass(frozen=True, slots=True)
 class EdgeTokens:
-    """The check. `stream_id` is a pattern: where the path has the `streamId`."""
+    """The check. The group of `stream_id` is the `streamId` in a path."""
 
     keys: Keys
     issuer: str
@@ -101,31 +113,37 @@ class EdgeTokens:
     def check(
         self, *, path: str, query: str, headers: Sequence[str], address: str
     ) -> Passed:
-        """Let a request through, or raise `Refused`. `path` is decoded; `headers` are all values of the token's."""
-        tokens, pairs = [*headers], query.split("&")
-        tokens += [
-            pair.removeprefix(IN_QUERY) for pair in pairs if pair.startswith(IN_QUERY)
-        ]
-        if found := IN_PATH.fullmatch(path):
-            tokens.append(found[1])
-            path = found[2]
-        if len(tokens) != 1:
-            raise Refused("two-tokens" if tokens else "missing")
+        """Verify the token of a request.
+
+        `path` is decoded. `headers` are all values of the header `X-Edge-Token`.
+
+        Raises:
+            Refused
+        """
+        tokens, path, query = _split(path, query, headers)
+        if not tokens:
+            raise Refused("missing")
+        if len(tokens) > 1:
+            raise Refused("two-tokens")
+
         claims = self._claims(tokens[0])
-        stream = re.match(self.stream_id, path)
-        if {".", ".."} & set(re.split(r"[/\\]", path)) or "\\" in path:
-            raise Refused("bad-path")
-        if not stream or claims.get("streamId") != stream[1]:
-            raise Refused("wrong-stream")
+        self._check_path(path, claims)
         if "network" in claims and claims["network"] != network_of(address):
             raise Refused("wrong-network")
-        return Passed(
-            path,
-            "&".join(pair for pair in pairs if not pair.startswith(IN_QUERY)),
-            claims,
-        )
+        return Passed(path, query, claims)
+
+    def _check_path(self, path: str, claims: Mapping[str, Any]) -> None:
+        """Compare the path with the token's stream."""
+        segments = re.split(r"[/\\]", path)
+        if "." in segments or ".." in segments or "\\" in path:
+            raise Refused("bad-path")
+
+        match = re.match(self.stream_id, path)
+        if not match or claims.get("streamId") != match[1]:
+            raise Refused("wrong-stream")
 
     def _claims(self, token: str) -> Mapping[str, Any]:
+        """Verify the signature and the standard claims, and return all claims."""
         try:
             header = jwt.get_unverified_header(token)
             key = self.keys().get(header.get("kid", ""))
@@ -141,125 +159,149 @@ class EdgeTokens:
                 options={"require": ["exp", "iss", "aud"]},
             )
         except jwt.PyJWTError as exc:
-            raise Refused(
-                next(
-                    (REASONS[base] for base in type(exc).__mro__ if base in REASONS),
-                    "malformed",
-                )
-            ) from exc
+            raise Refused(_reason_of(exc)) from exc
+
         if header.get("typ") != "lease+jwt":
             raise Refused("wrong-type")
         return claims
 
 
+def _split(path: str, query: str, headers: Sequence[str]) -> tuple[list[str], str, str]:
+    """Return all tokens of a request, and its path and query without them."""
+    tokens = list(headers)
+    other_pairs = []
+    for pair in query.split("&"):
+        if pair.startswith(TOKEN_IN_QUERY):
+            tokens.append(pair.removeprefix(TOKEN_IN_QUERY))
+        else:
+            other_pairs.append(pair)
+
+    in_path = TOKEN_IN_PATH.fullmatch(path)
+    if in_path:
+        tokens.append(in_path[1])
+        path = in_path[2]
+    return tokens, path, "&".join(other_pairs)
+
+
+def _reason_of(exc: jwt.PyJWTError) -> str:
+    """Return the reason for an error, or for the nearest of its base classes."""
+    for cls in type(exc).__mro__:
+        if cls in REASONS:
+            return REASONS[cls]
+    return "malformed"
+
+
 def network_of(address: str) -> str:
-    """The network that an address belongs to: an IPv4 address's /24, an IPv6 address's /64; none of what is none."""
+    """Return the network of an address: the /24 of IPv4, the /64 of IPv6.
+
+    The result is empty for a text that is not an address.
+    """
     try:
         ip = ip_address(address)
     except ValueError:
         return ""
+
     if ip.version == 6 and ip.ipv4_mapped:
         ip = ip.ipv4_mapped
     if ip.version == 4:
-        return f"{str(ip).rpartition('.')[0]}.0/24"
-    return (
-        ":".join(f"{int(group, 16):x}" for group in ip.exploded.split(":")[:4])
-        + "::/64"
-    )
+        first_three, _, _ = str(ip).rpartition(".")
+        return f"{first_three}.0/24"
+
+    groups = ip.exploded.split(":")[:NETWORK_GROUPS]
+    return ":".join(f"{int(group, 16):x}" for group in groups) + "::/64"
 
 
 class EdgeTokensWSGI:
-    """In front of a WSGI application."""
+    """Checks edge tokens in front of a WSGI application."""
 
     def __init__(
         self, application: Callable[..., Iterable[bytes]], tokens: EdgeTokens
     ) -> None:
-        self.application, self.tokens = application, tokens
+        self.application = application
+        self.tokens = tokens
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer 403, or have the application answer."""
-        if (
-            environ["REQUEST_METHOD"] == "OPTIONS"
-        ):  # a browser asks for leave before it sends the token
+        """Answer 403, or call the application."""
+        # A browser sends a preflight without the token.
+        if environ["REQUEST_METHOD"] == "OPTIONS":
             return self.application(environ, start_response)
+
+        # WSGI joins headers with the same name.
         header = environ.pop("HTTP_X_EDGE_TOKEN", None)
         try:
             passed = self.tokens.check(
                 path=environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace"),
                 query=environ.get("QUERY_STRING", ""),
-                headers=[]
-                if header is None
-                else header.split(","),  # WSGI joins headers of one name
+                headers=[] if header is None else header.split(","),
                 address=environ["REMOTE_ADDR"],
             )
         except Refused as refused:
-            start_response(
-                "403 Forbidden", [(name, value) for name, value in _headers(refused)]
-            )
+            start_response("403 Forbidden", _headers(refused))
             return [b""]
-        environ |= {
-            "PATH_INFO": passed.path.encode().decode("latin-1"),
-            "QUERY_STRING": passed.query,
-            "edge.claims": passed.claims,
-        }
+
+        environ["PATH_INFO"] = passed.path.encode().decode("latin-1")
+        environ["QUERY_STRING"] = passed.query
+        environ["edge.claims"] = passed.claims
         return self.application(environ, start_response)
 
 
 type Scope = MutableMapping[str, Any]
-type ASGI = Callable[
-    [Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]],
-    Awaitable[None],
-]
+type Receive = Callable[[], Awaitable[Any]]
+type Send = Callable[[Any], Awaitable[None]]
+type ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class EdgeTokensASGI:
-    """In front of an ASGI application."""
+    """Checks edge tokens in front of an ASGI application."""
 
     def __init__(self, application: ASGI, tokens: EdgeTokens) -> None:
-        self.application, self.tokens = application, tokens
+        self.application = application
+        self.tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer 403, or have the application answer."""
+        """Answer 403, or call the application."""
+        # A browser sends a preflight without the token.
         if scope["type"] != "http" or scope["method"] == "OPTIONS":
             await self.application(scope, receive, send)
             return
+
+        tokens = []
+        other_headers = []
+        for name, value in scope["headers"]:
+            if name.decode() == TOKEN_HEADER:
+                tokens.append(value.decode("latin-1"))
+            else:
+                other_headers.append((name, value))
+
         try:
             passed = self.tokens.check(
                 path=scope["path"],
                 query=scope["query_string"].decode("latin-1"),
-                headers=[
-                    value.decode("latin-1")
-                    for name, value in scope["headers"]
-                    if name.decode() == IN_HEADER
-                ],
+                headers=tokens,
                 address=scope["client"][0],
             )
         except Refused as refused:
-            headers = [
-                (name.lower().encode(), value.encode())
-                for name, value in _headers(refused)
-            ]
-            await send(
-                {"type": "http.response.start", "status": 403, "headers": headers}
-            )
-            await send({"type": "http.response.body", "body": b""})
+            await _send_forbidden(send, refused)
             return
-        rest = [
-            (name, value)
-            for name, value in scope["headers"]
-            if name.decode() != IN_HEADER
-        ]
-        changed = {
+
+        changes = {
             "path": passed.path,
             "raw_path": quote(passed.path).encode(),
             "query_string": passed.query.encode("latin-1"),
-            "headers": rest,
+            "headers": other_headers,
+            "edge.claims": passed.claims,
         }
-        await self.application(
-            {**scope, **changed, "edge.claims": passed.claims}, receive, send
-        )
+        await self.application({**scope, **changes}, receive, send)
+
+
+async def _send_forbidden(send: Send, refused: Refused) -> None:
+    headers = [
+        (name.lower().encode(), value.encode()) for name, value in _headers(refused)
+    ]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _headers(refused: Refused) -> list[tuple[str, str]]:

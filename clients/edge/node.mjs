@@ -1,21 +1,32 @@
 /**
- * Checks edge tokens in Node.js and in Lambda@Edge, with nothing but node:crypto.
+ * Verifies edge tokens in Node.js and in Lambda@Edge. It needs only node:crypto.
  *
- *   const check = edgeTokens({ keys: keysAt("https://streams.example.com/.well-known/jwks.json"), issuer, audience });
- *   const { url, claims } = await check({ method, url, headers, address });   // throws Refused, with its `reason`
+ *   const keys = keysAt("https://streams.example.com/.well-known/jwks.json");
+ *   const check = edgeTokens({ keys, issuer, audience });
+ *   const { url, claims } = await check({ method, url, headers, address });
  *
- * `url` is the path and query as they came, `headers` pairs of a name and a value. What comes back has no token in it, so that
- * it is in no cache key.
+ * `url` is the path and the query as they were sent. `headers` is a list of pairs of a
+ * name and a value. The returned `url` does not contain the token, so that the token is
+ * not part of a cache key. `check` throws `Refused`, with a `reason`.
  *
- *   export const handler = lambdaAtEdge(check);                       // CloudFront's event "viewer request"
- *   createServer(guarded(check, (request, response) => …));           // an origin
+ *   // CloudFront's event "viewer request"
+ *   export const handler = lambdaAtEdge(check);
+ *   // an origin
+ *   createServer(guarded(check, (request, response) => …));
  */
 
 import { createHmac, createPublicKey, timingSafeEqual, verify } from "node:crypto";
 
-const KEPT_MS = 300_000; // as long as the service lets caches keep its keys
+const KEPT_MS = 300_000; // caches may keep the service's keys for this long
 const RETRY_MS = 5_000;
 const FETCH_MS = 2_000;
+const TOKEN_HEADER = "x-edge-token";
+const TOKEN_IN_PATH = /^\/edge-token\/([^/]+)(\/.*)$/;
+const TOKEN_IN_QUERY = "edgeToken=";
+const UNSAFE_SEGMENT = /^\.\.?$|[/\\]/;
+const IPV4_IN_IPV6 = /^::ffff:(?=\d+\.)/i;
+const IPV6_GROUPS = 8;
+const NETWORK_GROUPS = 4;
 
 export class Refused extends Error {
   constructor(reason) {
@@ -24,119 +35,192 @@ export class Refused extends Error {
   }
 }
 
-/** A check with the keys of a JWK Set (`oct` for HMAC secrets, or what the service publishes), or of a function that gives one. */
-export function edgeTokens({ keys, issuer, audience, skewSeconds = 0, streamId = /^\/([^/]+)\// }) {
+/**
+ * Returns a function that checks requests.
+ *
+ * `keys` is a JWK Set (the published keys, or `oct` keys for HMAC secrets), or a
+ * function that returns one. The group of `streamId` is the streamId in a path.
+ */
+export function edgeTokens({
+  keys,
+  issuer,
+  audience,
+  skewSeconds = 0,
+  streamId = /^\/([^/]+)\//,
+}) {
   return async ({ method = "GET", url, headers, address }) => {
-    if (method === "OPTIONS") return { url, claims: null }; // a browser asks for leave before it sends the token
-    const tokens = headers.filter(([name]) => name.toLowerCase() === "x-edge-token").map(([, value]) => value);
-    const { path, query } = split(url, tokens);
-    if (tokens.length !== 1) throw new Refused(tokens.length ? "two-tokens" : "missing");
-    const claims = verified(tokens[0], typeof keys === "function" ? await keys() : keys);
+    // A browser sends a preflight without the token.
+    if (method === "OPTIONS") return { url, claims: null };
+
+    const { tokens, path, query } = split(url, headers);
+    if (tokens.length === 0) throw new Refused("missing");
+    if (tokens.length > 1) throw new Refused("two-tokens");
+
+    const jwks = typeof keys === "function" ? await keys() : keys;
+    const claims = claimsOf(tokens[0], jwks);
+    const now = Date.now() / 1000;
+    const isExpired = typeof claims.exp !== "number" || claims.exp + skewSeconds <= now;
     if (claims.iss !== issuer) throw new Refused("wrong-issuer");
     if (claims.aud !== audience) throw new Refused("wrong-audience");
-    if (typeof claims.exp !== "number" || claims.exp + skewSeconds <= Date.now() / 1000) throw new Refused("expired");
-    if (claims.streamId !== streamIdOf(path, streamId)) throw new Refused("wrong-stream");
-    if (claims.network !== undefined && claims.network !== networkOf(address)) throw new Refused("wrong-network");
+    if (isExpired) throw new Refused("expired");
+    if (claims.streamId !== streamIdOf(path, streamId)) {
+      throw new Refused("wrong-stream");
+    }
+
+    const isBound = claims.network !== undefined;
+    if (isBound && claims.network !== networkOf(address)) {
+      throw new Refused("wrong-network");
+    }
     return { url: query ? `${path}?${query}` : path, claims };
   };
 }
 
-/** The keys that a service publishes, read again after five minutes. While it does not answer, those that are known. */
+/**
+ * Returns a function that returns the keys that a service publishes.
+ *
+ * It reads them again after five minutes. While the service does not answer, it returns
+ * the last known keys.
+ */
 export function keysAt(url, fetch = globalThis.fetch) {
   let known = { keys: [] };
-  let due = 0;
+  let readAgainAt = 0;
+
   return async () => {
-    if (Date.now() >= due) {
-      due = Date.now() + RETRY_MS; // who does not answer is not asked at each request
-      try {
-        const answer = await fetch(url, { signal: AbortSignal.timeout(FETCH_MS) });
-        if (answer.ok) {
-          known = await answer.json();
-          due = Date.now() + KEPT_MS;
-        }
-      } catch {
-        // Those that are known are good for as long as it takes.
+    if (Date.now() < readAgainAt) return known;
+
+    readAgainAt = Date.now() + RETRY_MS; // not at each request while it is silent
+    try {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(FETCH_MS) });
+      if (answer.ok) {
+        known = await answer.json();
+        readAgainAt = Date.now() + KEPT_MS;
       }
+    } catch {
+      // The known keys stay valid.
     }
     return known;
   };
 }
 
-/** A handler for CloudFront's event "viewer request". */
+/** Returns a handler for CloudFront's event "viewer request". */
 export function lambdaAtEdge(check) {
   return async (event) => {
     const { request } = event.Records[0].cf;
-    const headers = Object.values(request.headers).flatMap((same) => same.map(({ key, value }) => [key, value]));
-    const url = request.querystring ? `${request.uri}?${request.querystring}` : request.uri;
+    const { method, uri, querystring, clientIp: address } = request;
+    const url = querystring ? `${uri}?${querystring}` : uri;
+    const headers = Object.values(request.headers)
+      .flat()
+      .map(({ key, value }) => [key, value]);
+
     try {
-      const passed = await check({ method: request.method, url, headers, address: request.clientIp });
+      const passed = await check({ method, url, headers, address });
       [request.uri, request.querystring = ""] = passed.url.split("?");
-      delete request.headers["x-edge-token"];
+      delete request.headers[TOKEN_HEADER];
       return request;
     } catch (error) {
-      return { status: "403", headers: { "x-edge-token-refused": [{ value: error.reason ?? "malformed" }] } };
+      const reason = error.reason ?? "malformed";
+      const headers = { "x-edge-token-refused": [{ value: reason }] };
+      return { status: "403", headers };
     }
   };
 }
 
-/** A handler of `node:http` that is asked only where a token allows it. */
+/** Returns a handler of `node:http` that calls `handle` only with a valid token. */
 export function guarded(check, handle) {
   return async (request, response) => {
     const { method, rawHeaders, url, socket } = request;
-    const headers = rawHeaders.flatMap((name, at) => (at % 2 ? [] : [[name, rawHeaders[at + 1]]]));
+    const headers = pairsOf(rawHeaders);
     try {
-      request.url = (await check({ method, url, headers, address: socket.remoteAddress })).url;
+      const address = socket.remoteAddress;
+      const passed = await check({ method, url, headers, address });
+      request.url = passed.url;
     } catch (error) {
-      response.writeHead(403, { "X-Edge-Token-Refused": error.reason ?? "malformed", "Cache-Control": "no-store" }).end();
+      response.writeHead(403, {
+        "X-Edge-Token-Refused": error.reason ?? "malformed",
+        "Cache-Control": "no-store",
+      });
+      response.end();
       return;
     }
     handle(request, response);
   };
 }
 
-/** Path and query without tokens, which go to `tokens`. */
-function split(url, tokens) {
-  const at = url.indexOf("?");
-  let path = at < 0 ? url : url.slice(0, at);
-  const inPath = /^\/edge-token\/([^/]+)(\/.*)$/.exec(path);
+/** Returns pairs of a name and a value from Node's flat list of headers. */
+function pairsOf(rawHeaders) {
+  const pairs = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    pairs.push([rawHeaders[index], rawHeaders[index + 1]]);
+  }
+  return pairs;
+}
+
+/** Returns all tokens of a request, and its path and query without them. */
+function split(url, headers) {
+  const questionMark = url.indexOf("?");
+  let path = questionMark < 0 ? url : url.slice(0, questionMark);
+  const pairs = questionMark < 0 ? [] : url.slice(questionMark + 1).split("&");
+
+  const tokens = headers
+    .filter(([name]) => name.toLowerCase() === TOKEN_HEADER)
+    .map(([, value]) => value);
+  const inPath = TOKEN_IN_PATH.exec(path);
   if (inPath) {
     tokens.push(inPath[1]);
     path = inPath[2];
   }
-  const query = (at < 0 ? "" : url.slice(at + 1)).split("&").filter((pair) => {
-    const isToken = pair.startsWith("edgeToken=");
-    if (isToken) tokens.push(pair.slice("edgeToken=".length));
-    return !isToken;
-  });
-  return { path, query: query.join("&") };
+  for (const pair of pairs) {
+    if (pair.startsWith(TOKEN_IN_QUERY)) tokens.push(pair.slice(TOKEN_IN_QUERY.length));
+  }
+
+  const query = pairs.filter((pair) => !pair.startsWith(TOKEN_IN_QUERY)).join("&");
+  return { tokens, path, query };
 }
 
-function verified(token, { keys }) {
+/** Verifies the signature and the type, and returns the claims. */
+function claimsOf(token, { keys }) {
   const parts = token.split(".");
   if (parts.length !== 3) throw new Refused("malformed");
-  const header = read(parts[0]);
+
+  const header = decode(parts[0]);
   const jwk = keys.find((key) => key.kid === header.kid);
   if (!jwk) throw new Refused("unknown-key");
+
   const signed = Buffer.from(`${parts[0]}.${parts[1]}`);
   const signature = Buffer.from(parts[2], "base64url");
-  let isGood;
-  if (jwk.kty === "oct" && header.alg === "HS256") {
-    const mac = createHmac("sha256", Buffer.from(jwk.k, "base64url")).update(signed).digest();
-    isGood = mac.length === signature.length && timingSafeEqual(mac, signature);
-  } else if (jwk.kty === "EC" && jwk.crv === "P-256" && header.alg === "ES256") {
-    const key = createPublicKey({ key: jwk, format: "jwk" });
-    isGood = verify("sha256", signed, { key, dsaEncoding: "ieee-p1363" }, signature);
-  } else if (jwk.kty === "OKP" && jwk.crv === "Ed25519" && header.alg === "EdDSA") {
-    isGood = verify(null, signed, createPublicKey({ key: jwk, format: "jwk" }), signature);
-  } else {
-    throw new Refused("wrong-algorithm");
-  }
-  if (!isGood) throw new Refused("bad-signature");
+  if (algorithmOf(jwk) !== header.alg) throw new Refused("wrong-algorithm");
+  const hasSignature = VERIFIERS[header.alg];
+  if (!hasSignature(jwk, signed, signature)) throw new Refused("bad-signature");
   if (header.typ !== "lease+jwt") throw new Refused("wrong-type");
-  return read(parts[1]);
+  return decode(parts[1]);
 }
 
-function read(part) {
+/** Returns the only algorithm for which a key is accepted. */
+function algorithmOf(jwk) {
+  if (jwk.kty === "oct") return "HS256";
+  if (jwk.kty === "EC" && jwk.crv === "P-256") return "ES256";
+  if (jwk.kty === "OKP" && jwk.crv === "Ed25519") return "EdDSA";
+  return null;
+}
+
+const VERIFIERS = {
+  HS256(jwk, signed, signature) {
+    const secret = Buffer.from(jwk.k, "base64url");
+    const mac = createHmac("sha256", secret).update(signed).digest();
+    return mac.length === signature.length && timingSafeEqual(mac, signature);
+  },
+  ES256(jwk, signed, signature) {
+    const key = createPublicKey({ key: jwk, format: "jwk" });
+    return verify("sha256", signed, { key, dsaEncoding: "ieee-p1363" }, signature);
+  },
+  EdDSA(jwk, signed, signature) {
+    const key = createPublicKey({ key: jwk, format: "jwk" });
+    return verify(null, signed, key, signature);
+  },
+};
+
+/** Returns the object that a part of a token contains. */
+function decode(part) {
   let value;
   try {
     value = JSON.parse(Buffer.from(part, "base64url").toString());
@@ -147,7 +231,7 @@ function read(part) {
   return value;
 }
 
-/** Of a path that leads nowhere else once it is decoded. */
+/** Returns the streamId in a path. Refuses a path that changes when it is resolved. */
 function streamIdOf(path, pattern) {
   let segments;
   try {
@@ -155,16 +239,24 @@ function streamIdOf(path, pattern) {
   } catch {
     throw new Refused("bad-path");
   }
-  if (segments.some((segment) => /^\.\.?$|[/\\]/.test(segment))) throw new Refused("bad-path");
-  const found = pattern.exec(path);
-  return found && decodeURIComponent(found[1]);
+  if (segments.some((segment) => UNSAFE_SEGMENT.test(segment))) {
+    throw new Refused("bad-path");
+  }
+
+  const match = pattern.exec(path);
+  return match && decodeURIComponent(match[1]);
 }
 
-/** The network that an address belongs to: an IPv4 address's /24, an IPv6 address's /64. */
+/** Returns the network of an address: the /24 of IPv4, the /64 of IPv6. */
 function networkOf(address) {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
+  const plain = address.replace(IPV4_IN_IPV6, "");
   if (!plain.includes(":")) return plain.replace(/\d+$/, "0/24");
-  const [head, tail = []] = plain.split("::").map((half) => half.split(":").filter(Boolean));
-  const groups = [...head, ...Array(8 - head.length - tail.length).fill("0"), ...tail].slice(0, 4);
-  return `${groups.map((group) => parseInt(group, 16).toString(16)).join(":")}::/64`;
+
+  const [first, last = []] = plain
+    .split("::")
+    .map((half) => half.split(":").filter(Boolean));
+  const zeros = Array(IPV6_GROUPS - first.length - last.length).fill("0");
+  const network = [...first, ...zeros, ...last].slice(0, NETWORK_GROUPS);
+  const groups = network.map((group) => parseInt(group, 16).toString(16));
+  return `${groups.join(":")}::/64`;
 }

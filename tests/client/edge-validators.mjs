@@ -1,28 +1,46 @@
-// Runs the validators of clients/edge on the vectors that come on standard input; prints what they say of each, as JSON:
-// node edge-validators.mjs cloudfront | node | lambda
+/**
+ * Runs a validator of clients/edge on the vectors in standard input, and prints its
+ * verdicts as JSON.
+ *
+ *   node edge-validators.mjs cloudfront | node | lambda
+ */
+
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
 
 import { edgeTokens, lambdaAtEdge } from "../../clients/edge/node.mjs";
 
-const { vectors, jwks, secrets, issuer, audience, skewSeconds, address } = JSON.parse(readFileSync(0, "utf8"));
+const { vectors, jwks, secrets, issuer, audience, skewSeconds, address } = JSON.parse(
+  readFileSync(0, "utf8"),
+);
 const check = edgeTokens({ keys: jwks, issuer, audience, skewSeconds });
 
-/** CloudFront's event, in which fields of one name are one, with several values. */
+/** Returns the fields of CloudFront's event. It joins fields with the same name. */
 function fieldsOf(pairs) {
   const fields = {};
   for (const [name, value] of pairs) {
     const field = (fields[name] ??= { value });
-    if (field.value !== value || field.multiValue || field.seen) field.multiValue = [...(field.multiValue ?? [{ value: field.value }]), { value }];
-    Object.defineProperty(field, "seen", { value: true, enumerable: false, configurable: true });
+    if (field.value !== value || field.multiValue || field.seen)
+      field.multiValue = [...(field.multiValue ?? [{ value: field.value }]), { value }];
+    Object.defineProperty(field, "seen", {
+      value: true,
+      enumerable: false,
+      configurable: true,
+    });
   }
   return fields;
 }
 
-/** The function as CloudFront runs it: no network, no files, no timers, no code out of text, and of crypto only HMAC and hashes. */
+/**
+ * Returns the handler as CloudFront runs it: without network, files, timers or code
+ * from text. Of crypto it has only HMAC and hashes.
+ */
 function cloudfront() {
-  let source = readFileSync(new URL("../../clients/edge/cloudfront-function.js", import.meta.url), "utf8");
+  let source = readFileSync(
+    new URL("../../clients/edge/cloudfront-function.js", import.meta.url),
+    "utf8",
+  );
   source = source
     .replace("{ KID: 'SECRET' }", JSON.stringify(secrets))
     .replace("'https://streams.example.com'", JSON.stringify(issuer))
@@ -32,40 +50,73 @@ function cloudfront() {
     if (name !== "crypto") throw new Error(`there is no module ${name}`);
     return Object.freeze({ createHmac });
   };
-  const context = vm.createContext(Object.freeze({ require, Buffer }), { codeGeneration: { strings: false, wasm: false } });
-  vm.runInContext(`"use strict";${source};globalThis`.replace('"use strict";', ""), context);
+  const context = vm.createContext(Object.freeze({ require, Buffer }), {
+    codeGeneration: { strings: false, wasm: false },
+  });
+  vm.runInContext(
+    `"use strict";${source};globalThis`.replace('"use strict";', ""),
+    context,
+  );
   return vm.runInContext("handler", context);
 }
 
 const runs = {
-  cloudfront: (handler = cloudfront()) => ({ method, url, headers }) => {
-    const [uri, query = ""] = url.split("?");
-    const lower = headers.map(([name, value]) => [name.toLowerCase(), value]);
-    const querystring = fieldsOf(query ? query.split("&").map((pair) => pair.split("=")) : []);
-    const answer = handler({ viewer: { ip: address }, request: { method, uri, querystring, headers: fieldsOf(lower) } });
-    if (answer.statusCode) return { refused: answer.headers["x-edge-token-refused"].value, status: answer.statusCode };
-    const rest = Object.entries(answer.querystring).map(([name, { value }]) => `${name}=${value}`);
-    return { asked: rest.length ? `${answer.uri}?${rest.join("&")}` : answer.uri, kept: "x-edge-token" in answer.headers };
-  },
-  node: () => async ({ method, url, headers }) => {
-    try {
-      return { asked: (await check({ method, url, headers, address })).url };
-    } catch (error) {
-      return { refused: error.reason ?? String(error), status: 403 };
-    }
-  },
-  lambda: (handler = lambdaAtEdge(check)) => async ({ method, url, headers }) => {
-    const [uri, querystring = ""] = url.split("?");
-    const fields = {};
-    for (const [key, value] of headers) (fields[key.toLowerCase()] ??= []).push({ key, value });
-    const request = { method, uri, querystring, clientIp: address, headers: fields };
-    const answer = await handler({ Records: [{ cf: { request } }] });
-    if (answer.status) return { refused: answer.headers["x-edge-token-refused"][0].value, status: Number(answer.status) };
-    return { asked: answer.querystring ? `${answer.uri}?${answer.querystring}` : answer.uri, kept: "x-edge-token" in answer.headers };
-  },
+  cloudfront:
+    (handler = cloudfront()) =>
+    ({ method, url, headers }) => {
+      const [uri, query = ""] = url.split("?");
+      const lower = headers.map(([name, value]) => [name.toLowerCase(), value]);
+      const querystring = fieldsOf(
+        query ? query.split("&").map((pair) => pair.split("=")) : [],
+      );
+      const answer = handler({
+        viewer: { ip: address },
+        request: { method, uri, querystring, headers: fieldsOf(lower) },
+      });
+      if (answer.statusCode)
+        return {
+          refused: answer.headers["x-edge-token-refused"].value,
+          status: answer.statusCode,
+        };
+      const rest = Object.entries(answer.querystring).map(
+        ([name, { value }]) => `${name}=${value}`,
+      );
+      return {
+        asked: rest.length ? `${answer.uri}?${rest.join("&")}` : answer.uri,
+        kept: "x-edge-token" in answer.headers,
+      };
+    },
+  node:
+    () =>
+    async ({ method, url, headers }) => {
+      try {
+        return { asked: (await check({ method, url, headers, address })).url };
+      } catch (error) {
+        return { refused: error.reason ?? String(error), status: 403 };
+      }
+    },
+  lambda:
+    (handler = lambdaAtEdge(check)) =>
+    async ({ method, url, headers }) => {
+      const [uri, querystring = ""] = url.split("?");
+      const fields = {};
+      for (const [key, value] of headers)
+        (fields[key.toLowerCase()] ??= []).push({ key, value });
+      const request = { method, uri, querystring, clientIp: address, headers: fields };
+      const answer = await handler({ Records: [{ cf: { request } }] });
+      if (answer.status)
+        return {
+          refused: answer.headers["x-edge-token-refused"][0].value,
+          status: Number(answer.status),
+        };
+      return {
+        asked: answer.querystring ? `${answer.uri}?${answer.querystring}` : answer.uri,
+        kept: "x-edge-token" in answer.headers,
+      };
+    },
 };
 
 const run = runs[process.argv[2]]();
-const said = [];
-for (const vector of vectors) said.push(await run(vector));
-console.log(JSON.stringify(said));
+const verdicts = [];
+for (const vector of vectors) verdicts.push(await run(vector));
+console.log(JSON.stringify(verdicts));

@@ -1,4 +1,4 @@
-"""`make load`: the planner's mix at a constant rate, to this machine unless somebody says otherwise."""
+"""`make load`: the estimate's mix at a constant rate, by default to this machine."""
 
 import json
 import os
@@ -7,22 +7,34 @@ import sys
 
 import pytest
 
-from bench.mix import PLANNED, Seen, arguments, shares
+from bench.mix import PLANNED, Answers, arguments, shares
 from capacity.demand import Demand, ItemSizes
 from capacity.players import Players
 from tests.servers import PROJECT
 
 
-def test_the_mix_is_the_planners() -> None:
-    population = Players(concurrent=1000, starts_per_hour=30, denial_share=0.2)
-    demand, mix = (
-        Demand(population, ItemSizes(bytes_of=lambda streams: 1, forgetting_share=0.3)),
-        shares(population),
+def run(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run Python in the project's folder with an empty environment."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
     )
+
+
+def test_the_mix_has_the_shares_of_the_estimate() -> None:
+    population = Players(concurrent=1000, starts_per_hour=30, denial_share=0.2)
+    sizes = ItemSizes(bytes_of=lambda streams: 1, forgetting_share=0.3)
+    demand = Demand(population, sizes)
+    mix = shares(population)
     assert mix.keys() == PLANNED.keys()
     assert sum(mix.values()) == pytest.approx(1)
+
     planned = {
-        verb.name: verb.per_second / demand.requests for verb in demand.request_kinds
+        kind.name: kind.per_second / demand.requests for kind in demand.request_kinds
     }
     assert mix["heartbeat"] == pytest.approx(planned["heartbeat"])
     assert mix["denial"] == pytest.approx(planned["denial"])
@@ -32,25 +44,26 @@ def test_the_mix_is_the_planners() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:8000", "http://localhost/test/", "http://[::1]:8000"]
+    "url",
+    ["http://127.0.0.1:8000", "http://localhost/test/", "http://[::1]:8000"],
+    ids=["IPv4", "localhost", "IPv6"],
 )
-def test_this_machine_may_be_loaded(url: str) -> None:
+def test_this_machine_needs_no_confirmation(url: str) -> None:
     assert arguments([url]).url == url.rstrip("/")
 
 
 @pytest.mark.parametrize(
     "url",
     ["https://streams.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1"],
+    ids=["a host", "a host that begins like loopback", "another address"],
 )
-def test_another_machine_is_loaded_only_when_it_is_meant(
+def test_another_machine_needs_a_confirmation(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         arguments([url])
-    assert (
-        "is not this machine. If it is yours to load, say so: --yes-this-host"
-        in capsys.readouterr().err
-    )
+    message = "is not this machine. Add --yes-this-host if you may load it."
+    assert message in capsys.readouterr().err
     assert arguments([url, "--yes-this-host"]).url == url
 
 
@@ -61,71 +74,52 @@ def test_another_machine_is_loaded_only_when_it_is_meant(
         ["http://127.0.0.1", "--rate", "0"],
         ["http://127.0.0.1", "--seconds", "0"],
     ],
+    ids=["not a URL", "no requests", "no time"],
 )
-def test_what_cannot_be_is_refused(words: list[str]) -> None:
+def test_an_invalid_argument_is_refused(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         arguments(words)
 
 
-def test_refusals_are_told_by_verb_and_kind() -> None:
-    seen = Seen()
+def test_the_report_lists_refusals_by_verb_and_kind() -> None:
+    answers = Answers()
     for number in range(1, 101):
-        seen.note("heartbeat", float(number), 200, "")
-    seen.note("denial", 5.0, 409, "stream-limit-reached")
-    assert seen.is_as_planned
+        answers.note("heartbeat", float(number), 200, "")
+    answers.note("denial", 5.0, 409, "stream-limit-reached")
+    assert answers.are_as_planned
+
     for _ in range(5):
-        seen.note("start", 9.0, 429, "throttled")
-    seen.note("stop", 9.0, None, "ConnectionRefusedError")
-    assert not seen.is_as_planned
-    said = seen.report(rate=50, seconds=2, planned=dict.fromkeys(PLANNED, 1 / 6))
-    assert "5 × start: 429 throttled instead of 201" in said
-    assert "1 × stop: no answer ConnectionRefusedError instead of 204" in said
-    assert "53.5 answers a second, of 50 that were sent." in said
-    assert [
-        line.split() for line in said.splitlines() if line.startswith("heartbeat")
-    ] == [["heartbeat", "100", "93.5%", "16.7%", "50.0", "95.0", "99.0", "100.0"]]
+        answers.note("start", 9.0, 429, "throttled")
+    answers.note("stop", 9.0, None, "ConnectionRefusedError")
+    assert not answers.are_as_planned
 
-
-def test_players_come_are_answered_and_leave(server_url: str) -> None:
-    words = [
-        sys.executable,
-        "-m",
-        "bench.crowd",
-        server_url,
-        "--rate",
-        "10",
-        "--seconds",
-        "2",
+    report = answers.report(rate=50, seconds=2, planned=dict.fromkeys(PLANNED, 1 / 6))
+    assert "5 × start: 429 throttled instead of 201" in report
+    assert "1 × stop: no answer ConnectionRefusedError instead of 204" in report
+    assert "53.5 answers per second, of 50 sent." in report
+    [row] = [line for line in report.splitlines() if line.startswith("heartbeat")]
+    assert row.split() == [
+        "heartbeat",
+        "100",
+        "93.5%",
+        "16.7%",
+        "50.0",
+        "95.0",
+        "99.0",
+        "100.0",
     ]
-    done = subprocess.run(
-        words,
-        cwd=PROJECT,
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "of 10 that were sent." in done.stdout
-    assert "No refusals but the denials that were planned." in done.stdout
 
 
-def test_a_plan_needs_no_variable() -> None:
-    words = [
-        sys.executable,
-        "manage.py",
-        "plan_capacity",
-        "--concurrent",
-        "1000",
-        "--json",
-    ]
-    done = subprocess.run(
-        words,
-        cwd=PROJECT,
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["toProvision"]["rate"] == 84
+def test_players_arrive_get_answers_and_leave(server_url: str) -> None:
+    options = ["--rate", "10", "--seconds", "2"]
+    finished = run("-m", "bench.crowd", server_url, *options, timeout=90)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "of 10 sent." in finished.stdout
+    assert "No refusals except the planned denials." in finished.stdout
+
+
+def test_a_capacity_estimate_needs_no_variable() -> None:
+    options = ["--concurrent", "1000", "--json"]
+    finished = run("manage.py", "plan_capacity", *options, timeout=60)
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)["toProvision"]["rate"] == 84

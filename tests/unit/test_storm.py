@@ -1,4 +1,4 @@
-"""The simulated kick-off: what comes is served, waits or comes again, and preparing for it helps."""
+"""The simulated kick-off: requests are served, wait or are repeated."""
 
 import pytest
 
@@ -16,51 +16,57 @@ def outages() -> list[storm.Course]:
     return storm.outages()
 
 
-def test_every_player_has_begun_or_waits(courses: list[storm.Course]) -> None:
+def test_every_player_plays_or_waits(courses: list[storm.Course]) -> None:
     for course in courses:
-        assert course.playing[-1] + course.waiting[-1] == pytest.approx(storm.PLAYERS)
+        players = course.playing[-1] + course.waiting[-1]
+        assert players == pytest.approx(storm.PLAYERS)
         assert min(course.waiting) >= -1
 
 
-def test_nothing_is_served_beyond_what_was_prepared(
+def test_at_most_the_prepared_capacity_is_served(
     courses: list[storm.Course],
 ) -> None:
     for course in courses:
         setting = course.setting
         served = [
-            asked - refused
-            for asked, refused in zip(course.asked, course.refused, strict=True)
+            requests - refused
+            for requests, refused in zip(course.requests, course.refused, strict=True)
         ]
-        assert max(served) <= min(setting.warm_units, setting.rate + storm.BURST) + 1
+        capacity = min(setting.warm_units, setting.rate + storm.BURST)
+        assert max(served) <= capacity + 1
 
 
-def test_who_prepares_lets_everybody_play_at_once_and_who_does_not_lets_most_wait(
+def test_prepared_players_start_at_once_and_unprepared_ones_mostly_wait(
     courses: list[storm.Course],
 ) -> None:
-    nothing, quotas, warm, relaxed = courses
+    unprepared, quotas, warm, relaxed = courses
     assert (warm.mean_wait, relaxed.mean_wait, sum(warm.refused)) == (0, 0, 0)
     assert quotas.mean_wait > 20
-    assert nothing.playing[-1] < storm.PLAYERS / 2
-    assert max(relaxed.asked) < max(warm.asked) / 4
+    assert unprepared.playing[-1] < storm.PLAYERS / 2
+    assert max(relaxed.requests) < max(warm.requests) / 4
 
 
-def test_heartbeats_are_those_of_the_planner(courses: list[storm.Course]) -> None:
+def test_heartbeats_are_as_frequent_as_in_the_estimate(
+    courses: list[storm.Course],
+) -> None:
     at_the_end = courses[2].heartbeats[-1]
     assert at_the_end == pytest.approx(storm.PLAYERS / 19, rel=0.02)
 
 
-def test_jitter_spreads_what_an_outage_has_brought_into_step(
+def test_jitter_spreads_the_requests_that_an_outage_synchronised(
     outages: list[storm.Course],
 ) -> None:
     with_jitter, without = outages
     assert storm.settled_after(with_jitter) < 60
-    assert storm.wave(with_jitter) < 2
-    assert storm.wave(without) > 2 * storm.wave(with_jitter)
+    assert storm.last_peak_ratio(with_jitter) < 2
+    assert storm.last_peak_ratio(without) > 2 * storm.last_peak_ratio(with_jitter)
 
 
-def test_the_page_shows_what_is_simulated(
+def test_the_page_shows_the_simulated_results(
     courses: list[storm.Course], outages: list[storm.Course]
 ) -> None:
     page = scaling.PAGE.read_text()
-    for row in (*storm.table(courses), *storm.outage_table(outages)):
+    kick_off = (storm.HEADINGS, *storm.table(courses))
+    outage = (storm.OUTAGE_HEADINGS, *storm.outage_table(outages))
+    for row in (*kick_off, *outage):
         assert f"| {' | '.join(row)} |" in page

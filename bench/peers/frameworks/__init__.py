@@ -1,6 +1,9 @@
-"""What Django and REST framework take by themselves: the bare handler's work in a view of theirs, behind this service's
-middlewares, its calls through this service's model and transport. No bearer token is read, nothing is validated, no
-lease token is made."""
+"""Django and REST framework by themselves.
+
+A view does the bare handler's work behind this service's middlewares, and sends its
+calls through this service's model and transport. It reads no bearer token, validates no
+field and issues no lease token.
+"""
 
 from bench.peers import zappa_settings_of
 

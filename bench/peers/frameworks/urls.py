@@ -19,15 +19,16 @@ bare.dynamodb = SimpleNamespace(
 
 
 class BareVerb(APIView):
-    """Start, renew or stop."""
+    """A view that starts, renews or stops."""
 
     authentication_classes = ()
     permission_classes = ()
 
-    def post(self, request: Request, **named: Any) -> Response:
-        """The bare handler's answer."""
-        body: dict[str, Any] = request.data  # type: ignore[assignment]  # all requests have an object
-        status, answer = bare.route(request.path_info.strip("/").split("/"), body)
+    def post(self, request: Request, **parameters: Any) -> Response:
+        """Return the bare handler's answer."""
+        body: Any = request.data  # every measured request has an object
+        parts = request.path_info.strip("/").split("/")
+        status, answer = bare.route(parts, body)
         return Response(answer, status=status)
 
 

@@ -252,6 +252,7 @@ class Player {
         denied: told((holders, problem) => this.choose(holders, problem)),
         ended: told((reason) => this.show("ended", `ended: ${reason}`)),
         offline: told((problem) => this.show("offline", `offline: ${explain(problem)}`)),
+        waiting: told((problem) => this.show("offline", `waits: ${explain(problem)}`)),
         online: told(() => this.show("playing", "plays again")),
         grace: told((isGrace) => this.show("playing", isGrace ? "plays by grace: the store is down" : "has its slot")),
         failed: told((problem) => this.show("failed", `failed: ${explain(problem)}`)),
