@@ -12,7 +12,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 
-from streams.serializers import ID
+from streams.fields import ID
 
 DOCUMENT = Path(__file__).parent / "static" / "streams" / "openapi.json"
 """The API as OpenAPI 3.1. Written by `make openapi`."""
