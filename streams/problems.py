@@ -57,6 +57,8 @@ class Answered:
     now: int
 
 
+type Members = type[Serializer[Any]]
+"""The serializer of a problem's members."""
 type Facts = tuple[Mapping[str, Any], Mapping[str, str]]
 """Members and headers of a problem, in addition to the common ones."""
 
@@ -78,7 +80,7 @@ class Problem:
     title: str
     occurs: str
     facts: Callable[[Any, Answered], Facts] = _no_facts
-    members: type[Serializer[Any]] | None = None
+    members: Members | None = None
 
 
 def _invalid_fields(

@@ -434,6 +434,7 @@ class UnknownURLView(PublicView):
 
     @override
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.format_kwarg = self.get_format_suffix(**kwargs)
         negotiated = self.perform_content_negotiation(request, force=True)
         request.accepted_renderer, request.accepted_media_type = negotiated
         raise Http404

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from streams import service
-from streams.browsable.renderers import document
+from streams.browsable.document import document
 from tests.builders import changed
 from tests.conftest import Viewer, asking, serving_under
 from tests.e2e.test_permissions import ADMIN_KEY, hashed

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streams.browsable.renderers import document
+from streams.browsable.document import document
 from streams.views import LimitView, StreamViewSet
 from tests.conftest import Viewer, serving_under
 from tests.servers import PROJECT
@@ -73,15 +73,20 @@ def test_a_page_comes_with_its_style_and_scripts(
 @pytest.mark.parametrize(
     ("of", "view", "methods"),
     [
-        ("streams", StreamViewSet, {"list": "listStreams", "create": "startStream"}),
+        (
+            "streams",
+            StreamViewSet,
+            {"list": "listStreams", "create": "startStream", "clear": "endStreams"},
+        ),
         (
             "streams/tv",
             StreamViewSet,
             {
                 "retrieve": "readStream",
                 "update": "startStreamAs",
-                "destroy": "stopStream",
+                "destroy": "endStream",
                 "heartbeat": "renewStream",
+                "stop": "stopStream",
             },
         ),
         (
@@ -138,7 +143,7 @@ def test_the_body_that_stands_ready_is_taken_as_it_is(
     heartbeat = browser.post(
         f"{streams}/phone/heartbeat", json=prefilled(page, "renewStream")
     )
-    assert "Not a token of this stream" in words(heartbeat), (
+    assert "The token is not valid for this stream" in words(heartbeat), (
         "its shape is right; the token is an example"
     )
 
@@ -156,9 +161,11 @@ def test_pages_link_to_what_is_near(
         path(browser, f"/console?user={user_id}"),
         path(browser, "/docs"),
     }
-    assert links(browser.get(f"/users/{user_id}/streams")) == near | streams
+    as_json = {f"{of_user}/streams?format=json", f"{of_user}/limit?format=json"}
+    page = browser.get(f"/users/{user_id}/streams")
+    assert links(page) - as_json == near | streams
     assert links(browser.get(f"/users/{user_id}/streams/a:b|c")) >= near
-    assert links(browser.get(f"/users/{user_id}/limit")) == near
+    assert links(browser.get(f"/users/{user_id}/limit")) - as_json == near
     for link in near | streams:
         assert (
             browser.get(
@@ -176,9 +183,12 @@ def test_a_denied_start_is_a_page_that_says_why_and_offers_what_to_stop(
     viewer.started(deviceId="tv", deviceName="Living room TV", title="News")
     page = browser.post(f"/users/{user_id}/streams", json={"streamId": "456"})
     assert page.status_code == 409
-    assert "409 Conflict: Every stream the user may watch is in use" in words(page)
+    assert (
+        "409 Conflict: The user has reached the limit of concurrent streams."
+        in words(page)
+    )
     assert "News on Living room TV" in words(page)
-    assert re.search(r"Try again in \d+ seconds\.", words(page))
+    assert re.search(r"Retry in \d+ seconds\.", words(page))
     assert (
         f'data-method="DELETE" action="{path(browser, f"/users/{user_id}/streams/tv")}"'
         in page.text
@@ -201,12 +211,12 @@ def test_a_stream_that_is_over_is_a_page_that_says_why(
     browser: httpx.Client, api: httpx.Client, user_id: str
 ) -> None:
     Viewer(api, user_id).started(deviceId="tv")
-    assert "204 No Content It is over." in words(
+    assert "204 No Content The stream has ended." in words(
         browser.delete(f"/users/{user_id}/streams/tv")
     )
     page = words(browser.get(f"/users/{user_id}/streams/tv"))
-    assert "410 Gone: The stream is over" in page
-    assert "Whystopped" in page
+    assert "410 Gone: The stream has ended." in page
+    assert "reasonstopped" in page
 
 
 def test_the_page_of_a_users_streams_says_which_are_over_and_why(
@@ -216,7 +226,7 @@ def test_the_page_of_a_users_streams_says_which_are_over_and_why(
     viewer.started(deviceId="tv")
     viewer.started(deviceId="phone", replace=["tv"])
     page = words(browser.get(f"/users/{user_id}/streams"))
-    assert re.search(r"Over ?tv ?replaced by phone, \d{4}-", page)
+    assert re.search(r"Ended streams ?tv ?replaced by phone, \d{4}-", page)
 
 
 @pytest.mark.parametrize("bad", ["a%23b", "%2e%2e", "x" * 256, "<script>%3F"])

@@ -14,7 +14,7 @@ from django.urls import resolve
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from streams.browsable.renderers import DOCUMENT, document
+from streams.browsable.document import DOCUMENT, document
 from streams.problems import PROBLEMS
 from tests.contract import UNDESCRIBED
 from tests.e2e.test_permissions import ADMIN_KEY, SECRET, hashed, routes

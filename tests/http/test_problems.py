@@ -89,7 +89,7 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing_and_is_logged(
     assert response.status_code == 500
     assert response.data == {
         "type": "internal-error",
-        "title": "The service failed; the failure is logged",
+        "title": "The service failed. The failure is logged.",
         "status": 500,
     }
     assert "hunter2" in caplog.text
