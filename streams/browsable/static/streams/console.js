@@ -83,7 +83,7 @@ async function call(method, path, body, options) {
 
 function explain(problem) {
   const fields = Object.entries(problem.errors ?? {}).map(([field, why]) => `${field}: ${[why].flat().join(" ")}`);
-  return [problem.title ?? problem.type, problem.detail, ...fields].filter(Boolean).join(". ");
+  return [problem.title ?? problem.type, problem.detail, ...fields].filter(Boolean).join(" ");
 }
 
 function tell(text) {
