@@ -82,7 +82,7 @@ def _add_links(operation: Operation) -> None:
 
 
 def _share_problems(document: Document) -> dict[str, Any]:
-    """Replace each problem by a reference. Return the problems by name."""
+    """Replace each problem by a reference. Return a mapping from names to problems."""
     problems: dict[str, Any] = {}
     for operation in _operations(document):
         responses = operation["responses"]

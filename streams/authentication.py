@@ -80,8 +80,8 @@ class BearerAuthentication(BaseAuthentication):
 
     The token must come from the configured issuer, for the configured audience, signed
     with an algorithm of the configured keys. Its claims are `sub` (the user), `exp`,
-    optionally `nbf`, scopes in `AUTH_SCOPE_CLAIMS` (text separated by spaces, or a list),
-    and `stream_limit` and `stream_plan` if the issuer is trusted with them.
+    optionally `nbf`, scopes in `AUTH_SCOPE_CLAIMS` (text separated by spaces, or a
+    list), and `stream_limit` and `stream_plan` if the issuer is trusted with them.
     """
 
     @override
@@ -191,7 +191,8 @@ def _plan(claims: Mapping[str, Any]) -> str | None:
     is_name = isinstance(plan, str) and plan.isascii()
     if not is_name or not 1 <= len(plan) <= MAX_PLAN_CHARACTERS:
         raise jwt.InvalidTokenError(
-            f"stream_plan must be ASCII text of at most {MAX_PLAN_CHARACTERS} characters"
+            "stream_plan must be ASCII text of "
+            f"at most {MAX_PLAN_CHARACTERS} characters"
         )
     return str(plan)
 
@@ -238,7 +239,8 @@ def _claims(token: str) -> dict[str, Any]:
 def _key_of(token: str) -> Any:
     """Return the published key that a token names.
 
-    A token with another algorithm, or without a key id, causes no request to the issuer.
+    A token with another algorithm, or without a key id, causes no request to the
+    issuer.
     """
     # The payload is read after its signature is verified, so only the header is parsed.
     header_only = f"{token.partition('.')[0]}.."

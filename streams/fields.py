@@ -12,7 +12,8 @@ from rest_framework import serializers
 ID = re.compile(r"(?!\.\.?$)[A-Za-z0-9._~:@|-]{1,128}")
 """Ids of streams and devices.
 
-`.` and `..` are excluded, because clients and proxies resolve them in a path (RFC 3986).
+`.` and `..` are excluded, because clients and proxies resolve them in a path
+(RFC 3986).
 """
 ID_ERROR = (
     "Must have 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : @ | - "
@@ -27,7 +28,7 @@ USER_ID_ERROR = (
 MAX_KEY_BYTES = 2048
 """Longest key in DynamoDB."""
 MAX_ERRORS = 10
-"""Number of errors of a kind in an answer, so that it does not grow with the request."""
+"""Number of errors of a kind in an answer, which must not grow with the request."""
 
 METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 MAX_METADATA_KEYS = 8
@@ -221,7 +222,11 @@ class ReplaceField(serializers.Field[Any, Any, Any, Any]):
         return epochs
 
     def _playback(self, entry: Any) -> tuple[str, int | None]:
-        """Return the id and the epoch of an entry. Raise `ValueError` if it is invalid."""
+        """Return the id and the epoch of an entry.
+
+        Raises:
+            ValueError: if it is neither an id nor a playback
+        """
         id, epoch = entry, None
         if isinstance(entry, dict):
             id, epoch = entry.get("id"), entry.get("epoch")

@@ -48,20 +48,31 @@ class JSONOrPage(DefaultContentNegotiation):
         if page and _is_json_requested(request, json.format):
             return json, str(json.media_type)
 
-        ranges = _ranges_of(request)
-        is_json_named = any(JSON.fullmatch(name) for name, _ in ranges)
-        candidates: list[tuple[BaseRenderer, float]] = []
-        for name, quality in ranges:
-            if name == PAGE and page:
-                candidates.append((page, quality))
-            elif JSON.fullmatch(name) or not (is_json_named or TYPE.fullmatch(name)):
-                candidates.append((json, quality))
-
+        candidates = _candidates(_ranges_of(request), json=json, page=page)
         # The first of equal candidates wins.
         renderer, quality = max(candidates, key=itemgetter(1), default=(json, 0.0))
         if quality == 0:
             raise NotAcceptable(available_renderers=[json, *pages])
         return renderer, str(renderer.media_type)
+
+
+def _candidates(
+    ranges: Ranges, *, json: BaseRenderer, page: BaseRenderer | None
+) -> list[tuple[BaseRenderer, float]]:
+    """Return the renderer and the quality of each range that has a renderer.
+
+    A wildcard or an invalid range counts as JSON, unless a range names JSON.
+    """
+    is_json_named = any(JSON.fullmatch(name) for name, _ in ranges)
+    candidates = []
+    for name, quality in ranges:
+        is_other_type = is_json_named or TYPE.fullmatch(name)
+        if name == PAGE and page:
+            candidates.append((page, quality))
+        elif JSON.fullmatch(name) or not is_other_type:
+            candidates.append((json, quality))
+
+    return candidates
 
 
 def _is_json_requested(request: Request, json_format: str | None) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # rest_framework.views imports this module, by a setting
 
 
 class MayUseStreams(BasePermission):
-    """Permission of the user's own viewer and of operators."""
+    """Permission of operators, and of the viewer who is the user."""
 
     @override
     def has_permission(self, request: Request, view: APIView) -> bool:

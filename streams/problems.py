@@ -371,7 +371,7 @@ def plain_response(error: Exception) -> JsonResponse:
 
 
 def respond(error: Exception, context: Mapping[str, Any]) -> Response:
-    """Handle an exception of REST framework: return a problem, or a page for a browser."""
+    """Handle an exception of a view: return a problem, or a page for a browser."""
     problem = problem_of(error)
     call = Answered(
         user_id=context["kwargs"].get("user_id", ""),

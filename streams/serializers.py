@@ -51,8 +51,8 @@ would continue the same seeded sequence.
 class PlayerSerializer(serializers.Serializer[Any]):
     """Base of players' requests.
 
-    `null` means "not given". Unknown fields are ignored, because players can be older or
-    newer than the service.
+    `null` means "not given". Unknown fields are ignored, because players can be older
+    or newer than the service.
     """
 
     @override

@@ -5,7 +5,6 @@ slash at the end.
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from django.conf import settings
 from django.urls import URLPattern, path
@@ -31,7 +30,7 @@ class StreamRouter(SimpleRouter):
     REST framework's routes, with `DELETE` on the list and without `PATCH`.
     """
 
-    routes: ClassVar = [
+    routes = [  # noqa: RUF012  # as REST framework declares it
         Route(
             url="{prefix}{trailing_slash}",
             mapping={"get": "list", "post": "create", "delete": "clear"},
@@ -61,7 +60,9 @@ def _routes_of_users() -> Iterator[URLPattern]:
     for user, prefix in USERS:
         router = StreamRouter(trailing_slash=False, use_regex_path=False)
         router.register(f"{user}/streams", StreamViewSet, f"{prefix}stream")
-        yield from router.urls
+        for route in router.urls:
+            assert isinstance(route, URLPattern)
+            yield route
         yield path(user, account, name=f"{prefix}account")
         yield path(f"{user}/limit", limit, name=f"{prefix}limit")
 

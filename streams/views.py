@@ -150,7 +150,7 @@ class UserView(APIView):
         )
 
     def _entitlement(self, user_id: str) -> Entitlement:
-        """Return the entitlement of the user's own viewer. Other callers have none."""
+        """Return the caller's entitlement if the caller is the user."""
         if self.caller and self.caller.user_id == user_id:
             return self.caller.entitlement
         return NOTHING_GRANTED
@@ -182,8 +182,8 @@ class StreamViewSet(ViewSetMixin, UserView):
         """List the user's live streams.
 
         The answer contains the holder and the expiry of each slot, and the number of
-        free slots. Ghosts are not listed, because their slots are free. `ended` contains
-        the latest endings with their reasons.
+        free slots. Ghosts are not listed, because their slots are free. `ended`
+        contains the latest endings with their reasons.
         """
         listing = service.listing(self.context)
         body = self.represent(StreamListSerializer, listing)
@@ -198,9 +198,9 @@ class StreamViewSet(ViewSetMixin, UserView):
 
         The answer contains the stream, its `id`, and the `token` for its first
         heartbeat. A start with the same `deviceId` takes over its own slot; without a
-        `deviceId`, the `Idempotency-Key` identifies the stream; without both, each start
-        takes a new slot. `replace` ends the streams that the viewer selected, in the
-        same write. With `?dryRun=true` the answer says whether the start would be
+        `deviceId`, the `Idempotency-Key` identifies the stream; without both, each
+        start takes a new slot. `replace` ends the streams that the viewer selected, in
+        the same write. With `?dryRun=true` the answer says whether the start would be
         admitted, and no state changes.
         """
         key = _idempotency_key(request)
@@ -326,8 +326,8 @@ class AccountView(UserView):
     def delete(self, request: Request, user_id: str | None = None) -> Response:
         """Erase a user.
 
-        Erases the streams, endings and limit of the user. Players get 404 at their next
-        heartbeat.
+        Erases the streams, endings and limit of the user. Players get 404 at their
+        next heartbeat.
         """
         service.forget(self.context)
         return Response(status=204)
@@ -351,11 +351,11 @@ class LimitView(UserView):
     def put(self, request: Request, user_id: str | None = None) -> Response:
         """Set the limit or the plan of a user.
 
-        They replace the default. A limit replaces the plan's number. `whenFull` says how
-        a start above the limit is handled: `deny` denies it, `evict-oldest` ends the
-        oldest stream. Omitted values come from the plan. Live streams continue; with
-        `endSurplus` those above the limit end immediately, and a limit of 0 suspends the
-        user.
+        They replace the default. A limit replaces the plan's number. `whenFull` says
+        how a start above the limit is handled: `deny` denies it, `evict-oldest` ends
+        the oldest stream. Omitted values come from the plan. Live streams continue;
+        with `endSurplus` those above the limit end immediately, and a limit of 0
+        suspends the user.
         """
         context = self.context
         listing = service.set_limit(context, **self.parse())
@@ -378,7 +378,8 @@ class PlansView(APIView):
     def get(self, request: Request) -> Response:
         """List the plans.
 
-        The default plan is the first. `shadowPlans` lists the plans that decide nothing.
+        The default plan is the first. `shadowPlans` lists the plans that decide
+        nothing.
         """
         catalogues = (settings.PLANS, settings.SHADOW_PLANS)
         return Response(PlanListSerializer(catalogues).data)

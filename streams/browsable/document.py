@@ -16,6 +16,7 @@ DOCUMENT = Path(__file__).parent / "static" / "streams" / "openapi.json"
 PARAMETER = re.compile(r"<str:(\w+)>")
 
 type Operation = Mapping[str, Any]
+type PathItem = Mapping[str, Operation]
 
 
 @cache
@@ -26,15 +27,21 @@ def document() -> dict[str, Any]:
 
 
 def operation(route: str, method: str) -> Operation:
-    """Return the operation of a route and a method. It is empty if none is described."""
-    item: Mapping[str, Operation] = document()["paths"].get(path_template(route), {})
+    """Return the operation of a route. Without documentation it is empty."""
+    paths = document()["paths"]
+    item: PathItem = paths.get(path_template(route), {})
     return item.get(method.lower(), {})
 
 
 def path_template(route: str) -> str:
     """Return the path of the document for a route of Django."""
-    path = PARAMETER.sub(lambda match: f"{{{_camel_case(match[1])}}}", route)
-    return f"/{path.rstrip('/')}"
+    path = PARAMETER.sub(_template_parameter, route)
+    return "/" + path.rstrip("/")
+
+
+def _template_parameter(match: re.Match[str]) -> str:
+    name = _camel_case(match[1])
+    return f"{{{name}}}"
 
 
 def readable_paths(route: str, arguments: Mapping[str, str]) -> Iterator[str]:
@@ -42,9 +49,13 @@ def readable_paths(route: str, arguments: Mapping[str, str]) -> Iterator[str]:
 
     `arguments` are those of the page's own URL.
     """
-    ids = {_camel_case(name): quote(id, safe="") for name, id in arguments.items()}
-    first_segment = route.partition("/")[0]
-    for template, item in document()["paths"].items():
+    ids = {}
+    for name, id in arguments.items():
+        ids[_camel_case(name)] = quote(id, safe="")
+
+    first_segment = path_template(route).split("/")[1]
+    paths = document()["paths"]
+    for template, item in paths.items():
         is_near = template.split("/")[1] == first_segment
         if not is_near or "get" not in item:
             continue
@@ -59,15 +70,20 @@ def readable_paths(route: str, arguments: Mapping[str, str]) -> Iterator[str]:
 def answers(operation: Operation) -> Iterator[tuple[str, str, str]]:
     """Yield status, problem types and description of each answer."""
     for status, response in operation.get("responses", {}).items():
-        name = response.get("$ref", "").rpartition("/")[2]
+        types = _name(response).replace("-or-", ", ")
         description = _dereference(response)["description"]
-        yield status, name.replace("-or-", ", "), description
+        yield status, types, description
 
 
 def description_of(operation: Operation, status: int) -> str:
     """Return what an answer with this status means."""
-    response = operation.get("responses", {}).get(str(status))
-    return str(_dereference(response)["description"]) if response else ""
+    responses = operation.get("responses", {})
+    response = responses.get(str(status))
+    if response is None:
+        return ""
+
+    description: str = _dereference(response)["description"]
+    return description
 
 
 def example_body(operation: Operation) -> str | None:
@@ -76,7 +92,8 @@ def example_body(operation: Operation) -> str | None:
     if body is None:
         return None
 
-    (example,) = body["content"]["application/json"]["examples"].values()
+    examples = body["content"]["application/json"]["examples"]
+    (example,) = examples.values()
     return json.dumps(example["value"], indent=2)
 
 
@@ -84,8 +101,15 @@ def _dereference(response: Operation) -> Operation:
     if "$ref" not in response:
         return response
 
-    problems: Mapping[str, Operation] = document()["components"]["responses"]
-    return problems[response["$ref"].rpartition("/")[2]]
+    components = document()["components"]
+    problem: Operation = components["responses"][_name(response)]
+    return problem
+
+
+def _name(response: Operation) -> str:
+    """Return the name of a shared response, or "" for another one."""
+    reference: str = response.get("$ref", "")
+    return reference.rpartition("/")[2]
 
 
 def _camel_case(name: str) -> str:

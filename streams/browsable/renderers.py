@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, override
 
 from django.urls import Resolver404, get_script_prefix, resolve
@@ -15,6 +15,7 @@ from rest_framework.renderers import (
     HTMLFormRenderer,
     JSONRenderer,
 )
+from rest_framework.request import override_method
 
 from streams.browsable import document
 
@@ -33,13 +34,26 @@ class Resource(NamedTuple):
 
     path: str
     route: str
-    view: APIView
+    view: Any
+
+    @property
+    def title(self) -> str:
+        """The name of the view with the ids in the URL."""
+        words = [self.view.get_view_name()]
+        ids = self.view.kwargs
+        if "id" in ids:
+            words.append(ids["id"])
+        if "user_id" in ids:
+            words += ["of", ids["user_id"]]
+
+        return " ".join(words)
 
     @property
     def is_extra_action(self) -> bool:
         """Whether the URL is an `@action` of the view set, such as a heartbeat."""
-        actions = getattr(self.view, "action_map", {}).values()
-        return any(hasattr(getattr(self.view, name), "mapping") for name in actions)
+        actions = getattr(self.view, "action_map", {})
+        handlers = [getattr(self.view, name) for name in actions.values()]
+        return any(hasattr(handler, "mapping") for handler in handlers)
 
 
 class Call(NamedTuple):
@@ -66,8 +80,8 @@ class FormRenderer(HTMLFormRenderer):
 class PageRenderer(BrowsableAPIRenderer):
     """REST framework's browsable API with the markup of this service.
 
-    Routes and permissions of the calls come from the views, their documentation from the
-    OpenAPI document. A view without documentation has a page too.
+    Routes and permissions of the calls come from the views, their documentation from
+    the OpenAPI document. A view without documentation has a page too.
     """
 
     template = "streams/page.html"
@@ -80,43 +94,59 @@ class PageRenderer(BrowsableAPIRenderer):
         accepted_media_type: str | None,
         renderer_context: Mapping[str, Any],
     ) -> dict[str, Any]:
-        view: APIView = renderer_context["view"]
-        request: Request = renderer_context["request"]
-        response: Response = renderer_context["response"]
+        view = renderer_context["view"]
+        request = renderer_context["request"]
+        response = renderer_context["response"]
+        options = dict(renderer_context)
+        json = self.get_content(JSONRenderer(), data, None, options)
         content = data if isinstance(data, dict) else {}
+        is_problem = response.status_code >= 400
 
-        resource = _resource(request, response)
         return {
             "request": request,
             "response": response,
             "headers": sorted(response.items()),
             "retry_after": response.get("Retry-After"),
-            "content": content,
-            "body": _with_times(self._body(data, renderer_context)),
-            "problem": content if response.status_code >= 400 else None,
-            "facts": list(_facts(content)),
             "meaning": _meaning(request, response),
+            "body": _with_times(json),
+            "content": content,
+            "problem": content if is_problem else None,
+            "facts": list(_facts(content)),
             "streams": _streams(view, content),
-            "resource": resource,
-            "title": _title(resource, view),
-            "user_id": resource.view.kwargs.get("user_id") if resource else None,
-            "path": resource.path if resource else request.path,
-            "nearby": list(_nearby(resource)) if resource else [],
-            "calls": list(self._calls(resource)) if resource else [],
+            **self._about(request, response, view),
         }
 
-    def _body(self, data: Any, renderer_context: Mapping[str, Any]) -> str:
-        return self.get_content(JSONRenderer(), data, None, dict(renderer_context))
+    def _about(
+        self, request: Request, response: Response, view: APIView
+    ) -> dict[str, Any]:
+        """Return the part of the context that the page's resource determines."""
+        resource = _resource(request, response)
+        if resource is None:
+            return {"title": view.get_view_name(), "path": request.path}
+
+        return {
+            "resource": resource,
+            "title": resource.title,
+            "path": resource.path,
+            "user_id": resource.view.kwargs.get("user_id"),
+            "nearby": list(_nearby(resource)),
+            "calls": list(self._calls(resource)),
+        }
 
     def _calls(self, resource: Resource) -> Iterator[Call]:
         """Yield the calls of a resource and of its extra actions."""
         for each in (resource, *_extra_actions(resource)):
             for method in each.view.allowed_methods:
-                is_offered = method not in ("HEAD", "OPTIONS")
-                if is_offered and self.show_form_for_method(
-                    each.view, method, each.view.request, None
-                ):
+                if self._is_offered(each.view, method):
                     yield self._call(each, method)
+
+    def _is_offered(self, view: APIView, method: str) -> bool:
+        """Return whether the caller has the permission for a method."""
+        if method in ("HEAD", "OPTIONS"):
+            return False
+
+        with override_method(view, view.request, method) as request:
+            return bool(self.show_form_for_method(view, method, request, None))
 
     def _call(self, resource: Resource, method: str) -> Call:
         operation = document.operation(resource.route, method)
@@ -139,8 +169,9 @@ class PageRenderer(BrowsableAPIRenderer):
         if serializer_class is None:
             return ""
 
-        data = serializer_class().data
-        return str(self.form_renderer_class().render(data))
+        renderer = self.form_renderer_class()
+        serializer = serializer_class()
+        return str(renderer.render(serializer.data))
 
 
 def _resource(request: Request, response: Response) -> Resource | None:
@@ -163,36 +194,46 @@ def _resource(request: Request, response: Response) -> Resource | None:
 
 def _resource_at(path: str, request: Request) -> Resource | None:
     """Return the resource of a URL, or None if no view of the API serves it."""
+    path_info = "/" + path.removeprefix(get_script_prefix())
     try:
-        match = resolve(f"/{path.removeprefix(get_script_prefix())}")
+        match = resolve(path_info)
     except Resolver404:
         return None
 
-    view_class = getattr(match.func, "cls", None)
-    if view_class is None:
+    as_view: Any = match.func
+    if not hasattr(as_view, "cls"):
         return None
 
-    view: Any = view_class(**match.func.initkwargs)
-    view.args, view.kwargs = match.args, match.kwargs
-    actions = getattr(match.func, "actions", {})
-    if actions:
-        view.action_map = actions
-    for method, action in actions.items():
-        setattr(view, method, getattr(view, action))
+    view = as_view.cls(**as_view.initkwargs)
+    view.args = match.args
+    view.kwargs = match.kwargs
+    if hasattr(as_view, "actions"):
+        _bind_actions(view, as_view.actions)
 
-    # A request of its own, because each view has its own authentication.
+    # A new request, because views differ in their authentication.
     view.request = view.initialize_request(request._request)
     return Resource(path.rstrip("/"), match.route, view)
+
+
+def _bind_actions(view: Any, actions: Mapping[str, str]) -> None:
+    """Give a view set its methods, as its `as_view` does."""
+    view.action_map = actions
+    for method, action in actions.items():
+        handler = getattr(view, action)
+        setattr(view, method, handler)
 
 
 def _extra_actions(resource: Resource) -> Iterator[Resource]:
     """Yield the `@action`s of a view set that act on this resource."""
     get_extra_actions = getattr(resource.view, "get_extra_actions", list)
     for action in get_extra_actions():
+        if action.detail != resource.view.detail:
+            continue
+
         path = f"{resource.path}/{action.url_path}"
-        found = _resource_at(path, resource.view.request)
-        if found and action.detail == getattr(resource.view, "detail", None):
-            yield found
+        extra_action = _resource_at(path, resource.view.request)
+        if extra_action:
+            yield extra_action
 
 
 def _nearby(resource: Resource) -> Iterator[tuple[str, str]]:
@@ -204,32 +245,25 @@ def _nearby(resource: Resource) -> Iterator[tuple[str, str]]:
             yield path, near.view.get_view_name()
 
 
-def _title(resource: Resource | None, view: APIView) -> str:
-    if resource is None:
-        return view.get_view_name()
-
-    ids = resource.view.kwargs
-    id = f" {ids['id']}" if "id" in ids else ""
-    user = f" of {ids['user_id']}" if "user_id" in ids else ""
-    return f"{resource.view.get_view_name()}{id}{user}"
-
-
 def _meaning(request: Request, response: Response) -> str:
     """Return what the OpenAPI document says about this answer."""
     match = request.resolver_match
     if match is None:
         return ""
 
-    operation = document.operation(match.route, str(request.method))
+    method = str(request.method)
+    operation = document.operation(match.route, method)
     return document.description_of(operation, response.status_code)
 
 
 def _streams(view: Any, content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the streams of a list or a denial, each with its path."""
-    return [
-        {**stream, "path": view.stream_path(stream["id"])}
-        for stream in content.get("streams", ())
-    ]
+    streams = []
+    for stream in content.get("streams", ()):
+        path = view.stream_path(stream["id"])
+        streams.append({**stream, "path": path})
+
+    return streams
 
 
 def _facts(problem: Mapping[str, Any]) -> Iterator[tuple[str, SafeString]]:
@@ -249,11 +283,15 @@ def _facts(problem: Mapping[str, Any]) -> Iterator[tuple[str, SafeString]]:
 
 def _field_errors(field: str, messages: Any) -> Iterator[tuple[str, SafeString]]:
     if not isinstance(messages, dict):
-        yield field, _with_times(" ".join(map(str, messages)))
+        yield field, _sentences(messages)
         return
 
-    for index, of_entry in messages.items():
-        yield f"{field}, number {index + 1}", _with_times(" ".join(map(str, of_entry)))
+    for index, messages_of_entry in messages.items():
+        yield f"{field}, number {index + 1}", _sentences(messages_of_entry)
+
+
+def _sentences(messages: Iterable[Any]) -> SafeString:
+    return escape(" ".join(map(str, messages)))
 
 
 def _prose(text: str) -> SafeString:
