@@ -41,6 +41,7 @@ type Body = Shape | dict[str, Shape]
 EVERYWHERE = ("invalid-request", "not-acceptable", "throttled")
 STORE = ("store-unavailable", "request-timed-out", "item-unreadable")
 WITH_TOKEN = (*EVERYWHERE, *STORE)
+OF_READINESS = (*EVERYWHERE, "store-unavailable", "request-timed-out")
 WITH_CREDENTIALS = (
     *EVERYWHERE,
     "unauthenticated",
@@ -413,4 +414,4 @@ class Ready(OpenApiViewExtension):
     target_class = "streams.views.ReadyView"
 
     def view_replacement(self) -> Any:
-        return describe(self.target_class, get=health_check("readyz", WITH_TOKEN))
+        return describe(self.target_class, get=health_check("readyz", OF_READINESS))
