@@ -53,7 +53,9 @@ def test_every_error_of_ours_is_in_the_table(error: type[Exception]) -> None:
     assert error in PROBLEMS
 
 
-@pytest.mark.parametrize("problem", {*PROBLEMS.values()}, ids=lambda row: row.title)
+@pytest.mark.parametrize(
+    "problem", PROBLEMS.values(), ids=[error.__name__ for error in PROBLEMS]
+)
 def test_every_problem_says_when_it_occurs_in_a_sentence(problem: Problem) -> None:
     for sentence in (problem.title, problem.occurs):
         assert sentence.endswith(".")
