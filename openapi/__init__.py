@@ -1,5 +1,6 @@
-"""The OpenAPI document, generated from the code by drf-spectacular: `make openapi` writes the file that ships.
+"""The OpenAPI document, generated from the code by drf-spectacular.
 
-None of this ships, and the service imports none of it. What a view or a serializer does not say by itself (which
-problems an operation may refuse with, its headers, its examples) is said here, from the outside.
+`make openapi` writes the file that ships. This package does not ship, and the service
+does not import it. It describes what views and serializers do not: the problems,
+headers and examples of each operation.
 """

@@ -1,5 +1,6 @@
-"""What each operation answers and refuses, beside what its view and its docstring say."""
+"""The answers, problems, headers and examples of each operation."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
@@ -11,196 +12,235 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
+from openapi.examples import ANSWERS, REQUESTS
+from openapi.problems import Shape, problem_answers
 from openapi.schema import IDENTIFIER, USER_IDENTIFIER
-from openapi.shapes import (
-    EXAMPLES,
-    LIMIT,
-    START,
-    TOKEN,
-    DryRun,
-    EdgeKeys,
-    Ended,
-    Health,
-    PlanList,
-    PlayerStream,
-    Stream,
-    StreamList,
-    UserLimit,
-    UserLimitSet,
-    answer,
-    refusals,
-)
+from streams.fields import ID
 from streams.serializers import (
-    ID,
+    DryRunSerializer,
+    EdgeKeysSerializer,
+    EndedSerializer,
+    HealthSerializer,
     HeartbeatSerializer,
     LimitSerializer,
-    PlayerSerializer,
+    PlanListSerializer,
+    PlayerStreamSerializer,
     StartSerializer,
+    StreamListSerializer,
+    StreamSerializer,
     TokenSerializer,
+    UserLimitSerializer,
+    UserLimitSetSerializer,
 )
+
+type Body = Shape | dict[str, Shape]
+"""The serializer of a body, or one by media type."""
+
+# --- problems -------------------------------------------------------------------
 
 EVERYWHERE = ("invalid-request", "not-acceptable", "throttled")
 STORE = ("store-unavailable", "request-timed-out", "item-unreadable")
-BY_TOKEN = (*EVERYWHERE, *STORE)
-FOR_USERS = (
+WITH_TOKEN = (*EVERYWHERE, *STORE)
+OF_READINESS = (*EVERYWHERE, "store-unavailable", "request-timed-out")
+WITH_CREDENTIALS = (
     *EVERYWHERE,
     "unauthenticated",
     "forbidden",
-    *STORE,
     "issuer-unavailable",
 )
+FOR_USERS = (*WITH_CREDENTIALS, *STORE)
 WITH_BODY = ("payload-too-large", "unsupported-media-type")
-BODIES: dict[type[PlayerSerializer], tuple[str, dict[str, Any]]] = {
-    StartSerializer: ("A start", START),
-    TokenSerializer: ("The last token", {"token": TOKEN}),
-    HeartbeatSerializer: ("The last token", {"token": TOKEN, "state": "playing"}),
-    LimitSerializer: ("A limit", LIMIT),
-}
+OF_STREAM = ("stream-not-found", "stream-ended")
+OF_START = ("stream-limit-reached", "too-many-starts")
+
+# --- headers and parameters -----------------------------------------------------
+
+SECONDS = {"type": "integer", "minimum": 1}
 
 
 def header(
-    name: str, what: str, *statuses: int, required: bool = True, schema: Any = str
+    name: str,
+    description: str,
+    *statuses: int,
+    required: bool = True,
+    schema: Any = str,
 ) -> OpenApiParameter:
-    """A header of the answers with these statuses."""
-    answers = list(statuses)
+    """Return a header of the answers with these statuses."""
     return OpenApiParameter(
         name,
         schema,
         OpenApiParameter.HEADER,
         required=required,
-        description=what,
-        response=answers,
+        description=description,
+        response=list(statuses),
     )
 
 
-def in_path(name: str, what: str, schema: Any = IDENTIFIER) -> OpenApiParameter:
-    """An id in the path."""
-    return OpenApiParameter(name, schema, OpenApiParameter.PATH, description=what)
+def in_path(name: str, description: str, schema: Any) -> OpenApiParameter:
+    """Return an id in the path."""
+    return OpenApiParameter(
+        name, schema, OpenApiParameter.PATH, description=description
+    )
 
 
-SECONDS = {"type": "integer", "minimum": 1}
-EXPIRES = header("Expires", "When the lease ends.", 200, 201)
+EXPIRES = "Time at which the lease expires."
 RETRY_AFTER = [
     header(
         "Retry-After",
-        "Seconds until the first slot frees.",
+        "Seconds until a retry can succeed.",
         409,
         required=False,
         schema=SECONDS,
     ),
-    header("Retry-After", "Seconds.", 429, 503, schema=SECONDS),
+    header("Retry-After", "Seconds.", 429, schema=SECONDS),
+    header("Retry-After", "Seconds.", 503, required=False, schema=SECONDS),
 ]
+AUTHENTICATE = header("WWW-Authenticate", "How to authenticate.", 401)
 OF_A_USER = [
     in_path("userId", "The account whose limit is enforced.", USER_IDENTIFIER),
-    header("Date", "The service's clock, which decides.", 200, 201, 204),
+    header(
+        "Date",
+        "Time of the service's clock, which decides expiries.",
+        *(200, 201, 204),
+    ),
     header(
         "Cache-Control",
-        "Who holds a slot changes at any moment.",
-        200,
-        201,
-        204,
+        "The answer must not be cached.",
+        *(200, 201, 204),
         schema={"const": "no-store"},
     ),
-    header("WWW-Authenticate", "How to authenticate.", 401),
+    AUTHENTICATE,
     *RETRY_AFTER,
 ]
-OF_A_STREAM = [*OF_A_USER, in_path("id", "The stream, by its id.")]
-STARTED = [
+OF_A_STREAM = [*OF_A_USER, in_path("id", "The stream, by its id.", IDENTIFIER)]
+OF_A_LEASE = [*OF_A_STREAM, header("Expires", EXPIRES, 200, 201)]
+OF_A_START = [
     header("Location", "The stream's URL.", 201),
     header("Location", "The stream's URL.", 200, required=False),
-    header("Expires", "When the lease ends.", 201),
-    header("Expires", "When the lease ends.", 200, required=False),
+    header("Expires", EXPIRES, 201),
+    header("Expires", EXPIRES, 200, required=False),
 ]
+FIRST_EXPIRY = header(
+    "Expires",
+    "Time at which the first lease expires, if a stream is live.",
+    200,
+    required=False,
+)
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "pattern": f'^({ID.pattern}|"{ID.pattern}")$'},
     OpenApiParameter.HEADER,
-    description="Makes a repeated start without a `deviceId` keep its one slot.",
+    description=(
+        "Identifies a start without `deviceId`, so that a repeat uses the same slot."
+    ),
 )
-
-
 EPOCH = OpenApiParameter(
     "epoch",
     {"type": "integer", "minimum": 0, "maximum": 10**16 - 1},
-    description="End only the playback that has this epoch.",
+    description="End only the playback with this epoch.",
 )
 DRY_RUN = OpenApiParameter(
-    "dryRun", bool, description="Say whether it would be admitted, and take nothing."
+    "dryRun",
+    bool,
+    description="Report whether the start would be admitted, without changing state.",
 )
-EXCEPT = OpenApiParameter("except", IDENTIFIER, description="The stream that goes on.")
+EXCEPT = OpenApiParameter(
+    "except", IDENTIFIER, description="The stream that continues."
+)
+
+
+# --- descriptions ---------------------------------------------------------------
+
+
+def answer(shape: Shape, description: str) -> OpenApiResponse:
+    """Return a successful answer."""
+    example = OpenApiExample("success", ANSWERS[shape])
+    return OpenApiResponse(shape, description, [example])
+
+
+def no_content(description: str) -> OpenApiResponse:
+    """Return a successful answer without a body."""
+    return OpenApiResponse(description=description)
 
 
 def operation(
     id: str,
-    answers: dict[int, Any],
-    *refused: str,
+    answers: dict[int, OpenApiResponse],
+    problems: Sequence[str],
+    *,
+    parameters: list[OpenApiParameter],
+    body: Body | None = None,
     tag: str = "Streams",
-    body: type[PlayerSerializer] | Any = None,
-    parameters: list[OpenApiParameter] = OF_A_USER,
-    everywhere: tuple[str, ...] = FOR_USERS,
 ) -> Any:
-    """An operation as it is described."""
-    problems = (*everywhere, *(WITH_BODY if body else ()), *refused)
-    shapes = (
-        body if isinstance(body, dict) else {"application/json": body} if body else {}
-    )
-    examples = [
-        OpenApiExample(*BODIES[shape], request_only=True, media_type=media_type)
-        for media_type, shape in shapes.items()
-    ]
+    """Return a decorator that describes a method of a view."""
+    if body:
+        problems = (*problems, *WITH_BODY)
+
     return extend_schema(
         operation_id=id,
         tags=[tag],
         parameters=parameters,
         request=body,
-        responses=answers | refusals(problems),
-        examples=examples,
+        responses={**answers, **problem_answers(problems)},
+        examples=_request_examples(body),
     )
 
 
-def started(id: str, parameters: list[OpenApiParameter]) -> Any:
-    """A start, by `POST` or `PUT`."""
-    answers = {
-        201: answer(PlayerStream, "Admitted."),
-        200: OpenApiResponse(
-            PolymorphicProxySerializer(
-                "StartAnswer", [PlayerStream, DryRun], resource_type_field_name=None
-            ),
-            "Admitted: the id held a slot already, and keeps that one. Or it would be admitted: a dry run.",
-            [
-                OpenApiExample("a playback", EXAMPLES[PlayerStream]),
-                OpenApiExample("a dry run", EXAMPLES[DryRun]),
-            ],
-        ),
-    }
-    refused = ("stream-limit-reached", "too-many-starts", "store-contended")
+def _request_examples(body: Body | None) -> list[OpenApiExample]:
+    if body is None:
+        return []
+
+    shapes = body if isinstance(body, dict) else {"application/json": body}
+    return [
+        OpenApiExample(*REQUESTS[shape], request_only=True, media_type=media_type)
+        for media_type, shape in shapes.items()
+    ]
+
+
+def start(id: str, parameters: list[OpenApiParameter]) -> Any:
+    """Describe a start, by `POST` or `PUT`."""
+    stream_or_dry_run = PolymorphicProxySerializer(
+        "StartAnswer",
+        [PlayerStreamSerializer, DryRunSerializer],
+        resource_type_field_name=None,
+    )
+    taken_over = OpenApiResponse(
+        stream_or_dry_run,
+        "Admitted in the slot that the id already held. "
+        "For a dry run: the start would be admitted.",
+        [
+            OpenApiExample("a playback", ANSWERS[PlayerStreamSerializer]),
+            OpenApiExample("a dry run", ANSWERS[DryRunSerializer]),
+        ],
+    )
     return operation(
         id,
-        answers,
-        *refused,
+        {201: answer(PlayerStreamSerializer, "Admitted."), 200: taken_over},
+        (*FOR_USERS, *OF_START, "store-contended"),
         body=StartSerializer,
-        parameters=[*parameters, DRY_RUN, *STARTED],
+        parameters=[*parameters, DRY_RUN, *OF_A_START],
     )
 
 
-def health(id: str, *refused: str) -> Any:
-    """A health check."""
-    answers = {200: answer(Health, "Yes.")}
+def health_check(id: str, problems: Sequence[str]) -> Any:
+    """Describe a health check."""
     return operation(
         id,
-        answers,
-        *refused,
+        {200: answer(HealthSerializer, "Yes.")},
+        problems,
         tag="Health",
         parameters=RETRY_AFTER,
-        everywhere=EVERYWHERE,
     )
 
 
-def described(view: Any, **operations: Any) -> Any:
-    """The view, each of its methods with its description."""
-    for name, describe in operations.items():
-        describe(getattr(view, name))
+def describe(view: Any, **operations: Any) -> Any:
+    """Describe the methods of a view and return it."""
+    for name, description in operations.items():
+        description(getattr(view, name))
     return view
+
+
+# --- views ----------------------------------------------------------------------
 
 
 class Streams(OpenApiViewExtension):
@@ -209,75 +249,73 @@ class Streams(OpenApiViewExtension):
     target_class = "streams.views.StreamViewSet"
 
     def view_replacement(self) -> Any:
-        ended = ("stream-not-found", "stream-ended")
-        first_expiry = header(
-            "Expires",
-            "When the first lease ends, if there is one.",
-            200,
-            required=False,
-        )
-        stream = [*OF_A_STREAM, EXPIRES]
-        return described(
+        return describe(
             self.target_class,
             list=operation(
                 "listStreams",
-                {200: answer(StreamList, "The streams, oldest first.")},
-                parameters=[*OF_A_USER, first_expiry],
+                {200: answer(StreamListSerializer, "The streams, oldest first.")},
+                FOR_USERS,
+                parameters=[*OF_A_USER, FIRST_EXPIRY],
             ),
-            create=started("startStream", [*OF_A_USER, IDEMPOTENCY_KEY]),
+            create=start("startStream", [*OF_A_USER, IDEMPOTENCY_KEY]),
+            update=start("startStreamAs", OF_A_STREAM),
             retrieve=operation(
                 "readStream",
-                {200: answer(Stream, "The stream.")},
-                *ended,
-                parameters=stream,
+                {200: answer(StreamSerializer, "The stream.")},
+                (*FOR_USERS, *OF_STREAM),
+                parameters=OF_A_LEASE,
             ),
-            update=started("startStreamAs", OF_A_STREAM),
             destroy=operation(
                 "endStream",
-                {204: OpenApiResponse(description="It is over.")},
-                *(*ended, "store-contended"),
+                {204: no_content("The stream has ended.")},
+                (*FOR_USERS, *OF_STREAM, "store-contended"),
                 parameters=[*OF_A_STREAM, EPOCH],
             ),
             clear=operation(
                 "endStreams",
-                {200: answer(Ended, "They are over.")},
-                "store-contended",
+                {200: answer(EndedSerializer, "The streams have ended.")},
+                (*FOR_USERS, "store-contended"),
                 parameters=[*OF_A_USER, EXCEPT],
             ),
             heartbeat=operation(
                 "renewStream",
-                {200: answer(PlayerStream, "Renewed, with a new token.")},
-                *(*ended, "too-many-starts", "store-contended"),
+                {
+                    200: answer(
+                        PlayerStreamSerializer,
+                        "The lease was renewed. The answer contains the next token.",
+                    )
+                },
+                (*WITH_TOKEN, *OF_STREAM, "too-many-starts", "store-contended"),
                 body=HeartbeatSerializer,
-                parameters=stream,
-                everywhere=BY_TOKEN,
+                parameters=OF_A_LEASE,
             ),
             stop=operation(
                 "stopStream",
-                {204: OpenApiResponse(description="It is over.")},
-                *(*ended, "store-contended"),
+                {204: no_content("The stream has ended.")},
+                (*WITH_TOKEN, *OF_STREAM, "store-contended"),
                 body={
                     "application/json": TokenSerializer,
                     "text/plain": TokenSerializer,
                 },
                 parameters=OF_A_STREAM,
-                everywhere=BY_TOKEN,
             ),
         )
 
 
-class UserAccount(OpenApiViewExtension):
-    """All that is kept of a user."""
+class Account(OpenApiViewExtension):
+    """Everything that is stored about a user."""
 
     target_class = "streams.views.AccountView"
 
     def view_replacement(self) -> Any:
-        return described(
+        return describe(
             self.target_class,
             delete=operation(
                 "forgetUser",
-                {204: OpenApiResponse(description="Nothing is kept.")},
+                {204: no_content("The user was erased.")},
+                FOR_USERS,
                 tag="Limit",
+                parameters=OF_A_USER,
             ),
         )
 
@@ -288,105 +326,92 @@ class Limit(OpenApiViewExtension):
     target_class = "streams.views.LimitView"
 
     def view_replacement(self) -> Any:
-        limit = {200: answer(UserLimit, "The limit.")}
-        return described(
+        return describe(
             self.target_class,
-            get=operation("readLimit", limit, tag="Limit"),
+            get=operation(
+                "readLimit",
+                {200: answer(UserLimitSerializer, "The limit.")},
+                FOR_USERS,
+                tag="Limit",
+                parameters=OF_A_USER,
+            ),
             put=operation(
                 "setLimit",
-                {200: answer(UserLimitSet, "The limit.")},
-                "store-contended",
+                {200: answer(UserLimitSetSerializer, "The limit.")},
+                (*FOR_USERS, "store-contended"),
                 tag="Limit",
                 body=LimitSerializer,
+                parameters=OF_A_USER,
             ),
             delete=operation(
                 "clearLimit",
-                {204: OpenApiResponse(description="The default holds.")},
-                "store-contended",
+                {204: no_content("The default applies.")},
+                (*FOR_USERS, "store-contended"),
                 tag="Limit",
+                parameters=OF_A_USER,
             ),
         )
 
 
 class Plans(OpenApiViewExtension):
-    """The plans in force."""
+    """The plans."""
 
     target_class = "streams.views.PlansView"
 
     def view_replacement(self) -> Any:
-        refused = tuple(type_ for type_ in FOR_USERS if type_ not in STORE)
-        return described(
+        return describe(
             self.target_class,
             get=operation(
                 "listPlans",
-                {200: answer(PlanList, "The plans.")},
+                {200: answer(PlanListSerializer, "The plans.")},
+                WITH_CREDENTIALS,
                 tag="Limit",
-                parameters=[
-                    header("WWW-Authenticate", "How to authenticate.", 401),
-                    *RETRY_AFTER,
-                ],
-                everywhere=refused,
+                parameters=[AUTHENTICATE, *RETRY_AFTER],
             ),
         )
 
 
-class PublicKeys(OpenApiViewExtension):
+class EdgeKeys(OpenApiViewExtension):
     """The public keys of edge tokens."""
 
     target_class = "streams.views.EdgeKeysView"
 
     def view_replacement(self) -> Any:
-        cached = header(
+        cache_time = header(
             "Cache-Control",
-            "How long the keys may be kept.",
+            "Time for which the keys may be cached.",
             200,
             schema={"const": "public, max-age=300"},
         )
-        keys = {
-            200: answer(
-                EdgeKeys,
-                "The keys; none where no edge tokens are signed with published keys.",
-            )
-        }
-        parameters = [cached, *RETRY_AFTER]
-        return described(
+        keys = answer(
+            EdgeKeysSerializer,
+            "The keys, or an empty list if no published key signs edge tokens.",
+        )
+        return describe(
             self.target_class,
             get=operation(
                 "readEdgeKeys",
-                keys,
+                {200: keys},
+                EVERYWHERE,
                 tag="Edge",
-                parameters=parameters,
-                everywhere=EVERYWHERE,
+                parameters=[cache_time, *RETRY_AFTER],
             ),
         )
 
 
-class Healthz(OpenApiViewExtension):
-    """Whether the process serves."""
+class Health(OpenApiViewExtension):
+    """Whether the process answers."""
 
     target_class = "streams.views.HealthView"
 
     def view_replacement(self) -> Any:
-        return described(self.target_class, get=health("healthz"))
+        return describe(self.target_class, get=health_check("healthz", EVERYWHERE))
 
 
-class Readyz(OpenApiViewExtension):
-    """Whether the process can do its work."""
+class Ready(OpenApiViewExtension):
+    """Whether the process can decide."""
 
     target_class = "streams.views.ReadyView"
 
     def view_replacement(self) -> Any:
-        return described(self.target_class, get=health("readyz", "store-unavailable"))
-
-
-def endpoints(
-    endpoints: list[tuple[str, str, str, Any]],
-) -> list[tuple[str, str, str, Any]]:
-    """drf-spectacular's hook: the paths as the README has them, in an order that stays."""
-    methods = ["GET", "POST", "PUT", "DELETE"]
-    named = {
-        (path.rstrip("/").replace("{user_id}", "{userId}"), *rest)
-        for path, *rest in endpoints
-        if not path.startswith("/me")  # `tidied` describes them
-    }
-    return sorted(named, key=lambda endpoint: (endpoint[0], methods.index(endpoint[2])))
+        return describe(self.target_class, get=health_check("readyz", OF_READINESS))

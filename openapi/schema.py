@@ -1,4 +1,4 @@
-"""How this service's code reads as OpenAPI: its fields, its closed objects, its docstrings, its authentication."""
+"""Translates the fields, objects, docstrings and authentication of this service."""
 
 import re
 from typing import Any
@@ -11,11 +11,10 @@ from drf_spectacular.extensions import (
 )
 from drf_spectacular.openapi import AutoSchema
 
-from streams.problems import MEDIA_TYPE
-from streams.serializers import ID, USER_ID
+from streams.fields import ID, MAX_METADATA_BYTES, MAX_METADATA_KEYS, USER_ID
 
 PLAIN_TEXT = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
-"""No control characters."""
+"""Text without control characters."""
 USER_IDENTIFIER = {
     "type": "string",
     "pattern": f"^{USER_ID.pattern}$",
@@ -28,27 +27,28 @@ IDENTIFIER = {
     "minLength": 1,
     "maxLength": 128,
 }
+SINGLE_LINE_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 
 
 class Schema(AutoSchema):
-    """A docstring's first paragraph is the summary, the rest the description."""
+    """Reads the summary from a docstring's first paragraph, the description from the
+    others.
+    """
 
     def get_summary(self) -> str:
-        return " ".join(
-            super().get_description().partition("\n\n")[0].split()
-        ).removesuffix(".")
+        summary, _, _ = super().get_description().partition("\n\n")
+        return " ".join(summary.split()).removesuffix(".")
 
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
-        return re.sub(
-            r"(?<!\n)\n(?!\n)", " ", super().get_description().partition("\n\n")[2]
-        )
+        _, _, description = super().get_description().partition("\n\n")
+        return SINGLE_LINE_BREAK.sub(" ", description)
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        return False  # the list of streams is an object with the list in it
+        return False  # the list of streams is an object that contains a list
 
 
-class Closed(OpenApiSerializerExtension):
-    """An object with the members it declares and no others: what operators send, and what is answered."""
+class ClosedObject(OpenApiSerializerExtension):
+    """An operator's request: an object without other members."""
 
     target_class = "streams.serializers.OperatorSerializer"
     match_subclasses = True
@@ -60,27 +60,33 @@ class Closed(OpenApiSerializerExtension):
         return schema | {"additionalProperties": False}
 
 
+class ClosedAnswer(ClosedObject):
+    """An answer: an object without other members."""
+
+    target_class = "streams.serializers.AnswerSerializer"
+    match_subclasses = True
+
+
 class Text(OpenApiSerializerFieldExtension):
     """Text without control characters."""
 
-    target_class = "streams.serializers.TextField"
+    target_class = "streams.fields.TextField"
     match_subclasses = True
 
     def map_serializer_field(
         self, auto_schema: AutoSchema, direction: str
     ) -> dict[str, Any]:
-        most = (
-            {}
-            if self.target.at_most_bytes is None
-            else {"maxLength": self.target.at_most_bytes}
-        )
-        return {"type": "string", "pattern": PLAIN_TEXT} | most
+        schema = {"type": "string", "pattern": PLAIN_TEXT}
+        if self.target.max_bytes is not None:
+            schema["maxLength"] = self.target.max_bytes
+
+        return schema
 
 
 class Id(OpenApiSerializerFieldExtension):
-    """An id of a user, a stream or a device."""
+    """The id of a stream or a device."""
 
-    target_class = "streams.serializers.IdField"
+    target_class = "streams.fields.IdField"
     priority = 1
 
     def map_serializer_field(
@@ -90,29 +96,31 @@ class Id(OpenApiSerializerFieldExtension):
 
 
 class Cosmetic(OpenApiSerializerFieldExtension):
-    """Text for people: anything is taken."""
+    """Descriptive text. Every value is accepted."""
 
-    target_class = "streams.serializers.CosmeticField"
+    target_class = "streams.fields.CosmeticField"
 
     def map_serializer_field(
         self, auto_schema: AutoSchema, direction: str
     ) -> dict[str, Any]:
-        return {
-            "description": f"Text, cut to {self.target.at_most_bytes} bytes of UTF-8."
-        }
+        max_bytes = self.target.max_bytes
+        return {"description": f"Text, truncated to {max_bytes} bytes of UTF-8."}
 
 
-class MetadataSchema(OpenApiSerializerFieldExtension):
-    """A few facts of the operator's own."""
+class Metadata(OpenApiSerializerFieldExtension):
+    """Custom data of a stream. Every value is accepted in a request."""
 
-    target_class = "streams.serializers.MetadataField"
+    target_class = "streams.fields.MetadataField"
 
     def map_serializer_field(
         self, auto_schema: AutoSchema, direction: str
     ) -> dict[str, Any]:
         if direction == "request":
+            limits = f"{MAX_METADATA_KEYS} keys, {MAX_METADATA_BYTES} bytes in total"
             return {
-                "description": "An object of text, numbers and truth values: up to 8 names, 256 bytes in all."
+                "description": (
+                    f"An object of texts, numbers and booleans: up to {limits}."
+                )
             }
         return {
             "type": "object",
@@ -120,10 +128,10 @@ class MetadataSchema(OpenApiSerializerFieldExtension):
         }
 
 
-class WhereSchema(OpenApiSerializerFieldExtension):
-    """Which streams a rule counts."""
+class AttributeValues(OpenApiSerializerFieldExtension):
+    """The attributes that a rule examines."""
 
-    target_class = "openapi.shapes.Where"
+    target_class = "streams.serializers.AttributeValuesField"
 
     def map_serializer_field(
         self, auto_schema: AutoSchema, direction: str
@@ -133,15 +141,15 @@ class WhereSchema(OpenApiSerializerFieldExtension):
 
 
 class Replace(OpenApiSerializerFieldExtension):
-    """Streams to end for a start."""
+    """Streams that a start ends."""
 
-    target_class = "streams.serializers.ReplaceField"
+    target_class = "streams.fields.ReplaceField"
 
     def map_serializer_field(
         self, auto_schema: AutoSchema, direction: str
     ) -> dict[str, Any]:
-        fields = {"id": IDENTIFIER, "epoch": {"type": ["integer", "null"]}}
-        playback = {"type": "object", "properties": fields, "required": ["id"]}
+        members = {"id": IDENTIFIER, "epoch": {"type": ["integer", "null"]}}
+        playback = {"type": "object", "properties": members, "required": ["id"]}
         return {
             "type": "array",
             "items": {"oneOf": [IDENTIFIER, playback]},
@@ -150,23 +158,25 @@ class Replace(OpenApiSerializerFieldExtension):
 
 
 class BearerScheme(OpenApiAuthenticationExtension):
-    """Viewers."""
+    """Authentication of viewers."""
 
     target_class = "streams.authentication.BearerAuthentication"
     name = "bearer"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        what = "A viewer's token of the identity provider: `sub` is the user, `scope` what else it may do."
         return {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": what,
+            "description": (
+                "A viewer's token from the identity provider. `sub` is the user, "
+                "`scope` lists further permissions."
+            ),
         }
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):
-    """Back ends."""
+    """Authentication of back ends."""
 
     target_class = "streams.authentication.ApiKeyAuthentication"
     name = "apiKey"
@@ -178,65 +188,3 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
             "name": "X-API-Key",
             "description": "A back end's key.",
         }
-
-
-ITS_IDS = {"userId": "$response.body#/userId", "id": "$response.body#/id"}
-NEXT = {
-    "heartbeat": {
-        "operationId": "renewStream",
-        "parameters": ITS_IDS,
-        "requestBody": {"token": "$response.body#/token"},
-    },
-    "read": {"operationId": "readStream", "parameters": ITS_IDS},
-    "stop": {
-        "operationId": "stopStream",
-        "parameters": ITS_IDS,
-        "requestBody": {"token": "$response.body#/token"},
-    },
-}
-"""What a player can do with a stream it was given, as OpenAPI's links."""
-
-
-EACH_USER = "/users/{userId}"
-
-
-def _own(operation: dict[str, Any]) -> dict[str, Any]:
-    """The same operation for the user of the bearer token."""
-    id = operation["operationId"]
-    parameters = [
-        parameter
-        for parameter in operation["parameters"]
-        if parameter["name"] != "userId"
-    ]
-    return operation | {
-        "operationId": f"my{id[0].upper()}{id[1:]}",
-        "parameters": parameters,
-    }
-
-
-def tidied(result: dict[str, Any], **context: Any) -> dict[str, Any]:
-    """drf-spectacular's hook, for what it has no words for: refusals are described once and referred to, links say what
-    comes after a start or a heartbeat, and its own marks on enums go."""
-    refusals = result["components"]["responses"] = {}
-    for item in result["paths"].values():
-        for operation in item.values():
-            operation.get("requestBody", {})["required"] = True
-            for status, response in operation["responses"].items():
-                for media_type, content in response.get("content", {}).items():
-                    name = content["schema"]["$ref"].rpartition("/")[2]
-                    if media_type == MEDIA_TYPE:
-                        refusals[name] = response
-                        operation["responses"][status] = {
-                            "$ref": f"#/components/responses/{name}"
-                        }
-                    elif name in ("PlayerStream", "StartAnswer"):
-                        response["links"] = NEXT
-    for path, item in [*result["paths"].items()]:
-        if path.startswith(EACH_USER):
-            result["paths"]["/me" + path.removeprefix(EACH_USER)] = {
-                method: _own(operation) for method, operation in item.items()
-            }
-    for schema in result["components"]["schemas"].values():
-        for member in schema.get("properties", {}).values():
-            member.pop("x-spec-enum-id", None)
-    return result

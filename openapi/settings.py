@@ -1,4 +1,4 @@
-"""The service's settings, and what drf-spectacular needs beside them to read the service's code."""
+"""The settings of the service, with those of drf-spectacular."""
 
 from streams import __version__
 from streams_project.settings import *  # noqa: F403
@@ -7,7 +7,7 @@ from streams_project.settings import INSTALLED_APPS, REST_FRAMEWORK
 INSTALLED_APPS = [*INSTALLED_APPS, "drf_spectacular"]
 REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_SCHEMA_CLASS": "openapi.schema.Schema",
-    "DEFAULT_AUTHENTICATION_CLASSES": [  # either, however this process is configured
+    "DEFAULT_AUTHENTICATION_CLASSES": [  # both, regardless of this process
         "streams.authentication.BearerAuthentication",
         "streams.authentication.ApiKeyAuthentication",
     ],
@@ -15,20 +15,23 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
 SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Concurrent-stream limits",
-    "DESCRIPTION": "May this user watch one more stream now? Nobody ever holds more than their limit.",
+    "DESCRIPTION": (
+        "Decides whether a user may watch one more stream, and enforces the limit of "
+        "concurrent streams."
+    ),
     "VERSION": __version__,
-    "SERVERS": [{"url": "."}],  # beside the document, wherever the service is mounted
+    "SERVERS": [{"url": "."}],  # relative to the document, under any prefix
     "TAGS": [
-        {"name": "Streams", "description": "For players: start, keep alive, stop."},
+        {"name": "Streams", "description": "Start, renew and stop streams."},
         {
             "name": "Limit",
-            "description": "How many streams a user may hold. For operators.",
+            "description": "Limits and plans of users, for operators.",
         },
         {"name": "Edge", "description": "For CDNs, origins and licence servers."},
-        {"name": "Health", "description": "For what watches the service."},
+        {"name": "Health", "description": "For monitoring."},
     ],
-    "PREPROCESSING_HOOKS": ["openapi.operations.endpoints"],
-    "POSTPROCESSING_HOOKS": ["openapi.schema.tidied"],
+    "PREPROCESSING_HOOKS": ["openapi.hooks.select_endpoints"],
+    "POSTPROCESSING_HOOKS": ["openapi.hooks.finish"],
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,
     "ENFORCE_NON_BLANK_FIELDS": True,

@@ -1,4 +1,6 @@
-"""Who is calling: viewers by a bearer token of the identity provider, back ends by an API key."""
+"""Authenticates viewers by a bearer token of the identity provider, and back ends by
+an API key.
+"""
 
 import hashlib
 import hmac
@@ -19,23 +21,25 @@ from rest_framework.request import Request
 from streams.rules import NOTHING_GRANTED, Entitlement
 
 OPERATE = "streams:operate"
-"""The scope to start, read and end streams of any user."""
+"""Scope to start, read and end streams of any user."""
 ADMIN = "streams:admin"
-"""The scope to set limits."""
+"""Scope to set limits."""
 
 MAX_TOKEN_CHARACTERS = 8192
 MAX_PLAN_CHARACTERS = 64
 TOKEN_LEEWAY_SECONDS = 10
-"""For clocks that disagree."""
+"""Tolerance for clocks that differ."""
 MAX_TOKEN_SECONDS = 365 * 86_400 + TOKEN_LEEWAY_SECONDS
-"""A token that is good for longer was made by mistake, and could never be withdrawn."""
+"""A token with a longer life is a mistake, and cannot be revoked."""
 CREDENTIALS = re.compile(r"bearer ([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
-"""The one spelling of a token: other blanks or padding would make it another one to a limit that counts by header."""
+"""The only accepted form of the header. With other spaces or padding, the same token
+would pass a rate limit per header value as another one.
+"""
 TOKENS = jwt.PyJWT(options={"require": ["sub", "exp", "iss", "aud"]})
 
 
 class UnknownKey(jwt.InvalidKeyError):
-    """The token names no key of the issuer's."""
+    """The issuer has no key with the id that the token contains."""
 
 
 KINDS: Mapping[type[jwt.PyJWTError], str] = {
@@ -47,12 +51,12 @@ KINDS: Mapping[type[jwt.PyJWTError], str] = {
     jwt.InvalidSignatureError: "wrong-signature",
     UnknownKey: "unknown-key",
 }
-"""What refused tokens are counted as; every other one is malformed."""
+"""Kinds of rejected tokens in events. Every other rejected token is `malformed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: a viewer has a `user_id`, a back end the `key_name` of its key."""
+    """The caller: a viewer has a `user_id`, a back end the `key_name` of its key."""
 
     user_id: str | None = None
     key_name: str | None = None
@@ -62,48 +66,38 @@ class Caller:
 
     @property
     def operator(self) -> str | None:
-        """The caller's name in the audit; None for a viewer, who reaches nothing but their own."""
+        """The caller's name in the audit log, or None for a viewer."""
         if self.scopes.isdisjoint((OPERATE, ADMIN)):
             return None
-        return (
-            f"key {self.key_name}"
-            if self.user_id is None
-            else f"subject {self.user_id}"
-        )
+
+        if self.user_id is None:
+            return f"key {self.key_name}"
+        return f"subject {self.user_id}"
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer` with a JWT (RFC 7519) of the configured issuer and audience.
+    """Authenticates `Authorization: Bearer` with a JWT (RFC 7519).
 
-    Claims: `sub` the user, `exp`, optionally `nbf`, scopes in `AUTH_SCOPE_CLAIMS` (text with blanks between, or
-    a list), and `stream_limit` and `stream_plan` where the issuer is trusted with them. The algorithms are those of the
-    configured keys and no others.
+    The token must come from the configured issuer, for the configured audience, signed
+    with an algorithm of the configured keys. Its claims are `sub` (the user), `exp`,
+    optionally `nbf`, scopes in `AUTH_SCOPE_CLAIMS` (text separated by spaces, or a
+    list), and `stream_limit` and `stream_plan` if the issuer is trusted with them.
     """
 
     @override
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
-        header = request.META.get("HTTP_AUTHORIZATION", "")
-        if header.partition(" ")[0].lower() != "bearer":
+        header: str = request.META.get("HTTP_AUTHORIZATION", "")
+        scheme = header.partition(" ")[0]
+        if scheme.lower() != "bearer":
             return None
-        found = (
-            CREDENTIALS.fullmatch(header)
-            if len(header) <= MAX_TOKEN_CHARACTERS
-            else None
-        )
-        if not found:
-            raise AuthenticationFailed(
-                "Send one token: Authorization: Bearer <JWT>.", code="malformed"
-            )
+
+        token = _token(header)
         try:
-            return _caller(_claims(found[1])), None
+            return _caller(_claims(token)), None
         except jwt.PyJWTError as exc:
-            kind = next(
-                (KINDS[base] for base in type(exc).__mro__ if base in KINDS),
-                "malformed",
-            )
             raise AuthenticationFailed(
-                "The bearer token is not valid: expired, or not for this service.",
-                code=kind,
+                "The bearer token expired or is not valid for this service.",
+                code=_kind(exc),
             ) from exc
 
     @override
@@ -112,63 +106,118 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`X-API-Key` of a back end. Only hashes of keys are configured."""
+    """Authenticates a back end by `X-API-Key`. Only hashes of keys are configured."""
 
     @override
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         key = request.META.get("HTTP_X_API_KEY")
         if key is None:
             return None
+
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         for known in settings.API_KEYS:
             if hmac.compare_digest(digest, known.sha256):
                 return Caller(key_name=known.name, scopes=known.scopes), None
-        raise AuthenticationFailed("The API key is not known.", code="unknown-api-key")
+
+        raise AuthenticationFailed("The API key is not valid.", code="unknown-api-key")
 
     @override
     def authenticate_header(self, request: Request) -> str:
         return "X-API-Key"
 
 
-def _caller(claims: Mapping[str, Any]) -> Caller:
-    """The caller that checked claims stand for, or `jwt.PyJWTError`."""
-    user_id, expires_at = claims["sub"], claims["exp"]
-    if (
-        not user_id or user_id.encode(errors="ignore").decode() != user_id
-    ):  # JSON can hold half a character
-        raise jwt.InvalidTokenError("sub is not text")
-    if (
-        not isinstance(expires_at, int | float)
-        or expires_at > time.time() + MAX_TOKEN_SECONDS
-    ):
-        raise jwt.InvalidTokenError("exp is not within a year")
-    limit = claims.get("stream_limit") if settings.AUTH_TRUST_STREAM_LIMIT else None
-    if limit is not None and (
-        type(limit) is not int or not 0 <= limit <= settings.MAX_LIMIT
-    ):
-        raise jwt.InvalidTokenError("stream_limit is not a limit")
-    plan = claims.get("stream_plan") if settings.AUTH_TRUST_STREAM_PLAN else None
-    if plan is not None and not (
-        isinstance(plan, str)
-        and 0 < len(plan) <= MAX_PLAN_CHARACTERS
-        and plan.isascii()
-    ):
-        raise jwt.InvalidTokenError("stream_plan is not a plan")
-    scopes = frozenset(
-        word for name in settings.AUTH_SCOPE_CLAIMS for word in _words(claims.get(name))
+def _token(header: str) -> str:
+    match = (
+        CREDENTIALS.fullmatch(header) if len(header) <= MAX_TOKEN_CHARACTERS else None
     )
-    return Caller(user_id=user_id, scopes=scopes, entitlement=Entitlement(limit, plan))
+    if match is None:
+        raise AuthenticationFailed(
+            "Send one token as Authorization: Bearer <JWT>.", code="malformed"
+        )
+    return match[1]
+
+
+def _kind(error: jwt.PyJWTError) -> str:
+    """Return the kind of a rejected token, of its error or the nearest base class."""
+    kinds = (KINDS[base] for base in type(error).__mro__ if base in KINDS)
+    return next(kinds, "malformed")
+
+
+def _caller(claims: Mapping[str, Any]) -> Caller:
+    """Return the caller that verified claims describe.
+
+    Raises:
+        jwt.InvalidTokenError: if a claim has another type or range
+    """
+    user_id = _user_id(claims)
+    _check_expiry(claims)
+    entitlement = Entitlement(_limit(claims), _plan(claims))
+    return Caller(user_id=user_id, scopes=_scopes(claims), entitlement=entitlement)
+
+
+def _user_id(claims: Mapping[str, Any]) -> str:
+    user_id: str = claims["sub"]
+    encodable = user_id.encode(errors="ignore").decode()
+    # JSON can contain an unpaired surrogate, which is not text.
+    if not user_id or encodable != user_id:
+        raise jwt.InvalidTokenError("sub must be text")
+    return user_id
+
+
+def _check_expiry(claims: Mapping[str, Any]) -> None:
+    expires_at = claims["exp"]
+    latest = time.time() + MAX_TOKEN_SECONDS
+    if not isinstance(expires_at, int | float) or expires_at > latest:
+        raise jwt.InvalidTokenError("exp must be within a year")
+
+
+def _limit(claims: Mapping[str, Any]) -> int | None:
+    limit = claims.get("stream_limit")
+    if limit is None or not settings.AUTH_TRUST_STREAM_LIMIT:
+        return None
+
+    if type(limit) is not int or not 0 <= limit <= settings.MAX_LIMIT:
+        raise jwt.InvalidTokenError(
+            f"stream_limit must be an integer from 0 to {settings.MAX_LIMIT}"
+        )
+    return limit
+
+
+def _plan(claims: Mapping[str, Any]) -> str | None:
+    plan = claims.get("stream_plan")
+    if plan is None or not settings.AUTH_TRUST_STREAM_PLAN:
+        return None
+
+    is_name = isinstance(plan, str) and plan.isascii()
+    if not is_name or not 1 <= len(plan) <= MAX_PLAN_CHARACTERS:
+        raise jwt.InvalidTokenError(
+            "stream_plan must be ASCII text of "
+            f"at most {MAX_PLAN_CHARACTERS} characters"
+        )
+    return str(plan)
+
+
+def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
+    scopes: set[str] = set()
+    for name in settings.AUTH_SCOPE_CLAIMS:
+        scopes.update(_words(claims.get(name)))
+
+    return frozenset(scopes)
 
 
 def _words(claim: Any) -> list[str]:
-    """Scopes as providers write them: text with blanks between, a list, or nothing."""
-    texts = claim if isinstance(claim, list) else [] if claim is None else [claim]
+    """Return the scopes of a claim: text separated by spaces, a list, or absent."""
+    if claim is None:
+        return []
+
+    texts = claim if isinstance(claim, list) else [claim]
     if not all(isinstance(text, str) for text in texts):
-        raise jwt.InvalidTokenError("scopes are not text")
+        raise jwt.InvalidTokenError("scopes must be text")
     return [word for text in texts for word in text.split()]
 
 
 def _claims(token: str) -> dict[str, Any]:
+    """Return the claims of a token that one of the configured keys signed."""
     failure = jwt.InvalidSignatureError()
     keys: list[Any] = settings.AUTH_JWT_SECRETS or [_key_of(token)]
     for key in keys:
@@ -183,15 +232,22 @@ def _claims(token: str) -> dict[str, Any]:
             )
         except jwt.InvalidSignatureError as exc:
             failure = exc
+
     raise failure
 
 
 def _key_of(token: str) -> Any:
-    """The one published key that a token names. Who could not be let in with any key asks for none."""
-    # The header alone: the signature is checked, and the rest read, once the key is known.
-    header = jwt.get_unverified_header(f"{token.partition('.')[0]}..")
+    """Return the published key that a token names.
+
+    A token with another algorithm, or without a key id, causes no request to the
+    issuer.
+    """
+    # The payload is read after its signature is verified, so only the header is parsed.
+    header_only = f"{token.partition('.')[0]}.."
+    header = jwt.get_unverified_header(header_only)
     if header.get("alg") not in settings.AUTH_ALGORITHMS:
         raise jwt.InvalidAlgorithmError
+
     key = _published_keys().get(header["kid"]) if "kid" in header else None
     if key is None:
         raise UnknownKey

@@ -1,4 +1,4 @@
-"""What every request meets before its view, and every answer after it."""
+"""Middleware: limits of requests, and the caching of answers."""
 
 from collections.abc import Callable
 
@@ -11,44 +11,54 @@ from streams.problems import plain_response
 
 type Next = Callable[[HttpRequest], HttpResponse]
 
+HEALTH_CHECKS = ("/healthz", "/healthz/")
+"""A load balancer sends them to an address, not to a host name."""
+
 
 def bounded_path(get_response: Next) -> Next:
-    """Refuses a path that is too long, before any route is tried."""
+    """Reject a path that is too long before routing."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if len(request.path_info) > settings.MAX_PATH_CHARACTERS:
-            return plain_response(
-                InvalidRequest(
-                    path=f"Must be at most {settings.MAX_PATH_CHARACTERS} characters."
-                )
-            )
+        longest = settings.MAX_PATH_CHARACTERS
+        if len(request.path_info) > longest:
+            error = f"Must have at most {longest} characters."
+            return plain_response(InvalidRequest(path=error))
+
         return get_response(request)
 
     return middleware
 
 
 def only_allowed_hosts(get_response: Next) -> Next:
-    """Refuses a request for another host: links in pages and caches in front would otherwise carry it on. Not a health
-    check: a load balancer sends its own to an address."""
+    """Reject a request for another host.
+
+    Links in pages, and caches between client and service, would otherwise repeat the
+    host that the client sent.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path_info in HEALTH_CHECKS:
+            return get_response(request)
+
         try:
-            if request.path_info not in ("/healthz", "/healthz/"):
-                request.get_host()
+            request.get_host()
         except DisallowedHost:
-            return plain_response(
-                InvalidRequest(
-                    Host="Not a host of this service. Add it to ALLOWED_HOSTS if it is."
-                )
+            error = (
+                "This service does not serve this host. "
+                "An operator can add it to ALLOWED_HOSTS."
             )
+            return plain_response(InvalidRequest(Host=error))
+
         return get_response(request)
 
     return middleware
 
 
 def never_stored(get_response: Next) -> Next:
-    """Says of every answer that no cache may keep it, unless it says itself for how long (a static file does): the
-    others depend on the caller or the moment."""
+    """Forbid caching of each answer that does not set Cache-Control itself.
+
+    Static files set it. Other answers depend on the caller or the time.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

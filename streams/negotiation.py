@@ -1,8 +1,9 @@
-"""Whether an answer is JSON or a page."""
+"""Chooses between JSON and a page."""
 
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import itemgetter
 from typing import override
 
 from rest_framework.exceptions import NotAcceptable
@@ -11,19 +12,26 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 MAX_ACCEPT_CHARACTERS = 1024
-"""A browser's has about 150. A longer one is answered in JSON, unread."""
+"""A browser sends about 150. A longer `Accept` is not parsed and counts as `*/*`."""
 PAGE = "text/html"
 TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
 JSON = re.compile(r"(application|text)/([\w.-]+\+)?json")
 QUALITY = re.compile(r"\bq\s*=\s*(1|0?\.\d{1,3}|0)")
 
+type Ranges = tuple[tuple[str, float], ...]
+"""The media ranges of an `Accept` in its order, each with its quality."""
+
+EVERYTHING: Ranges = (("*/*", 1.0),)
+
 
 class JSONOrPage(DefaultContentNegotiation):
-    """JSON, or the page that an `Accept` names and wants more, as browsers do.
+    """Answers with a page if `Accept` names `text/html` and prefers it, else with JSON.
 
-    A family (`text/*`), or what is no type at all, is answered in JSON; only an `Accept` that names nothing but other
-    types is refused. DRF's own negotiation takes no notice of `q`, and looks up whatever codec a parameter of a type
-    names, which Python remembers for good.
+    A wildcard (`text/*`) or an invalid range counts as JSON. An `Accept` that names
+    only other types is a 406. With pages, `?format=json` selects JSON.
+
+    REST framework's own negotiation ignores `q`, and looks up each codec that a
+    parameter names, which Python then caches without limit.
     """
 
     @override
@@ -35,32 +43,59 @@ class JSONOrPage(DefaultContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         json, *others = renderers
         pages = [renderer for renderer in others if renderer.media_type == PAGE]
-        accept = request.META.get("HTTP_ACCEPT", "")
-        ranges = (
-            _ranges(accept) if len(accept) <= MAX_ACCEPT_CHARACTERS else (("*/*", 1.0),)
-        )
-        is_json_named = any(JSON.fullmatch(name) for name, _ in ranges)
-        wanted: BaseRenderer | None = None
-        most = 0.0
-        for name, quality in ranges:
-            if quality > most:
-                if name == PAGE and pages:
-                    wanted, most = pages[0], quality
-                elif JSON.fullmatch(name) or not (
-                    is_json_named or TYPE.fullmatch(name)
-                ):
-                    wanted, most = json, quality
-        if wanted is None:
+        page = pages[0] if pages else None
+
+        if page and _is_json_requested(request, json.format):
+            return json, str(json.media_type)
+
+        candidates = _candidates(_ranges_of(request), json=json, page=page)
+        # The first of equal candidates wins.
+        renderer, quality = max(candidates, key=itemgetter(1), default=(json, 0.0))
+        if quality == 0:
             raise NotAcceptable(available_renderers=[json, *pages])
-        return wanted, str(wanted.media_type)
+        return renderer, str(renderer.media_type)
 
 
-@lru_cache(maxsize=128)  # taken apart once: clients send the same few
-def _ranges(accept: str) -> tuple[tuple[str, float], ...]:
-    """The media ranges of an `Accept`, in its order, each with its quality."""
+def _candidates(
+    ranges: Ranges, *, json: BaseRenderer, page: BaseRenderer | None
+) -> list[tuple[BaseRenderer, float]]:
+    """Return the renderer and the quality of each range that has a renderer.
+
+    A wildcard or an invalid range counts as JSON, unless a range names JSON.
+    """
+    is_json_named = any(JSON.fullmatch(name) for name, _ in ranges)
+    candidates = []
+    for name, quality in ranges:
+        is_other_type = is_json_named or TYPE.fullmatch(name)
+        if name == PAGE and page:
+            candidates.append((page, quality))
+        elif JSON.fullmatch(name) or not is_other_type:
+            candidates.append((json, quality))
+
+    return candidates
+
+
+def _is_json_requested(request: Request, json_format: str | None) -> bool:
+    """Return whether the query asks for JSON. Most queries need no parsing."""
+    if "format=" not in request.META.get("QUERY_STRING", ""):
+        return False
+    return request.query_params.get("format") == json_format
+
+
+def _ranges_of(request: Request) -> Ranges:
+    accept: str = request.META.get("HTTP_ACCEPT", "")
+    if len(accept) > MAX_ACCEPT_CHARACTERS:
+        return EVERYTHING
+    return _parse(accept)
+
+
+@lru_cache(maxsize=128)  # clients send the same few
+def _parse(accept: str) -> Ranges:
     ranges = []
     for part in accept.lower().split(","):
         name, _, parameters = part.partition(";")
-        quality = QUALITY.search(parameters)
-        ranges.append((name.strip(), float(quality[1]) if quality else 1.0))
+        match = QUALITY.search(parameters)
+        quality = float(match[1]) if match else 1.0
+        ranges.append((name.strip(), quality))
+
     return tuple(ranges)

@@ -1,4 +1,4 @@
-"""Request bodies: JSON, UTF-8, small."""
+"""Parses request bodies."""
 
 import json
 import re
@@ -9,19 +9,23 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
 MAX_BODY_BYTES = 16 * 1024
-"""A start with a hundred ids to replace fits."""
+"""A start that replaces a hundred streams fits."""
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class PayloadTooLarge(APIException):
-    """The body is over `MAX_BODY_BYTES`."""
+    """The body is larger than `MAX_BODY_BYTES`."""
 
     status_code = 413
-    default_detail = f"The body is over {MAX_BODY_BYTES} bytes. Send less."
+    default_detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
 
 
 class StrictJSONParser(BaseParser):
-    """JSON as RFC 8259 has it, and stricter where parsers differ (RFC 7493): UTF-8 only, no NaN, no name twice, no half
-    of a surrogate pair in a name, no nesting that runs the parser out of stack, nothing oversize."""
+    """Parses JSON (RFC 8259) and rejects what parsers interpret differently (RFC 7493).
+
+    Rejected are encodings other than UTF-8, NaN and infinity, duplicate names, unpaired
+    surrogates in names, nesting that exhausts the stack, and large bodies.
+    """
 
     media_type = "application/json"
 
@@ -31,38 +35,46 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The value in the body, or `ParseError` or `PayloadTooLarge`."""
+        """Return the value in the body.
+
+        Raises:
+            ParseError, PayloadTooLarge
+        """
         body = stream.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             raise PayloadTooLarge
+
         try:
-            return _DECODER.decode(body.decode("utf-8"))
+            return DECODER.decode(body.decode("utf-8"))
         except UnicodeDecodeError as exc:
-            raise ParseError(f"The body is not UTF-8 (byte {exc.start}).") from exc
+            raise ParseError(f"The body is not UTF-8 (at byte {exc.start}).") from exc
         except RecursionError as exc:
-            raise ParseError("The body is nested too deep.") from exc
+            raise ParseError("The body is nested too deeply.") from exc
         except ValueError as exc:
             raise ParseError(f"The body is not JSON: {exc}.") from exc
 
 
 class PlainTextJSONParser(StrictJSONParser):
-    """The same JSON called text, as a page that is being left sends it: for that a browser asks no leave first."""
+    """Parses the same JSON sent as `text/plain`.
+
+    A browser sends this type without a preflight request when a page closes.
+    """
 
     media_type = "text/plain"
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("a name is there twice in one object")
-    if _SURROGATE.search("".join(members)):
-        raise ValueError("a name holds half of a surrogate pair")
+        raise ValueError("an object contains a name twice")
+
+    if SURROGATE.search("".join(members)):
+        raise ValueError("a name contains an unpaired surrogate")
     return members
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object)
+DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object)

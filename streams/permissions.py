@@ -1,4 +1,4 @@
-"""Who may do what. Everyone everything where access is open (local development); elsewhere:
+"""Permissions. With open access (local development) every caller has all of them.
 
 | caller | streams of the user | of another user | read a limit | set a limit |
 |---|---|---|---|---|
@@ -16,15 +16,13 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from streams.authentication import ADMIN, OPERATE, Caller
 
-if (
-    TYPE_CHECKING
-):  # rest_framework.views imports this module, by its name in the settings
+if TYPE_CHECKING:  # rest_framework.views imports this module, by a setting
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
 
 class MayUseStreams(BasePermission):
-    """The user's own viewer, and operators."""
+    """Permission of operators, and of the viewer who is the user."""
 
     @override
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -38,24 +36,24 @@ class MayUseStreams(BasePermission):
 
 
 class IsAdministrator(BasePermission):
-    """Administrators, and everyone where access is open."""
+    """Permission of administrators."""
 
     @override
     def has_permission(self, request: Request, view: APIView) -> bool:
         caller = request.user
-        return (
-            ADMIN in caller.scopes
-            if isinstance(caller, Caller)
-            else bool(settings.OPEN_ACCESS)
-        )
+        if not isinstance(caller, Caller):
+            return bool(settings.OPEN_ACCESS)
+
+        return ADMIN in caller.scopes
 
 
 class MaySetLimits(MayUseStreams):
-    """Administrators; whoever may use the user's streams may read."""
+    """Permission of administrators. Callers that may use the streams may read."""
 
     @override
     def has_permission(self, request: Request, view: APIView) -> bool:
-        may_read = request.method in SAFE_METHODS and super().has_permission(
-            request, view
-        )
-        return may_read or IsAdministrator().has_permission(request, view)
+        is_read = request.method in SAFE_METHODS
+        if is_read and super().has_permission(request, view):
+            return True
+
+        return IsAdministrator().has_permission(request, view)

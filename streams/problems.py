@@ -1,6 +1,8 @@
-"""The one table from error to HTTP: RFC 9457 problems.
+"""Maps each error to an RFC 9457 problem.
 
-A problem is `{type, title, status, detail}` and members of its own. `type` is stable: programs branch on it.
+A problem has the members `type`, `title` and `status`, often `detail`, and further
+members of its type. `type` is stable, because programs branch on it. `PROBLEMS` is the
+one table: answers, the OpenAPI document and `docs/errors.md` are made from it.
 """
 
 import logging
@@ -14,6 +16,7 @@ from django.core.exceptions import TooManyFieldsSent
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from streams import events
 from streams.errors import (
@@ -32,262 +35,375 @@ from streams.errors import (
     TooManyStarts,
 )
 from streams.parsers import PayloadTooLarge
-from streams.serializers import ending_body, stream_body
+from streams.serializers import (
+    DenialSerializer,
+    EndingSerializer,
+    FieldErrorsSerializer,
+    Shown,
+)
 
 log = logging.getLogger(__name__)
 
-_random = SystemRandom().uniform
-
 MEDIA_TYPE = "application/problem+json"
+
+_random_seconds = SystemRandom().uniform
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The request a problem answers, as far as problems care: whose streams, and its instant (ms)."""
+    """The user and the time (ms) of the request that a problem answers."""
 
     user_id: str
     now: int
 
 
+type Members = type[Serializer[Any]]
+"""The serializer of a problem's members."""
 type Facts = tuple[Mapping[str, Any], Mapping[str, str]]
-"""Members and headers a problem has beside those that all have."""
+"""Members and headers of a problem, in addition to the common ones."""
+
+
+def _no_facts(error: Exception, call: Answered) -> Facts:
+    return {}, {}
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One row of the table."""
+    """A problem type with its status and title.
+
+    `occurs` says when the service answers with it. `members` describes the members that
+    it adds. `facts` returns these members and the headers for an error.
+    """
 
     type: str
     status: int
     title: str
-    facts: Callable[[Any, Answered], Facts] = lambda error, call: ({}, {})
+    occurs: str
+    facts: Callable[[Any, Answered], Facts] = _no_facts
+    members: Members | None = None
 
 
-def _field_errors(error: InvalidRequest | drf.ValidationError, call: Answered) -> Facts:
+def _invalid_fields(
+    error: InvalidRequest | drf.ValidationError, call: Answered
+) -> Facts:
     errors: Any = error.errors if isinstance(error, InvalidRequest) else error.detail
     if not isinstance(errors, dict):
-        errors = {"body": errors}
-    return {
-        "errors": {
-            "body" if field == "non_field_errors" else field: why
-            for field, why in errors.items()
-        }
-    }, {}
+        return _invalid("body", errors)
+
+    by_field = {
+        "body" if field == "non_field_errors" else field: messages
+        for field, messages in errors.items()
+    }
+    return FieldErrorsSerializer(by_field).data, {}
 
 
-def _body_error(error: drf.ParseError, call: Answered) -> Facts:
-    return {"errors": {"body": [str(error.detail)]}}, {}
+def _invalid_body(error: drf.ParseError, call: Answered) -> Facts:
+    return _invalid("body", [str(error.detail)])
 
 
-def _query_error(error: TooManyFieldsSent, call: Answered) -> Facts:
-    return {"errors": {"query": ["Holds too many parameters."]}}, {}
+def _invalid_query(error: TooManyFieldsSent, call: Answered) -> Facts:
+    return _invalid("query", ["Contains too many parameters."])
 
 
-def _not_its_token(error: InvalidToken, call: Answered) -> Facts:
-    return {
-        "errors": {
-            "token": [
-                "Not a token of this stream, or an old one. Send the last one that was given."
-            ]
-        }
-    }, {}
+def _invalid_token(error: InvalidToken, call: Answered) -> Facts:
+    message = (
+        "The token is not valid for this stream or was replaced. "
+        "Send the token from the latest answer."
+    )
+    return _invalid("token", [message])
 
 
-def _only_json(error: drf.UnsupportedMediaType, call: Answered) -> Facts:
-    return {
-        "detail": "Send application/json, in UTF-8 and without a Content-Encoding."
-    }, {}
+def _invalid(field: str, messages: list[str]) -> Facts:
+    return FieldErrorsSerializer({field: messages}).data, {}
+
+
+def _media_type(error: drf.UnsupportedMediaType, call: Answered) -> Facts:
+    detail = "Send application/json in UTF-8 without Content-Encoding."
+    return {"detail": detail}, {}
 
 
 def _challenge(error: drf.APIException, call: Answered) -> Facts:
-    return {}, {"WWW-Authenticate": getattr(error, "auth_header", None) or "Bearer"}
+    scheme = getattr(error, "auth_header", None) or "Bearer"
+    return {}, {"WWW-Authenticate": scheme}
 
 
-def _holders(error: StreamLimitReached, call: Answered) -> Facts:
-    streams = [
-        stream_body(call.user_id, lease, now=call.now) for lease in error.holders
-    ]
-    # Without a holder (a limit of 0) no wait helps, so none is named.
-    headers = (
-        {}
-        if error.retry_at is None
-        else _retry_after((error.retry_at - call.now) / 1000)
-    )
-    rule = (
-        {"rule": {"name": error.rule.name, "message": error.rule.message}}
-        if error.rule
-        else {}
-    )
-    return {
-        "limit": error.limit,
-        "plan": error.plan,
-        **rule,
-        "streams": streams,
-    }, headers
+def _denial(error: StreamLimitReached, call: Answered) -> Facts:
+    members = DenialSerializer(Shown(error, call.user_id, call.now)).data
+    # With a limit of 0, waiting does not help.
+    if error.retry_at is None:
+        return members, {}
+    return members, _retry_at(error.retry_at, call)
 
 
 def _ending(error: StreamEnded, call: Answered) -> Facts:
-    return ending_body(error), {}
+    return EndingSerializer(error).data, {}
 
 
-def _next_start(error: TooManyStarts, call: Answered) -> Facts:
-    return {}, _retry_after((error.retry_at - call.now) / 1000)
+def _start_rate(error: TooManyStarts, call: Answered) -> Facts:
+    return {}, _retry_at(error.retry_at, call)
 
 
-def _wait(error: Any, call: Answered) -> Facts:
+def _throttled(error: Any, call: Answered) -> Facts:
     return {}, _retry_after(error.wait or 1)
 
 
-def _soon(error: Exception, call: Answered) -> Facts:
-    return {}, _retry_after(_random(0, 3))  # not everybody at once
+def _retry_soon(error: Exception, call: Answered) -> Facts:
+    # Random, to spread the retries of many clients.
+    return {}, _retry_after(_random_seconds(0, 3))
 
 
-def _later(error: Exception, call: Answered) -> Facts:
-    return {}, _retry_after(_random(5, 15))
+def _retry_later(error: Exception, call: Answered) -> Facts:
+    return {}, _retry_after(_random_seconds(5, 15))
+
+
+def _retry_at(instant: int, call: Answered) -> Mapping[str, str]:
+    return _retry_after((instant - call.now) / 1000)
 
 
 def _retry_after(seconds: float) -> Mapping[str, str]:
     return {"Retry-After": str(max(1, math.ceil(seconds)))}
 
 
-NOT_FOUND = Problem("not-found", 404, "There is nothing at this URL")
-INTERNAL = Problem("internal-error", 500, "The service failed; the failure is logged")
+def _invalid_request(occurs: str, facts: Callable[[Any, Answered], Facts]) -> Problem:
+    return Problem(
+        type="invalid-request",
+        status=400,
+        title="The request is not valid.",
+        occurs=occurs,
+        facts=facts,
+        members=FieldErrorsSerializer,
+    )
+
+
+NOT_FOUND = Problem(
+    type="not-found",
+    status=404,
+    title="The URL does not exist.",
+    occurs="The path is not a path of the API.",
+)
+INTERNAL = Problem(
+    type="internal-error",
+    status=500,
+    title="The service failed. The failure is logged.",
+    occurs="A defect of the service or of its configuration.",
+)
+STORE_UNAVAILABLE = Problem(
+    type="store-unavailable",
+    status=503,
+    title="The database did not answer in time. Retry the request.",
+    occurs="DynamoDB did not answer, or its answer was not usable.",
+    facts=_retry_soon,
+)
 
 PROBLEMS: Mapping[type[Exception], Problem] = {
-    InvalidRequest: Problem(
-        "invalid-request", 400, "The request is malformed", _field_errors
+    InvalidRequest: _invalid_request(
+        "An id, a header or a parameter is not valid.",
+        _invalid_fields,
     ),
-    drf.ValidationError: Problem(
-        "invalid-request", 400, "The request is malformed", _field_errors
+    drf.ValidationError: _invalid_request(
+        "A field of the body is missing or not valid.",
+        _invalid_fields,
     ),
-    drf.ParseError: Problem(
-        "invalid-request", 400, "The request is malformed", _body_error
+    drf.ParseError: _invalid_request(
+        "The body is not JSON.",
+        _invalid_body,
     ),
-    TooManyFieldsSent: Problem(
-        "invalid-request", 400, "The request is malformed", _query_error
+    TooManyFieldsSent: _invalid_request(
+        "The query contains too many parameters.",
+        _invalid_query,
     ),
-    InvalidToken: Problem(
-        "invalid-request", 400, "The request is malformed", _not_its_token
+    InvalidToken: _invalid_request(
+        "The token of a heartbeat or a stop is not valid for the stream.",
+        _invalid_token,
     ),
     drf.NotAuthenticated: Problem(
-        "unauthenticated", 401, "Credentials are missing", _challenge
+        type="unauthenticated",
+        status=401,
+        title="Credentials are missing.",
+        occurs="The call requires a bearer token or an API key.",
+        facts=_challenge,
     ),
     drf.AuthenticationFailed: Problem(
-        "unauthenticated", 401, "The credentials are not valid", _challenge
+        type="unauthenticated",
+        status=401,
+        title="The credentials are not valid.",
+        occurs="The bearer token expired or is not valid, or the API key is unknown.",
+        facts=_challenge,
     ),
-    drf.PermissionDenied: Problem("forbidden", 403, "This caller may not do this"),
+    drf.PermissionDenied: Problem(
+        type="forbidden",
+        status=403,
+        title="The caller does not have permission.",
+        occurs="The caller is another user, or lacks the scope for this call.",
+    ),
     Http404: NOT_FOUND,
     StreamNotFound: Problem(
-        "stream-not-found", 404, "The user has no such stream, or it is forgotten"
+        type="stream-not-found",
+        status=404,
+        title="The stream does not exist or is no longer recorded.",
+        occurs="The user has no stream with this id, and no recent ending of it.",
     ),
     drf.MethodNotAllowed: Problem(
-        "method-not-allowed", 405, "This URL does not take this method"
+        type="method-not-allowed",
+        status=405,
+        title="The URL does not support this method.",
+        occurs="The path exists, but not with this method.",
     ),
     drf.NotAcceptable: Problem(
-        "not-acceptable", 406, "The service answers in JSON, and in HTML for a browser"
+        type="not-acceptable",
+        status=406,
+        title="The service answers with JSON, or with HTML for browsers.",
+        occurs="`Accept` names only other media types.",
     ),
     StreamLimitReached: Problem(
-        "stream-limit-reached",
-        409,
-        "Every stream the user may watch is in use",
-        _holders,
+        type="stream-limit-reached",
+        status=409,
+        title="The user has reached the limit of concurrent streams.",
+        occurs="Other live streams use all slots of the plan, or of one of its rules.",
+        facts=_denial,
+        members=DenialSerializer,
     ),
-    StreamEnded: Problem("stream-ended", 410, "The stream is over", _ending),
-    PayloadTooLarge: Problem("payload-too-large", 413, "The body is too large"),
+    StreamEnded: Problem(
+        type="stream-ended",
+        status=410,
+        title="The stream has ended.",
+        occurs="The stream was stopped or ended, or another playback has its slot.",
+        facts=_ending,
+        members=EndingSerializer,
+    ),
+    PayloadTooLarge: Problem(
+        type="payload-too-large",
+        status=413,
+        title="The body is too large.",
+        occurs="The body is larger than 16 KiB.",
+    ),
     drf.UnsupportedMediaType: Problem(
-        "unsupported-media-type", 415, "The body must be application/json", _only_json
+        type="unsupported-media-type",
+        status=415,
+        title="The body must be application/json.",
+        occurs="The body has another media type or encoding.",
+        facts=_media_type,
     ),
     TooManyStarts: Problem(
-        "too-many-starts",
-        429,
-        "The user's streams start too fast one after another",
-        _next_start,
+        type="too-many-starts",
+        status=429,
+        title=(
+            "The user starts streams too quickly. Retry after the time in Retry-After."
+        ),
+        occurs="The user's starts exceed the start rate.",
+        facts=_start_rate,
     ),
-    drf.Throttled: Problem("throttled", 429, "Too many requests", _wait),
+    drf.Throttled: Problem(
+        type="throttled",
+        status=429,
+        title="Too many requests. Retry after the time in Retry-After.",
+        occurs="API Gateway or the web application firewall limits the caller.",
+        facts=_throttled,
+    ),
     IssuerUnavailable: Problem(
-        "issuer-unavailable",
-        503,
-        "The issuer's keys cannot be read; nothing is known",
-        _soon,
+        type="issuer-unavailable",
+        status=503,
+        title="The keys of the identity provider are not available. Retry the request.",
+        occurs="The identity provider did not answer, so a token cannot be verified.",
+        facts=_retry_soon,
     ),
     RequestTimedOut: Problem(
-        "request-timed-out", 503, "The request ran out of time. Retry it.", _soon
+        type="request-timed-out",
+        status=503,
+        title="The request ran out of time. Retry it.",
+        occurs="The request used its time before DynamoDB had time for a call.",
+        facts=_retry_soon,
     ),
     ItemUnreadable: Problem(
-        "item-unreadable",
-        503,
-        "The stored data of this user cannot be read. An operator must repair it.",
+        type="item-unreadable",
+        status=503,
+        title="The stored data of this user cannot be read. An operator must repair it.",
+        occurs="Another program changed the user's item. Retries cannot help.",
     ),
-    StoreUnavailable: Problem(
-        "store-unavailable", 503, "The store does not answer; nothing is known", _soon
-    ),
-    StoreDown: Problem(
-        "store-unavailable", 503, "The store does not answer; nothing is known", _soon
-    ),
+    StoreUnavailable: STORE_UNAVAILABLE,
+    StoreDown: STORE_UNAVAILABLE,
     StoreThrottled: Problem(
-        "store-unavailable", 503, "The store is overloaded; nothing is known", _later
+        type="store-unavailable",
+        status=503,
+        title="The database is overloaded. Retry after the time in Retry-After.",
+        occurs="DynamoDB throttled the table.",
+        facts=_retry_later,
     ),
     StoreContended: Problem(
-        "store-contended",
-        503,
-        "Too many writers on this user at once; nothing changed",
-        _soon,
+        type="store-contended",
+        status=503,
+        title=(
+            "Too many concurrent changes for this user. No change was made. "
+            "Retry the request."
+        ),
+        occurs="Other requests changed the user's item at each attempt to write.",
+        facts=_retry_soon,
     ),
 }
 
 
 def problem_of(error: Exception) -> Problem:
-    """The row of an error's class, or of the nearest class it derives from."""
-    return next(
-        (PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL
-    )
+    """Return the problem of an error's class, or of its nearest base class."""
+    problems = (PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS)
+    return next(problems, INTERNAL)
 
 
-def body_of(problem: Problem, **more: Any) -> dict[str, Any]:
-    """The JSON body of a problem."""
+def body_of(problem: Problem, **members: Any) -> dict[str, Any]:
+    """Return the JSON body of a problem."""
     return {
         "type": problem.type,
         "title": problem.title,
         "status": problem.status,
-        **more,
+        **members,
     }
 
 
 def plain_response(error: Exception) -> JsonResponse:
-    """A problem where there is no view."""
+    """Return a problem outside a view, for middleware."""
     problem = problem_of(error)
     members, headers = problem.facts(error, Answered(user_id="", now=0))
-    body = body_of(problem, **members)
     return JsonResponse(
-        body, status=problem.status, headers=dict(headers), content_type=MEDIA_TYPE
+        body_of(problem, **members),
+        status=problem.status,
+        headers=dict(headers),
+        content_type=MEDIA_TYPE,
     )
 
 
 def respond(error: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's exception handler: any error as a problem, and as a page for a person in a browser."""
-    problem, request = problem_of(error), context["request"]
-    if problem is INTERNAL:
-        log.error("unexpected error", exc_info=error)
-    elif problem.status == 503:
-        log.warning("%s: %s", problem.type, error)
+    """Handle an exception of a view: return a problem, or a page for a browser."""
+    problem = problem_of(error)
     call = Answered(
         user_id=context["kwargs"].get("user_id", ""),
         now=getattr(context["view"], "now", 0),
     )
-    if isinstance(error, drf.NotAuthenticated):
-        events.record("credentials-missing", now=call.now)
-    elif isinstance(error, drf.AuthenticationFailed):
-        events.record(f"credentials-{error.get_codes()}", now=call.now)
+    _log(problem, error)
+    _record(error, call)
+
     members, headers = problem.facts(error, call)
     if isinstance(error, drf.APIException) and isinstance(error.detail, str):
         members = {"detail": error.detail, **members}
-    is_page = (
-        getattr(request, "accepted_renderer", None)
-        and request.accepted_renderer.format == "api"
-    )
+
+    renderer = getattr(context["request"], "accepted_renderer", None)
+    is_page = renderer is not None and renderer.format == "api"
     return Response(
         body_of(problem, **members),
         status=problem.status,
         headers=dict(headers),
         content_type=None if is_page else MEDIA_TYPE,
     )
+
+
+def _log(problem: Problem, error: Exception) -> None:
+    if problem is INTERNAL:
+        log.error("unexpected error", exc_info=error)
+    elif problem.status == 503:
+        log.warning("%s: %s", problem.type, error)
+
+
+def _record(error: Exception, call: Answered) -> None:
+    """Record that a caller's credentials are missing or were rejected."""
+    if isinstance(error, drf.NotAuthenticated):
+        events.record("credentials-missing", now=call.now)
+    elif isinstance(error, drf.AuthenticationFailed):
+        events.record(f"credentials-{error.get_codes()}", now=call.now)

@@ -1,4 +1,4 @@
-"""What answers are written with."""
+"""Writes the JSON of answers."""
 
 from collections.abc import Mapping
 from typing import Any, override
@@ -8,7 +8,7 @@ from rest_framework import renderers
 
 
 class JSONRenderer(renderers.JSONRenderer):
-    """JSON, compact and in UTF-8, by orjson."""
+    """Compact JSON in UTF-8, written by orjson."""
 
     @override
     def render(
@@ -19,5 +19,6 @@ class JSONRenderer(renderers.JSONRenderer):
     ) -> bytes:
         if data is None:
             return b""
-        # A field's errors have numbers for keys, and texts of Django's are made when they are read.
+
+        # Field errors can have integer keys. Django's messages are lazy strings.
         return orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS)

@@ -1,264 +1,143 @@
-"""Shapes in and out. No decisions."""
+"""Validates requests and builds answers.
 
-import re
-import unicodedata
-from collections.abc import Mapping
+The fields of an answer describe it for the OpenAPI document. Its `to_representation`
+builds it directly, because REST framework's loop over the fields would be a tenth of a
+request.
+"""
+
 from dataclasses import asdict
 from datetime import UTC, datetime
 from random import SystemRandom
-from typing import Any, ClassVar, override
+from typing import Any, NamedTuple, override
 
 from django.conf import settings
+from django.core.validators import MinLengthValidator
 from rest_framework import serializers
 
-from streams.errors import StreamEnded
-from streams.rules import Lease, Plan, WhenFull
+from streams.errors import StreamEnded, StreamLimitReached
+from streams.fields import (
+    MAX_ERRORS,
+    CosmeticField,
+    IdField,
+    MetadataField,
+    ReplaceField,
+    TextField,
+    WholeField,
+)
+from streams.rules import Ending, Lease, Plan, Plans, Reason, WhenFull
 from streams.service import IssuedLease, Listing
 
-JITTER = SystemRandom()
-"""Not a seeded one: instances that Lambda resumes from one snapshot would all send the same."""
-ID = re.compile(r"(?!\.\.?$)[A-Za-z0-9._~:@|-]{1,128}")
-"""Stream ids and device ids. Not `.` or `..`: in a path, clients and proxies resolve those (RFC 3986)."""
-ID_IS = "Must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ | -, and neither . nor .."
-USER_ID = re.compile(r'(?!\.\.?$)[ -"$&-.0->@-\[\]-~]{1,255}')
-"""User ids in a path: printable ASCII but for / \\ ? # %. `/me` is for users whose id is another text."""
-USER_ID_IS = (
-    "Must be 1 to 255 printable ASCII characters other than / \\ ? # %, and neither . nor .. "
-    "Viewers with another id call /me instead of /users/{userId}."
-)
-MAX_KEY_BYTES = 2048
-"""What DynamoDB takes as a key."""
 MAX_STREAM_ID_BYTES = 256
+MAX_DEVICE_NAME_BYTES = 64
+MAX_DEVICE_TYPE_BYTES = 32
+MAX_TITLE_BYTES = 128
 MAX_TOKEN_CHARACTERS = 12_288
-"""A grace lease's token has all of its start in it."""
-SHORTEST_LEASE_MS = min(plan.lease_ms for plan in settings.PLANS.all)
-MAX_ERRORS = 10
-"""Of a kind, in an answer: one that grew with the request would be a lever."""
+"""A grace lease's token contains the whole start."""
 
 STATES = ("playing", "paused")
-METADATA_KEYS, METADATA_BYTES = 8, 256
-METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+WHEN_FULL = [choice.value for choice in WhenFull]
+REASONS = [reason.value for reason in Reason]
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters (Unicode's Cc), and halves of surrogate pairs, which are no text."""
-NO_TEXT = ("Cc", "Cf", "Cs")
-"""Unicode's categories of what nobody can read: control and format characters, and halves of surrogate pairs."""
-
-
-def is_key(user_id: str) -> bool:
-    """Whether DynamoDB takes this text as a key, whatever it is."""
-    try:
-        return 1 <= len(user_id.encode()) <= MAX_KEY_BYTES
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
+SHORTEST_LEASE_MS = min(plan.lease_ms for plan in settings.PLANS.all)
+JITTER = SystemRandom()
+"""The system's random numbers, because instances that Lambda resumes from one snapshot
+would continue the same seeded sequence.
+"""
 
 
-def legible(text: str, *, at_most: int) -> str:
-    """Text with a blank for each character that nobody can read, cut to so many bytes of UTF-8 between characters."""
-    read = "".join(
-        " " if unicodedata.category(character) in NO_TEXT else character
-        for character in text[:at_most]
-    )
-    return read.encode()[:at_most].decode(errors="ignore")
-
-
-class TextField(serializers.CharField):
-    """Text as it is: no number made into text, no blanks trimmed, no control characters."""
-
-    default_error_messages: ClassVar = {
-        "control": "Must not hold control characters.",
-        "bytes": "Must be at most {at_most} bytes of UTF-8.",
-    }
-
-    def __init__(self, *, at_most_bytes: int | None = None, **options: Any) -> None:
-        super().__init__(trim_whitespace=False, **options)
-        self.at_most_bytes = at_most_bytes
-
-    @override
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        if CONTROL.search(data):
-            self.fail("control")
-        if self.at_most_bytes is not None and len(data.encode()) > self.at_most_bytes:
-            self.fail("bytes", at_most=self.at_most_bytes)
-        return data
-
-
-class IdField(TextField):
-    """An id: see `ID`."""
-
-    default_error_messages: ClassVar = {"id": ID_IS}
-
-    @override
-    def to_internal_value(self, data: Any) -> str:
-        id = super().to_internal_value(data)
-        if not ID.fullmatch(id):
-            self.fail("id")
-        return id
-
-
-class WholeField(serializers.IntegerField):
-    """A JSON number that is whole: 3 or 3.0, which JSON does not tell apart, and not "3" or true."""
-
-    @override
-    def to_internal_value(self, data: Any) -> int:
-        is_whole = type(data) is int or (type(data) is float and data.is_integer())
-        if not is_whole:
-            self.fail("invalid")
-        return int(data)
-
-
-class CosmeticField(serializers.Field[str | None, Any, str | None, Any]):
-    """Text for people, which never refuses a play: what cannot be read becomes blanks, the rest is cut to its size,
-    and what is no text is not there."""
-
-    def __init__(self, *, at_most_bytes: int, **options: Any) -> None:
-        super().__init__(required=False, **options)
-        self.at_most_bytes = at_most_bytes
-
-    @override
-    def to_internal_value(self, data: Any) -> str | None:
-        text = (
-            legible(data, at_most=self.at_most_bytes) if isinstance(data, str) else ""
-        )
-        return text if text.strip() else None
-
-
-class MetadataField(serializers.Field[Any, Any, Any, Any]):
-    """The operator's own facts of a playback: a few names with text, numbers or truth values. As with `CosmeticField`,
-    what does not fit is not there."""
-
-    @override
-    def to_internal_value(self, data: Any) -> dict[str, str | int | float | bool]:
-        kept: dict[str, str | int | float | bool] = {}
-        left = METADATA_BYTES
-        for name, value in (
-            list(data.items())[:METADATA_KEYS] if isinstance(data, dict) else ()
-        ):
-            if not METADATA_KEY.fullmatch(name) or not isinstance(
-                value, str | int | float
-            ):
-                continue
-            if isinstance(value, str):
-                value = legible(value, at_most=max(0, left - len(name)))
-            elif not -1e15 <= value <= 1e15:  # what every client reads as it was sent
-                continue
-            left -= len(name) + len(str(value).encode())
-            if left < 0:
-                break
-            kept[name] = value
-        return kept
-
-
-class ReplaceField(serializers.Field[Any, Any, Any, Any]):
-    """Streams to end: ids, or `{"id", "epoch"}` for the playback with that epoch only. The first that are neither are
-    named."""
-
-    default_error_messages: ClassVar = {
-        "list": "Must be a list.",
-        "length": f"Must name at most {settings.MAX_LIMIT} streams.",
-        "entry": 'Must be an id, or an object with "id" and "epoch", a whole number.',
-    }
-
-    @override
-    def to_internal_value(self, data: Any) -> dict[str, int | None]:
-        if not isinstance(data, list):
-            self.fail("list")
-        if len(data) > settings.MAX_LIMIT:
-            self.fail("length")
-        named: dict[str, int | None] = {}
-        errors: Any = {}
-        for index, entry in enumerate(data):
-            id, epoch = (
-                (entry.get("id"), entry.get("epoch"))
-                if isinstance(entry, dict)
-                else (entry, None)
-            )
-            if not isinstance(id, str) or type(epoch) not in (int, type(None)):
-                errors[index] = [str(self.error_messages["entry"])]
-            elif not ID.fullmatch(id):
-                errors[index] = [ID_IS]
-            else:
-                named[id] = epoch
-            if len(errors) == MAX_ERRORS:
-                break
-        if errors:
-            raise serializers.ValidationError(errors)
-        return named
+# --- requests -------------------------------------------------------------------
 
 
 class PlayerSerializer(serializers.Serializer[Any]):
-    """What a player sends: an object with the fields it declares. `null` is a field that is not there, and others are
-    ignored, since players in the field are older or newer than the service."""
+    """Base of players' requests.
+
+    `null` means "not given". Unknown fields are ignored, because players can be older
+    or newer than the service.
+    """
 
     @override
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict):
             data = {name: value for name, value in data.items() if value is not None}
+
         values: dict[str, Any] = super().to_internal_value(data)
         return values
 
 
 class OperatorSerializer(PlayerSerializer):
-    """What an operator sends: an object with the fields it declares and no others."""
+    """Base of operators' requests. Unknown fields are errors."""
 
     @override
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        errors: dict[str, Any] = {}
-        if isinstance(data, dict):
-            known = ", ".join(self.fields)
-            unknown = [name for name in data if name not in self.fields][:MAX_ERRORS]
-            errors = {
-                name: [f"Not a field. The fields are: {known}."] for name in unknown
-            }
+        errors = self._unknown_fields(data)
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as exc:
             by_field: Any = exc.detail
             raise serializers.ValidationError({**errors, **by_field}) from exc
+
         if errors:
             raise serializers.ValidationError(errors)
         return values
 
+    def _unknown_fields(self, data: Any) -> dict[str, Any]:
+        """Return an error for each unknown field, up to `MAX_ERRORS`."""
+        if not isinstance(data, dict):
+            return {}
+
+        known = ", ".join(self.fields)
+        unknown = [name for name in data if name not in self.fields]
+        error = f"Unknown field. The fields are: {known}."
+        return {name: [error] for name in unknown[:MAX_ERRORS]}
+
 
 class StartSerializer(PlayerSerializer):
-    """A start: what is watched, by which device, and which streams to end for it."""
+    """A start: the content, the device, and the streams that it ends."""
 
     streamId = TextField(
         source="stream_id",
-        at_most_bytes=MAX_STREAM_ID_BYTES,
-        help_text="What is being watched.",
+        max_bytes=MAX_STREAM_ID_BYTES,
+        help_text="Id of the content.",
     )
     deviceId = IdField(
         source="device_id",
         required=False,
         allow_null=True,
-        help_text="The same device starting again keeps its slot.",
+        help_text=("Id of the device. A start with the same id takes over its slot."),
     )
     deviceName = CosmeticField(
-        source="device_name", at_most_bytes=64, help_text="As the viewer knows it."
+        source="device_name",
+        max_bytes=MAX_DEVICE_NAME_BYTES,
+        help_text="Name of the device for the viewer.",
     )
     deviceType = CosmeticField(
-        source="device_type", at_most_bytes=32, help_text="tv, phone, web, …"
+        source="device_type",
+        max_bytes=MAX_DEVICE_TYPE_BYTES,
+        help_text="Type of the device: tv, phone, web, …",
     )
-    title = CosmeticField(at_most_bytes=128, help_text="Of what is being watched.")
+    title = CosmeticField(
+        max_bytes=MAX_TITLE_BYTES,
+        help_text="Title of the content.",
+    )
     metadata = MetadataField(
-        required=False, help_text="Facts of your own, 256 bytes in all."
+        required=False,
+        help_text=("Your own data about the stream: up to 8 keys, 256 bytes in total."),
     )
     replace = ReplaceField(
-        required=False, allow_null=True, help_text="Streams to end for this one."
+        required=False,
+        allow_null=True,
+        help_text="Streams that this start ends.",
     )
 
 
 class TokenSerializer(PlayerSerializer):
-    """A heartbeat or a stop: the token of the last start or heartbeat."""
+    """A heartbeat or a stop: the token from the latest answer."""
 
     token = TextField(max_length=MAX_TOKEN_CHARACTERS)
 
 
 class HeartbeatSerializer(TokenSerializer):
-    """A heartbeat, and whether the player plays."""
+    """A heartbeat with the state of the player."""
 
     state = serializers.ChoiceField(
         choices=STATES,
@@ -268,62 +147,152 @@ class HeartbeatSerializer(TokenSerializer):
 
 
 class LimitSerializer(OperatorSerializer):
-    """A user's own plan or limit."""
+    """The plan or the limit that an operator sets for a user."""
 
     limit = WholeField(
-        required=False, allow_null=True, min_value=0, max_value=settings.MAX_LIMIT
-    )
-    plan = TextField(required=False, allow_null=True, help_text="The name of a plan.")
-    whenFull = serializers.ChoiceField(
-        source="when_full",
-        choices=[choice.value for choice in WhenFull],
         required=False,
         allow_null=True,
-        error_messages={"invalid_choice": f"Must be one of {', '.join(WhenFull)}."},
+        min_value=0,
+        max_value=settings.MAX_LIMIT,
+    )
+    plan = TextField(required=False, allow_null=True, help_text="Name of a plan.")
+    whenFull = serializers.ChoiceField(
+        source="when_full",
+        choices=WHEN_FULL,
+        required=False,
+        allow_null=True,
+        error_messages={"invalid_choice": f"Must be one of {', '.join(WHEN_FULL)}."},
     )
     endSurplus = serializers.BooleanField(
-        source="end_surplus", required=False, help_text="End what is above it."
+        source="end_surplus",
+        required=False,
+        help_text="Whether to end the streams above the limit.",
     )
 
     @override
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         known = [plan.name for plan in settings.PLANS.all]
-        if attrs.get("plan", settings.PLANS.default.name) not in known:
-            raise serializers.ValidationError(
-                {"plan": [f"Not a plan. The plans are: {', '.join(known)}."]}
-            )
-        if not attrs.keys() & {"limit", "plan"}:
-            raise serializers.ValidationError(
-                {"limit": ["Give a limit, or a plan, or both."]}
-            )
-        when_full = attrs.get("when_full", None if "plan" in attrs else WhenFull.DENY)
+        if "plan" in attrs and attrs["plan"] not in known:
+            error = f"Unknown plan. The plans are: {', '.join(known)}."
+            raise serializers.ValidationError({"plan": [error]})
+
+        if "plan" not in attrs and "limit" not in attrs:
+            error = "Set a limit, a plan or both."
+            raise serializers.ValidationError({"limit": [error]})
+
+        # Without a plan, `whenFull` has a default. A plan has its own.
+        default_when_full = None if "plan" in attrs else WhenFull.DENY
+        when_full = attrs.get("when_full", default_when_full)
         return {
             "limit": None,
             "plan": None,
             **attrs,
-            "when_full": when_full and WhenFull(when_full),
+            "when_full": WhenFull(when_full) if when_full else None,
         }
 
 
+# --- answers --------------------------------------------------------------------
+
+
 def iso(instant: int) -> str:
-    """RFC 3339 with milliseconds, UTC."""
-    return (
-        datetime.fromtimestamp(instant / 1000, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    """Format a time as RFC 3339 in UTC with milliseconds."""
+    moment = datetime.fromtimestamp(instant / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
-    """A stream as everyone may see it. `leaseSeconds` is what is left of the lease."""
-    left = max(0, lease.expires_at - now)
-    due = (
-        max(
-            SHORTEST_LEASE_MS,
-            left if lease.paused_at else min(left, settings.LONGEST_LEASE_MS),
-        )
-        / 3
+def limit_field() -> WholeField:
+    """Return the field of a limit in an answer."""
+    return WholeField(min_value=0, max_value=settings.MAX_LIMIT)
+
+
+def ids_field(help_text: str, **options: Any) -> serializers.ListField:
+    """Return the field of a list of ids in an answer."""
+    return serializers.ListField(child=IdField(), help_text=help_text, **options)
+
+
+class Shown[Content](NamedTuple):
+    """The content of an answer, with the user and the time (ms) of its call."""
+
+    content: Content
+    user_id: str
+    now: int
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    """Base of answers.
+
+    `to_representation` reads no state of the serializer, so that one serializer per
+    process is enough.
+    """
+
+
+class StreamSerializer(AnswerSerializer):
+    """A live stream, as everyone who may see it sees it."""
+
+    id = IdField(help_text="Id of the stream, the last segment of its URL.")
+    userId = serializers.CharField()
+    streamId = TextField(
+        max_bytes=MAX_STREAM_ID_BYTES,
+        help_text="Id of the content.",
     )
+    deviceId = IdField(allow_null=True)
+    deviceName = TextField(allow_null=True, max_bytes=MAX_DEVICE_NAME_BYTES)
+    deviceType = TextField(allow_null=True, max_bytes=MAX_DEVICE_TYPE_BYTES)
+    title = TextField(allow_null=True, max_bytes=MAX_TITLE_BYTES)
+    metadata = MetadataField(help_text="Custom data of the stream.")
+    startedAt = serializers.DateTimeField()
+    expiresAt = serializers.DateTimeField()
+    leaseSeconds = serializers.FloatField(
+        min_value=0,
+        help_text="Remaining time of the lease.",
+    )
+    heartbeatSeconds = serializers.FloatField(
+        help_text="Seconds until the next heartbeat is due.",
+    )
+    state = serializers.ChoiceField(choices=STATES)
+    pausedAt = serializers.DateTimeField(allow_null=True)
+    epoch = WholeField(help_text="Increases each time the slot changes hands.")
+
+    @override
+    def to_representation(self, instance: Shown[Lease]) -> dict[str, Any]:
+        lease, user_id, now = instance
+        return _stream(user_id, lease, now=now)
+
+
+class PlayerStreamSerializer(StreamSerializer):
+    """A stream as its own player sees it: with the token."""
+
+    token = TextField(help_text="Credential for the next heartbeat or the stop.")
+    isGrace = serializers.BooleanField(
+        help_text=(
+            "Whether this is a grace lease, granted while the database does not answer."
+        ),
+    )
+    edgeToken = TextField(
+        required=False,
+        help_text="JWT for the CDN or licence server, if edge tokens are on.",
+    )
+
+    @override
+    def to_representation(self, instance: Shown[IssuedLease]) -> dict[str, Any]:  # type: ignore[override]  # a lease with its token
+        issued, _, now = instance
+        body = _stream(issued.user_id, issued.lease, now=now)
+        body["token"] = issued.token
+        body["isGrace"] = issued.is_grace
+        if issued.edge_token:
+            body["edgeToken"] = issued.edge_token
+
+        return body
+
+
+def _stream(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
+    """Return the public representation of a stream.
+
+    `leaseSeconds` is the remaining time. `heartbeatSeconds` is a third of it and varies
+    randomly, so that players that started together do not stay together.
+    """
+    remaining_ms = max(0, lease.expires_at - now)
+    third_ms = _heartbeat_lease_ms(lease, remaining_ms) / 3
     return {
         "id": lease.id,
         "userId": user_id,
@@ -335,90 +304,314 @@ def stream_body(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
         "metadata": lease.metadata,
         "startedAt": iso(lease.started_at),
         "expiresAt": iso(lease.expires_at),
-        "leaseSeconds": left / 1000,
-        "heartbeatSeconds": round(due / 1000 * JITTER.uniform(0.9, 1), 3),
+        "leaseSeconds": remaining_ms / 1000,
+        "heartbeatSeconds": round(third_ms / 1000 * JITTER.uniform(0.9, 1), 3),
         "state": STATES[lease.paused_at > 0],
         "pausedAt": iso(lease.paused_at) if lease.paused_at else None,
         "epoch": lease.epoch,
     }
 
 
-def player_body(issued: IssuedLease, *, now: int) -> dict[str, Any]:
-    """A stream as its own player sees it: with the token, and the edge token where there is one. `isGrace`:
-    it plays while the store is down."""
-    edge = {"edgeToken": issued.edge_token} if issued.edge_token else {}
-    token = {"token": issued.token, "isGrace": issued.is_grace}
-    return stream_body(issued.user_id, issued.lease, now=now) | token | edge
+def _heartbeat_lease_ms(lease: Lease, remaining_ms: int) -> int:
+    """Return the length of the lease that the next heartbeat must renew in time.
+
+    A stream that resumes keeps the long lease of its pause until the next heartbeat,
+    which is due as early as that of any playing stream.
+    """
+    longest = remaining_ms if lease.paused_at else settings.LONGEST_LEASE_MS
+    return max(SHORTEST_LEASE_MS, min(remaining_ms, longest))
 
 
-def listing_body(user_id: str, listing: Listing, *, now: int) -> dict[str, Any]:
-    """A user's live streams, what is left of the limit, and the last streams that are over, newest first."""
-    active, limit = len(listing.streams), listing.plan.limit
+class EndedStreamSerializer(AnswerSerializer):
+    """A stream that has ended."""
+
+    id = IdField()
+    reason = serializers.ChoiceField(choices=REASONS)
+    endedAt = serializers.DateTimeField()
+    endedBy = IdField(
+        allow_null=True,
+        help_text="Id of the stream whose start ended it.",
+    )
+
+    @override
+    def to_representation(self, instance: tuple[str, Ending]) -> dict[str, Any]:
+        id, ending = instance
+        return _ended_stream(id, ending)
+
+
+def _ended_stream(id: str, ending: Ending) -> dict[str, Any]:
     return {
-        "userId": user_id,
-        "plan": listing.plan.name,
-        "limit": limit,
-        "active": active,
-        "available": max(0, limit - active),
-        "streams": [stream_body(user_id, lease, now=now) for lease in listing.streams],
-        "ended": [
-            {
-                "id": id,
-                "reason": ending.reason.value,
-                "endedAt": iso(ending.at),
-                "endedBy": ending.by,
-            }
-            for id, ending in listing.ended
-        ],
-    }
-
-
-def limit_body(user_id: str, listing: Listing) -> Mapping[str, Any]:
-    """The limit that holds for a user, whether it is the default, and which streams ended for it, if any were to."""
-    return {
-        "userId": user_id,
-        "plan": listing.plan.name,
-        "limit": listing.plan.limit,
-        "whenFull": listing.plan.when_full.value,
-        "isDefault": listing.is_default,
-        **(
-            {}
-            if listing.surplus is None
-            else {"ended": [lease.id for lease in listing.surplus]}
-        ),
-    }
-
-
-def dry_run_body(plan: Plan, ended: list[Lease]) -> dict[str, Any]:
-    """What a start would be admitted under, and which streams would end for it."""
-    return {
-        "isAdmitted": True,
-        "plan": plan.name,
-        "limit": plan.limit,
-        "ended": [lease.id for lease in ended],
-    }
-
-
-def plan_body(plan: Plan) -> dict[str, Any]:
-    """A plan, as its file has it."""
-    return {
-        "name": plan.name,
-        "limit": plan.limit,
-        "whenFull": plan.when_full.value,
-        "leaseSeconds": plan.lease_ms // 1000,
-        "relaxedLeaseSeconds": plan.relaxed_lease_ms and plan.relaxed_lease_ms // 1000,
-        "pausedSeconds": plan.paused_ms and plan.paused_ms // 1000,
-        "rules": [asdict(rule) for rule in plan.rules],
-    }
-
-
-def ending_body(error: StreamEnded) -> dict[str, Any]:
-    """Why a stream is over, and which stream took its place, while that lasts."""
-    ending, by = error.ending, error.by
-    return {
+        "id": id,
         "reason": ending.reason.value,
         "endedAt": iso(ending.at),
         "endedBy": ending.by,
-        "endedByName": by and by.device_name,
-        "endedByTitle": by and by.title,
     }
+
+
+class StreamListSerializer(AnswerSerializer):
+    """The user's live streams, oldest first, and the number of free slots."""
+
+    userId = serializers.CharField()
+    plan = serializers.CharField()
+    limit = limit_field()
+    active = WholeField(min_value=0)
+    available = WholeField(min_value=0, help_text="Number of free slots.")
+    streams = StreamSerializer(many=True)
+    ended = EndedStreamSerializer(
+        many=True,
+        help_text="The latest endings, newest first.",
+    )
+
+    @override
+    def to_representation(self, instance: Shown[Listing]) -> dict[str, Any]:
+        listing, user_id, now = instance
+        limit = listing.plan.limit
+        active = len(listing.streams)
+        return {
+            "userId": user_id,
+            "plan": listing.plan.name,
+            "limit": limit,
+            "active": active,
+            "available": max(0, limit - active),
+            "streams": [_stream(user_id, lease, now=now) for lease in listing.streams],
+            "ended": [_ended_stream(id, ending) for id, ending in listing.ended],
+        }
+
+
+class DryRunSerializer(AnswerSerializer):
+    """A start that would be admitted."""
+
+    isAdmitted = serializers.ChoiceField(choices=[True])
+    plan = serializers.CharField(help_text="Plan that applies to the start.")
+    limit = limit_field()
+    ended = ids_field("The streams that the start would end.")
+
+    @override
+    def to_representation(self, instance: tuple[Plan, list[Lease]]) -> dict[str, Any]:
+        plan, ended = instance
+        return {
+            "isAdmitted": True,
+            "plan": plan.name,
+            "limit": plan.limit,
+            "ended": [lease.id for lease in ended],
+        }
+
+
+class EndedSerializer(AnswerSerializer):
+    """The streams that a call ended."""
+
+    ended = ids_field("Their ids, oldest first.")
+
+    @override
+    def to_representation(self, instance: list[str]) -> dict[str, Any]:
+        return {"ended": instance}
+
+
+class UserLimitSerializer(AnswerSerializer):
+    """The limit that applies to a user."""
+
+    userId = serializers.CharField()
+    plan = serializers.CharField()
+    limit = limit_field()
+    whenFull = serializers.ChoiceField(choices=WHEN_FULL)
+    isDefault = serializers.BooleanField(help_text="Whether the default applies.")
+
+    @override
+    def to_representation(self, instance: Shown[Listing]) -> dict[str, Any]:
+        listing = instance.content
+        return {
+            "userId": instance.user_id,
+            "plan": listing.plan.name,
+            "limit": listing.plan.limit,
+            "whenFull": listing.plan.when_full.value,
+            "isDefault": listing.is_default,
+        }
+
+
+class UserLimitSetSerializer(UserLimitSerializer):
+    """The limit that an operator has set."""
+
+    ended = ids_field("With `endSurplus`: the streams that ended.", required=False)
+
+    @override
+    def to_representation(self, instance: Shown[Listing]) -> dict[str, Any]:
+        body = super().to_representation(instance)
+        surplus = instance.content.surplus
+        if surplus is not None:
+            body["ended"] = [lease.id for lease in surplus]
+
+        return body
+
+
+class AttributeValuesField(serializers.Field[Any, Any, Any, Any]):
+    """Attributes of a stream, each with a list of values."""
+
+
+class PlanRuleSerializer(AnswerSerializer):
+    """A rule of a plan."""
+
+    name = serializers.CharField()
+    limit = limit_field()
+    where = AttributeValuesField(
+        help_text="Attributes, each with the values that count.",
+    )
+    per = serializers.CharField(
+        allow_null=True,
+        help_text="Attribute: streams with the same value count together.",
+    )
+    distinct = serializers.CharField(
+        allow_null=True,
+        help_text="Attribute whose different values count.",
+    )
+    message = serializers.CharField(
+        allow_null=True, help_text="Message for the viewer."
+    )
+
+
+class ListedPlanSerializer(AnswerSerializer):
+    """A plan."""
+
+    name = serializers.CharField()
+    limit = limit_field()
+    whenFull = serializers.ChoiceField(choices=WHEN_FULL)
+    leaseSeconds = WholeField(min_value=5)
+    relaxedLeaseSeconds = WholeField(allow_null=True, min_value=5)
+    pausedSeconds = WholeField(allow_null=True, min_value=5)
+    rules = PlanRuleSerializer(many=True)
+
+    @override
+    def to_representation(self, instance: Plan) -> dict[str, Any]:
+        return {
+            "name": instance.name,
+            "limit": instance.limit,
+            "whenFull": instance.when_full.value,
+            "leaseSeconds": instance.lease_ms // 1000,
+            "relaxedLeaseSeconds": _seconds(instance.relaxed_lease_ms),
+            "pausedSeconds": _seconds(instance.paused_ms),
+            "rules": [asdict(rule) for rule in instance.rules],
+        }
+
+
+def _seconds(ms: int | None) -> int | None:
+    return None if ms is None else ms // 1000
+
+
+class PlanListSerializer(AnswerSerializer):
+    """The plans, the default one first, and the plans that decide nothing."""
+
+    plans = ListedPlanSerializer(many=True)
+    shadowPlans = ListedPlanSerializer(many=True, required=False)
+
+    @override
+    def to_representation(self, instance: tuple[Plans, Plans | None]) -> dict[str, Any]:
+        plans, shadow_plans = instance
+        plan = ListedPlanSerializer()
+        body = {"plans": [plan.to_representation(each) for each in plans.all]}
+        if shadow_plans is not None:
+            shadows = [plan.to_representation(each) for each in shadow_plans.all]
+            body["shadowPlans"] = shadows
+
+        return body
+
+
+class EdgeKeysSerializer(AnswerSerializer):
+    """A JWK Set (RFC 7517)."""
+
+    keys = serializers.ListField(
+        child=serializers.DictField(child=serializers.CharField()),
+        help_text="JWKs.",
+    )
+
+    @override
+    def to_representation(self, instance: list[Any]) -> dict[str, Any]:
+        return {"keys": instance}
+
+
+class HealthSerializer(AnswerSerializer):
+    """A passed check."""
+
+    status = serializers.ChoiceField(choices=["ok"])
+
+    @override
+    def to_representation(self, instance: str) -> dict[str, Any]:
+        return {"status": instance}
+
+
+# --- members of problems --------------------------------------------------------
+
+
+class FieldErrorsSerializer(AnswerSerializer):
+    """Members of `invalid-request`."""
+
+    errors = serializers.DictField(  # type: ignore[assignment]  # REST framework keeps the property
+        validators=[MinLengthValidator(1)],
+        help_text="Errors by field.",
+    )
+
+    @override
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
+        return {"errors": instance}
+
+
+class DenyingRuleSerializer(AnswerSerializer):
+    """The rule that denied a start."""
+
+    name = serializers.CharField()
+    message = serializers.CharField(
+        allow_null=True, help_text="Message for the viewer."
+    )
+
+
+class DenialSerializer(AnswerSerializer):
+    """Members of `stream-limit-reached`."""
+
+    limit = limit_field()
+    plan = serializers.CharField()
+    rule = DenyingRuleSerializer(
+        required=False,
+        help_text="Rule that denied the start. Omitted if the limit denied it.",
+    )
+    streams = StreamSerializer(
+        many=True,
+        help_text="Live streams that count, for the viewer to choose from.",
+    )
+
+    @override
+    def to_representation(self, instance: Shown[StreamLimitReached]) -> dict[str, Any]:
+        denial, user_id, now = instance
+        body: dict[str, Any] = {"limit": denial.limit, "plan": denial.plan}
+        if denial.rule:
+            body["rule"] = {"name": denial.rule.name, "message": denial.rule.message}
+
+        body["streams"] = [_stream(user_id, lease, now=now) for lease in denial.holders]
+        return body
+
+
+class EndingSerializer(AnswerSerializer):
+    """Members of `stream-ended`."""
+
+    reason = serializers.ChoiceField(choices=REASONS)
+    endedAt = serializers.DateTimeField()
+    endedBy = IdField(
+        allow_null=True,
+        help_text="Id of the stream that took its place.",
+    )
+    endedByName = TextField(
+        allow_null=True,
+        help_text="Device name of that stream, while it is live.",
+    )
+    endedByTitle = TextField(
+        allow_null=True,
+        help_text="Title of that stream, while it is live.",
+    )
+
+    @override
+    def to_representation(self, instance: StreamEnded) -> dict[str, Any]:
+        ending, successor = instance.ending, instance.by
+        return {
+            "reason": ending.reason.value,
+            "endedAt": iso(ending.at),
+            "endedBy": ending.by,
+            "endedByName": successor.device_name if successor else None,
+            "endedByTitle": successor.title if successor else None,
+        }

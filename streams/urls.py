@@ -1,13 +1,15 @@
-"""The API's routes. `/me` stands wherever `/users/{userId}` does, and each may end with a slash."""
+"""The routes of the API.
+
+`/me` is accepted wherever `/users/{userId}` is. Each route exists with and without a
+slash at the end.
+"""
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.conf import settings
 from django.urls import URLPattern, path
-from rest_framework.permissions import AllowAny
+from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 
-from streams.parsers import PlainTextJSONParser, StrictJSONParser
 from streams.views import (
     AccountView,
     EdgeKeysView,
@@ -18,69 +20,67 @@ from streams.views import (
     StreamViewSet,
 )
 
-OPEN: dict[str, Any] = {"authentication_classes": (), "permission_classes": (AllowAny,)}
-"""No credential is looked at, so that none that has expired is in the way. A player's is the token in the body."""
+USERS = (("users/<str:user_id>", ""), ("me", "my-"))
+"""The paths of a user, with the prefix of their routes' names."""
 
-of_a_user = {
-    "": ("account", AccountView.as_view()),
-    "/streams": (
-        "stream-list",
-        StreamViewSet.as_view({"get": "list", "post": "create", "delete": "clear"}),
-    ),
-    "/streams/<str:id>": (
-        "stream-detail",
-        StreamViewSet.as_view(
-            {"get": "retrieve", "put": "update", "delete": "destroy"}
+
+class StreamRouter(SimpleRouter):
+    """Routes of the streams of a user.
+
+    REST framework's routes, with `DELETE` on the list and without `PATCH`.
+    """
+
+    routes = [  # noqa: RUF012  # as REST framework declares it
+        Route(
+            url="{prefix}{trailing_slash}",
+            mapping={"get": "list", "post": "create", "delete": "clear"},
+            name="{basename}-list",
+            detail=False,
+            initkwargs={"name": "Streams"},
         ),
-    ),
-    "/streams/<str:id>/heartbeat": (
-        "stream-heartbeat",
-        StreamViewSet.as_view({"post": "heartbeat"}, **OPEN),
-    ),
-    "/streams/<str:id>/stop": (
-        "stream-stop",
-        StreamViewSet.as_view(
-            {"post": "stop"},
-            **OPEN,
-            parser_classes=(StrictJSONParser, PlainTextJSONParser),
+        Route(
+            url="{prefix}/{lookup}{trailing_slash}",
+            mapping={"get": "retrieve", "put": "update", "delete": "destroy"},
+            name="{basename}-detail",
+            detail=True,
+            initkwargs={"name": "Stream"},
         ),
-    ),
-    "/limit": ("limit", LimitView.as_view()),
-}
-
-
-def _routes() -> Iterator[URLPattern]:
-    for slash in ("", "/"):
-        for place, (name, view) in of_a_user.items():
-            yield path(f"users/<str:user_id>{place}{slash}", view, name=name)
-            yield path(f"me{place}{slash}", view, name=f"my-{name}")
-        yield path(f"plans{slash}", PlansView.as_view(), name="plans")
-        yield path(
-            f".well-known/jwks.json{slash}",
-            EdgeKeysView.as_view(**OPEN),
-            name="edge-keys",
-        )
-        yield path(f"healthz{slash}", HealthView.as_view(**OPEN), name="healthz")
-        yield path(f"readyz{slash}", ReadyView.as_view(**OPEN), name="readyz")
-
-
-urlpatterns = [*_routes()]
-if settings.BROWSABLE_API:
-    from django.views.generic import RedirectView, TemplateView
-
-    from streams.browsable.views import OpenAPIView
-
-    console = TemplateView.as_view(template_name="streams/console.html")
-    docs = TemplateView.as_view(template_name="streams/docs.html")
-    urlpatterns += [
-        path(
-            "",
-            RedirectView.as_view(
-                pattern_name="console", http_method_names=["get", "head", "options"]
-            ),
-            name="home",
+        DynamicRoute(
+            url="{prefix}/{lookup}/{url_path}{trailing_slash}",
+            name="{basename}-{url_name}",
+            detail=True,
+            initkwargs={},
         ),
-        path("openapi.json", OpenAPIView.as_view(), name="openapi"),
-        *(path(f"docs{slash}", docs, name="docs") for slash in ("/", "")),
-        *(path(f"console{slash}", console, name="console") for slash in ("/", "")),
     ]
+
+
+def _routes_of_users() -> Iterator[URLPattern]:
+    account = AccountView.as_view()
+    limit = LimitView.as_view()
+    for user, prefix in USERS:
+        router = StreamRouter(trailing_slash=False, use_regex_path=False)
+        router.register(f"{user}/streams", StreamViewSet, f"{prefix}stream")
+        for route in router.urls:
+            assert isinstance(route, URLPattern)
+            yield route
+        yield path(user, account, name=f"{prefix}account")
+        yield path(f"{user}/limit", limit, name=f"{prefix}limit")
+
+
+def _with_slash(route: URLPattern) -> URLPattern:
+    return path(f"{route.pattern}/", route.callback, name=route.name)
+
+
+routes = [
+    *_routes_of_users(),
+    path("plans", PlansView.as_view(), name="plans"),
+    path(".well-known/jwks.json", EdgeKeysView.as_view(), name="edge-keys"),
+    path("healthz", HealthView.as_view(), name="healthz"),
+    path("readyz", ReadyView.as_view(), name="readyz"),
+]
+urlpatterns = [*routes, *map(_with_slash, routes)]
+
+if settings.BROWSABLE_API:
+    from streams.browsable.urls import urlpatterns as pages
+
+    urlpatterns += pages

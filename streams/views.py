@@ -1,4 +1,8 @@
-"""The HTTP API: parse, call, respond."""
+"""The views of the HTTP API. They parse a request, call a use case and respond.
+
+The docstrings of their methods are the summaries and descriptions of the OpenAPI
+document.
+"""
 
 import secrets
 import time
@@ -7,123 +11,162 @@ from typing import Any, override
 from urllib.parse import quote
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404
 from django.urls import get_script_prefix
 from django.utils.http import http_date
+from rest_framework.decorators import action
 from rest_framework.exceptions import NotAuthenticated
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from streams import service
 from streams.authentication import Caller
 from streams.errors import InvalidRequest
-from streams.permissions import IsAdministrator, MaySetLimits
-from streams.problems import plain_response
-from streams.rules import NOTHING_GRANTED, Lease, StartRequest
-from streams.serializers import (
+from streams.fields import (
     ID,
-    ID_IS,
+    ID_ERROR,
     MAX_KEY_BYTES,
     USER_ID,
-    USER_ID_IS,
+    USER_ID_ERROR,
+    is_key,
+)
+from streams.parsers import PlainTextJSONParser, StrictJSONParser
+from streams.permissions import IsAdministrator, MaySetLimits
+from streams.rules import NOTHING_GRANTED, Entitlement, Lease, StartRequest
+from streams.serializers import (
+    AnswerSerializer,
+    DryRunSerializer,
+    EdgeKeysSerializer,
+    EndedSerializer,
+    HealthSerializer,
     HeartbeatSerializer,
     LimitSerializer,
+    PlanListSerializer,
     PlayerSerializer,
+    PlayerStreamSerializer,
+    Shown,
     StartSerializer,
+    StreamListSerializer,
+    StreamSerializer,
     TokenSerializer,
-    dry_run_body,
-    is_key,
-    limit_body,
-    listing_body,
-    plan_body,
-    player_body,
-    stream_body,
+    UserLimitSerializer,
+    UserLimitSetSerializer,
 )
 from streams.service import Context
 
+MAX_EPOCH_DIGITS = 16
+
 
 class UserView(APIView):
-    """Everything under `/users/{userId}` and `/me`, the user of the bearer token. Ids in the path are checked;
-    `self.now` (ms) is the one clock of the call."""
+    """Base of the views under `/users/{userId}` and `/me`.
+
+    `/me` addresses the user of the bearer token. `now` (ms) is the clock of the call.
+    `serializer_class` validates the body.
+    """
 
     now: int
+    serializer_class: type[PlayerSerializer]
 
     @override
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.now = time.time_ns() // 1_000_000
         super().initial(request, *args, **kwargs)
-        errors = {}
-        user_id, id = kwargs.get("user_id"), kwargs.get("id")
-        if user_id is not None and not USER_ID.fullmatch(user_id):
-            errors["userId"] = USER_ID_IS
-        if id is not None and not ID.fullmatch(id):
-            errors["id"] = ID_IS
-        if (
-            request.method == "DELETE"
-            and hasattr(self, "delete")
-            and _announces_a_body(request)
-        ):
+
+        errors = self._path_errors()
+        if self._is_delete_with_body():
             errors["body"] = (
-                "DELETE takes no body. A player stops its own stream with POST …/stop and its token."
+                "DELETE accepts no body. To stop its own stream, a player sends "
+                "POST …/stop with its token."
             )
         if errors:
             raise InvalidRequest(**errors)
+
+    def _path_errors(self) -> dict[str, str]:
+        errors = {}
+        user_id = self.kwargs.get("user_id")
+        if user_id is not None and not USER_ID.fullmatch(user_id):
+            errors["userId"] = USER_ID_ERROR
+
+        id = self.kwargs.get("id")
+        if id is not None and not ID.fullmatch(id):
+            errors["id"] = ID_ERROR
+
+        return errors
+
+    def _is_delete_with_body(self) -> bool:
+        if self.request.method != "DELETE" or not hasattr(self, "delete"):
+            return False
+
+        headers = self.request.META
+        has_length = headers.get("CONTENT_LENGTH") not in (None, "", "0")
+        return has_length or "HTTP_TRANSFER_ENCODING" in headers
 
     @override
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
-        response["Cache-Control"] = (
-            "no-store"  # who holds a slot changes from one moment to the next
-        )
+        # The holders of slots change at any moment.
+        response["Cache-Control"] = "no-store"
         response["Date"] = _http_date(self.now)
         return response
 
     @property
-    def user_id(self) -> str | None:
-        """The user in the path, or of the bearer token; None where that is no viewer's."""
+    def caller(self) -> Caller | None:
+        """The authenticated caller, or None with open access."""
         caller = self.request.user
-        own: str | None = caller.user_id if isinstance(caller, Caller) else None
+        return caller if isinstance(caller, Caller) else None
+
+    @property
+    def user_id(self) -> str | None:
+        """The user in the path or of the bearer token, or None if neither exists."""
+        own = self.caller.user_id if self.caller else None
         user_id: str | None = self.kwargs.get("user_id", own)
         return user_id
 
     @property
     def context(self) -> Context:
-        """What the service has to know of this call."""
-        user_id, caller = self.user_id, self.request.user
+        """The circumstances of the call for the service."""
+        user_id = self.user_id
         if user_id is None:
             raise NotAuthenticated(
-                "/me is the user of a viewer's bearer token: send one, or call /users/{userId}."
+                "/me requires a viewer's bearer token. "
+                "Other callers use /users/{userId}."
             )
         if not is_key(user_id):
-            raise InvalidRequest(
-                userId=f"The token's sub must be text of 1 to {MAX_KEY_BYTES} bytes of UTF-8."
-            )
-        entitlement = (
-            caller.entitlement
-            if isinstance(caller, Caller) and caller.user_id == user_id
-            else NOTHING_GRANTED
-        )
-        operator = caller.operator if isinstance(caller, Caller) else None
-        network = self.request.META.get("streams.edge_network")
+            error = f"The token's sub must have 1 to {MAX_KEY_BYTES} bytes of UTF-8."
+            raise InvalidRequest(userId=error)
+
         return Context(
             user_id=user_id,
             now=self.now,
-            entitlement=entitlement,
-            operator=operator,
-            network=network,
+            entitlement=self._entitlement(user_id),
+            operator=self.caller.operator if self.caller else None,
+            network=self.request.META.get("streams.edge_network"),
         )
 
-    def parse(self, shape: type[PlayerSerializer]) -> dict[str, Any]:
-        """The body, checked. Its serializer is made once for each shape, since making one copies every field, a tenth
-        of a request; a run of its validation keeps nothing of a request."""
-        return dict(serializer_of(shape).run_validation(self.request.data))
+    def _entitlement(self, user_id: str) -> Entitlement:
+        """Return the caller's entitlement if the caller is the user."""
+        if self.caller and self.caller.user_id == user_id:
+            return self.caller.entitlement
+        return NOTHING_GRANTED
 
-    def place(self, id: str) -> str:
-        """The path of a stream of this user, under whatever path the service is mounted at."""
+    def parse(self) -> dict[str, Any]:
+        """Return the validated body."""
+        serializer = serializer_of(self.serializer_class)
+        return dict(serializer.run_validation(self.request.data))
+
+    def represent(self, shape: type[AnswerSerializer], content: Any) -> Any:
+        """Return the body of an answer about the user of this call."""
+        shown = Shown(content, self.user_id or "", self.now)
+        return serializer_of(shape).to_representation(shown)
+
+    def stream_path(self, id: str) -> str:
+        """Return the path of a stream of this user, under the service's own prefix."""
         user_id = self.kwargs.get("user_id")
         user = "me" if user_id is None else f"users/{quote(user_id, safe='')}"
         return f"{get_script_prefix()}{user}/streams/{quote(id, safe='')}"
@@ -132,116 +175,120 @@ class UserView(APIView):
 class StreamViewSet(ViewSetMixin, UserView):
     """The streams of a user."""
 
-    def list(self, request: Request, user_id: str | None = None) -> Response:
-        """The user's live streams, and how many more may start.
+    lookup_field = "id"
+    serializer_class = StartSerializer
 
-        Who holds a slot, and until when. A stream whose lease has ended is not among them: its slot is free. `ended`
-        has the last of those that are over, and why.
+    def list(self, request: Request, user_id: str | None = None) -> Response:
+        """List the user's live streams.
+
+        The answer contains the holder and the expiry of each slot, and the number of
+        free slots. Ghosts are not listed, because their slots are free. `ended`
+        contains the latest endings with their reasons.
         """
-        context = self.context
-        listing = service.listing(context)
-        first_expiry = min(
-            (lease.expires_at for lease in listing.streams), default=None
-        )
-        headers = {} if first_expiry is None else {"Expires": _http_date(first_expiry)}
-        return Response(
-            listing_body(context.user_id, listing, now=self.now), headers=headers
-        )
+        listing = service.listing(self.context)
+        body = self.represent(StreamListSerializer, listing)
+        if not listing.streams:
+            return Response(body)
+
+        first = min(listing.streams, key=lambda lease: lease.expires_at)
+        return Response(body, headers=_expires(first))
 
     def create(self, request: Request, user_id: str | None = None) -> Response:
         """Start a stream.
 
-        Takes a slot of the user's, and answers with the stream, its `id` and the `token` for its first heartbeat. The
-        same `deviceId` starting again keeps its slot; without one, the same `Idempotency-Key` does; without either,
-        each start takes a slot of its own. `replace` ends the streams it names in the same write, for a viewer who
-        chose them. With `?dryRun=true` it takes nothing, and says whether it would.
+        The answer contains the stream, its `id`, and the `token` for its first
+        heartbeat. A start with the same `deviceId` takes over its own slot; without a
+        `deviceId`, the `Idempotency-Key` identifies the stream; without both, each
+        start takes a new slot. `replace` ends the streams that the viewer selected, in
+        the same write. With `?dryRun=true` the answer says whether the start would be
+        admitted, and no state changes.
         """
-        sent = request.META.get("HTTP_IDEMPOTENCY_KEY")
-        is_quoted = sent is not None and len(sent) > 1 and sent[0] == sent[-1] == '"'
-        key = sent[1:-1] if sent and is_quoted else sent
-        if key is not None and not ID.fullmatch(key):
-            raise InvalidRequest(**{"Idempotency-Key": ID_IS})
-        body = self.parse(StartSerializer)
-        return self._start(
-            body.get("device_id") or key or secrets.token_urlsafe(12), body
-        )
+        key = _idempotency_key(request)
+        body = self.parse()
+        id = body.get("device_id") or key or secrets.token_urlsafe(12)
+        return self._start(id, body)
 
     def update(self, request: Request, id: str, user_id: str | None = None) -> Response:
-        """Start a stream under an id of the caller's choice.
+        """Start a stream with a given id.
 
-        As `POST` to the user's streams, in the slot of this id: when it holds one already, this start takes it over and
-        the token of the playback before is void.
+        Like `POST`, with the id in the URL. If the id holds a slot, this start takes it
+        over, and the token of the earlier playback becomes invalid.
         """
-        return self._start(id, self.parse(StartSerializer))
+        return self._start(id, self.parse())
 
     def _start(self, id: str, body: dict[str, Any]) -> Response:
-        start = StartRequest(
-            id=id, network=self.request.META.get("streams.network"), **body
-        )
-        if (
-            "dryRun" in self.request.META["QUERY_STRING"]
-        ):  # a long one is not taken apart without need
-            is_dry = self.request.query_params.get("dryRun")
-            if is_dry not in ("true", "false"):
-                raise InvalidRequest(dryRun="Must be true or false.")
-            if is_dry == "true":
-                return Response(dry_run_body(*service.dry_run(self.context, start)))
-        playing = service.start(self.context, start)
+        network = self.request.META.get("streams.network")
+        start = StartRequest(id=id, network=network, **body)
+
+        if _is_dry_run(self.request):
+            plan_and_ended = service.dry_run(self.context, start)
+            return Response(DryRunSerializer(plan_and_ended).data)
+
+        issued = service.start(self.context, start)
         return Response(
-            player_body(playing, now=self.now),
-            status=200 if playing.lease.took_over else 201,
-            headers={"Location": self.place(id), **_expires(playing.lease)},
+            self.represent(PlayerStreamSerializer, issued),
+            status=200 if issued.lease.took_over else 201,
+            headers={"Location": self.stream_path(id), **_expires(issued.lease)},
         )
 
     def retrieve(
         self, request: Request, id: str, user_id: str | None = None
     ) -> Response:
-        """One stream.
+        """Read a stream.
 
-        Without its token, which only its own player is given.
+        The answer contains no token: only the stream's own player gets it.
         """
-        context = self.context
-        lease = service.read(context, id)
-        return Response(
-            stream_body(context.user_id, lease, now=self.now), headers=_expires(lease)
-        )
+        lease = service.read(self.context, id)
+        body = self.represent(StreamSerializer, lease)
+        return Response(body, headers=_expires(lease))
 
+    @action(
+        detail=True,
+        methods=["post"],
+        serializer_class=HeartbeatSerializer,
+        authentication_classes=(),
+        permission_classes=(AllowAny,),
+    )
     def heartbeat(
         self, request: Request, id: str, user_id: str | None = None
     ) -> Response:
-        """Keep a stream alive.
+        """Renew a stream.
 
-        Send it every `heartbeatSeconds` with the token of the last start or heartbeat, which is all the credential it
-        needs. It renews the lease and answers with a new token, to be used from now on. With `state` `paused` the
-        stream keeps its slot for as long as the plan lets it be paused; `playing`, or none, goes on.
+        Send a heartbeat every `heartbeatSeconds` with the token from the latest answer.
+        The token is the only credential. The answer contains the next token. With
+        `state` `paused` the stream keeps its slot for as long as the plan allows a
+        pause; `playing`, or no state, resumes it.
         """
-        body = self.parse(HeartbeatSerializer)
-        is_paused, network = (
-            body.get("state") == "paused",
-            self.request.META.get("streams.edge_network"),
-        )
-        playing = service.renew(
+        body = self.parse()
+        issued = service.renew(
             body["token"],
             user_id=user_id,
             id=id,
             now=self.now,
-            is_paused=is_paused,
-            network=network,
+            is_paused=body.get("state") == "paused",
+            network=request.META.get("streams.edge_network"),
         )
-        return Response(
-            player_body(playing, now=self.now), headers=_expires(playing.lease)
-        )
+        answer = self.represent(PlayerStreamSerializer, issued)
+        return Response(answer, headers=_expires(issued.lease))
 
+    @action(
+        detail=True,
+        methods=["post"],
+        serializer_class=TokenSerializer,
+        parser_classes=(StrictJSONParser, PlainTextJSONParser),
+        authentication_classes=(),
+        permission_classes=(AllowAny,),
+    )
     def stop(self, request: Request, id: str, user_id: str | None = None) -> Response:
-        """Stop a stream, as its player does.
+        """Stop a stream.
 
-        With the token of the last start or heartbeat, which is all the credential it needs. The slot is free at once.
-        It stops that playback only, and not a later one in its slot; stopping again changes nothing. The body may also
-        be sent as `text/plain`, as `navigator.sendBeacon` does.
+        Send the token from the latest answer; it is the only credential. The slot
+        becomes available immediately. The call ends this playback and no later one. A
+        repeat changes nothing. The body can be `text/plain`, for
+        `navigator.sendBeacon`.
         """
-        service.stop(
-            self.parse(TokenSerializer)["token"], user_id=user_id, id=id, now=self.now
-        )
+        token = self.parse()["token"]
+        service.stop(token, user_id=user_id, id=id, now=self.now)
         return Response(status=204)
 
     def destroy(
@@ -249,38 +296,37 @@ class StreamViewSet(ViewSetMixin, UserView):
     ) -> Response:
         """End a stream.
 
-        Its slot is free at once, whoever holds it. With `epoch`, only the playback that has it ends, and not a later
-        one in its slot. Ending it again changes nothing. It takes no body: a player that stops its own stream sends
-        `POST …/stop`.
+        The slot becomes available immediately, regardless of the holder. With `epoch`,
+        only the playback with this epoch ends. A repeat changes nothing. The call
+        accepts no body: to stop its own stream, a player sends `POST …/stop`.
         """
-        epoch = request.query_params.get("epoch")
-        if epoch is not None and not (
-            epoch.isascii() and epoch.isdigit() and len(epoch) <= 16
-        ):
-            raise InvalidRequest(epoch="Must be the epoch of a stream, a whole number.")
-        service.end(self.context, id, epoch=None if epoch is None else int(epoch))
+        service.end(self.context, id, epoch=_epoch(request))
         return Response(status=204)
 
     def clear(self, request: Request, user_id: str | None = None) -> Response:
-        """End every stream of the user.
+        """End all streams of a user.
 
-        All slots are free at once; with `except`, all but that of the stream it names.
+        All slots become available immediately, except the slot of the stream in
+        `except`.
         """
         keep = request.query_params.get("except")
         if keep is not None and not ID.fullmatch(keep):
-            raise InvalidRequest(**{"except": ID_IS})
-        return Response({"ended": service.end_all(self.context, keep=keep)})
+            raise InvalidRequest(**{"except": ID_ERROR})
+
+        ended = service.end_all(self.context, keep=keep)
+        return Response(EndedSerializer(ended).data)
 
 
 class AccountView(UserView):
-    """Everything kept of a user: for operators."""
+    """Everything that is stored about a user."""
 
+    name = "User"
     permission_classes = (MaySetLimits,)
 
     def delete(self, request: Request, user_id: str | None = None) -> Response:
-        """Forget a user.
+        """Erase a user.
 
-        Drops everything that is kept of the user: streams, endings, the limit. Players that play are told 404 at their
+        Erases the streams, endings and limit of the user. Players get 404 at their
         next heartbeat.
         """
         service.forget(self.context)
@@ -288,116 +334,161 @@ class AccountView(UserView):
 
 
 class LimitView(UserView):
-    """The limit of a user: for operators."""
+    """The limit of a user."""
 
     permission_classes = (MaySetLimits,)
+    serializer_class = LimitSerializer
 
     def get(self, request: Request, user_id: str | None = None) -> Response:
-        """The limit that holds for the user.
+        """Read the limit of a user.
 
-        That of the viewer's own bearer token when it grants one, else their own when an operator set one, else the
-        default.
+        The limit in the viewer's bearer token takes precedence over the stored one, and
+        that over the default.
         """
-        context = self.context
-        return Response(limit_body(context.user_id, service.listing(context)))
+        listing = service.listing(self.context)
+        return Response(self.represent(UserLimitSerializer, listing))
 
     def put(self, request: Request, user_id: str | None = None) -> Response:
-        """Set a plan or a limit of the user's own.
+        """Set the limit or the plan of a user.
 
-        They go before the default, a limit before the plan's number, and `whenFull` says what a start over it meets:
-        `deny` refuses it, `evict-oldest` ends the oldest stream. What is not given is the plan's. Live streams stay
-        when it is lowered; with `endSurplus` those end that would not be playing had it held from the start, and a
-        limit of 0 suspends the user at once.
+        They replace the default. A limit replaces the plan's number. `whenFull` says
+        how a start above the limit is handled: `deny` denies it, `evict-oldest` ends
+        the oldest stream. Omitted values come from the plan. Live streams continue;
+        with `endSurplus` those above the limit end immediately, and a limit of 0
+        suspends the user.
         """
         context = self.context
-        return Response(
-            limit_body(
-                context.user_id,
-                service.set_limit(context, **self.parse(LimitSerializer)),
-            )
-        )
+        listing = service.set_limit(context, **self.parse())
+        return Response(self.represent(UserLimitSetSerializer, listing))
 
     def delete(self, request: Request, user_id: str | None = None) -> Response:
-        """Back to the default.
+        """Clear the limit of a user.
 
-        Clears the user's own limit, if there is one.
+        The default applies again.
         """
         service.clear_limit(self.context)
         return Response(status=204)
 
 
 class PlansView(APIView):
-    """The plans: for administrators."""
+    """The plans."""
 
     permission_classes = (IsAdministrator,)
 
     def get(self, request: Request) -> Response:
-        """The plans in force.
+        """List the plans.
 
-        The default one first; and as `shadowPlans` those that decide nothing.
+        The default plan is the first. `shadowPlans` lists the plans that decide
+        nothing.
         """
-        catalogues = {"plans": settings.PLANS, "shadowPlans": settings.SHADOW_PLANS}
-        return Response(
-            {
-                name: [plan_body(plan) for plan in plans.all]
-                for name, plans in catalogues.items()
-                if plans
-            }
-        )
+        catalogues = (settings.PLANS, settings.SHADOW_PLANS)
+        return Response(PlanListSerializer(catalogues).data)
 
 
-class HealthView(APIView):
-    """Whether the process serves."""
+class PublicView(APIView):
+    """Base of the views that require no credentials and ignore those that are sent."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+class HealthView(PublicView):
+    """Whether the process answers."""
 
     def get(self, request: Request) -> Response:
-        """Whether the process serves.
+        """Check that the process answers.
 
-        Asks nothing of DynamoDB, so that a store that is down restarts no process.
+        Sends no request to DynamoDB, so that an outage of the database does not restart
+        processes.
         """
-        return Response({"status": "ok"})
+        return Response(HealthSerializer("ok").data)
 
 
-class EdgeKeysView(APIView):
+class ReadyView(PublicView):
+    """Whether the process can decide."""
+
+    def get(self, request: Request) -> Response:
+        """Check that DynamoDB answers."""
+        service.ping(now=time.time_ns() // 1_000_000)
+        return Response(HealthSerializer("ok").data)
+
+
+class EdgeKeysView(PublicView):
     """The public keys of edge tokens."""
 
     def get(self, request: Request) -> Response:
-        """The keys that edge tokens verify with.
+        """List the public keys of edge tokens.
 
-        A JWK Set (RFC 7517): who checks a token takes the key whose `kid` it names. Secrets are not among them.
+        A JWK Set (RFC 7517). A verifier uses the key whose `kid` the token names.
+        Secrets are not included.
         """
         return Response(
-            {"keys": service.edge_keys()},
+            EdgeKeysSerializer(service.edge_keys()).data,
             headers={"Cache-Control": "public, max-age=300"},
         )
 
 
-class ReadyView(APIView):
-    """Whether the process can do its work."""
+class UnknownURLView(PublicView):
+    """Answers each URL without a route with a problem, or with a page for a browser."""
 
-    def get(self, request: Request) -> Response:
-        """Whether DynamoDB answers for the table."""
-        service.ping(now=time.time_ns() // 1_000_000)
-        return Response({"status": "ok"})
+    name = "Unknown URL"
+
+    @override
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.format_kwarg = self.get_format_suffix(**kwargs)
+        negotiated = self.perform_content_negotiation(request, force=True)
+        request.accepted_renderer, request.accepted_media_type = negotiated
+        raise Http404
 
 
-def unknown_url(
-    request: HttpRequest, exception: Exception | None = None
-) -> HttpResponse:
-    """A problem for every URL that is not the API's; Django gives the exception where it is no path (`*`)."""
-    return plain_response(Http404())
+unknown_url = UnknownURLView.as_view()
 
 
 @cache
-def serializer_of(shape: type[PlayerSerializer]) -> PlayerSerializer:
-    """The one serializer of its shape that this process has."""
+def serializer_of(shape: type[Serializer[Any]]) -> Serializer[Any]:
+    """Return the serializer of a class. Each is created once per process.
+
+    Creating one copies all fields, which takes a tenth of a request. The methods that
+    the views call store no state in it.
+    """
     return shape()
 
 
-def _announces_a_body(request: Request) -> bool:
-    return (
-        request.META.get("CONTENT_LENGTH") not in (None, "", "0")
-        or "HTTP_TRANSFER_ENCODING" in request.META
-    )
+def _idempotency_key(request: Request) -> str | None:
+    """Return the `Idempotency-Key`, without quotes if it has them."""
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is None:
+        return None
+
+    is_quoted = len(key) > 1 and key[0] == key[-1] == '"'
+    if is_quoted:
+        key = key[1:-1]
+
+    if not ID.fullmatch(key):
+        raise InvalidRequest(**{"Idempotency-Key": ID_ERROR})
+    return key
+
+
+def _is_dry_run(request: Request) -> bool:
+    """Return whether the start is only a question. Most queries need no parsing."""
+    if "dryRun" not in request.META["QUERY_STRING"]:
+        return False
+
+    dry_run = request.query_params.get("dryRun")
+    if dry_run not in ("true", "false"):
+        raise InvalidRequest(dryRun="Must be true or false.")
+    return dry_run == "true"
+
+
+def _epoch(request: Request) -> int | None:
+    epoch = request.query_params.get("epoch")
+    if epoch is None:
+        return None
+
+    is_integer = epoch.isascii() and epoch.isdigit()
+    if not is_integer or len(epoch) > MAX_EPOCH_DIGITS:
+        raise InvalidRequest(epoch="Must be the epoch of a stream, an integer.")
+    return int(epoch)
 
 
 def _expires(lease: Lease) -> dict[str, str]:

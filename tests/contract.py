@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from jsonschema import Draft202012Validator
 
-from streams.browsable.renderers import document
+from streams.browsable.document import document
 from streams.problems import MEDIA_TYPE
 
 UNDESCRIBED = {"not-found", "method-not-allowed"}

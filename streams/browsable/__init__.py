@@ -1,1 +1,1 @@
-"""Pages for people, beside the JSON. Loaded only where `BROWSABLE_API` is on: no player ever sees one."""
+"""Pages for people, in addition to the JSON. Loaded only if `BROWSABLE_API` is on."""

@@ -1,9 +1,9 @@
-"""The Django app of the pages: its templates and static files."""
+"""The Django app of the pages, with their templates and static files."""
 
 from django.apps import AppConfig
 
 
 class BrowsableConfig(AppConfig):
-    """Pages for people."""
+    """The app of the pages."""
 
     name = "streams.browsable"

@@ -1,14 +1,14 @@
-"""The API's description for programs."""
+"""Serves the OpenAPI document."""
 
 from django.http import HttpRequest, HttpResponse
 from django.views import View
 
-from streams.browsable.renderers import DOCUMENT
+from streams.browsable.document import DOCUMENT
 
 
 class OpenAPIView(View):
-    """The API, described for programs."""
+    """The OpenAPI document."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The OpenAPI 3.1 document."""
+        """Return the OpenAPI 3.1 document."""
         return HttpResponse(DOCUMENT.read_bytes(), content_type="application/json")

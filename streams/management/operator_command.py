@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from streams.dynamodb import deadline
 from streams.errors import InvalidRequest
+from streams.fields import ID, ID_ERROR, MAX_KEY_BYTES, is_key
 from streams.problems import PROBLEMS, Answered, body_of, problem_of
-from streams.serializers import ID, ID_IS, MAX_KEY_BYTES, is_key
 from streams.service import Context
 from streams.storage.store import create_table
 
@@ -72,7 +72,7 @@ class OperatorCommand(BaseCommand):
                 else {"userId": f"Must be 1 to {MAX_KEY_BYTES} bytes of text."}
             )
             if not ID.fullmatch(options.get("id", "-")):
-                bad["id"] = ID_IS
+                bad["id"] = ID_ERROR
             if bad:
                 raise InvalidRequest(**bad)
             if settings.DYNAMODB_ENDPOINT:
@@ -93,7 +93,7 @@ class OperatorCommand(BaseCommand):
             causes = [str(error)] if problem.status == 503 else []
             advice = WHAT_TO_DO.get(problem.type, "").format_map(options)
             raise CommandError(
-                "\n".join([f"{problem.title}.", *errors, *causes, advice]).rstrip()
+                "\n".join([problem.title, *errors, *causes, advice]).rstrip()
             ) from error
         if not is_json:
             self.stdout.write(answer.text)

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from streams import service
-from streams.browsable.renderers import document
+from streams.browsable.document import document
 from tests.builders import changed
 from tests.conftest import Viewer, asking, serving_under
 from tests.e2e.test_permissions import ADMIN_KEY, hashed
@@ -237,7 +237,7 @@ def test_a_problem_of_the_console_itself_is_told(console: Page) -> None:
     console.get_by_label("User", exact=True).fill("no such#user")
     console.get_by_role("button", name="Show").click()
     expect(console.get_by_role("alert")).to_contain_text(
-        "userId: Must be 1 to 255 printable ASCII characters"
+        "userId: Must have 1 to 255 printable ASCII characters"
     )
 
 
@@ -330,7 +330,7 @@ def test_the_console_fits_the_screen(
 def started_at_the_page(page: Page, url: str, user_id: str) -> None:
     """A stream, started as the page has it ready."""
     page.goto(f"{url}/users/{quote(user_id)}/streams")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start a stream", exact=True).click()
     expect(page.locator("#answer-title")).to_have_text("201 Created")
 
 
@@ -340,12 +340,12 @@ def test_a_stream_is_started_kept_alive_and_stopped_with_a_press_each(
     started_at_the_page(page, url, viewer.user_id)
     expect(page).to_have_url(f"{url}/users/{viewer.user_id}/streams/tv")
     for _ in range(2):  # the second is sent with the token that came with the first
-        page.locator("#quick-heartbeat").click()
+        page.locator("#quick-renewStream").click()
         expect(page.locator("#answer")).to_contain_text("/heartbeat")
         expect(page.locator("#answer-title")).to_have_text("200 OK")
         page.reload()
         expect(page.locator("#answer")).not_to_contain_text("/heartbeat")
-    page.get_by_role("button", name="Stop").first.click()
+    page.locator("#quick-stopStream").click()
     expect(page.locator("#answer-title")).to_have_text("204 No Content")
     assert viewer.list()["active"] == 0
     page.get_by_role("link", name="Streams").click()
@@ -357,14 +357,14 @@ def test_a_page_without_a_streams_token_says_what_a_heartbeat_needs(
 ) -> None:
     token = viewer.started(deviceId="tv")["token"]
     page.goto(f"{url}/users/{viewer.user_id}/streams/tv")
-    expect(page.locator("#quick-heartbeat")).to_be_disabled()
+    expect(page.locator("#quick-renewStream")).to_be_disabled()
     expect(
-        page.get_by_text("A heartbeat needs the stream's last token")
+        page.get_by_text("This tab does not have the stream's token.")
     ).to_be_visible()
     page.locator("#renewStream-body").fill(json.dumps({"token": token}))
     page.locator("#renewStream").get_by_role("button").click()
     expect(page.locator("#answer-title")).to_have_text("200 OK")
-    expect(page.locator("#quick-heartbeat")).to_be_enabled()
+    expect(page.locator("#quick-renewStream")).to_be_enabled()
 
 
 def test_a_refused_body_stays_to_be_put_right(
@@ -373,11 +373,11 @@ def test_a_refused_body_stays_to_be_put_right(
     page.goto(f"{url}/users/{user_id}/streams")
     body = page.get_by_label("Body, application/json")
     body.fill('{"streamId": ""}')
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start a stream", exact=True).click()
     expect(page.locator("#answer")).to_contain_text("This field may not be blank.")
     expect(body).to_have_value('{"streamId": ""}')
     body.fill('{"streamId": "456"}')
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start a stream", exact=True).click()
     expect(page.locator("#answer-title")).to_have_text("201 Created")
 
 
@@ -387,24 +387,65 @@ def test_a_denied_person_stops_a_stream_and_starts(
     viewer.limit(1)
     viewer.started(deviceId="phone", deviceName="Phone", title="News")
     page.goto(f"{url}/users/{viewer.user_id}/streams")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start a stream", exact=True).click()
     expect(page.locator("#answer-title")).to_have_text(
-        "409 Conflict: Every stream the user may watch is in use"
+        "409 Conflict: The user has reached the limit of concurrent streams."
     )
-    page.get_by_role("button", name="Stop News on Phone").click()
+    page.get_by_role("button", name="End News on Phone").click()
+    page.get_by_role("button", name="Confirm").click()
     expect(page.locator("#answer-title")).to_have_text("204 No Content")
     page.go_back()
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start a stream", exact=True).click()
     expect(page.locator("#answer-title")).to_have_text("201 Created")
+
+
+def test_a_call_that_ends_something_is_confirmed_before_it_is_sent(
+    page: Page, url: str, viewer: Viewer
+) -> None:
+    viewer.started(deviceId="tv")
+    page.goto(f"{url}/users/{viewer.user_id}/streams/tv")
+    end = page.get_by_role("button", name="End a stream", exact=True)
+    end.click()
+    expect(page.get_by_role("dialog")).to_contain_text("End a stream? DELETE")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert viewer.list()["active"] == 1
+    end.click()
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.locator("#answer-title")).to_have_text("204 No Content")
+    assert viewer.list()["active"] == 0
+
+
+def test_an_html_form_sends_the_fields_that_are_filled_in(
+    page: Page, url: str, viewer: Viewer
+) -> None:
+    page.goto(f"{url}/users/{viewer.user_id}/limit")
+    page.get_by_text("HTML form").click()
+    form = page.locator("#setLimit-form")
+    form.get_by_label("limit").fill("0")
+    form.get_by_label("whenFull").select_option("evict-oldest")
+    form.get_by_label("endSurplus").check()
+    form.get_by_role("button").click()
+    expect(page.locator("#answer-title")).to_have_text("200 OK")
+    expect(page.locator("#body")).to_contain_text('"limit": 0')
+    expect(page.locator("#body")).to_contain_text('"ended": []')
+
+
+def test_the_options_of_a_page_are_shown(page: Page, url: str, user_id: str) -> None:
+    page.goto(f"{url}/users/{user_id}/streams")
+    page.get_by_role("button", name="OPTIONS").click()
+    expect(page.locator("#answer")).to_contain_text(f"OPTIONS /users/{user_id}/streams")
+    expect(page.locator("#body")).to_contain_text("application/json")
 
 
 def test_the_limit_is_set_and_cleared_at_its_page(
     page: Page, url: str, viewer: Viewer
 ) -> None:
     page.goto(f"{url}/users/{viewer.user_id}/limit")
-    page.get_by_role("button", name="Set the limit").click()
+    page.locator("#setLimit").get_by_role("button").click()
     expect(page.locator("#body")).to_contain_text('"limit": 5')
-    page.get_by_role("button", name="Back to the default").click()
+    page.get_by_role("button", name="Clear the limit of a user").click()
+    page.get_by_role("button", name="Confirm").click()
     expect(page.locator("#answer-title")).to_have_text("204 No Content")
     assert viewer.list()["limit"] == 3
 
@@ -413,9 +454,9 @@ def test_the_keyboard_is_enough_and_the_answer_is_read_out(
     page: Page, url: str, user_id: str
 ) -> None:
     page.goto(f"{url}/users/{user_id}/streams")
-    for _ in range(20):
+    for _ in range(30):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent") == "Start":
+        if page.evaluate("document.activeElement.textContent") == "Start a stream":
             break
     page.keyboard.press("Enter")
     expect(page.locator("#answer")).to_be_focused()
@@ -427,9 +468,13 @@ def test_a_service_that_cannot_be_reached_leaves_the_page_and_says_so(
 ) -> None:
     page.goto(f"{url}/users/{user_id}/streams")
     page.context.set_offline(True)
-    page.get_by_role("button", name="Start").click()
-    expect(page.get_by_role("alert")).to_contain_text("There was no page in answer")
-    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    page.get_by_role("button", name="Start a stream", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text(
+        "The service did not answer with a page"
+    )
+    expect(
+        page.get_by_role("button", name="Start a stream", exact=True)
+    ).to_be_visible()
 
 
 @pytest.fixture(scope="module")
@@ -447,7 +492,7 @@ def test_credentials_open_a_page_and_go_along_with_links_and_forms(
 ) -> None:
     page.goto(f"{guarded_url}/users/{user_id}/streams")
     expect(page.locator("#answer-title")).to_have_text(
-        "401 Unauthorized: Credentials are missing"
+        "401 Unauthorized: Credentials are missing."
     )
     page.get_by_label("API key").fill(ADMIN_KEY)
     page.get_by_role("button", name="Use").click()
@@ -457,16 +502,28 @@ def test_credentials_open_a_page_and_go_along_with_links_and_forms(
     expect(page.locator("#answer-title")).to_have_text("200 OK")
     page.go_back()
     expect(page).to_have_title(f"Streams of {user_id}")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start a stream", exact=True).click()
     expect(page.locator("#answer-title")).to_have_text("201 Created")
     page.reload()
+    expect(page.locator("#answer-title")).to_have_text("200 OK")
+
+
+def test_the_console_and_the_pages_share_the_credentials_of_the_tab(
+    page: Page, guarded_url: str, user_id: str
+) -> None:
+    page.goto(f"{guarded_url}/console?user={quote(user_id)}")
+    page.get_by_text("Credentials", exact=True).click()
+    page.get_by_label("API key").fill(ADMIN_KEY)
+    page.get_by_role("button", name="Use").click()
+    expect(page.locator("#count")).to_have_text("0 of 3 in use")
+    page.goto(f"{guarded_url}/users/{user_id}/streams")
     expect(page.locator("#answer-title")).to_have_text("200 OK")
 
 
 def test_the_pages_work_under_a_stage(page: Page, user_id: str) -> None:
     with serving_under("/test") as url:
         started_at_the_page(page, url, user_id)
-        page.locator("#quick-heartbeat").click()
+        page.locator("#quick-renewStream").click()
         expect(page.locator("#answer")).to_contain_text(
             f"/test/users/{user_id}/streams/tv/heartbeat"
         )
@@ -649,7 +706,7 @@ def test_a_denied_start_can_be_read_by_everyone(
     viewer.started(deviceId="phone", deviceName="Phone", title="News")
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{url}/users/{viewer.user_id}/streams")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start a stream", exact=True).click()
     expect(page.locator("#answer-title")).to_contain_text("409")
     assert unusable(page, axe) == []
 

@@ -142,7 +142,10 @@ REFUSED = {
         ("streams", "list", "x" * 2049),
         "userId: Must be 1 to 2048 bytes of text.",
     ),
-    "a bad id": (("streams", "end", "ana", ".."), "id: Must be 1 to 128 characters"),
+    "a bad id": (
+        ("streams", "end", "ana", ".."),
+        "id: Must have 1 to 128 of the characters",
+    ),
     "an unknown stream": (
         ("streams", "end", "nobody", "tv"),
         "See the live ones with: manage.py streams list nobody",
@@ -180,7 +183,7 @@ def test_without_dynamodb_the_refusal_says_what_to_check(
     monkeypatch.setattr(service, "store", replace(service.store, call=unreachable()))
     with pytest.raises(
         CommandError,
-        match=r"The store does not answer.*\n.+\nCheck DYNAMODB_ENDPOINT, or AWS_PROFILE",
+        match=r"The database did not answer .*\n.+\nCheck DYNAMODB_ENDPOINT, or AWS_PROFILE",
     ):
         said(*words)
 

@@ -1,4 +1,4 @@
-"""The API in a browser, at the root of a host and under a stage's path."""
+"""The API in a browser, at the root of a host and under the path of a stage."""
 
 import html
 import inspect
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streams.browsable.renderers import document
+from streams.browsable.document import document
 from streams.views import LimitView, StreamViewSet
 from tests.conftest import Viewer, serving_under
 from tests.servers import PROJECT
@@ -36,7 +36,7 @@ def browser(base_url: str) -> Iterator[httpx.Client]:
 
 
 def path(browser: httpx.Client, of: str) -> str:
-    """A path of the service as a page under this address writes it."""
+    """Return a path as the pages of this service write it."""
     return browser.base_url.path.rstrip("/") + of
 
 
@@ -45,11 +45,11 @@ def links(page: httpx.Response) -> set[str]:
 
 
 def words(page: httpx.Response) -> str:
-    """What a page says, without its markup."""
+    """Return the text of a page without its markup."""
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page.text)))
 
 
-def test_a_person_who_comes_to_the_service_is_led_to_the_console(
+def test_the_root_redirects_to_the_console(
     browser: httpx.Client,
 ) -> None:
     assert browser.get("/").headers["Location"] == path(browser, "/console")
@@ -73,15 +73,20 @@ def test_a_page_comes_with_its_style_and_scripts(
 @pytest.mark.parametrize(
     ("of", "view", "methods"),
     [
-        ("streams", StreamViewSet, {"list": "listStreams", "create": "startStream"}),
+        (
+            "streams",
+            StreamViewSet,
+            {"list": "listStreams", "create": "startStream", "clear": "endStreams"},
+        ),
         (
             "streams/tv",
             StreamViewSet,
             {
                 "retrieve": "readStream",
                 "update": "startStreamAs",
-                "destroy": "stopStream",
+                "destroy": "endStream",
                 "heartbeat": "renewStream",
+                "stop": "stopStream",
             },
         ),
         (
@@ -112,13 +117,13 @@ def test_a_page_explains_each_of_its_calls(
 
 
 def prefilled(page: httpx.Response, operation: str) -> Any:
-    """The body that stands ready in the form of an operation."""
+    """Return the example body in the form of an operation."""
     body = re.search(rf'id="{operation}-body"[^>]*>([^<]*)<', page.text)
     assert body, operation
     return json.loads(html.unescape(body[1]))
 
 
-def test_the_body_that_stands_ready_is_taken_as_it_is(
+def test_the_example_body_of_a_form_is_valid(
     browser: httpx.Client, user_id: str
 ) -> None:
     streams, limit = f"/users/{user_id}/streams", f"/users/{user_id}/limit"
@@ -138,7 +143,7 @@ def test_the_body_that_stands_ready_is_taken_as_it_is(
     heartbeat = browser.post(
         f"{streams}/phone/heartbeat", json=prefilled(page, "renewStream")
     )
-    assert "Not a token of this stream" in words(heartbeat), (
+    assert "The token is not valid for this stream" in words(heartbeat), (
         "its shape is right; the token is an example"
     )
 
@@ -156,9 +161,11 @@ def test_pages_link_to_what_is_near(
         path(browser, f"/console?user={user_id}"),
         path(browser, "/docs"),
     }
-    assert links(browser.get(f"/users/{user_id}/streams")) == near | streams
+    as_json = {f"{of_user}/streams?format=json", f"{of_user}/limit?format=json"}
+    page = browser.get(f"/users/{user_id}/streams")
+    assert links(page) - as_json == near | streams
     assert links(browser.get(f"/users/{user_id}/streams/a:b|c")) >= near
-    assert links(browser.get(f"/users/{user_id}/limit")) == near
+    assert links(browser.get(f"/users/{user_id}/limit")) - as_json == near
     for link in near | streams:
         assert (
             browser.get(
@@ -168,7 +175,7 @@ def test_pages_link_to_what_is_near(
         )
 
 
-def test_a_denied_start_is_a_page_that_says_why_and_offers_what_to_stop(
+def test_the_page_of_a_denied_start_lists_the_holders_with_a_button_to_end_them(
     browser: httpx.Client, api: httpx.Client, user_id: str
 ) -> None:
     viewer = Viewer(api, user_id)
@@ -176,16 +183,19 @@ def test_a_denied_start_is_a_page_that_says_why_and_offers_what_to_stop(
     viewer.started(deviceId="tv", deviceName="Living room TV", title="News")
     page = browser.post(f"/users/{user_id}/streams", json={"streamId": "456"})
     assert page.status_code == 409
-    assert "409 Conflict: Every stream the user may watch is in use" in words(page)
+    assert (
+        "409 Conflict: The user has reached the limit of concurrent streams."
+        in words(page)
+    )
     assert "News on Living room TV" in words(page)
-    assert re.search(r"Try again in \d+ seconds\.", words(page))
+    assert re.search(r"Retry in \d+ seconds\.", words(page))
     assert (
         f'data-method="DELETE" action="{path(browser, f"/users/{user_id}/streams/tv")}"'
         in page.text
     )
 
 
-def test_a_malformed_request_is_a_page_that_names_each_field(
+def test_the_page_of_an_invalid_request_names_each_field(
     browser: httpx.Client, user_id: str
 ) -> None:
     sent = {"deviceId": "a b", "title": "", "replace": ["tv", "a b"]}
@@ -197,30 +207,30 @@ def test_a_malformed_request_is_a_page_that_names_each_field(
     assert dict(facts)["streamId"] == "This field is required."
 
 
-def test_a_stream_that_is_over_is_a_page_that_says_why(
+def test_the_page_of_an_ended_stream_contains_the_reason(
     browser: httpx.Client, api: httpx.Client, user_id: str
 ) -> None:
     Viewer(api, user_id).started(deviceId="tv")
-    assert "204 No Content It is over." in words(
+    assert "204 No Content The stream has ended." in words(
         browser.delete(f"/users/{user_id}/streams/tv")
     )
     page = words(browser.get(f"/users/{user_id}/streams/tv"))
-    assert "410 Gone: The stream is over" in page
-    assert "Whystopped" in page
+    assert "410 Gone: The stream has ended." in page
+    assert "reasonstopped" in page
 
 
-def test_the_page_of_a_users_streams_says_which_are_over_and_why(
+def test_the_page_of_a_users_streams_lists_the_endings_with_their_reasons(
     browser: httpx.Client, api: httpx.Client, user_id: str
 ) -> None:
     viewer = Viewer(api, user_id)
     viewer.started(deviceId="tv")
     viewer.started(deviceId="phone", replace=["tv"])
     page = words(browser.get(f"/users/{user_id}/streams"))
-    assert re.search(r"Over ?tv ?replaced by phone, \d{4}-", page)
+    assert re.search(r"Ended streams ?tv ?replaced by phone, \d{4}-", page)
 
 
 @pytest.mark.parametrize("bad", ["a%23b", "%2e%2e", "x" * 256, "<script>%3F"])
-def test_a_page_of_a_malformed_user_links_to_nothing_of_theirs(
+def test_the_page_of_an_invalid_user_id_links_to_no_page_of_that_user(
     browser: httpx.Client, bad: str
 ) -> None:
     page = browser.get(f"/users/{bad}/streams")
@@ -230,7 +240,7 @@ def test_a_page_of_a_malformed_user_links_to_nothing_of_theirs(
     assert "<script>" not in page.text.replace('<script type="module"', "")
 
 
-def test_the_place_of_a_new_stream_is_under_the_same_path(
+def test_the_location_of_a_new_stream_contains_the_path_of_the_stage(
     browser: httpx.Client, user_id: str
 ) -> None:
     response = browser.put(
@@ -257,10 +267,15 @@ from django.test import RequestFactory
 from streams_project.wsgi import application
 
 def ask(path):
-    started = []
-    application(RequestFactory(HTTP_HOST="localhost").get(path, HTTP_ACCEPT="text/html,*/*;q=0.8").environ,
-                lambda status, headers: started.extend([int(status.split()[0]), dict(headers)["Content-Type"]]))
-    return started
+    answer = []
+
+    def start_response(status, headers):
+        answer.extend([int(status.split()[0]), dict(headers)["Content-Type"]])
+
+    requests = RequestFactory(HTTP_HOST="localhost")
+    request = requests.get(path, HTTP_ACCEPT="text/html,*/*;q=0.8")
+    application(request.environ, start_response)
+    return answer
 
 answers = {path: ask(path) for path in sys.argv[1:]}
 assert "streams.views" in sys.modules
@@ -283,10 +298,8 @@ PAGES += [
 ]
 
 
-def test_where_pages_are_off_none_is_served_or_loaded_and_no_schema_or_static_file() -> (
-    None
-):
-    """A cold start without them has neither the renderer nor the document nor Swagger UI's app to load."""
+def test_without_pages_the_service_neither_loads_nor_serves_them() -> None:
+    """Assert that a cold start loads neither renderer, document nor Swagger UI."""
     command = [sys.executable, "-c", WITHOUT_PAGES, "/healthz", *PAGES]
     environment = os.environ | {"DEBUG": "1", "BROWSABLE_API": "0"}
     done = subprocess.run(

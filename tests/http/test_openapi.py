@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of requests nobody thought of."""
+"""The OpenAPI document is valid, complete, and true of generated requests."""
 
 import os
 import re
@@ -14,15 +14,15 @@ from django.urls import resolve
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from streams.browsable.renderers import DOCUMENT, document
+from streams.browsable.document import DOCUMENT, document
 from streams.problems import PROBLEMS
 from tests.contract import UNDESCRIBED
 from tests.e2e.test_permissions import ADMIN_KEY, SECRET, hashed, routes
 from tests.servers import PROJECT, running, runserver
 
-CASES_AT_LEAST = 2000
+MIN_CASES = 2000
 PAGES = ("home", "openapi", "docs", "console")
-"""About the calls, not one of them."""
+"""Routes that are not calls of the API."""
 
 
 def test_the_document_is_what_the_code_says_now(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_the_document_is_what_the_code_says_now(tmp_path: Path) -> None:
         command, cwd=PROJECT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert DOCUMENT.read_text() == now.read_text(), "Write it anew: make openapi"
+    assert DOCUMENT.read_text() == now.read_text(), "Run make openapi"
 
 
 def test_the_document_is_valid_openapi() -> None:
@@ -73,7 +73,7 @@ def test_every_problem_that_an_operation_can_meet_is_described() -> None:
 
 
 def examples() -> Iterator[Any]:
-    """Each example of the document, with the schema it stands beside."""
+    """Yield each example of the document with its schema."""
     operations = [
         operation
         for item in document()["paths"].values()
@@ -126,7 +126,10 @@ def test_every_operation_but_those_about_the_service_takes_either_credential() -
 
 
 def test_generated_requests_meet_no_failure_and_nothing_undescribed() -> None:
-    """Schemathesis: good and bad requests from the document, single and in sequences, as an administrating operator."""
+    """Send valid and invalid requests that Schemathesis generates from the document.
+
+    The caller is an operator who may also administrate.
+    """
     key = "streams:operate streams:admin"
     bearer = {
         "AUTH_JWT_SECRETS": SECRET,
@@ -176,4 +179,4 @@ def test_generated_requests_meet_no_failure_and_nothing_undescribed() -> None:
     assert done.returncode == 0, done.stdout
     generated = re.search(r"(\d[\d,]*) generated", done.stdout)
     assert generated, done.stdout[-2000:]
-    assert int(generated[1].replace(",", "")) >= CASES_AT_LEAST
+    assert int(generated[1].replace(",", "")) >= MIN_CASES

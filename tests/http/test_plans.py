@@ -94,7 +94,7 @@ def test_an_unknown_plan_is_refused_with_those_that_are_known(
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "gold"})
     assert answer.status_code == 400
     assert answer.json()["errors"] == {
-        "plan": ["Not a plan. The plans are: default, family."]
+        "plan": ["Unknown plan. The plans are: default, family."]
     }
 
 

@@ -1,4 +1,4 @@
-"""Every error is a problem, and every problem is in the one table."""
+"""Every error is a problem, and one table contains all problems."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from streams import errors, parsers, service
-from streams.problems import PROBLEMS
+from streams.problems import PROBLEMS, Problem
 from tests.conftest import Viewer, asking, unreachable
 
 BY_TYPE = {
@@ -30,6 +30,8 @@ BY_TYPE = {
     "too-many-starts": 429,
     "throttled": 429,
     "issuer-unavailable": 503,
+    "request-timed-out": 503,
+    "item-unreadable": 503,
     "store-unavailable": 503,
     "store-contended": 503,
 }
@@ -49,6 +51,14 @@ def own_errors() -> list[type[Exception]]:
 @pytest.mark.parametrize("error", own_errors(), ids=lambda error: error.__name__)
 def test_every_error_of_ours_is_in_the_table(error: type[Exception]) -> None:
     assert error in PROBLEMS
+
+
+@pytest.mark.parametrize(
+    "problem", PROBLEMS.values(), ids=[error.__name__ for error in PROBLEMS]
+)
+def test_every_problem_says_when_it_occurs_in_a_sentence(problem: Problem) -> None:
+    for sentence in (problem.title, problem.occurs):
+        assert sentence.endswith(".")
 
 
 def drf_errors(
@@ -81,7 +91,7 @@ class Failing(APIView):
         raise RuntimeError("the password is hunter2")
 
 
-def test_an_unexpected_error_is_a_problem_that_tells_nothing_and_is_logged(
+def test_an_unexpected_error_is_logged_and_its_problem_reveals_no_details(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     response = Failing.as_view()(APIRequestFactory().get("/"))
@@ -89,13 +99,13 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing_and_is_logged(
     assert response.status_code == 500
     assert response.data == {
         "type": "internal-error",
-        "title": "The service failed; the failure is logged",
+        "title": "The service failed. The failure is logged.",
         "status": 500,
     }
     assert "hunter2" in caplog.text
 
 
-def test_a_throttled_caller_is_told_how_long_to_wait() -> None:
+def test_the_answer_to_a_throttled_caller_contains_the_time_of_a_retry() -> None:
     class Throttling(APIView):
         permission_classes = ()
 
@@ -112,7 +122,7 @@ def no_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_dynamodb")
-def test_without_dynamodb_no_stream_is_admitted_and_the_caller_is_told_to_retry(
+def test_without_dynamodb_no_stream_is_admitted_and_the_answer_asks_for_a_retry(
     viewer: Viewer,
 ) -> None:
     response = viewer.start("456")
@@ -126,7 +136,7 @@ def test_without_dynamodb_the_process_lives_but_is_not_ready(api: httpx.Client) 
     assert [api.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 503]
 
 
-def test_a_start_that_rivals_always_beat_is_told_to_retry(
+def test_the_answer_to_a_start_that_rivals_always_beat_asks_for_a_retry(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, ghosts = service.store, [viewer.crashed(id) for id in ("a", "b", "c")]

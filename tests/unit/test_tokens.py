@@ -9,8 +9,9 @@ from django.core.signing import Signer
 
 from streams import tokens
 from streams.errors import InvalidToken
+from streams.fields import MAX_KEY_BYTES
 from streams.rules import Entitlement, Hold, Lease, StartRequest
-from streams.serializers import MAX_KEY_BYTES, MAX_TOKEN_CHARACTERS
+from streams.serializers import MAX_TOKEN_CHARACTERS
 
 LEASE = Lease(
     id="tv", stream_id="film", started_at=0, expires_at=1_800_000_060_000, epoch=7

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.rules import Lease
-from streams.serializers import listing_body
+from streams.serializers import Shown, StreamListSerializer
 from streams.service import Context
 
 
@@ -46,7 +46,8 @@ class Command(OperatorCommand):
     def list(self, context: Context, **options: Any) -> Answer:
         """The live streams, as `GET /users/{userId}/streams` has them."""
         listing = service.listing(context)
-        body = listing_body(context.user_id, listing, now=context.now)
+        shown = Shown(listing, context.user_id, context.now)
+        body = StreamListSerializer(shown).data
         rows = [_row(lease, now=context.now) for lease in listing.streams]
         summary = f"{context.user_id} has {body['active']} of {body['limit']} streams."
         headings = ("ID", "TITLE", "DEVICE", "WATCHES", "STARTED", "LEASE ENDS")

@@ -1,6 +1,7 @@
 /** The console: one user's slots as they are, and players to try the service with. Uses only the public API. */
 
 import { StreamClient } from "../client/streams-client.js";
+import { credentials, openCredentials } from "./credentials.js";
 
 const LOOK_EVERY_MS = 2000;
 const CHART_MS = 300_000;
@@ -29,13 +30,6 @@ function button(text, act, properties = {}) {
 const named = (stream) => `${stream.title ?? stream.streamId} on ${stream.deviceName ?? stream.id}`;
 
 // --- requests -------------------------------------------------------------------------------------------------------
-
-function credentials() {
-  const headers = {};
-  if ($("bearer").value) headers.Authorization = `Bearer ${$("bearer").value}`;
-  if ($("api-key").value) headers["X-API-Key"] = $("api-key").value;
-  return headers;
-}
 
 /** `fetch`, and a line for what was sent and answered. */
 async function exchange(url, init = {}, { isPoll = false } = {}) {
@@ -89,7 +83,7 @@ async function call(method, path, body, options) {
 
 function explain(problem) {
   const fields = Object.entries(problem.errors ?? {}).map(([field, why]) => `${field}: ${[why].flat().join(" ")}`);
-  return [problem.title ?? problem.type, problem.detail, ...fields].filter(Boolean).join(". ");
+  return [problem.title ?? problem.type, problem.detail, ...fields].filter(Boolean).join(" ");
 }
 
 function tell(text) {
@@ -384,6 +378,7 @@ $("player-form").addEventListener("submit", (event) => {
 });
 $("show-polls").addEventListener("change", () => $("requests").classList.toggle("only-deeds"));
 $("requests").classList.add("only-deeds");
+openCredentials(() => show(user));
 
 setInterval(() => document.hidden || look(), LOOK_EVERY_MS);
 setInterval(drain, 250);

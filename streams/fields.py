@@ -1,0 +1,239 @@
+"""The fields of requests: ids, text, numbers, and the text that players describe
+themselves with.
+"""
+
+import re
+import unicodedata
+from typing import Any, ClassVar, override
+
+from django.conf import settings
+from rest_framework import serializers
+
+ID = re.compile(r"(?!\.\.?$)[A-Za-z0-9._~:@|-]{1,128}")
+"""Ids of streams and devices.
+
+`.` and `..` are excluded, because clients and proxies resolve them in a path
+(RFC 3986).
+"""
+ID_ERROR = (
+    "Must have 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : @ | - "
+    "and must not be . or .."
+)
+USER_ID = re.compile(r'(?!\.\.?$)[ -"$&-.0->@-\[\]-~]{1,255}')
+"""User ids in a path: printable ASCII except / \\ ? # %."""
+USER_ID_ERROR = (
+    "Must have 1 to 255 printable ASCII characters except / \\ ? # % "
+    "and must not be . or .. A viewer with another id can call /me."
+)
+MAX_KEY_BYTES = 2048
+"""Longest key in DynamoDB."""
+MAX_ERRORS = 10
+"""Number of errors of a kind in an answer, which must not grow with the request."""
+
+METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+MAX_METADATA_KEYS = 8
+MAX_METADATA_BYTES = 256
+MAX_METADATA_NUMBER = 10**15
+"""Every JSON parser reads numbers up to this size without a loss."""
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters (Unicode category Cc) and unpaired surrogates."""
+UNREADABLE_CATEGORIES = ("Cc", "Cf", "Cs")
+"""Unicode categories of control characters, format characters and surrogates."""
+
+
+def is_key(user_id: str) -> bool:
+    """Return whether DynamoDB accepts the text as a key."""
+    try:
+        size = len(user_id.encode())
+    except UnicodeEncodeError:  # an unpaired surrogate
+        return False
+    return 1 <= size <= MAX_KEY_BYTES
+
+
+def legible(text: str, *, max_bytes: int) -> str:
+    """Return the text as it is stored and shown.
+
+    Control characters become spaces. The text is truncated to `max_bytes` of UTF-8
+    without splitting a character.
+    """
+    characters = [
+        " " if unicodedata.category(character) in UNREADABLE_CATEGORIES else character
+        for character in text[:max_bytes]
+    ]
+    encoded = "".join(characters).encode()
+    return encoded[:max_bytes].decode(errors="ignore")
+
+
+class TextField(serializers.CharField):
+    """A text field that converts no numbers, keeps spaces and rejects control
+    characters.
+    """
+
+    default_error_messages: ClassVar = {
+        "control": "Must not contain control characters.",
+        "bytes": "Must have at most {max_bytes} bytes of UTF-8.",
+    }
+
+    def __init__(self, *, max_bytes: int | None = None, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+        self.max_bytes = max_bytes
+
+    @override
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+
+        if CONTROL.search(data):
+            self.fail("control")
+
+        if self.max_bytes is not None and len(data.encode()) > self.max_bytes:
+            self.fail("bytes", max_bytes=self.max_bytes)
+
+        return data
+
+
+class IdField(TextField):
+    """The id of a stream or a device."""
+
+    default_error_messages: ClassVar = {"id": ID_ERROR}
+
+    @override
+    def to_internal_value(self, data: Any) -> str:
+        id = super().to_internal_value(data)
+        if not ID.fullmatch(id):
+            self.fail("id")
+
+        return id
+
+
+class WholeField(serializers.IntegerField):
+    """An integer: 3 or 3.0, which JSON does not distinguish, but not "3" or true."""
+
+    @override
+    def to_internal_value(self, data: Any) -> int:
+        is_integer = type(data) is int
+        is_integral_float = type(data) is float and data.is_integer()
+        if not (is_integer or is_integral_float):
+            self.fail("invalid")
+
+        return int(data)
+
+
+class CosmeticField(serializers.Field[str | None, Any, str | None, Any]):
+    """A descriptive text field that never causes an error.
+
+    Control characters become spaces, long text is truncated, and a value of another
+    type is ignored.
+    """
+
+    def __init__(self, *, max_bytes: int, **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self.max_bytes = max_bytes
+
+    @override
+    def to_internal_value(self, data: Any) -> str | None:
+        if not isinstance(data, str):
+            return None
+
+        text = legible(data, max_bytes=self.max_bytes)
+        return text if text.strip() else None
+
+
+class MetadataField(serializers.Field[Any, Any, Any, Any]):
+    """Custom data of a stream: a few keys with text, numbers or booleans.
+
+    Entries that do not fit are ignored.
+    """
+
+    @override
+    def to_internal_value(self, data: Any) -> dict[str, str | int | float | bool]:
+        if not isinstance(data, dict):
+            return {}
+
+        kept: dict[str, str | int | float | bool] = {}
+        remaining_bytes = MAX_METADATA_BYTES
+        for name, sent in list(data.items())[:MAX_METADATA_KEYS]:
+            value = _metadata_value(name, sent, max_bytes=remaining_bytes - len(name))
+            if value is None:
+                continue
+
+            remaining_bytes -= len(name) + len(str(value).encode())
+            if remaining_bytes < 0:
+                break
+            kept[name] = value
+
+        return kept
+
+
+def _metadata_value(
+    name: str, sent: Any, *, max_bytes: int
+) -> str | int | float | bool | None:
+    """Return the value to store, or None if the entry is ignored."""
+    if not METADATA_KEY.fullmatch(name):
+        return None
+
+    if isinstance(sent, str):
+        return legible(sent, max_bytes=max(0, max_bytes))
+
+    is_number = isinstance(sent, int | float)
+    if is_number and -MAX_METADATA_NUMBER <= sent <= MAX_METADATA_NUMBER:
+        number: int | float = sent
+        return number
+
+    return None
+
+
+class ReplaceField(serializers.Field[Any, Any, Any, Any]):
+    """Streams to end: ids, or `{"id", "epoch"}` for one playback.
+
+    The error names the first invalid entries.
+    """
+
+    default_error_messages: ClassVar = {
+        "list": "Must be a list.",
+        "length": f"Must contain at most {settings.MAX_LIMIT} streams.",
+        "entry": 'Must be an id, or an object with "id" and an integer "epoch".',
+    }
+
+    @override
+    def to_internal_value(self, data: Any) -> dict[str, int | None]:
+        if not isinstance(data, list):
+            self.fail("list")
+
+        if len(data) > settings.MAX_LIMIT:
+            self.fail("length")
+
+        epochs: dict[str, int | None] = {}
+        errors: dict[int, list[str]] = {}
+        for index, entry in enumerate(data):
+            try:
+                id, epoch = self._playback(entry)
+            except ValueError as exc:
+                errors[index] = [str(exc)]
+                if len(errors) == MAX_ERRORS:
+                    break
+            else:
+                epochs[id] = epoch
+
+        if errors:
+            details: Any = errors
+            raise serializers.ValidationError(details)
+        return epochs
+
+    def _playback(self, entry: Any) -> tuple[str, int | None]:
+        """Return the id and the epoch of an entry.
+
+        Raises:
+            ValueError: if it is neither an id nor a playback
+        """
+        id, epoch = entry, None
+        if isinstance(entry, dict):
+            id, epoch = entry.get("id"), entry.get("epoch")
+
+        if not isinstance(id, str) or type(epoch) not in (int, type(None)):
+            raise ValueError(self.error_messages["entry"])
+
+        if not ID.fullmatch(id):
+            raise ValueError(ID_ERROR)
+        return id, epoch
