@@ -11,7 +11,7 @@ from bench import report, warm
 from bench.engines import ENGINE, ENGINES
 from bench.scene import connect, create_table, environment
 from bench.workers import Side
-from deploy.management.commands.keys import new_key
+from streams.edge_keys import new_key
 
 ROUNDS = 40
 CALLS = 20

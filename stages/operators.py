@@ -1,20 +1,10 @@
-"""Runs an operator's command on a deployed stage from this machine.
-
-`manage.py streams … --stage production` uses the stage's table, region, credentials
-and default plan.
-"""
-
-import argparse
-import os
-import sys
+"""The table of an operator's command: that of a deployed stage, or of this machine."""
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stages.lookup import Stage, stage_of
-
-ENDPOINTS = ("DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
-"""The variables that name another DynamoDB than Amazon's, as the settings read them."""
+from streams.conf import settings
 
 DEFAULTS = ("STREAM_LIMIT", "WHEN_FULL", "LEASE_SECONDS", "PLANS")
 """The variables that define the default plan."""
@@ -26,73 +16,51 @@ SHELL_CREDENTIALS = (
 )
 
 
-def stage_named_in(arguments: list[str]) -> str | None:
-    """Return the stage that a command line names with `--stage`, if any.
+def variables_of(name: str) -> dict[str, str | None]:
+    """Return the variables that make this process use a stage's table.
 
-    Accepts every spelling that Django's parser accepts: `--stage production`,
-    `--stage=production` and abbreviations of the option.
+    None means that the variable must be removed.
+
+    Raises:
+        LookupError: the stage does not exist, or has no table or region.
     """
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    parser.add_argument("--stage")
-    try:
-        options, _ = parser.parse_known_args(arguments)
-    except argparse.ArgumentError as exc:
-        sys.exit(f"{exc}: name a stage of zappa_settings.json.")
-    stage: str | None = options.stage
-    return stage
-
-
-def work_on(name: str) -> None:
-    """Set the environment variables so that this process uses a stage's table."""
-    stage = _deployable_stage(name)
-
-    for variable in ("DYNAMODB_ENDPOINT", *DEFAULTS):
-        os.environ.pop(variable, None)
-        if variable in stage.environment:
-            os.environ[variable] = stage.environment[variable]
-    os.environ["DYNAMODB_TABLE"] = str(stage.table)
-    os.environ["AWS_REGION"] = str(stage.region)
-
-    if profile := stage.settings.get("profile_name"):
-        # Credentials in the shell would take precedence over the profile.
-        for variable in SHELL_CREDENTIALS:
-            os.environ.pop(variable, None)
-        os.environ["AWS_PROFILE"] = profile
-
-    # Prevents the start of a local engine, regardless of the credentials.
-    os.environ["AWS_STAGE"] = stage.name
-
-
-def say_where() -> None:
-    """Print the table and the account or endpoint that a command works on."""
-    table = os.environ.get("DYNAMODB_TABLE") or "UserStreams"
-    print(f"On the table {table} of {_place()}.", file=sys.stderr)  # noqa: T201
-
-
-def _deployable_stage(name: str) -> Stage:
-    try:
-        stage = stage_of(name)
-    except LookupError as exc:
-        sys.exit(f"--stage: {exc}")
+    stage = stage_of(name)
     if not stage.table or not stage.region:
-        sys.exit(
-            f"The stage {stage.name} names no table, or no region: "
-            f"see manage.py preflight {stage.name}."
+        raise LookupError(
+            f"The stage {stage.name} has no table or no region. "
+            f"See manage.py preflight {stage.name}."
         )
-    return stage
+
+    variables: dict[str, str | None] = {
+        variable: stage.environment.get(variable)
+        for variable in ("DYNAMODB_ENDPOINT", *DEFAULTS)
+    }
+    variables["DYNAMODB_TABLE"] = stage.table
+    variables["AWS_REGION"] = stage.region
+    variables |= _credentials(stage)
+    # Prevents the start of a local engine, regardless of the credentials.
+    variables["AWS_STAGE"] = stage.name
+    return variables
 
 
-def _place() -> str:
-    endpoints = [os.environ[name] for name in ENDPOINTS if os.environ.get(name)]
-    if endpoints and "AWS_STAGE" not in os.environ:
-        return endpoints[0]
+def place() -> str:
+    """Return the table, with its account and region or its endpoint."""
+    if settings.DYNAMODB_ENDPOINT:
+        return f"Table {settings.DYNAMODB_TABLE}, {settings.DYNAMODB_ENDPOINT}"
 
-    region = (
-        os.environ.get("AWS_REGION")
-        or os.environ.get("AWS_DEFAULT_REGION")
-        or "eu-west-1"
-    )
-    return f"{_account(region)} in {region}"
+    region = settings.AWS_REGION
+    return f"Table {settings.DYNAMODB_TABLE}, {_account(region)} in {region}"
+
+
+def _credentials(stage: Stage) -> dict[str, str | None]:
+    """Return the variables of the stage's profile, if it has one.
+
+    Credentials in the shell would take precedence over the profile.
+    """
+    profile = stage.settings.get("profile_name")
+    if not profile:
+        return {}
+    return {**dict.fromkeys(SHELL_CREDENTIALS), "AWS_PROFILE": str(profile)}
 
 
 def _account(region: str) -> str:

@@ -8,8 +8,9 @@ import json
 import logging
 from typing import Any
 
-from django.conf import settings
 from django.utils.crypto import salted_hmac
+
+from streams.conf import settings
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from functools import cache
 from typing import Any, override
 
 import jwt
-from django.conf import settings
 from django.utils.module_loading import import_string
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from streams.conf import settings
 from streams.rules import NOTHING_GRANTED, Entitlement
 
 OPERATE = "streams:operate"

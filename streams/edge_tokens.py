@@ -9,9 +9,9 @@ import secrets
 from typing import Any
 
 import jwt
-from django.conf import settings
 from django.utils.crypto import salted_hmac
 
+from streams.conf import settings
 from streams.rules import Lease
 
 SUBJECT_BYTES = 12

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypedDict, Unpack
 
-from django.conf import settings
 from django.utils.module_loading import import_string
 
+from streams.conf import settings
 from streams.rules import Lease, Metadata
 
 

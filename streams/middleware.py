@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
+from streams.conf import settings
 from streams.errors import InvalidRequest
 from streams.problems import plain_response
 

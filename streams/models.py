@@ -9,7 +9,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, override
 
-from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 from pynamodb.attributes import (
     MapAttribute,
     NumberAttribute,
@@ -19,6 +20,7 @@ from pynamodb.attributes import (
 from pynamodb.connection import TableConnection
 from pynamodb.models import Model
 
+from streams.conf import settings
 from streams.dynamodb import calls
 
 if settings.DYNAMODB_TRANSPORT == "curl":
@@ -46,16 +48,17 @@ class UserStreams(Model):
     """
 
     class Meta:
-        table_name = settings.DYNAMODB_TABLE
-        host = settings.DYNAMODB_ENDPOINT
-        region = settings.AWS_REGION
-        connect_timeout_seconds = settings.DYNAMODB_CONNECT_SECONDS
-        read_timeout_seconds = settings.DYNAMODB_CALL_SECONDS
+        """The table and the connection. `_configure` sets them from the settings."""
+
+        table_name = ""
+        host: str | None = None
+        region = ""
+        connect_timeout_seconds = 0.0
+        read_timeout_seconds = 0.0
+        aws_access_key_id: str | None = None
+        aws_secret_access_key: str | None = None
+        aws_session_token: str | None = None
         max_retry_attempts = 0  # `calls.make` retries
-        if settings.AWS_KEYS:
-            aws_access_key_id, aws_secret_access_key, aws_session_token = (
-                settings.AWS_KEYS
-            )
         billing_mode = "PAY_PER_REQUEST"
 
     user_id = UnicodeAttribute(hash_key=True)
@@ -120,6 +123,40 @@ class UserStreams(Model):
             )
             table.connection.add_meta_table(meta_table)
         return table
+
+
+CONNECTION_SETTINGS = {
+    "DYNAMODB_TABLE",
+    "DYNAMODB_ENDPOINT",
+    "AWS_REGION",
+    "AWS_KEYS",
+}
+
+
+def _configure() -> None:
+    """Set the table and the connection from the settings."""
+    meta = UserStreams.Meta
+    meta.table_name = settings.DYNAMODB_TABLE
+    meta.host = settings.DYNAMODB_ENDPOINT
+    meta.region = settings.AWS_REGION
+    meta.connect_timeout_seconds = settings.DYNAMODB_CONNECT_SECONDS
+    meta.read_timeout_seconds = settings.DYNAMODB_CALL_SECONDS
+    (
+        meta.aws_access_key_id,
+        meta.aws_secret_access_key,
+        meta.aws_session_token,
+    ) = settings.AWS_KEYS or (None, None, None)
+
+
+@receiver(setting_changed)
+def _follow_settings(*, setting: str, **_: Any) -> None:
+    """Connect again when a setting of the connection changes."""
+    if setting in CONNECTION_SETTINGS:
+        _configure()
+        UserStreams.disconnect()
+
+
+_configure()
 
 
 def _reset_process_state() -> None:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, override
 
-from django.conf import settings
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from streams.authentication import ADMIN, OPERATE, Caller
+from streams.conf import settings
 
 if TYPE_CHECKING:  # rest_framework.views imports this module, by a setting
     from rest_framework.request import Request

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
-from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from streams import audit, edge_tokens, events, grace, rules, tokens
+from streams.conf import settings
 from streams.errors import (
     ItemUnreadable,
     RequestTimedOut,
@@ -43,6 +45,28 @@ from streams.rules import (
 from streams.storage.store import StreamStore
 
 store = StreamStore(plans=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None)
+
+PLAN_SETTINGS = {
+    "PLANS",
+    "SHADOW_PLANS",
+    "STREAM_LIMIT",
+    "WHEN_FULL",
+    "LEASE_SECONDS",
+    "MINT_BURST",
+    "MINT_INTERVAL_SECONDS",
+    "EDGE_TOKEN_GRACE_SECONDS",
+}
+"""The settings that the store's plans are computed from."""
+
+
+@receiver(setting_changed)
+def _follow_settings(*, setting: str, **_: Any) -> None:
+    """Give the store the current plans when a setting of plans changes."""
+    global store
+    if setting in PLAN_SETTINGS:
+        is_shadowed = settings.SHADOW_PLANS is not None
+        store = replace(store, plans=settings.PLANS, is_shadowed=is_shadowed)
+
 
 EVENT_OF_ERROR: Mapping[type[StreamsError], str] = {
     StreamLimitReached: "denied",

@@ -7,9 +7,9 @@ signs them with the first of `LEASE_TOKEN_KEYS` and verifies them with all keys.
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.core.signing import BadSignature, Signer
 
+from streams.conf import settings
 from streams.errors import InvalidToken
 from streams.rules import Entitlement, Hold, Lease, Pace, StartRequest
 

@@ -1,7 +1,9 @@
-"""The embedded DynamoDB of local development: ministack in a process of its own, on loopback.
+"""The embedded DynamoDB of local development: ministack in a separate process.
 
-It stops with the process that started it, however that ends (Ctrl-C, SIGTERM, SIGKILL): it reads from a pipe that
-nobody writes to, and saves its state and stops when the other end is closed."""
+It listens on loopback. It stops with the process that started it, however that ends
+(Ctrl-C, SIGTERM, SIGKILL): it reads from a pipe, and when the other end is closed,
+it saves its state and stops.
+"""
 
 import fcntl
 import importlib.util
@@ -34,51 +36,48 @@ CONFIGURED_BY = (
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_STAGE",
 )
-"""With any of these in the environment there is a DynamoDB already, or the way to Amazon's."""
-BRIEF = ("streams", "limit")
-"""Commands that are done in a moment: an engine that one of them started stops with it."""
-FILES_OF_CREDENTIALS = (
+"""Each of these variables configures a DynamoDB, or credentials for Amazon's."""
+
+CREDENTIALS_FILES = (
     ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
     ("AWS_CONFIG_FILE", "~/.aws/config"),
 )
-"""Where profiles are kept, those of single sign-on too. Who has them, and runs an operator's command, means AWS."""
+"""Files of profiles, with the variables that name other files.
+
+An operator's command uses Amazon's DynamoDB if such a file exists.
+"""
 
 
-@contextmanager
-def local_dynamodb(command: str) -> Iterator[None]:
-    """Have `DYNAMODB_ENDPOINT` set for the commands that need a table: the engine whose state is in `.local/`."""
-    if command in ("runserver", *BRIEF) and not _is_configured(command):
-        with _shared_engine(is_brief=command in BRIEF) as endpoint:
-            os.environ["DYNAMODB_ENDPOINT"] = endpoint
-            yield
-    else:
-        yield
-
-
-def _is_configured(command: str) -> bool:
-    """Whether there is a DynamoDB, or the way to Amazon's. `runserver` is for development, whoever has an account."""
+def is_configured(*, use_credentials_files: bool) -> bool:
+    """Return whether a DynamoDB, or credentials for Amazon's, are configured."""
     if any(os.environ.get(name) for name in CONFIGURED_BY):
         return True
-    files = (
-        Path(os.environ.get(name) or default).expanduser()
-        for name, default in FILES_OF_CREDENTIALS
-    )
-    return command in BRIEF and any(path.is_file() for path in files)
+    if not use_credentials_files:
+        return False
+
+    files = [os.environ.get(name) or default for name, default in CREDENTIALS_FILES]
+    return any(Path(file).expanduser().is_file() for file in files)
 
 
 @contextmanager
-def _shared_engine(*, is_brief: bool) -> Iterator[str]:
-    """The engine on the state in `.local/`: the one that another process runs, else one of this process. That of a
-    brief command is not shared, since a server that used it would lose it a moment later: who starts meanwhile waits
-    for the lock."""
+def shared_engine(*, is_brief: bool) -> Iterator[str]:
+    """Run the engine on the state in `.local/`, and return its endpoint.
+
+    An engine that another process runs is used if there is one. The engine of a
+    brief command is not shared, because a server that used it would lose it a moment
+    later: a process that starts meanwhile waits for the lock.
+    """
     LOCAL.mkdir(parents=True, exist_ok=True)
     address = LOCAL / "endpoint"
     with (LOCAL / "lock").open("w") as lock:
-        if endpoint := _running_elsewhere(address, lock):
+        endpoint = _running_elsewhere(address, lock)
+        if endpoint is not None:
             yield endpoint
             return
+
         address.unlink(missing_ok=True)
-        # The engine inherits the lock, so that nobody reads the state before it is written.
+        # The engine inherits the lock, so that the state is complete before another
+        # process reads it.
         with engine(LOCAL / "dynamodb", keep=True, lock=lock) as endpoint:
             if not is_brief:
                 address.write_text(endpoint)
@@ -86,7 +85,7 @@ def _shared_engine(*, is_brief: bool) -> Iterator[str]:
 
 
 def _running_elsewhere(address: Path, lock: IO[str]) -> str | None:
-    """The endpoint of the process that has the lock; None when the lock is ours."""
+    """Take the lock, or return the endpoint of the process that holds it."""
     deadline = time.monotonic() + START_WITHIN_SECONDS
     while time.monotonic() < deadline:
         with suppress(BlockingIOError):
@@ -99,7 +98,8 @@ def _running_elsewhere(address: Path, lock: IO[str]) -> str | None:
                 return endpoint
         time.sleep(0.05)
     sys.exit(
-        f"Another process holds {LOCAL / 'lock'}, but its DynamoDB does not answer. Stop that process and try again."
+        f"Another process holds {LOCAL / 'lock'}, but its DynamoDB does not answer. "
+        "Stop the process and retry."
     )
 
 
@@ -113,43 +113,37 @@ def engine(
     lock: IO[str] | None = None,
     module: str = "streams_project.local_dynamodb",
 ) -> Iterator[str]:
-    """A running engine, by its endpoint: DynamoDB, or more of AWS. It stops when the process that started it ends,
-    however that ends. `port` is any free one unless given; with `keep`, the state outlives the engine. `module` is what
-    its process runs, and ends in `run_engine`."""
+    """Run an engine and return its endpoint: DynamoDB, or more services of AWS.
+
+    It stops when the process that started it ends. `port` is by default any free
+    port. With `keep`, the state outlives the engine. `module` is the module that its
+    process runs, and calls `run_engine`.
+    """
     if importlib.util.find_spec("ministack") is None:
         sys.exit(
-            "No DynamoDB is configured, and the embedded one is not installed. Install requirements-dev.txt, or set "
-            "DYNAMODB_ENDPOINT, or AWS credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID)."
+            "DynamoDB is not configured and the embedded engine is not installed. "
+            "Install requirements-dev.txt, or set DYNAMODB_ENDPOINT or AWS "
+            "credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID)."
         )
     state.mkdir(exist_ok=True)
     if port is None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-    environment = (
-        os.environ
-        | {
-            "SERVICES": ",".join(services),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "PERSIST_STATE": "1" if keep else "0",
-            "STATE_DIR": str(state),
-            "LOG_LEVEL": "WARNING",
-            "IOT_MTLS_ENABLED": "0",  # else it listens on 0.0.0.0:8883, whatever services are asked for
-        }
-    )
-    with (state / "engine.log").open("w") as log:
-        process = subprocess.Popen(  # noqa: S603  # `module` is this project's own
+        port = _free_port()
+
+    log = state / "engine.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(  # noqa: S603  # a module of this project
             [sys.executable, "-m", module],
             cwd=PROJECT,
-            env=environment,
+            env=os.environ | _environment(state, keep=keep, port=port, of=services),
             stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # a Ctrl-C is for the server; the engine goes after it, when the pipe closes
+            stdout=output,
+            stderr=output,
+            # A Ctrl-C is for the server; the engine stops when the pipe closes.
+            start_new_session=True,
             pass_fds=() if lock is None else (lock.fileno(),),
         )
     try:
-        _wait_until_it_listens(process, port, log=state / "engine.log")
+        _wait_until_it_listens(process, port, log=log)
         yield f"http://127.0.0.1:{port}"
     finally:
         assert process.stdin is not None
@@ -157,13 +151,33 @@ def engine(
         process.wait()
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _environment(
+    state: Path, *, keep: bool, port: int, of: Sequence[str]
+) -> dict[str, str]:
+    """Return the variables of the engine's process."""
+    return {
+        "SERVICES": ",".join(of),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "PERSIST_STATE": "1" if keep else "0",
+        "STATE_DIR": str(state),
+        "LOG_LEVEL": "WARNING",
+        # By default it listens on 0.0.0.0:8883, whatever services are requested.
+        "IOT_MTLS_ENABLED": "0",
+    }
+
+
 def _wait_until_it_listens(
     process: subprocess.Popen[bytes], port: int, *, log: Path
 ) -> None:
     deadline = time.monotonic() + START_WITHIN_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
@@ -173,13 +187,13 @@ def _wait_until_it_listens(
 
 
 def run_engine() -> None:
-    """What the engine's own process does."""
+    """Run the engine in this process until the pipe is closed."""
 
-    def stop_when_the_parent_is_gone() -> None:
+    def stop_with_the_parent() -> None:
         sys.stdin.buffer.read()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=stop_when_the_parent_is_gone, daemon=True).start()
+    threading.Thread(target=stop_with_the_parent, daemon=True).start()
     from ministack.app import main
 
     sys.argv = ["ministack"]

@@ -1,4 +1,7 @@
-"""Log records, one a line: as text, or as JSON for CloudWatch Logs Insights. No line names a user in the clear."""
+"""Formats log records: one line each, as text or as JSON for Logs Insights.
+
+No line contains a user's id, unless `LOG_USER_IDS` is set.
+"""
 
 import json
 import logging
@@ -7,48 +10,60 @@ from datetime import UTC, datetime
 from typing import Any, override
 from urllib.parse import unquote
 
+from streams import current_request
 from streams.audit import user_in_logs
-from streams_project import requests
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 USER_IN_PATH = re.compile(r'(?<=/users/)[^/"]+?(?=/| HTTP/|"|$)')
 QUERY = re.compile(r"\?\S*")
 
+EXTRA_FIELDS = ("audit", "http")
+"""Attributes of records: see `streams.audit` and `current_request.log_requests`."""
+
 
 class JSONFormatter(logging.Formatter):
-    """`{time, level, logger, message}`, and where there are any: `request`, the id of the request at hand, `audit` (see
-    `streams.audit`), `http` (see `streams_project.requests.logged`) and `exception`."""
+    """A record as JSON: `time`, `level`, `logger`, `message`.
+
+    `request` is the id of the current request. `audit`, `http` and `exception` are
+    present if the record has them.
+    """
 
     @override
     def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(
-                timespec="milliseconds"
-            ),
+            "time": time.isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if id := requests.request_id():
+        id = current_request.request_id()
+        if id:
             line["request"] = id
-        line |= _facts(record)
+        line |= _extra_fields(record)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line)
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people. Whatever a message has in it, no second line begins as a record does: control characters are
-    escaped, and the lines of a traceback are indented."""
+    """A record as a line of text.
+
+    No message can forge a second record: control characters are escaped, and the
+    lines of a traceback are indented.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:
-        facts = [json.dumps(facts) for facts in _facts(record).values()]
-        request = [f"request={id}"] if (id := requests.request_id()) else []
-        return _printable(" ".join([super().formatMessage(record), *facts, *request]))
+        parts = [super().formatMessage(record)]
+        parts += [json.dumps(fields) for fields in _extra_fields(record).values()]
+        id = current_request.request_id()
+        if id:
+            parts.append(f"request={id}")
+        return _printable(" ".join(parts))
 
     @override
     def formatException(self, ei: Any) -> str:
@@ -56,40 +71,39 @@ class TextFormatter(logging.Formatter):
 
     @override
     def formatStack(self, stack_info: str) -> str:
-        return "\n".join("    " + _printable(line) for line in stack_info.split("\n"))
+        lines = [f"    {_printable(line)}" for line in stack_info.split("\n")]
+        return "\n".join(lines)
 
 
 class AccessLine(logging.Filter):
-    """`runserver`'s line for a request: the user as `user_in_logs` has it, and no query string."""
+    """Hides the user and the query string in `runserver`'s line of a request."""
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         line = unquote(QUERY.sub("", record.getMessage()))
-        record.msg, record.args = (
-            USER_IN_PATH.sub(lambda found: user_in_logs(found[0]), line),
-            (),
-        )
+        record.msg = USER_IN_PATH.sub(lambda match: user_in_logs(match[0]), line)
+        record.args = ()
         return True
 
 
 class FailuresOnly(logging.Filter):
-    """Django's line for an answer of 500 and more, where there was an exception, and without the path. The service's
-    own answers are logged where they are made."""
+    """Keeps Django's records of exceptions, without the path.
+
+    The service logs its other answers where it creates them.
+    """
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = "unexpected error", ()
+        record.msg = "unexpected error"
+        record.args = ()
         return bool(record.exc_info)
 
 
-def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    """What was said beside the message."""
-    return {
-        name: facts
-        for name in ("audit", "http")
-        if (facts := getattr(record, name, None))
-    }
+def _extra_fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields = {name: getattr(record, name, None) for name in EXTRA_FIELDS}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _printable(text: str) -> str:
-    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """Return the text with control characters escaped."""
+    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

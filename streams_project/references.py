@@ -1,6 +1,7 @@
-"""Settings that AWS keeps: `ssm:NAME` is a parameter's value, `secretsmanager:NAME` a secret's.
+"""Variables whose values AWS stores.
 
-They are read once, when the process starts, so that a new value is taken by publishing a new version.
+`ssm:NAME` is the value of a parameter, `secretsmanager:NAME` that of a secret. They
+are read once, when the process starts, so a new value needs a new version.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,18 +11,25 @@ from django.core.exceptions import ImproperlyConfigured
 
 PREFIXES = ("ssm:", "secretsmanager:")
 
+type ClientOf = Callable[[str], Any]
+
 
 def resolved(
-    environment: Mapping[str, str], client: Callable[[str], Any] | None = None
+    environment: Mapping[str, str], client_of: ClientOf | None = None
 ) -> dict[str, str]:
-    """The values of the variables that are references; AWS is asked for nothing where none is. `client` gives a client
-    of a service. Raises `ImproperlyConfigured`."""
-    references = {
-        name: value for name, value in environment.items() if value.startswith(PREFIXES)
-    }
+    """Return the values of the variables that are references.
+
+    AWS is called only if there are references. `client_of` returns the client of a
+    service.
+
+    Raises:
+        ImproperlyConfigured: a value cannot be read.
+    """
+    client_of = client_of or _client
     return {
-        name: _value(name, reference, client or _client)
-        for name, reference in references.items()
+        name: _value(name, value, client_of)
+        for name, value in environment.items()
+        if value.startswith(PREFIXES)
     }
 
 
@@ -31,20 +39,18 @@ def _client(service: str) -> Any:
     return botocore.session.get_session().create_client(service)
 
 
-def _value(name: str, reference: str, client: Callable[[str], Any]) -> str:
+def _value(name: str, reference: str, client_of: ClientOf) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     service, _, key = reference.partition(":")
     try:
         if service == "ssm":
-            return str(
-                client(service).get_parameter(Name=key, WithDecryption=True)[
-                    "Parameter"
-                ]["Value"]
-            )
-        return str(client(service).get_secret_value(SecretId=key)["SecretString"])
+            answer = client_of(service).get_parameter(Name=key, WithDecryption=True)
+            return str(answer["Parameter"]["Value"])
+        return str(client_of(service).get_secret_value(SecretId=key)["SecretString"])
     except (BotoCoreError, ClientError, KeyError) as exc:
         raise ImproperlyConfigured(
-            f"{name} is {reference}, which cannot be read: {exc}. Check that it is there, in this account and region, "
-            "and that these credentials may read it."
+            f"{name} refers to {reference}, which cannot be read: {exc}. Check that it "
+            "exists in this account and region, and that the credentials permit "
+            "reading it."
         ) from exc

@@ -1,20 +1,24 @@
-"""The whole URL space: the API, and a problem for everything else."""
+"""Every URL: the API, pages of the project, and a problem for any other URL."""
 
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 
+from streams.conf import settings
 from streams.errors import InvalidRequest
 from streams.problems import plain_response
 from streams.urls import urlpatterns as api
 from streams.views import unknown_url
 
+has_why_page: bool = django_settings.WHY_PAGE
+has_metrics_page = settings.METRICS == "prometheus"
+
 urlpatterns = [
     *api,
-    *([path("", include("insights.urls"))] if settings.WHY_PAGE else []),
+    *([path("", include("insights.urls"))] if has_why_page else []),
     *(
-        [path("metrics", include("streams_project.prometheus"))]
-        if settings.METRICS == "prometheus"
+        [path("metrics", include("streams.sinks.prometheus"))]
+        if has_metrics_page
         else []
     ),
     re_path("", unknown_url),
@@ -23,12 +27,12 @@ handler404 = unknown_url
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What Django itself refuses, as a problem."""
+    """Return a problem for a request that Django refuses."""
     return plain_response(
-        InvalidRequest(request="It is not one that this service can read.")
+        InvalidRequest(request="The service cannot read the request.")
     )
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
-    """What fails outside the API's views, as a problem. Django has logged it."""
+    """Return a problem for a failure outside the API's views, which Django logs."""
     return plain_response(RuntimeError())

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from deploy.management.commands.keys import new_key
-from streams_project.edge_keys import EdgeKey, edge_keys
+from streams.edge_keys import EdgeKey, edge_keys, new_key
 
 ISSUER = "https://streams.example.com"
 AUDIENCE = "cdn.example.com"

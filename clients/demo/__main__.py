@@ -21,7 +21,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from clients.edge.middleware import EdgeTokens, EdgeTokensWSGI, keys_at
-from deploy.management.commands.keys import new_key
+from streams.edge_keys import new_key
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent

@@ -23,9 +23,9 @@ from threading import Lock
 from typing import Any
 
 from botocore.exceptions import ClientError
-from django.conf import settings
 from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError
 
+from streams.conf import settings
 from streams.dynamodb import deadline
 
 type Send = Callable[[str, dict[str, Any]], dict[str, Any]]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Thread
 
-from django.conf import settings
+from streams.conf import settings
 
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 """End of the request's time on the monotonic clock, in seconds."""

@@ -29,9 +29,9 @@ import pycurl
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.session import get_session
-from django.conf import settings
 from pynamodb.connection.base import Connection
 
+from streams.conf import settings
 from streams.dynamodb import deadline
 
 MAX_ANSWER_BYTES = 16 * 2**20

@@ -1,62 +1,77 @@
-"""What `manage.py streams` and `manage.py limit` share: the views' rules, and answers for people and programs."""
+"""The base of `manage.py streams`, `limit` and `plans`: one action on one user.
+
+The rules are those of the views. Answers are for people, or JSON for programs.
+"""
 
 import getpass
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, override
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from streams.conf import settings
 from streams.dynamodb import deadline
 from streams.errors import InvalidRequest
-from streams.fields import ID, ID_ERROR, MAX_KEY_BYTES, is_key
 from streams.problems import PROBLEMS, Answered, body_of, problem_of
+from streams.serializers import ID, ID_IS, MAX_KEY_BYTES, is_key
 from streams.service import Context
 from streams.storage.store import create_table
 
-WHAT_TO_DO = {
-    "stream-not-found": "See the live ones with: manage.py streams list {user_id}",
-    "store-unavailable": "Check DYNAMODB_ENDPOINT, or AWS_PROFILE and AWS_REGION, and that the table DYNAMODB_TABLE is "
-    "there (manage.py provision makes it). Then try again.",
-    "store-contended": "Try again.",
+ADVICE = {
+    "stream-not-found": "List the live streams: manage.py streams list {user_id}",
+    "store-unavailable": (
+        "Check DYNAMODB_ENDPOINT, or AWS_PROFILE and AWS_REGION, and that the table "
+        "DYNAMODB_TABLE exists (manage.py provision creates it). Then retry."
+    ),
+    "store-contended": "Retry.",
 }
-"""By problem, for a person at a terminal."""
+"""The next step of a person at a terminal, by problem."""
 
 
 class Answer(NamedTuple):
-    """What an action says: to a person, and (`body`, the API's own; None where the API answers 204) to a program."""
+    """The answer of an action.
+
+    `text` is for a person. `body` is the API's, for a program; it is None where the
+    API answers 204.
+    """
 
     text: str
     body: Any = None
 
 
 class OperatorCommand(BaseCommand):
-    """A command of actions on one user. A refusal is a `CommandError` that says what to do."""
+    """A command with actions on one user.
+
+    A denial is a `CommandError` that names the next step.
+    """
 
     requires_system_checks = ()
 
     def add_action(
         self, actions: Any, name: str, act: Callable[..., Answer], help: str
     ) -> CommandParser:
-        """Offer `name USER`. `act` is called with the context and the options by name."""
+        """Add `name USER`. `act` is called with the context and the options."""
         parser: CommandParser = actions.add_parser(name, help=help, description=help)
-        parser.set_defaults(act=act)
         parser.add_argument("user_id", metavar="USER")
+        self.add_action_options(parser, act)
+        return parser
+
+    def add_action_options(
+        self, parser: CommandParser, act: Callable[..., Answer]
+    ) -> None:
+        """Add the options of every action."""
+        parser.set_defaults(act=act)
         parser.add_argument(
             "--json",
             action="store_true",
             dest="is_json",
-            help="Print what the HTTP API answers.",
+            help="Print JSON, as the HTTP API answers.",
         )
-        parser.add_argument(
-            "--stage",
-            help="On this stage of zappa_settings.json (manage.py takes its table and region).",
-        )
-        return parser
 
+    @override
     def handle(
         self, *args: Any, act: Callable[..., Answer], is_json: bool, **options: Any
     ) -> None:
@@ -66,56 +81,73 @@ class OperatorCommand(BaseCommand):
             operator=f"command {_account()}",
         )
         try:
-            bad = (
-                {}
-                if is_key(context.user_id)
-                else {"userId": f"Must be 1 to {MAX_KEY_BYTES} bytes of text."}
-            )
-            if not ID.fullmatch(options.get("id", "-")):
-                bad["id"] = ID_ERROR
-            if bad:
-                raise InvalidRequest(**bad)
-            if settings.DYNAMODB_ENDPOINT:
-                create_table()
-            with deadline.of_request():
-                answer = act(context, **options)
+            answer = _act(act, context, options)
         except tuple(PROBLEMS) as error:
-            problem = problem_of(error)
-            members, _ = problem.facts(
-                error, Answered(user_id=context.user_id, now=context.now)
-            )
-            if is_json:
-                self.stdout.write(json.dumps(body_of(problem, **members)))
-            errors = [
-                f"{field}: {' '.join(why)}"
-                for field, why in members.get("errors", {}).items()
-            ]
-            causes = [str(error)] if problem.status == 503 else []
-            advice = WHAT_TO_DO.get(problem.type, "").format_map(options)
-            raise CommandError(
-                "\n".join([problem.title, *errors, *causes, advice]).rstrip()
-            ) from error
+            self._refuse(error, context, options, is_json=is_json)
+            return
+
         if not is_json:
             self.stdout.write(answer.text)
         elif answer.body is not None:
             self.stdout.write(json.dumps(answer.body))
 
+    def _refuse(
+        self,
+        error: Exception,
+        context: Context,
+        options: Mapping[str, Any],
+        *,
+        is_json: bool,
+    ) -> None:
+        """Raise the problem of an error as a `CommandError`."""
+        problem = problem_of(error)
+        answered = Answered(user_id=context.user_id, now=context.now)
+        members, _ = problem.facts(error, answered)
+        if is_json:
+            self.stdout.write(json.dumps(body_of(problem, **members)))
+
+        lines = [f"{problem.title.rstrip('.')}."]
+        for field, faults in members.get("errors", {}).items():
+            lines.append(f"{field}: {' '.join(faults)}")
+        if problem.status == 503:
+            lines.append(str(error))
+        if problem.type in ADVICE:
+            lines.append(ADVICE[problem.type].format_map(options))
+        raise CommandError("\n".join(lines)) from error
+
+
+def _act(
+    act: Callable[..., Answer], context: Context, options: Mapping[str, Any]
+) -> Answer:
+    errors = {}
+    if not is_key(context.user_id):
+        errors["userId"] = f"Must have 1 to {MAX_KEY_BYTES} bytes."
+    if not ID.fullmatch(options.get("id", "-")):
+        errors["id"] = ID_IS
+    if errors:
+        raise InvalidRequest(**errors)
+
+    if settings.DYNAMODB_ENDPOINT:
+        create_table()
+    with deadline.of_request():
+        return act(context, **options)
+
 
 def _account() -> str:
-    """Whose terminal this is."""
+    """Return the name of the account that runs the command."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a user of a container can have no name
         return str(os.getuid())
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Aligned columns."""
+    """Return a table with aligned columns."""
     lines = [headings, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+    return "\n".join(_line(cells, widths) for cells in lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+    return "  ".join(padded).rstrip()

@@ -15,11 +15,11 @@ from functools import cache, lru_cache, reduce
 from operator import getitem, or_
 from typing import Any
 
-from django.conf import settings
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, Update
 
+from streams.conf import settings
 from streams.models import UserStreams
 from streams.rules import UNLIMITED
 from streams.storage.items import ENDING, LEASE

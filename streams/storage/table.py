@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from django.conf import settings
 from pybreaker import CircuitBreakerError
 
+from streams.conf import settings
 from streams.dynamodb import calls
 from streams.errors import (
     ItemUnreadable,

@@ -1,1 +1,1 @@
-"""Commands for local development, which never ship."""
+"""Commands of local development."""

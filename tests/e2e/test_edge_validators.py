@@ -20,8 +20,7 @@ from clients.edge.middleware import (
     keys_in,
     network_of,
 )
-from deploy.management.commands.keys import new_key
-from streams_project.edge_keys import EdgeKey, edge_keys
+from streams.edge_keys import EdgeKey, edge_keys, new_key
 from tests.conftest import serving
 from tests.e2e.nginx import nginx_with_validator
 from tests.edge_vectors import (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from streams_project.edge_keys import edge_keys
+from streams.edge_keys import edge_keys
 
 
 def said(*words: str) -> str:

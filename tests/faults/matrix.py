@@ -17,10 +17,10 @@ from unittest.mock import patch
 from uuid import uuid4
 
 import httpx
-from django.conf import settings
 from django.test.utils import override_settings
 
 from streams import service
+from streams.conf import settings
 from streams.dynamodb import calls, deadline
 from streams.rules import Account
 from streams.storage.store import StreamStore

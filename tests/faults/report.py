@@ -14,7 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import django
-from django.conf import settings
+
+from streams.conf import settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
 
+from streams.conf import settings
 from tests.faults.matrix import TO_ANSWER_SECONDS, Bench, Case, bench, slice_of
 from tests.faults.proxy import FAULTS, Fault
 from tests.faults.verbs import VERBS

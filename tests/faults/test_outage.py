@@ -359,7 +359,7 @@ def test_each_is_counted(
     settings.EVENTS, settings.METRICS, settings.EVENT_SINKS = (
         "log",
         "emf",
-        ["streams_project.events.line"],
+        ["streams.sinks.lines.line"],
     )
     for id in "ab":
         viewer.started(deviceId=id)

@@ -24,7 +24,7 @@ def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from rest_framework.views import APIView
 
     from streams.authentication import ApiKeyAuthentication, BearerAuthentication
-    from streams_project.credentials import ApiKey
+    from streams.credentials import ApiKey
 
     scopes = frozenset({"streams:operate", "streams:admin"})
     settings.API_KEYS = [
@@ -154,7 +154,7 @@ def test_refused_credentials_are_counted_by_kind(
     headers: dict[str, str],
     kind: str,
 ) -> None:
-    settings.METRICS, settings.EVENT_SINKS = "emf", ["streams_project.events.line"]
+    settings.METRICS, settings.EVENT_SINKS = "emf", ["streams.sinks.lines.line"]
     assert api.get("/users/ana/streams", headers=headers).status_code == 401
     (counted,) = capsys.readouterr().out.splitlines()
     assert json.loads(counted)[kind] == 1

@@ -18,11 +18,10 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from streams import authentication
+from streams import authentication, published_keys
 from streams.authentication import ApiKeyAuthentication, BearerAuthentication, Caller
+from streams.credentials import ApiKey
 from streams.errors import IssuerUnavailable
-from streams_project import published_keys
-from streams_project.credentials import ApiKey
 from tests.conftest import serving
 from tests.servers import PROJECT, running, runserver
 

@@ -17,13 +17,12 @@ from cryptography.hazmat.primitives.serialization import (
 from django.core.wsgi import get_wsgi_application
 
 from clients.edge.middleware import EdgeTokensWSGI
-from deploy.management.commands.keys import new_key
 from streams import service
 from streams.authentication import BearerAuthentication
+from streams.edge_keys import edge_keys, new_key
 from streams.rules import Rule
 from streams.views import StreamViewSet
-from streams_project.edge_keys import edge_keys
-from streams_project.wsgi import placed
+from streams.wsgi import placed
 from tests.builders import changed, plans_of
 from tests.conftest import Viewer, serving
 from tests.e2e.test_edge_validators import origin, tokens_of

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from streams import audit, service, tokens
+from streams import audit, current_request, service, tokens
 from streams import events as decisions
 from streams.errors import StoreThrottled
 from streams.rules import Lease, WhenFull
+from streams.sinks import lines as events
 from streams.storage.table import Table
-from streams_project import events, requests
 from tests.builders import changed
 from tests.conftest import Viewer, unreachable
 from tests.servers import PROJECT
@@ -33,7 +33,7 @@ def on(settings: Any) -> None:
     settings.EVENTS, settings.METRICS, settings.EVENT_SINKS = (
         "log",
         "emf",
-        ["streams_project.events.line"],
+        ["streams.sinks.lines.line"],
     )
 
 
@@ -296,7 +296,7 @@ def test_the_longest_event_is_under_a_kilobyte(
         "rule": "r" * 64,
         "holders": [lease] * 100,
     }
-    with requests.AtHand({"HTTP_X_REQUEST_ID": "r" * 64}):
+    with current_request.CurrentRequest({"HTTP_X_REQUEST_ID": "r" * 64}):
         decisions.record(
             "denied",
             now=2**41,

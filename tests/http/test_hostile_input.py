@@ -18,8 +18,8 @@ from django.core.wsgi import get_wsgi_application
 from pytest_django.fixtures import Settings
 
 from streams.models import UserStreams
+from streams.wsgi import bounded
 from streams_project.logs import JSONFormatter
-from streams_project.wsgi import bounded
 from tests.conftest import Viewer, serving
 from tests.http.test_bad_input import raw_request, refused
 

@@ -15,17 +15,16 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.views import APIView
 
-from streams import urls
+from streams import current_request, urls
 from streams.authentication import ApiKeyAuthentication
-from streams_project import requests
-from streams_project.credentials import ApiKey
+from streams.credentials import ApiKey
+from streams.sinks.prometheus import MetricsView
 from streams_project.logs import JSONFormatter
-from streams_project.prometheus import MetricsView
 from tests.conftest import Viewer
 
 urlpatterns = [
     *urls.urlpatterns,
-    path("metrics", include("streams_project.prometheus")),
+    path("metrics", include("streams.sinks.prometheus")),
 ]
 
 
@@ -34,7 +33,7 @@ def scraped(settings: Any) -> None:
     """The service as it is with `METRICS=prometheus`."""
     settings.ROOT_URLCONF, settings.EVENT_SINKS = (
         __name__,
-        ["streams_project.prometheus.count"],
+        ["streams.sinks.prometheus.count"],
     )
 
 
@@ -125,20 +124,20 @@ def test_there_are_no_metrics_to_scrape_unless_they_are_asked_for(
 def test_an_answer_leaves_a_line_that_names_no_user(
     viewer: Viewer, settings: Any, caplog: pytest.LogCaptureFixture, rf: RequestFactory
 ) -> None:
-    settings.MIDDLEWARE = ["streams_project.requests.logged", *settings.MIDDLEWARE]
+    settings.MIDDLEWARE = ["streams.current_request.log_requests", *settings.MIDDLEWARE]
     started: Any = lambda *answer: None  # noqa: E731
     environ = rf.get(
         f"/users/{viewer.user_id}/streams", HTTP_X_REQUEST_ID="r-7"
     ).environ
     with (
-        caplog.at_level(logging.INFO, "streams_project.requests"),
-        requests.AtHand(environ),
+        caplog.at_level(logging.INFO, "streams.current_request"),
+        current_request.CurrentRequest(environ),
     ):
         WSGIHandler()(environ, started)
         (record,) = (
             record
             for record in caplog.records
-            if record.name == "streams_project.requests"
+            if record.name == "streams.current_request"
         )
         line = json.loads(JSONFormatter().format(record))
     assert line["request"] == "r-7"

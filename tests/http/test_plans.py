@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from django.conf import settings
 
 from streams import service
+from streams.conf import settings
 from streams.rules import Plans, Rule, StartRate
-from streams_project.wsgi import application, placed
+from streams.wsgi import placed
+from streams_project.wsgi import application
 from tests.builders import changed, plans_of
 from tests.conftest import Viewer, serving
 from tests.contract import hold_to_the_document

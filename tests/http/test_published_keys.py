@@ -13,10 +13,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from rest_framework.exceptions import AuthenticationFailed
 
-from streams import authentication
+from streams import authentication, published_keys
 from streams.errors import IssuerUnavailable
-from streams_project import published_keys
-from streams_project.published_keys import KeysAtUrl, KeysInFile
+from streams.published_keys import KeysAtUrl, KeysInFile
 from tests.conftest import serving
 
 DAY = 86_400
@@ -222,7 +221,7 @@ def test_a_storm_of_unknown_keys_fetches_once_and_holds_no_legitimate_caller(
         storm = [pool.submit(keys.get, f"unknown-{number}") for number in range(16)]
         assert is_asked.wait(5)
         clock.now += (
-            published_keys.REREAD_AFTER_SECONDS
+            published_keys.REFRESH_AFTER_SECONDS
         )  # even when the known ones are due
         legitimate = time.monotonic()
         assert keys.get("known")
@@ -266,7 +265,7 @@ def test_a_withdrawn_key_is_no_longer_taken_after_five_minutes(
         "200 OK",
         [json.dumps({"keys": [published(SIGNING, "next")]}).encode()],
     )
-    clock.now += published_keys.REREAD_AFTER_SECONDS
+    clock.now += published_keys.REFRESH_AFTER_SECONDS
     assert keys.get("known") is None
     assert keys.get("next")
 
@@ -322,7 +321,7 @@ def test_a_file_without_keys_keeps_those_that_were_read(
     path.unlink()
     assert keys.get("known")
     assert keys.get("known")
-    assert caplog.text.count("stay good") == 2, "each failure is said once"
+    assert caplog.text.count("remain valid") == 2, "each failure is said once"
     path.write_bytes(json.dumps({"keys": [published(SIGNING, "next")]}).encode())
     assert keys.get("known") is None
     assert keys.get("next")

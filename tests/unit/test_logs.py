@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 
-from streams import audit
-from streams_project import requests
+from streams import audit, current_request
 from streams_project.logs import AccessLine, FailuresOnly, JSONFormatter, TextFormatter
 
 FORGED = "fine\n2026-01-01 00:00:00,000 INFO streams.audit limit.set\r\x1b[31m\x85\u2028\ud800"
@@ -93,7 +92,7 @@ def test_an_audit_line_says_who_did_what_to_whom(
 def test_a_line_names_the_request_at_hand(
     written_by: Callable[[], logging.Formatter],
 ) -> None:
-    with requests.AtHand({"HTTP_X_REQUEST_ID": "r-7"}):
+    with current_request.CurrentRequest({"HTTP_X_REQUEST_ID": "r-7"}):
         assert "r-7" in written_by().format(record("stopped"))
     assert "r-7" not in written_by().format(record("stopped"))
 

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from django.conf import settings
 
-from streams_project.networks import network_of
+from streams.networks import network_of
 
 
 def called_from(address: str, forwarded: str | None = None) -> dict[str, str]:
@@ -31,14 +30,12 @@ def test_a_network_is_an_ipv4_24_or_an_ipv6_64(
 
 
 def test_it_is_no_address_and_another_under_another_key(
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
 ) -> None:
     before = network_of(called_from("203.0.113.7"))
     assert before is not None
     assert len(before) == 12
-    monkeypatch.setattr(
-        settings, "LEASE_TOKEN_KEYS", ["another-key-of-lease-tokens-0123456789"]
-    )
+    settings.LEASE_TOKEN_KEYS = ["another-key-of-lease-tokens-0123456789"]
     assert network_of(called_from("203.0.113.7")) != before
 
 
@@ -54,10 +51,10 @@ def test_it_is_no_address_and_another_under_another_key(
     ids=["nobody is trusted", "one proxy", "two proxies", "past a proxy", "no header"],
 )
 def test_the_caller_is_as_many_from_the_right_as_there_are_trusted_proxies(
-    monkeypatch: pytest.MonkeyPatch, proxies: int, forwarded: Any, caller: str
+    settings: Any, proxies: int, forwarded: Any, caller: str
 ) -> None:
     expected = network_of(called_from(caller))
-    monkeypatch.setattr(settings, "TRUSTED_PROXIES", proxies)
+    settings.TRUSTED_PROXIES = proxies
     assert network_of(called_from("203.0.113.7", forwarded)) == expected
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from streams.plan_files import read_plans
 from streams.rules import WhenFull
-from streams_project.plans import read_plans
 from tests.builders import plans_of
 from tests.servers import PROJECT
 
@@ -60,29 +60,32 @@ RULE = '[family]\nlimit = 4\n\n[[family.rules]]\nname = "one"\nlimit = 1\n'
 WRONG = {
     "not TOML": (
         "[family\n",
-        "is not TOML: Expected ']' at the end of a table declaration (at line 1, column 8)",
+        "is not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 8)",
     ),
-    "no plan": ("", "there are 0 plans. Write 1 to 100, each a table like [family]."),
+    "no plan": (
+        "",
+        "the file contains 0 plans. Write 1 to 100 tables such as [family].",
+    ),
     "a plan that is none": (
         "family = 4\n",
-        "line 1: family is no plan. Write [family] on a line",
+        "line 1: family is not a table. Write [family] on a line",
     ),
     "a bad name": (
         '["a b"]\nlimit = 1\n',
-        "the plan's name must be 1 to 64 characters",
+        "the name of a plan must have 1 to 64 characters",
     ),
     "no limit": (
         "[family]\nlease_seconds = 60\n",
-        "line 1: plan family: limit is missing. Write a whole number",
+        "line 1: plan family: limit is missing. Write an integer",
     ),
     "a limit that is none": (
         "\n[family]\nlimit = '4'\n",
-        "line 3: plan family: limit is '4'. Write a whole number from",
+        "line 3: plan family: limit is '4'. Write an integer from",
     ),
     "a true limit": ("[family]\nlimit = true\n", "line 2: plan family: limit is True."),
     "an unknown key": (
         "[family]\nlimit = 4\nlimits = 5\n",
-        "line 3: plan family: limits is no key. Write one of limit,",
+        "line 3: plan family: limits is an unknown key. The keys are limit,",
     ),
     "when full": (
         "[family]\nlimit = 4\nwhen_full = 'x'\n",
@@ -90,7 +93,7 @@ WRONG = {
     ),
     "a relaxed lease that is shorter": (
         "[family]\nlimit = 4\nlease_seconds = 90\nrelaxed_lease_seconds = 60\n",
-        "line 4: plan family: relaxed_lease_seconds is 60. Write a whole number from 90 to 3600.",
+        "line 4: plan family: relaxed_lease_seconds is 60. Write an integer from 90 to 3600.",
     ),
     "a pause that is shorter": (
         "[family]\nlimit = 4\npaused_seconds = 30\n",
@@ -106,23 +109,23 @@ WRONG = {
     ),
     "two rules of one name": (
         RULE + '[[family.rules]]\nlimit = 2\nname = "one"\n',
-        "line 9: plan family, rule number 2: there are two rules 'one'. Write another name.",
+        "line 9: plan family, rule number 2: two rules have the name 'one'. Rename one.",
     ),
     "an unknown attribute": (
         RULE + 'per = "title"\n',
-        "line 7: plan family, rule one: per names 'title'. Write streamId,",
+        "line 7: plan family, rule one: per is 'title'. Write one of streamId,",
     ),
     "two kinds of rule": (
         RULE + 'per = "streamId"\ndistinct = "network"\n',
-        "line 8: plan family, rule one: per and distinct are two kinds of rule. Write one of them.",
+        "line 8: plan family, rule one: a rule has either per or distinct. Remove one.",
     ),
     "where that is no list": (
         RULE + 'where = { deviceType = "tv" }\n',
-        "line 7: plan family, rule one: deviceType must be a list of 1 to 64 values. Write deviceType = [",
+        "line 7: plan family, rule one: deviceType must be a list of 1 to 64 values, such as deviceType = [",
     ),
     "where of networks": (
         RULE + 'where = { network = ["x"] }\n',
-        "only hashes are known. Write per or distinct.",
+        "only hashes are stored. Use per or distinct.",
     ),
     "a number for a device type": (
         RULE + "where = { deviceType = [1] }\n",
@@ -130,7 +133,7 @@ WRONG = {
     ),
     "a message of two lines": (
         RULE + 'message = "a\\nb"\n',
-        "line 7: plan family, rule one: message must be text",
+        "line 7: plan family, rule one: message must be one line",
     ),
 }
 
@@ -151,6 +154,6 @@ def test_what_is_wrong_is_told_with_its_place_and_what_to_write(
 def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(
         ImproperlyConfigured,
-        match=r"PLANS: .*gone.toml cannot be read .* Name a TOML file of plans",
+        match=r"PLANS: .*gone.toml cannot be read .* Set it to a plans file",
     ):
         read_plans("PLANS", tmp_path / "gone.toml", default=DEFAULT)

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.signing import Signer
 
 from streams import tokens
+from streams.conf import settings
 from streams.errors import InvalidToken
 from streams.fields import MAX_KEY_BYTES
 from streams.rules import Entitlement, Hold, Lease, StartRequest

@@ -1,82 +1,82 @@
-"""`manage.py limit show USER`, `limit set USER 5 [--plan family]` and `limit clear USER`."""
+"""`manage.py limit show USER`, `set USER 5 [--plan family]` and `clear USER`."""
 
-from typing import Any
+from typing import Any, override
 
 from django.core.management.base import CommandParser
 
 from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.rules import WhenFull
-from streams.serializers import LimitSerializer, Shown, UserLimitSetSerializer
+from streams.serializers import LimitSerializer, limit_body
 from streams.service import Context, Listing
+
+FIELDS = {
+    "limit": "limit",
+    "plan": "plan",
+    "whenFull": "when_full",
+    "endSurplus": "end_surplus",
+}
+"""The fields of the API, with the options that set them."""
+HEADINGS = ("USER", "PLAN", "LIMIT", "WHEN FULL", "SET BY")
 
 
 class Command(OperatorCommand):
-    """See and set how many streams a user may hold."""
+    """Show, set or clear the limit of a user."""
 
     help = "Shows, sets or clears the limit of a user."
 
+    @override
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(metavar="ACTION", required=True)
+        self.add_action(actions, "show", self.show, "Show the limit of the user.")
         self.add_action(
-            actions, "show", self.show, "The limit that holds for the user."
+            actions, "clear", self.clear, "Clear the limit. The default applies again."
         )
-        set_ = self.add_action(
-            actions,
-            "set",
-            self.set,
-            "Override the default. Live streams stay when it is lowered.",
+        setter = self.add_action(
+            actions, "set", self.set, "Set a limit or a plan. Live streams continue."
         )
-        set_.add_argument(
+        setter.add_argument(
             "limit",
             metavar="LIMIT",
             type=int,
             nargs="?",
-            help="streams at once, 0 to 100",
+            help="concurrent streams, 0 to 100",
         )
-        set_.add_argument("--plan", help="its rules, and its limit unless one is given")
-        set_.add_argument(
+        setter.add_argument("--plan", help="plan, with its limit unless LIMIT is given")
+        setter.add_argument(
             "--when-full",
             choices=list(WhenFull),
-            help="default: the plan's, or else deny",
+            help="default: the plan's value, or deny",
         )
-        set_.add_argument(
+        setter.add_argument(
             "--end-surplus",
             action="store_true",
-            help="end the streams above it at once; 0 suspends",
+            help="end the streams above the limit now; with 0, suspend the user",
         )
-        self.add_action(actions, "clear", self.clear, "Back to the default.")
 
     def show(self, context: Context, **options: Any) -> Answer:
-        """As `GET /users/{userId}/limit`."""
+        """Do as `GET /users/{userId}/limit`."""
         return _answer(context, service.listing(context))
 
     def set(self, context: Context, **options: Any) -> Answer:
-        """As `PUT /users/{userId}/limit`, and held to the same bounds."""
-        names = {
-            "limit": "limit",
-            "plan": "plan",
-            "whenFull": "when_full",
-            "endSurplus": "end_surplus",
-        }
-        asked = LimitSerializer(
-            data={field: options[name] for field, name in names.items()}
-        )
-        asked.is_valid(raise_exception=True)
-        return _answer(context, service.set_limit(context, **asked.validated_data))
+        """Do as `PUT /users/{userId}/limit`, with the same bounds."""
+        body = {field: options[option] for field, option in FIELDS.items()}
+        serializer = LimitSerializer(data=body)
+        serializer.is_valid(raise_exception=True)
+        return _answer(context, service.set_limit(context, **serializer.validated_data))
 
     def clear(self, context: Context, **options: Any) -> Answer:
-        """As `DELETE /users/{userId}/limit`."""
+        """Do as `DELETE /users/{userId}/limit`."""
         service.clear_limit(context)
-        return Answer(f"The default limit holds for {context.user_id}.")
+        return Answer(f"The default limit applies to {context.user_id}.")
 
 
 def _answer(context: Context, listing: Listing) -> Answer:
-    shown = Shown(listing, context.user_id, context.now)
-    body = UserLimitSetSerializer(shown).data
-    by = "the default" if body["isDefault"] else "an operator"
-    row = (body["userId"], body["plan"], str(body["limit"]), body["whenFull"], by)
-    ended = f"\nEnded: {', '.join(body['ended']) or 'none'}." if "ended" in body else ""
-    return Answer(
-        table(("USER", "PLAN", "LIMIT", "WHEN FULL", "SET BY"), [row]) + ended, body
-    )
+    body = limit_body(context.user_id, listing)
+    set_by = "the default" if body["isDefault"] else "an operator"
+    row = (body["userId"], body["plan"], str(body["limit"]), body["whenFull"], set_by)
+
+    text = table(HEADINGS, [row])
+    if "ended" in body:
+        text += f"\nEnded: {', '.join(body['ended']) or 'none'}."
+    return Answer(text, body)

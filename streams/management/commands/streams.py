@@ -1,95 +1,96 @@
-"""`manage.py streams list USER`, `streams end USER ID`, `streams clear USER [--except ID]`, `streams forget USER`."""
+"""`manage.py streams list USER`, `end USER ID`, `clear USER` and `forget USER`."""
 
 import argparse
-from typing import Any
+from typing import Any, override
 
 from django.core.management.base import CommandParser
 
 from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.rules import Lease
-from streams.serializers import Shown, StreamListSerializer
+from streams.serializers import listing_body
 from streams.service import Context
+
+HEADINGS = ("ID", "TITLE", "DEVICE", "CONTENT", "STARTED", "LEASE EXPIRES")
 
 
 class Command(OperatorCommand):
-    """See and end the streams of a user."""
+    """List or end the streams of a user."""
 
     help = "Lists the live streams of a user, or ends them."
 
+    @override
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(metavar="ACTION", required=True)
         self.add_action(
-            actions, "list", self.list, "The user's live streams, oldest first."
+            actions, "list", self.list, "List the live streams, oldest first."
         )
         end = self.add_action(
-            actions, "end", self.end, "End a stream; harmless when it is over already."
+            actions, "end", self.end, "End a stream. A repeat changes nothing."
         )
-        end.add_argument("id", metavar="ID", help="as `streams list` shows it")
-        clear = self.add_action(
-            actions, "clear", self.clear, "End every stream of the user."
+        end.add_argument(
+            "id", metavar="ID", help="id of the stream, see `streams list`"
         )
+        clear = self.add_action(actions, "clear", self.clear, "End all streams.")
         clear.add_argument(
             "--except",
             metavar="ID",
             dest="id",
             default=argparse.SUPPRESS,
-            help="the one that goes on",
+            help="stream that continues",
         )
         self.add_action(
             actions,
             "forget",
             self.forget,
-            "Drop everything kept of the user, the limit too.",
+            "Erase everything stored about the user, including the limit.",
         )
 
     def list(self, context: Context, **options: Any) -> Answer:
-        """The live streams, as `GET /users/{userId}/streams` has them."""
+        """Return the live streams, as `GET /users/{userId}/streams` does."""
         listing = service.listing(context)
-        shown = Shown(listing, context.user_id, context.now)
-        body = StreamListSerializer(shown).data
+        body = listing_body(context.user_id, listing, now=context.now)
+
+        text = f"{context.user_id} uses {body['active']} of {body['limit']} slots."
         rows = [_row(lease, now=context.now) for lease in listing.streams]
-        summary = f"{context.user_id} has {body['active']} of {body['limit']} streams."
-        headings = ("ID", "TITLE", "DEVICE", "WATCHES", "STARTED", "LEASE ENDS")
-        return Answer(
-            f"{summary}\n\n{table(headings, rows)}" if rows else summary, body
-        )
+        if rows:
+            text += f"\n\n{table(HEADINGS, rows)}"
+        return Answer(text, body)
 
     def end(self, context: Context, *, id: str, **options: Any) -> Answer:
-        """End it, whoever holds it, as `DELETE /users/{userId}/streams/{id}` does."""
+        """End a stream, as `DELETE /users/{userId}/streams/{id}` does."""
         service.end(context, id)
-        return Answer(f"The stream {id} of {context.user_id} is over.")
+        return Answer(f"The stream {id} of {context.user_id} has ended.")
 
     def clear(
         self, context: Context, *, id: str | None = None, **options: Any
     ) -> Answer:
-        """End all but one, as `DELETE /users/{userId}/streams` does."""
+        """End all streams except one, as `DELETE /users/{userId}/streams` does."""
         ended = service.end_all(context, keep=id)
-        return Answer(
-            f"Ended of {context.user_id}: {', '.join(ended) or 'none'}.",
-            {"ended": ended},
-        )
+        text = f"Ended streams of {context.user_id}: {', '.join(ended) or 'none'}."
+        return Answer(text, {"ended": ended})
 
     def forget(self, context: Context, **options: Any) -> Answer:
-        """As `DELETE /users/{userId}`."""
+        """Erase the user, as `DELETE /users/{userId}` does."""
         service.forget(context)
-        return Answer(f"Nothing is kept of {context.user_id} any more.")
+        return Answer(f"All data of {context.user_id} was erased.")
 
 
 def in_words(seconds: float) -> str:
-    """`42 s`, `3 min`, `5 h`: the largest unit of which there are two."""
+    """Return a duration in the largest unit of which it has at least two."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _row(lease: Lease, *, now: int) -> tuple[str, ...]:
+    started = in_words((now - lease.started_at) / 1000)
+    expires = in_words((lease.expires_at - now) / 1000)
     return (
         lease.id,
         lease.title or "-",
         lease.device_name or lease.device_type or lease.device_id or "-",
         lease.stream_id,
-        f"{in_words((now - lease.started_at) / 1000)} ago",
-        f"in {in_words((lease.expires_at - now) / 1000)}"
-        + (", paused" if lease.paused_at else ""),
+        f"{started} ago",
+        f"in {expires}{', paused' if lease.paused_at else ''}",
     )

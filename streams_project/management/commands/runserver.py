@@ -1,4 +1,4 @@
-"""`manage.py runserver`: the service on this machine, with a table and two demo users."""
+"""`manage.py runserver`: the service on this machine, with a table and demo users."""
 
 import errno
 import os
@@ -7,23 +7,27 @@ import socket
 import threading
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, override
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunServer
 from django.core.servers.basehttp import WSGIServer
 
+from streams import service
+from streams.conf import settings
 from streams.rules import EPOCHS_PER_MS, Plans, StartRequest
-from streams.service import store
 from streams.storage.store import StreamStore, create_table
+from streams_project.management.local_command import LocalDynamoDBCommand
 
 LOOPBACK = ("", "127.0.0.1", "localhost", "[::1]")
-OPEN = "Open to everyone on this machine: local development, without authentication."
+OPEN = (
+    "Open access: every user of this machine can call the API. "
+    "Configure authentication to close it."
+)
 CLOSED = "Callers must authenticate."
 
 DEMO_LEASE_MS = 3_600_000
-"""The demo users have no player that sends heartbeats, so their streams get an hour."""
+"""The demo users have no player that sends heartbeats, so their lease is an hour."""
 DEMO_STREAMS = {
     "user1": [("tv", "Living room TV", "The Great Escape")],
     "user2": [
@@ -35,79 +39,88 @@ DEMO_STREAMS = {
 
 
 class PatientServer(WSGIServer):
-    """Django's server, with room for a burst of connections: its own queue of ten refuses the eleventh."""
+    """Django's server with a longer queue: its default refuses the 11th connection."""
 
     request_queue_size = 1024
 
 
-class Command(RunServer):
-    """Serve locally."""
+class Command(LocalDynamoDBCommand, RunServer):
+    """Serve the API on this machine."""
 
+    is_brief = False
     server_cls = PatientServer
     addr: str
     port: str
     use_ipv6: bool
-    help = "Serves the API on this machine. Starts an embedded DynamoDB when none is configured."
+    help = (
+        "Serves the API on this machine, and starts an embedded DynamoDB if no "
+        "database is configured."
+    )
 
+    @override
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
             "--exit-with-parent",
             action="store_true",
-            help="Stop when the process that started this one is gone.",
+            help="Stop when the parent process ends.",
         )
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         if options["exit_with_parent"]:
             _exit_with_parent()
-        host = options["addrport"].rpartition(":")[0] if options["addrport"] else ""
+
+        host = (options["addrport"] or "").rpartition(":")[0]
         if settings.OPEN_ACCESS and host not in LOOPBACK:
             raise CommandError(
-                f"Without authentication the service is served on loopback only, not on {host}. Use 127.0.0.1, or set "
-                "AUTH_JWT_SECRETS, AUTH_JWKS or API_KEYS."
+                "Without authentication the service listens on loopback only, not on "
+                f"{host}. Use 127.0.0.1, or set AUTH_JWT_SECRETS, AUTH_JWKS or "
+                "API_KEYS."
             )
+
         if settings.DYNAMODB_ENDPOINT:
             create_table()
-            if store.is_empty():
-                load_demo_users(store)
+            if service.store.is_empty():
+                load_demo_users(service.store)
         super().handle(*args, **options)
 
+    @override
     def run(self, **options: Any) -> None:
+        """Refuse a port that is in use, then serve."""
+        family = socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
         try:
-            socket.create_server(
-                (self.addr, int(self.port)),
-                family=socket.AF_INET6 if self.use_ipv6 else socket.AF_INET,
-            ).close()
+            socket.create_server((self.addr, int(self.port)), family=family).close()
         except OSError as exc:
-            if exc.errno != errno.EADDRINUSE:  # Django has words for the others
-                return super().run(**options)
-            raise CommandError(
-                f"Port {self.port} is taken. Choose another: PORT={int(self.port) + 1} make run"
-            ) from exc
-        return super().run(**options)
+            # Django reports the other errors.
+            if exc.errno == errno.EADDRINUSE:
+                raise CommandError(
+                    f"Port {self.port} is in use. "
+                    f"Choose another: PORT={int(self.port) + 1} make run"
+                ) from exc
+        super().run(**options)
 
+    @override
     def on_bind(self, server_port: int) -> None:
         super().on_bind(server_port)
         host = f"[{self.addr}]" if ":" in self.addr else self.addr
         url = f"http://{host}:{server_port}"
+        endpoint = settings.DYNAMODB_ENDPOINT or f"Amazon, {settings.AWS_REGION}"
         self.stdout.write(
             f"{OPEN if settings.OPEN_ACCESS else CLOSED}\n"
-            f"DynamoDB: {settings.DYNAMODB_ENDPOINT or 'Amazon, ' + settings.AWS_REGION}\n"
-            f"Try it (three are admitted, the fourth is a 409):\n"
-            "  curl -X POST -H 'Content-Type: application/json' -d '{\"streamId\":\"456\"}' "
-            f"{url}/users/123/streams\n"
-            f"Or look: {url}/users/user2/streams"
+            f"DynamoDB: {endpoint}\n"
+            "Start a stream (the fourth start gets 409):\n"
+            "  curl -X POST -H 'Content-Type: application/json' "
+            f'-d \'{{"streamId":"456"}}\' {url}/users/123/streams\n'
+            f"Browse: {url}/users/user2/streams"
         )
 
 
 def load_demo_users(store: StreamStore) -> None:
-    """`user1` with one live stream, `user2` with three, whatever the policy is."""
-    patient = replace(
-        store,
-        plans=Plans(
-            default=replace(store.plans.default, limit=3, lease_ms=DEMO_LEASE_MS)
-        ),
-    )
+    """Start one stream of `user1` and three of `user2`, whatever the plans are."""
+    default = replace(store.plans.default, limit=3, lease_ms=DEMO_LEASE_MS)
+    patient_store = replace(store, plans=Plans(default=default))
+
     now = time.time_ns() // 1_000_000
     for user_id, streams in DEMO_STREAMS.items():
         for device_type, device_name, title in streams:
@@ -121,11 +134,14 @@ def load_demo_users(store: StreamStore) -> None:
                 epoch=now * EPOCHS_PER_MS,
                 nonce="demo",
             )
-            patient.start(user_id, request, now=now)
+            patient_store.start(user_id, request, now=now)
 
 
 def _exit_with_parent() -> None:
-    """`make` may be killed in a way that reaches it alone; then nobody would be left to stop this process."""
+    """Stop this process when its parent ends.
+
+    `make` may be killed alone, and would leave this process running.
+    """
     parent = os.getppid()
 
     def watch() -> None:

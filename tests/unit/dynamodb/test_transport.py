@@ -593,7 +593,7 @@ def test_without_pycurl_the_error_at_start_names_it_and_the_other_transport() ->
     done = python(WITHOUT_PYCURL, DYNAMODB_TRANSPORT="curl")
     assert done.returncode != 0
     assert (
-        "pip install pycurl, or set DYNAMODB_TRANSPORT=botocore"
+        "Install pycurl, or set DYNAMODB_TRANSPORT=botocore"
         in done.stderr.splitlines()[-1]
     )
 

@@ -1,10 +1,10 @@
-"""Metrics for Prometheus: `METRICS=prometheus`, outside of Lambda. A sink of events, and `GET /metrics` to scrape.
+"""Metrics for Prometheus (`METRICS=prometheus`): a sink, and the page to scrape.
 
-Whoever may reach the streams of every user may scrape: a back end's `X-API-Key` with the scope `streams:operate`, which
-Prometheus sends as `http_headers` of a job. Where access is open (local development), everyone may.
+A caller that may reach the streams of every user may scrape: a back end with the
+scope `streams:operate`. Prometheus sends its `X-API-Key` as `http_headers` of a
+scrape job. With open access (local development) every caller may scrape.
 """
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.urls import path
 from prometheus_client import (
@@ -19,9 +19,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from streams import current_request
+from streams.conf import settings
 from streams.events import EventFields
-from streams_project import requests
-from streams_project.events import outcomes
+from streams.sinks.lines import outcomes
 
 DECISIONS = Counter(
     "stream_limits_decisions",
@@ -36,27 +37,30 @@ SECONDS = Histogram(
 )
 
 
-def count(kind: str, now: int, facts: EventFields) -> None:
-    """Count an event: every one, heartbeats too."""
-    for outcome in outcomes(kind, facts):
+def count(kind: str, now: int, fields: EventFields) -> None:
+    """Count an event. Heartbeats are counted too, without a sample."""
+    for outcome in outcomes(kind, fields):
         DECISIONS.labels(outcome).inc()
-    if ms := requests.spent().get("ms"):
-        SECONDS.labels(kind).observe(ms / 1000)
+
+    milliseconds = current_request.spent().get("ms")
+    if milliseconds:
+        SECONDS.labels(kind).observe(milliseconds / 1000)
 
 
 class MetricsView(APIView):
-    """What Prometheus scrapes."""
+    """The page that Prometheus scrapes."""
 
     schema = None
     user_id = None
-    """Of no user: no viewer has a right to it."""
+    """The page belongs to no user, so that no viewer may read it."""
 
     def get(self, request: Request) -> HttpResponse:
-        """All metrics of this process, or of all that share a folder."""
+        """Return the metrics of this process, or of all that share a folder."""
         registry = REGISTRY
-        if settings.PROMETHEUS_MULTIPROC_DIR:
+        folder = settings.PROMETHEUS_MULTIPROC_DIR
+        if folder:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry, path=settings.PROMETHEUS_MULTIPROC_DIR)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

@@ -1,0 +1,1 @@
+"""Commands of operators that can work on a stage."""

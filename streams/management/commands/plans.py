@@ -1,0 +1,226 @@
+"""`manage.py plans check FILE`, `plans try FILE --user USER`, `plans compare EVENTS`."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, override
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError, CommandParser
+
+from streams import service
+from streams.conf import settings
+from streams.management.operator_command import Answer, OperatorCommand, table
+from streams.plan_files import read_plans
+from streams.rules import Account, Lease, Plan, Plans, Rule, WhenFull
+from streams.service import Context
+
+START_KINDS = ("admitted", "took-over", "denied")
+"""Kinds of events that represent a start. A start is `took-over` or `admitted`."""
+
+RESULTS = {"shadow-denied": "denied", "shadow-admitted": "admitted"}
+"""Kinds of events that record a different decision of the shadow plans."""
+
+TRIAL_HEADINGS = ("ID", "DEVICE TYPE", "CONTENT", "RESULT")
+COMPARISON_HEADINGS = ("RESULT", "PLAN", "RULE", "STARTS", "SHARE")
+
+
+class Command(OperatorCommand):
+    """Examine a plans file before it decides anything."""
+
+    help = (
+        "Checks a plans file, tries it on a user, or compares shadow plans with the "
+        "current plans."
+    )
+
+    @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(metavar="ACTION", required=True)
+
+        check = actions.add_parser(
+            "check", help="Check a plans file and explain it in words."
+        )
+        check.set_defaults(act=self.explain)
+        check.add_argument("file", type=Path, metavar="FILE")
+
+        try_ = actions.add_parser(
+            "try",
+            help="Show which live streams of a user would play under a plans file.",
+        )
+        try_.add_argument("file", type=Path, metavar="FILE")
+        try_.add_argument("--user", required=True, dest="user_id")
+        self.add_action_options(try_, self.try_)
+
+        compare = actions.add_parser(
+            "compare",
+            help="Count the decisions that shadow plans would have changed.",
+        )
+        compare.set_defaults(act=self.compare)
+        compare.add_argument(
+            "events",
+            type=Path,
+            nargs="?",
+            metavar="EVENTS",
+            help="file of JSON lines (default: standard input)",
+        )
+
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["act"] == self.try_:
+            options["plans"] = _read(options["file"])
+            super().handle(*args, **options)
+        else:
+            self.stdout.write(options["act"](**options))
+
+    def explain(self, *, file: Path, **options: Any) -> str:
+        """Return the meaning of a file, plan by plan."""
+        return "\n\n".join("\n".join(in_words(plan)) for plan in _read(file).all)
+
+    def try_(self, context: Context, *, plans: Plans, **options: Any) -> Answer:
+        """Return the live streams that would play under a file, oldest first."""
+        account = service.store.read(context.user_id, now=context.now)
+        plan = account.effective_plan(plans)
+        playing, refused = _judge(account, plan, now=context.now)
+
+        rows = []
+        for lease in account.live(context.now):
+            rule = refused.get(lease.id)
+            result = "plays" if rule is None else f"denied: {rule.name or 'the limit'}"
+            rows.append((lease.id, lease.device_type or "-", lease.stream_id, result))
+
+        text = _summary(context.user_id, account, plan, plans, len(playing))
+        if rows:
+            text += f"\n\n{table(TRIAL_HEADINGS, rows)}"
+        body = {
+            "plan": plan.name,
+            "limit": plan.limit,
+            "plays": [lease.id for lease in playing],
+            "refused": {id: rule.name or "limit" for id, rule in refused.items()},
+        }
+        return Answer(text, body)
+
+    def compare(self, *, events: Path | None, **options: Any) -> str:
+        """Return how often the shadow plans would have decided differently."""
+        starts, differences = _count(_events(_lines(events)))
+        if not differences:
+            return (
+                f"The shadow plans would have decided all {starts} starts in the "
+                "same way."
+            )
+
+        rows = [
+            (*difference, str(number), _share(number, starts))
+            for difference, number in differences.most_common()
+        ]
+        return (
+            f"The shadow plans would have decided {sum(differences.values())} of "
+            f"{starts} starts differently.\n\n{table(COMPARISON_HEADINGS, rows)}"
+        )
+
+
+def in_words(plan: Plan) -> Iterator[str]:
+    """Yield the lines that explain a plan."""
+    is_evicting = plan.when_full is WhenFull.EVICT_OLDEST
+    when_full = "the oldest stream ends" if is_evicting else "further starts are denied"
+    yield f"{plan.name}: {plan.limit} concurrent streams. When full, {when_full}."
+
+    lease = f"  A lease lasts {plan.lease_ms // 1000} s"
+    if plan.relaxed_lease_ms:
+        relaxed = plan.relaxed_lease_ms // 1000
+        lease += f", or {relaxed} s while two or more slots are free"
+    yield f"{lease}."
+    if plan.paused_ms:
+        yield f"  A paused stream keeps its slot for {plan.paused_ms // 1000} s."
+
+    for rule in plan.rules:
+        message = f' Message: "{rule.message}"' if rule.message else ""
+        yield f"  {rule.name}: {_rule_in_words(rule)}.{message}"
+
+
+def _rule_in_words(rule: Rule) -> str:
+    conditions = []
+    for name, values in rule.where.items():
+        alternatives = " or ".join(json.dumps(value) for value in values)
+        conditions.append(f"{name} is {alternatives}")
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+
+    if rule.distinct:
+        values = f"at most {rule.limit} different values of {rule.distinct}"
+        return f"{values} among streams{where}"
+    per = f", per {rule.per}" if rule.per else ""
+    return f"at most {rule.limit} concurrent streams{where}{per}"
+
+
+def _read(file: Path) -> Plans:
+    try:
+        return read_plans("FILE", file.absolute(), default=settings.PLANS.default)
+    except ImproperlyConfigured as exc:
+        raise CommandError(str(exc).removeprefix("FILE: ")) from exc
+
+
+def _judge(
+    account: Account, plan: Plan, *, now: int
+) -> tuple[list[Lease], dict[str, Rule]]:
+    """Return the streams that would play, and the rules that refuse the others."""
+    playing: list[Lease] = []
+    refused: dict[str, Rule] = {}
+    for lease in account.live(now):
+        rule = plan.refusing_rule(lease, playing)
+        if rule is None:
+            playing.append(lease)
+        else:
+            refused[lease.id] = rule
+    return playing, refused
+
+
+def _summary(
+    user_id: str, account: Account, plan: Plan, plans: Plans, playing: int
+) -> str:
+    note = ""
+    if not plans.has(account.plan):
+        note = f" (the file does not contain the stored plan {account.plan})"
+    return (
+        f"{user_id} has the plan {plan.name}{note}. {playing} streams would play, with "
+        f"a limit of {plan.limit}."
+    )
+
+
+def _lines(events: Path | None) -> list[str]:
+    try:
+        text = events.read_text() if events else sys.stdin.read()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CommandError(f"{events} cannot be read: {exc}") from exc
+    return text.splitlines()
+
+
+def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the events of log lines, which can begin with text of a log shipper."""
+    for line in lines:
+        try:
+            event = json.loads(line[line.index("{") :])
+        except ValueError:
+            continue
+        if isinstance(event, dict) and isinstance(event.get("kind"), str):
+            yield event
+
+
+def _count(
+    events: Iterable[dict[str, Any]],
+) -> tuple[int, Counter[tuple[str, str, str]]]:
+    """Return the number of starts, and that of each difference."""
+    starts = 0
+    differences = Counter[tuple[str, str, str]]()
+    for event in events:
+        starts += event["kind"] in START_KINDS
+        result = RESULTS.get(event["kind"])
+        if result:
+            default_rule = "the limit" if result == "denied" else "-"
+            rule = event.get("rule") or default_rule
+            differences[result, event.get("plan", "-"), rule] += 1
+    return starts, differences
+
+
+def _share(number: int, starts: int) -> str:
+    return f"{100 * number / starts:.1f} %" if starts else "-"

@@ -1,0 +1,1 @@
+"""Sinks of events: lines of JSON, CloudWatch metrics and Prometheus."""

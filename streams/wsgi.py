@@ -1,0 +1,107 @@
+"""What the service needs around Django's WSGI application.
+
+application = guarded(get_wsgi_application())
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from streams import current_request
+from streams.conf import settings
+from streams.dynamodb import deadline
+from streams.networks import edge_network_of, network_of
+from streams.plan_files import examine
+
+type Environ = dict[str, Any]
+type Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+CHARSET = re.compile(r";\s*charset[\s*\d]*=([^;]*)", re.IGNORECASE)
+UTF_8 = ("utf-8", "utf8")
+MAX_CONTENT_TYPE_CHARACTERS = 256
+UNSUPPORTED_TYPE = "application/octet-stream"
+TO_ANSWER_SECONDS = 0.5
+"""Part of Lambda's time that is reserved for the answer itself."""
+
+
+def guarded(application: Application) -> Application:
+    """Return the application with its deadline, the caller's network, and limits."""
+    return within_deadline(placed(bounded(application)))
+
+
+def bounded(application: Application) -> Application:
+    """Limit what Django would spend on a request before a middleware can refuse it.
+
+    The parameters of a body's type are removed: Django looks up the codec that they
+    name, some lookups fail, and Python keeps each name for ever. The type of a body
+    that is not plain UTF-8 is replaced by one that no view accepts, so that the
+    answer is 415. A path is cut where `streams.middleware` refuses it. Its characters
+    outside ASCII, which no route or id accepts, become `?`: the time to decode them
+    would grow with the square of the length.
+    """
+
+    def bounded_application(
+        environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        environ["CONTENT_TYPE"] = _type_of_body(environ)
+        path: str = environ.get("PATH_INFO", "")[: settings.MAX_PATH_CHARACTERS + 1]
+        environ["PATH_INFO"] = path.encode("ascii", "replace").decode()
+        return application(environ, start_response)
+
+    return bounded_application
+
+
+def within_deadline(application: Application) -> Application:
+    """Start the deadline of each request, and the count of its calls.
+
+    On Lambda the deadline is earlier if the function would end before it.
+    """
+
+    def timed_application(
+        environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        context = environ.get("lambda.context")
+        seconds = None
+        if context:
+            remaining_ms = context.get_remaining_time_in_millis()
+            seconds = remaining_ms / 1000 - TO_ANSWER_SECONDS
+
+        with (
+            deadline.of_request(seconds=seconds),
+            current_request.CurrentRequest(environ),
+        ):
+            return application(environ, start_response)
+
+    return timed_application
+
+
+def placed(application: Application) -> Application:
+    """Add the caller's network to each request, if a plan examines it.
+
+    The names of the two keys cannot be those of headers.
+    """
+
+    def placed_application(
+        environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        environ["streams.network"] = network_of(environ)
+        if settings.EDGE_TOKEN_KEYS and examine(settings.PLANS, "network"):
+            environ["streams.edge_network"] = edge_network_of(environ)
+        return application(environ, start_response)
+
+    return placed_application if settings.PLANS_LOOK_AT_NETWORKS else application
+
+
+def _type_of_body(environ: Environ) -> str:
+    content_type: str = environ.get("CONTENT_TYPE", "")
+    encoding: str = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+
+    is_short = len(content_type) <= MAX_CONTENT_TYPE_CHARACTERS
+    is_plain = encoding in ("", "identity")
+    if not is_short or not is_plain:
+        return UNSUPPORTED_TYPE
+
+    for charset in CHARSET.findall(content_type):
+        if charset.strip(" \t\"'").lower() not in UTF_8:
+            return UNSUPPORTED_TYPE
+    return content_type.partition(";")[0].strip()
