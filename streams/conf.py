@@ -139,6 +139,9 @@ class Settings:
     )
     AUTH_TRUST_STREAM_LIMIT = Setting(Flag(), False)
     AUTH_TRUST_STREAM_PLAN = Setting(Flag(), False)
+    AUTHENTICATION_CLASSES = Setting(
+        Texts("dotted paths of classes"), lambda settings: settings.authentications
+    )
     OPEN_ACCESS = Setting(Flag(), False)
 
     # --- tokens -----------------------------------------------------------------
@@ -220,6 +223,12 @@ class Settings:
         return self._longest_lease_ms(self.PLANS)
 
     @cached_property
+    def EDGE_TOKEN_MS(self) -> int:  # noqa: N802
+        """The longest life of an edge token."""
+        longest_lease_ms = self._longest_lease_ms(self.plans_without_rate)
+        return longest_lease_ms // 3 + self.EDGE_TOKEN_GRACE_SECONDS * 1000
+
+    @cached_property
     def MINT_INTERVAL_MS(self) -> int:  # noqa: N802
         """The time between further starts of a user. 0 means no start rate."""
         return round(self.MINT_INTERVAL_SECONDS * 1000)
@@ -228,6 +237,16 @@ class Settings:
     def IS_AUTHENTICATED(self) -> bool:  # noqa: N802
         """Whether an authentication is configured."""
         return bool(self.API_KEYS or self.AUTH_JWT_SECRETS or self.AUTH_JWKS)
+
+    @property
+    def authentications(self) -> list[str]:
+        """The configured ways to identify a caller."""
+        classes = []
+        if self.AUTH_JWT_SECRETS or self.AUTH_JWKS:
+            classes.append("streams.authentication.BearerAuthentication")
+        if self.API_KEYS:
+            classes.append("streams.authentication.ApiKeyAuthentication")
+        return classes
 
     @cached_property
     def plans_without_rate(self) -> Plans:
@@ -251,10 +270,7 @@ class Settings:
     @property
     def default_interval_seconds(self) -> float:
         """A fraction of the longest life of an edge token, so that few are valid."""
-        longest_lease_ms = self._longest_lease_ms(self.plans_without_rate)
-        grace_ms = self.EDGE_TOKEN_GRACE_SECONDS * 1000
-        edge_token_ms = longest_lease_ms // 3 + grace_ms
-        interval_ms = math.ceil(edge_token_ms / INTERVALS_PER_EDGE_TOKEN)
+        interval_ms = math.ceil(self.EDGE_TOKEN_MS / INTERVALS_PER_EDGE_TOKEN)
         return min(MAX_INTERVAL_SECONDS, interval_ms / 1000)
 
     @property

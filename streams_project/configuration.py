@@ -51,7 +51,9 @@ def configured(environ: Mapping[str, str]) -> dict[str, Any]:
         and settings["OPEN_ACCESS"]
     )
 
-    setting_checks.check(Settings(SimpleNamespace(**settings)))
+    app_settings = Settings(SimpleNamespace(**settings))
+    setting_checks.check(app_settings)
+    settings["AUTHENTICATION_CLASSES"] = app_settings.AUTHENTICATION_CLASSES
     if not is_debug and not settings["IS_AUTHENTICATED"]:
         raise ImproperlyConfigured(
             "Authentication is not configured. Set AUTH_JWT_SECRETS or AUTH_JWKS "

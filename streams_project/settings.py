@@ -24,8 +24,6 @@ globals().update(values)
 DEBUG: bool = values["DEBUG"]
 BROWSABLE_API: bool = values["BROWSABLE_API"]
 CORS_ALLOWED_ORIGINS: list[str] = values["CORS_ALLOWED_ORIGINS"]
-USES_BEARER_TOKENS = bool(values.get("AUTH_JWT_SECRETS") or values.get("AUTH_JWKS"))
-USES_API_KEYS = bool(values.get("API_KEYS"))
 
 RELEASE: dict[str, str] = {"version": "development", "commit": ""}
 """Version and commit of the release. A package contains them in `release.json`."""
@@ -122,14 +120,7 @@ REST_FRAMEWORK = {
         "streams.renderers.JSONRenderer",
         *(["streams.browsable.renderers.PageRenderer"] if BROWSABLE_API else []),
     ],
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        *(
-            ["streams.authentication.BearerAuthentication"]
-            if USES_BEARER_TOKENS
-            else []
-        ),
-        *(["streams.authentication.ApiKeyAuthentication"] if USES_API_KEYS else []),
-    ],
+    "DEFAULT_AUTHENTICATION_CLASSES": values["AUTHENTICATION_CLASSES"],
     "DEFAULT_PERMISSION_CLASSES": ["streams.permissions.MayUseStreams"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "streams.negotiation.JSONOrPage",
     "EXCEPTION_HANDLER": "streams.problems.respond",

@@ -72,7 +72,7 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]
             said = ""
             for line in process.stdout:
                 said += line
-                if "Or look:" in line:
+                if "Browse:" in line:
                     break
             # What it says from here on is read and dropped, or it would stop at a full pipe.
             threading.Thread(target=process.stdout.read, daemon=True).start()

@@ -17,9 +17,9 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from streams import current_request
+from streams.api_view import StreamsAPIView
 from streams.conf import settings
 from streams.events import EventFields
 from streams.sinks.lines import outcomes
@@ -47,7 +47,7 @@ def count(kind: str, now: int, fields: EventFields) -> None:
         SECONDS.labels(kind).observe(milliseconds / 1000)
 
 
-class MetricsView(APIView):
+class MetricsView(StreamsAPIView):
     """The page that Prometheus scrapes."""
 
     schema = None

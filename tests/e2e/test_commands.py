@@ -65,15 +65,15 @@ def test_a_person_sees_who_holds_the_slots(viewer: Viewer) -> None:
     )
     viewer.started("7", deviceId="phone")
     lines = said("streams", "list", viewer.user_id).splitlines()
-    assert lines[0] == f"{viewer.user_id} has 2 of 3 streams."
+    assert lines[0] == f"{viewer.user_id} uses 2 of 3 slots."
     assert lines[2].split() == [
         "ID",
         "TITLE",
         "DEVICE",
-        "WATCHES",
+        "CONTENT",
         "STARTED",
         "LEASE",
-        "ENDS",
+        "EXPIRES",
     ]
     assert lines[3].startswith(
         "tv     The Great Escape  Living room TV  456      0 s ago  in "
@@ -84,7 +84,7 @@ def test_a_person_sees_who_holds_the_slots(viewer: Viewer) -> None:
 
 
 def test_a_user_without_streams_has_no_table(user_id: str) -> None:
-    assert said("streams", "list", user_id) == f"{user_id} has 0 of 3 streams.\n"
+    assert said("streams", "list", user_id) == f"{user_id} uses 0 of 3 slots.\n"
 
 
 def test_a_program_gets_the_bodies_of_the_api(viewer: Viewer) -> None:
@@ -106,7 +106,7 @@ def test_a_program_gets_the_bodies_of_the_api(viewer: Viewer) -> None:
 
 def test_an_ended_stream_is_over_for_its_player(viewer: Viewer) -> None:
     token = viewer.started("456", deviceId="tv")["token"]
-    expected = f"The stream tv of {viewer.user_id} is over.\n"
+    expected = f"The stream tv of {viewer.user_id} has ended.\n"
     assert [said("streams", "end", viewer.user_id, "tv") for _ in range(2)] == [
         expected
     ] * 2, "harmless when repeated"
@@ -127,7 +127,7 @@ def test_a_limit_says_who_set_it(user_id: str) -> None:
         "operator",
     ]
     assert (
-        said("limit", "clear", user_id) == f"The default limit holds for {user_id}.\n"
+        said("limit", "clear", user_id) == f"The default limit applies to {user_id}.\n"
     )
     assert said("limit", "show", user_id).split()[-4:] == [
         "3",
@@ -140,7 +140,7 @@ def test_a_limit_says_who_set_it(user_id: str) -> None:
 REFUSED = {
     "a bad user": (
         ("streams", "list", "x" * 2049),
-        "userId: Must be 1 to 2048 bytes of text.",
+        "userId: Must have 1 to 2048 bytes.",
     ),
     "a bad id": (
         ("streams", "end", "ana", ".."),
@@ -148,7 +148,7 @@ REFUSED = {
     ),
     "an unknown stream": (
         ("streams", "end", "nobody", "tv"),
-        "See the live ones with: manage.py streams list nobody",
+        "List the live streams: manage.py streams list nobody",
     ),
     "a limit too high": (
         ("limit", "set", "ana", "101"),
@@ -196,7 +196,7 @@ def test_an_operator_ends_all_streams_but_one(viewer: Viewer) -> None:
     }
     assert (
         said("streams", "clear", viewer.user_id)
-        == f"Ended of {viewer.user_id}: phone.\n"
+        == f"Ended streams of {viewer.user_id}: phone.\n"
     )
     assert viewer.list()["active"] == 0
 
@@ -206,7 +206,7 @@ def test_an_operator_ends_all_streams_but_one(viewer: Viewer) -> None:
     ["https://id.example.com/users/7", "CN=Jo Bloggs,OU=x", "名", "jo+tag@example.com"],
 )
 def test_an_operator_reaches_users_of_any_name(user_id: str) -> None:
-    assert said("streams", "list", user_id) == f"{user_id} has 0 of 3 streams.\n"
+    assert said("streams", "list", user_id) == f"{user_id} uses 0 of 3 slots.\n"
 
 
 def test_an_operator_has_a_user_forgotten(viewer: Viewer) -> None:
@@ -214,7 +214,7 @@ def test_an_operator_has_a_user_forgotten(viewer: Viewer) -> None:
     viewer.started(deviceId="tv")
     assert (
         said("streams", "forget", viewer.user_id)
-        == f"Nothing is kept of {viewer.user_id} any more.\n"
+        == f"All data of {viewer.user_id} was erased.\n"
     )
     assert viewer.read("tv").json()["type"] == "stream-not-found"
     assert viewer.list()["limit"] == 3
@@ -241,7 +241,7 @@ def test_a_refusal_in_a_terminal_is_a_failure_without_a_traceback(
 def test_commands_work_beside_a_running_server(environment: dict[str, str]) -> None:
     with running(runserver(), environment) as server, server.client() as client:
         assert (
-            "user2 has 3 of 3 streams."
+            "user2 uses 3 of 3 slots."
             in manage(environment, "streams", "list", "user2").stdout
         )
         assert manage(environment, "streams", "end", "user2", "demo-tv").returncode == 0
@@ -288,15 +288,14 @@ def test_lengths_of_time_read_as_people_say_them(seconds: float, words: str) -> 
 
 def test_a_file_of_plans_is_explained_in_words() -> None:
     words = said("plans", "check", str(PROJECT / "docs" / "plans" / "family.toml"))
-    assert "family: 4 streams at once; when full, the next is refused." in words
     assert (
-        'two-big-screens: at most 2 at once of the streams whose deviceType is "tv" or "console".'
-        in words
+        "family: 4 concurrent streams. When full, further starts are denied." in words
     )
     assert (
-        "two-networks: at most 2 different values of network among the streams."
+        'two-big-screens: at most 2 concurrent streams where deviceType is "tv" or "console".'
         in words
     )
+    assert "two-networks: at most 2 different values of network among streams." in words
 
 
 def test_a_file_of_plans_is_tried_on_the_streams_of_a_user(
@@ -317,9 +316,10 @@ def test_a_file_of_plans_is_tried_on_the_streams_of_a_user(
     }
     lines = said("plans", "try", str(file), "--user", viewer.user_id).splitlines()
     assert (
-        lines[0] == f"{viewer.user_id} has the plan default: 1 of 4 streams would play."
+        lines[0]
+        == f"{viewer.user_id} has the plan default. 1 streams would play, with a limit of 4."
     )
-    assert lines[-1].split() == ["phone", "phone", "film", "refused:", "one"]
+    assert lines[-1].split() == ["phone", "phone", "film", "denied:", "one"]
     assert len(viewer.list()["streams"]) == 2, "nothing has changed"
 
 
@@ -342,7 +342,7 @@ def test_shadow_plans_are_compared_from_events(tmp_path: Path) -> None:
         )
     )
     lines = said("plans", "compare", str(log)).splitlines()
-    assert lines[0] == "Of 4 starts the shadow plans would have decided 3 otherwise."
+    assert lines[0] == "The shadow plans would have decided 3 of 4 starts differently."
     assert [line.split() for line in lines[3:]] == [
         ["denied", "family", "one", "2", "50.0", "%"],
         ["admitted", "family", "-", "1", "25.0", "%"],
@@ -354,6 +354,6 @@ def test_a_file_that_is_no_plan_is_refused_with_what_to_write(tmp_path: Path) ->
     file.write_text("[family]\nlimit = 400\n")
     with pytest.raises(
         CommandError,
-        match=r"line 2: plan family: limit is 400. Write a whole number from 0 to 100",
+        match=r"line 2: plan family: limit is 400. Write an integer from 0 to 100",
     ):
         said("plans", "check", str(file))

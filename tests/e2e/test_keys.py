@@ -32,7 +32,7 @@ def test_the_keys_are_listed_by_their_kid_and_none_of_them_is_shown(
     shown = said("list")
     assert [line.split()[:3] for line in shown.splitlines()] == [
         [keys[0].kid, "ES256", "signs"],
-        [keys[1].kid, "HS256", "is"],
+        [keys[1].kid, "HS256", "verifies"],
     ]
     assert not any(text[30:60] in shown for text in texts)
 

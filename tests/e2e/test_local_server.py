@@ -125,7 +125,8 @@ def test_a_taken_port_is_a_clear_error(
         )
     assert done.returncode != 0
     assert (
-        f"Port {port} is taken. Choose another: PORT={port + 1} make run" in done.stderr
+        f"Port {port} is in use. Choose another: PORT={port + 1} make run"
+        in done.stderr
     )
     assert "Traceback" not in done.stderr
     wait_until_the_engine_is_gone(state)
@@ -211,7 +212,7 @@ def test_without_an_engine_installed_the_error_says_what_to_do(
         (
             "STREAM_LIMIT",
             "three",
-            "STREAM_LIMIT is 'three'. Set it to a whole number from 0 to 100",
+            "STREAM_LIMIT is 'three'. Set it to an integer from 0 to 100",
         ),
         ("STREAM_LIMIT", "101", "STREAM_LIMIT is '101'"),
         ("LEASE_SECONDS", "0", "LEASE_SECONDS is '0'"),
@@ -221,7 +222,7 @@ def test_without_an_engine_installed_the_error_says_what_to_do(
             "WHEN_FULL is 'explode'. Set it to one of deny, evict-oldest",
         ),
         ("DEBUG", "perhaps", "DEBUG is 'perhaps'"),
-        ("DEBUG", "0", "ALLOWED_HOSTS must hold"),
+        ("DEBUG", "0", "ALLOWED_HOSTS is not set"),
     ],
 )
 def test_a_wrong_setting_stops_the_process_by_name(

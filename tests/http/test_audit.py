@@ -21,8 +21,7 @@ KEYS = {"X-API-Key": "the-key"}
 @pytest.fixture(autouse=True)
 def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service as it asks for credentials."""
-    from rest_framework.views import APIView
-
+    from streams.api_view import StreamsAPIView
     from streams.authentication import ApiKeyAuthentication, BearerAuthentication
     from streams.credentials import ApiKey
 
@@ -34,7 +33,9 @@ def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.AUTH_ISSUER, settings.AUTH_AUDIENCE = "https://id.example.com", "streams"
     settings.OPEN_ACCESS = False
     monkeypatch.setattr(
-        APIView, "authentication_classes", [BearerAuthentication, ApiKeyAuthentication]
+        StreamsAPIView,
+        "authentication_classes",
+        [BearerAuthentication, ApiKeyAuthentication],
     )
 
 

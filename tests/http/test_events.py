@@ -238,7 +238,7 @@ def test_of_heartbeats_one_in_so_many_is_told_and_counts_for_all(
 ) -> None:
     settings.EVENTS_SAMPLE_RENEWALS = 3
     turns = iter([2, 0, 1])
-    monkeypatch.setattr(events, "_one_of", lambda number: next(turns))
+    monkeypatch.setattr(events, "_random_below", lambda number: next(turns))
     stream = viewer.started(deviceId="tv")
     for _ in range(3):
         viewer.heartbeat("tv", stream["token"])

@@ -13,9 +13,9 @@ from django.test import RequestFactory
 from django.urls import include, path
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
-from rest_framework.views import APIView
 
 from streams import current_request, urls
+from streams.api_view import StreamsAPIView
 from streams.authentication import ApiKeyAuthentication
 from streams.credentials import ApiKey
 from streams.sinks.prometheus import MetricsView
@@ -47,7 +47,9 @@ def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
             ("billing", "streams:admin"),
         )
     ]
-    monkeypatch.setattr(APIView, "authentication_classes", [ApiKeyAuthentication])
+    monkeypatch.setattr(
+        StreamsAPIView, "authentication_classes", [ApiKeyAuthentication]
+    )
     monkeypatch.setattr(MetricsView, "authentication_classes", [ApiKeyAuthentication])
 
 
