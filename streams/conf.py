@@ -24,7 +24,11 @@ from streams.edge_keys import EdgeKeys
 from streams.plan_files import MAX_LIMIT, examine, read_plans
 from streams.rules import Plan, Plans, StartRate, WhenFull
 from streams.setting_kinds import (
+    REGION,
+    TABLE,
+    URL,
     Choice,
+    ExistingPath,
     Fault,
     Flag,
     Integer,
@@ -124,7 +128,7 @@ class Settings:
         Texts("random secrets of at least 32 characters", is_secret=True),
         lambda settings: [],
     )
-    AUTH_JWKS = Setting(Text("an https:// URL or a file"), "")
+    AUTH_JWKS = Setting(Text("an https:// URL or a file", r"\S+"), "")
     AUTH_KEY_SOURCE = Setting(
         Text("the dotted path of a function"), "streams.published_keys.keys_of"
     )
@@ -158,11 +162,13 @@ class Settings:
 
     # --- DynamoDB ---------------------------------------------------------------
 
-    DYNAMODB_TABLE = Setting(Text("the name of a table"), "UserStreams")
-    DYNAMODB_ENDPOINT = Setting(OptionalText("a URL"), None)
+    DYNAMODB_TABLE = Setting(Text("the name of a table", TABLE), "UserStreams")
+    DYNAMODB_ENDPOINT = Setting(
+        OptionalText(Text("a URL such as http://127.0.0.1:8001", URL)), None
+    )
     DYNAMODB_TRANSPORT = Setting(Choice("curl", "botocore"), "curl")
-    AWS_REGION = Setting(Text("a region"), "eu-west-1")
-    AWS_CA_BUNDLE = Setting(OptionalText("a file of certificates"), None)
+    AWS_REGION = Setting(Text("a region such as eu-west-1", REGION), "eu-west-1")
+    AWS_CA_BUNDLE = Setting(ExistingPath("a file of certificates"), None)
 
     DYNAMODB_CONNECT_SECONDS = Setting(Seconds(0, 30), 1.0)
     """Time-out of a connection."""

@@ -29,6 +29,29 @@ MIN_STEP_PAIRS = 16
 A word that is repeated four times has fewer than half of that.
 """
 
+LOCAL_TOKEN_KEY = "local-development-only-local-development-only"  # noqa: S105
+"""Key of players' tokens in local development. It is public."""
+
+WELL_KNOWN = (
+    "astringsecretatleast",
+    "changeme",
+    "examplekey",
+    "examplesecret",
+    "localdevelopment",
+    "mysecret",
+    "notasecret",
+    "password",
+    "replaceme",
+    "secretkey",
+    "supersecret",
+    "topsecret",
+    "your256bitsecret",
+    "your384bitsecret",
+    "your512bitsecret",
+    "yoursecret",
+)
+"""Parts of the secrets that documentation and tools (jwt.io) show as examples."""
+
 PUBLIC_KEY = re.compile(
     r"-----BEGIN "
     r"|(ssh|ecdsa|sk)-\S+ "
@@ -138,6 +161,8 @@ def _fault_of_api_key(key: ApiKey) -> str | None:
         )
     if key.sha256 == hashlib.sha256().hexdigest():
         return "has the hash of an empty key"
+    if key.sha256 == hashlib.sha256(LOCAL_TOKEN_KEY.encode()).hexdigest():
+        return "has the hash of the public key of local development"
     if not key.scopes or not key.scopes <= SCOPES:
         return f"has an unknown scope. The scopes are {' and '.join(sorted(SCOPES))}"
     return None
@@ -156,6 +181,9 @@ def _fault_of_secret(secret: str) -> str | None:
         return "is a public key. Public keys belong in AUTH_JWKS"
     if len(secret) < MIN_SECRET_CHARACTERS:
         return "is too short"
+    letters = re.sub("[^a-z0-9]", "", secret.lower())
+    if any(part in letters for part in WELL_KNOWN):
+        return "is well known"
     if _step_pairs(secret) < MIN_STEP_PAIRS:
         return "is repetitive and can be guessed"
     return None

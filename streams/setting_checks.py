@@ -10,7 +10,11 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from streams.conf import NAMES, Settings
-from streams.credentials import check_purposes, check_secrets
+from streams.credentials import (
+    LOCAL_TOKEN_KEY,
+    check_purposes,
+    check_secrets,
+)
 
 
 def check(settings: Settings) -> None:
@@ -19,12 +23,19 @@ def check(settings: Settings) -> None:
         getattr(settings, name)
 
     check_secrets("AUTH_JWT_SECRETS", settings.AUTH_JWT_SECRETS)
-    check_secrets("LEASE_TOKEN_KEYS", settings.LEASE_TOKEN_KEYS)
+    check_secrets("LEASE_TOKEN_KEYS", _secret_token_keys(settings))
     _check_bearer_tokens(settings)
     _check_edge_tokens(settings)
     _check_purposes(settings)
     _check_packages(settings)
     _check_metrics(settings)
+
+
+def _secret_token_keys(settings: Settings) -> list[str]:
+    """Return the keys that must be secret: all but that of local development."""
+    keys = settings.LEASE_TOKEN_KEYS
+    is_local = settings.configured("DEBUG") and keys == [LOCAL_TOKEN_KEY]
+    return [] if is_local else keys
 
 
 def _check_bearer_tokens(settings: Settings) -> None:

@@ -1,8 +1,14 @@
 """Kinds of settings: the values that a setting may have, in Python and as text."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, override
+
+QUOTES = "\"'`“”‘’"
+MIN_SECONDS = 0.001
+"""The shortest time that is not 0: times are stored in milliseconds."""
 
 
 class Fault(ValueError):
@@ -86,6 +92,10 @@ class Seconds(Kind[float]):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not self.low <= value <= self.high:
             raise ValueError
+        if 0 < value < MIN_SECONDS:
+            raise Fault(
+                f"{value} is too short. Set it to 0, or to {MIN_SECONDS} or more"
+            )
         return float(value)
 
     @override
@@ -106,31 +116,64 @@ class Choice(Kind[str]):
             raise ValueError
         return str(value)
 
+    @override
+    def parse(self, text: str) -> str:
+        """Return the word that the text is in another case, such as `info`."""
+        for choice in self.choices:
+            if choice.lower() == text.lower():
+                return choice
+        raise ValueError
+
 
 class Text(Kind[str]):
-    """Text of one line."""
+    """Text of one line without quotes, in a form that a pattern describes."""
 
-    def __init__(self, description: str = "text") -> None:
+    def __init__(
+        self,
+        description: str = "text",
+        pattern: str = r"[^\n]*",
+        *,
+        is_secret: bool = False,
+    ) -> None:
         self.description = description
+        self.is_secret = is_secret
+        self.pattern = re.compile(pattern)
 
     @override
     def check(self, value: Any) -> str:
         if not isinstance(value, str):
             raise ValueError
-        return value.strip()
+        text = value.strip()
+        _check_quotes(text)
+        if text and not self.pattern.fullmatch(text):
+            raise ValueError
+        return text
 
 
 class OptionalText(Kind[str | None]):
-    """Text of one line, or None."""
+    """Text, or None."""
 
-    def __init__(self, description: str = "text") -> None:
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self.description = text.description
+
+    @override
+    def check(self, value: Any) -> str | None:
+        return None if value is None else self.text.check(value) or None
+
+
+class ExistingPath(Kind[str | None]):
+    """The path of a file or folder that exists, or None."""
+
+    def __init__(self, description: str) -> None:
         self.description = description
 
     @override
     def check(self, value: Any) -> str | None:
-        if value is not None and not isinstance(value, str):
-            raise ValueError
-        return (value or "").strip() or None
+        path = OptionalText(Text(self.description)).check(value)
+        if path is not None and not Path(path).exists():
+            raise Fault(f"{path!r} does not exist. Set it to {self.description}")
+        return path
 
 
 class Texts(Kind[list[str]]):
@@ -149,6 +192,9 @@ class Texts(Kind[list[str]]):
         texts = list(value)
         if not all(isinstance(text, str) for text in texts):
             raise ValueError
+        if not self.is_secret:
+            for text in texts:
+                _check_quotes(text)
         return texts
 
     @override
@@ -160,3 +206,14 @@ def comma_separated(text: str) -> list[str]:
     """Return the parts of a comma-separated text, without spaces and empty parts."""
     parts = [part.strip() for part in text.split(",")]
     return [part for part in parts if part]
+
+
+def _check_quotes(text: str) -> None:
+    """Refuse quotes around a value, which a shell or a file did not remove."""
+    if text and (text[0] in QUOTES or text[-1] in QUOTES):
+        raise Fault("the value begins or ends with a quote. Remove the quotes")
+
+
+URL = r"https?://[^\s/\"'@]+(/\S*)?"
+REGION = r"[a-z]{2,3}(-[a-z]+)+-\d+"
+TABLE = r"[A-Za-z0-9_.-]{3,255}|arn:aws[\w-]*:dynamodb:\S+:table/[A-Za-z0-9_.-]+"

@@ -12,15 +12,13 @@ from django.core.signals import setting_changed
 
 from streams import setting_checks
 from streams.conf import NAMES, Settings, sinks
-from streams.credentials import HOW_TO_GENERATE
+from streams.credentials import HOW_TO_GENERATE, LOCAL_TOKEN_KEY
 from streams_project import environment
 from streams_project.references import resolved
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]", ".localhost"]
-LOCAL_TOKEN_KEY = "local-development-only-local-development-only"  # noqa: S105
-"""Key of local development. It is public."""
 LOCAL_EVENT_SINK = "insights.store.append"
 SCOPE_CLAIMS = ["scope", "scp"]
 
@@ -122,6 +120,7 @@ def _local_development(values: Values, *, is_on_lambda: bool) -> dict[str, Any]:
         "LOCAL_STATE_DIR": Path(values.get("LOCAL_STATE_DIR", BASE_DIR / ".local")),
         "CORS_ALLOWED_ORIGINS": values.get("CORS_ALLOWED_ORIGINS", []),
         "CORS_ALLOW_HEADERS": values.get("CORS_ALLOW_HEADERS", []),
+        "PRIVATE_NETWORK": values.get("PRIVATE_NETWORK", False),
     }
     return settings
 
@@ -142,20 +141,12 @@ def _check_hosts(values: Values, *, is_debug: bool) -> None:
 
 def _check_token_keys(values: Values, *, is_debug: bool) -> None:
     keys = values.get("LEASE_TOKEN_KEYS", [])
-    if is_debug:
-        return
-    if not keys:
+    if not keys and not is_debug:
         raise ImproperlyConfigured(
             "LEASE_TOKEN_KEYS is not set. List one or more keys of at least 32 "
             "characters, separated by commas. They sign the players' tokens. "
             f"{HOW_TO_GENERATE}. For local development, set DEBUG=1."
         )
-    for name in ("LEASE_TOKEN_KEYS", "AUTH_JWT_SECRETS"):
-        if LOCAL_TOKEN_KEY in values.get(name, []):
-            raise ImproperlyConfigured(
-                f"{name} contains the public key of local development. "
-                f"Generate a new key. {HOW_TO_GENERATE}"
-            )
 
 
 def _plans(values: Values) -> dict[str, Any]:

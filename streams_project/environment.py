@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from streams import conf
 from streams.setting_kinds import Choice, Flag, Kind, Text, Texts
-from streams_project.hosts import HostNames, Origins
+from streams_project.hosts import HeaderNames, HostNames, Origins
 
 LIMITS = "Limits and plans"
 AUTHENTICATION = "Authentication"
@@ -249,7 +249,7 @@ VARIABLES: Mapping[str, Variable] = _by_name(
         Variable(
             name="AUTH_PERMISSIONS_CLAIM",
             section=AUTHENTICATION,
-            reader=Texts("the name of a claim"),
+            reader=Texts("names of claims, separated by commas"),
             default="",
             help="A claim that contains scopes, in addition to `scope` and `scp`.",
             example="permissions",
@@ -380,7 +380,7 @@ VARIABLES: Mapping[str, Variable] = _by_name(
         Variable(
             name="AWS_SECRET_ACCESS_KEY",
             section=DYNAMODB,
-            reader=Text("the secret of an AWS access key"),
+            reader=Text("the secret of an AWS access key", is_secret=True),
             default="",
             help="The secret of AWS_ACCESS_KEY_ID.",
             example="<secret>",
@@ -388,7 +388,7 @@ VARIABLES: Mapping[str, Variable] = _by_name(
         Variable(
             name="AWS_SESSION_TOKEN",
             section=DYNAMODB,
-            reader=Text("a session token of AWS"),
+            reader=Text("a session token of AWS", is_secret=True),
             default="",
             help="The session token of temporary credentials.",
             example="<token>",
@@ -423,13 +423,24 @@ VARIABLES: Mapping[str, Variable] = _by_name(
         Variable(
             name="CORS_ALLOW_HEADERS",
             section=HTTP,
-            reader=Texts("names of headers, separated by commas"),
+            reader=HeaderNames(),
             default="",
             help=(
                 "Headers that web players may send, in addition to the service's own "
                 "and those of tracing."
             ),
             example="x-player-version",
+        ),
+        Variable(
+            name="PRIVATE_NETWORK",
+            section=HTTP,
+            reader=Flag(),
+            default="0",
+            help=(
+                "Whether open access answers callers on other machines. Set it only "
+                "in a network in which you trust every machine."
+            ),
+            example="1",
         ),
         Variable(
             name="EVENTS",

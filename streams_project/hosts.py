@@ -1,4 +1,4 @@
-"""Kinds of the settings about host names and origins."""
+"""Kinds of the settings about host names, origins and headers."""
 
 import re
 from typing import Any, override
@@ -11,14 +11,33 @@ ORIGIN = re.compile(
     r"(:(?P<port>[1-9]\d{0,4}))?",
     re.ASCII,
 )
+HEADER_NAME = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 DEFAULT_PORTS = {"https": "443", "http": "80"}
 
 
-class HostNames(Texts):
+HOST = re.compile(r"\.?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]|\*", re.ASCII)
+
+
+class HostNames(Kind[list[str]]):
     """A list of the host names that clients use."""
 
-    def __init__(self) -> None:
-        super().__init__("host names, separated by commas")
+    description = "host names such as streams.example.com, separated by commas"
+
+    @override
+    def check(self, value: Any) -> list[str]:
+        hosts = [host.lower() for host in Texts().check(value)]
+        for number, host in enumerate(hosts, start=1):
+            if not HOST.fullmatch(host):
+                raise Fault(
+                    f"entry {number} ({host!r}) is not a host name. Write it without "
+                    "scheme, port, path and wildcard; a dot at the beginning includes "
+                    "subdomains"
+                )
+        return hosts
+
+    @override
+    def parse(self, text: str) -> list[str]:
+        return self.check(Texts().parse(text))
 
 
 class Origins(Kind[list[str]]):
@@ -37,6 +56,27 @@ class Origins(Kind[list[str]]):
                     "trailing slash, wildcard or default port"
                 )
         return origins
+
+    @override
+    def parse(self, text: str) -> list[str]:
+        return self.check(Texts().parse(text))
+
+
+class HeaderNames(Kind[list[str]]):
+    """A list of the names of headers."""
+
+    description = "names of headers, separated by commas"
+
+    @override
+    def check(self, value: Any) -> list[str]:
+        names = Texts().check(value)
+        for number, name in enumerate(names, start=1):
+            if not HEADER_NAME.fullmatch(name):
+                raise Fault(
+                    f"entry {number} ({name!r}) is not the name of a header. Write it "
+                    "without spaces and colon, such as x-player-version"
+                )
+        return names
 
     @override
     def parse(self, text: str) -> list[str]:

@@ -50,7 +50,11 @@ INSTALLED_APPS = [
     *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
     "django.contrib.staticfiles",
 ]
+ANSWERS_LOOPBACK_ONLY = values["OPEN_ACCESS"] and not values["PRIVATE_NETWORK"]
+"""Whether callers on other machines are refused, because access is open."""
+
 MIDDLEWARE = [
+    *(["streams_project.open_access.loopback_only"] if ANSWERS_LOOPBACK_ONLY else []),
     *(["streams.current_request.log_requests"] if values["LOG_REQUESTS"] else []),
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "streams.middleware.never_stored",

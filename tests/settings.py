@@ -9,6 +9,8 @@ ENGINE_PORT = None if "DYNAMODB_ENDPOINT" in os.environ else free_port()
 if ENGINE_PORT:
     os.environ["DYNAMODB_ENDPOINT"] = f"http://127.0.0.1:{ENGINE_PORT}"
 os.environ.setdefault("DEBUG", "1")
+os.environ.setdefault("PRIVATE_NETWORK", "1")
+"""Events of Lambda come from other addresses."""
 os.environ.setdefault("MINT_BURST", "1000")
 """Room for tests that start many streams of a user in a moment; the bucket's own tests set the service's defaults."""
 os.environ.setdefault("EVENTS", "off")

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from typing import Any, override
 
+from django.conf import settings as django_settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunServer
 from django.core.servers.basehttp import WSGIServer
@@ -72,11 +73,12 @@ class Command(LocalDynamoDBCommand, RunServer):
             _exit_with_parent()
 
         host = (options["addrport"] or "").rpartition(":")[0]
-        if settings.OPEN_ACCESS and host not in LOOPBACK:
+        is_closed = not settings.OPEN_ACCESS or django_settings.PRIVATE_NETWORK
+        if not is_closed and host not in LOOPBACK:
             raise CommandError(
                 "Without authentication the service listens on loopback only, not on "
                 f"{host}. Use 127.0.0.1, or set AUTH_JWT_SECRETS, AUTH_JWKS or "
-                "API_KEYS."
+                "API_KEYS, or PRIVATE_NETWORK=1."
             )
 
         if settings.DYNAMODB_ENDPOINT:
