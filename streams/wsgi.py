@@ -17,6 +17,7 @@ type Environ = dict[str, Any]
 type Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 CHARSET = re.compile(r";\s*charset[\s*\d]*=([^;]*)", re.IGNORECASE)
+ABSOLUTE_TARGET = re.compile(r"https?://[^/]*(?P<path>/.*)?", re.IGNORECASE | re.DOTALL)
 UTF_8 = ("utf-8", "utf8")
 MAX_CONTENT_TYPE_CHARACTERS = 256
 UNSUPPORTED_TYPE = "application/octet-stream"
@@ -44,7 +45,7 @@ def bounded(application: Application) -> Application:
         environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         environ["CONTENT_TYPE"] = _type_of_body(environ)
-        path: str = environ.get("PATH_INFO", "")[: settings.MAX_PATH_CHARACTERS + 1]
+        path = _path(environ.get("PATH_INFO", ""))[: settings.MAX_PATH_CHARACTERS + 1]
         environ["PATH_INFO"] = path.encode("ascii", "replace").decode()
         return application(environ, start_response)
 
@@ -90,6 +91,18 @@ def placed(application: Application) -> Application:
         return application(environ, start_response)
 
     return placed_application if settings.PLANS_LOOK_AT_NETWORKS else application
+
+
+def _path(target: str) -> str:
+    """Return the path of a request target.
+
+    Django has no route for the other forms of RFC 9112: the absolute form of a
+    proxy's client (`http://host/path`), and `*`.
+    """
+    if not target or target.startswith("/"):
+        return target
+    absolute = ABSOLUTE_TARGET.match(target)
+    return (absolute["path"] or "/") if absolute else f"/{target}"
 
 
 def _type_of_body(environ: Environ) -> str:

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from streams_project.configuration import BASE_DIR, configured, exit_command
+from streams_project.cross_origin import ALLOWED_HEADERS, LOOPBACK_ORIGINS
 
 try:
     values = configured(os.environ)
@@ -23,7 +24,8 @@ globals().update(values)
 
 DEBUG: bool = values["DEBUG"]
 BROWSABLE_API: bool = values["BROWSABLE_API"]
-CORS_ALLOWED_ORIGINS: list[str] = values["CORS_ALLOWED_ORIGINS"]
+HAS_CORS = bool(values["CORS_ALLOWED_ORIGINS"]) or values["OPEN_ACCESS"]
+"""Whether web players of some origin may call the service."""
 
 RELEASE: dict[str, str] = {"version": "development", "commit": ""}
 """Version and commit of the release. A package contains them in `release.json`."""
@@ -47,7 +49,7 @@ INSTALLED_APPS = [
     # The sidecar contains the files of Swagger UI.
     *(["streams.browsable", "drf_spectacular_sidecar"] if BROWSABLE_API else []),
     "rest_framework",
-    *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
+    *(["corsheaders"] if HAS_CORS else []),
     "django.contrib.staticfiles",
 ]
 ANSWERS_LOOPBACK_ONLY = values["OPEN_ACCESS"] and not values["PRIVATE_NETWORK"]
@@ -56,7 +58,8 @@ ANSWERS_LOOPBACK_ONLY = values["OPEN_ACCESS"] and not values["PRIVATE_NETWORK"]
 MIDDLEWARE = [
     *(["streams_project.open_access.loopback_only"] if ANSWERS_LOOPBACK_ONLY else []),
     *(["streams.current_request.log_requests"] if values["LOG_REQUESTS"] else []),
-    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "streams_project.cross_origin.log_refused_preflights",
+    *(["corsheaders.middleware.CorsMiddleware"] if HAS_CORS else []),
     "streams.middleware.never_stored",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -84,21 +87,8 @@ if (BASE_DIR / "streams_project" / "management").is_dir():
 
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 32
 """Largest number of query parameters. Django refuses more before it parses them."""
-CORS_ALLOW_HEADERS = [
-    "accept",
-    "authorization",
-    "content-type",
-    "idempotency-key",
-    # Tracing adds these to every request of a page. Without permission for them the
-    # browser would not send the request.
-    "baggage",
-    "sentry-trace",
-    "traceparent",
-    "tracestate",
-    "x-amzn-trace-id",
-    "x-request-id",
-    *values["CORS_ALLOW_HEADERS"],
-]
+CORS_ALLOW_HEADERS = [*ALLOWED_HEADERS, *values["CORS_ALLOW_HEADERS"]]
+CORS_ALLOWED_ORIGIN_REGEXES = [LOOPBACK_ORIGINS] if values["OPEN_ACCESS"] else []
 CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000

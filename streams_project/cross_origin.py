@@ -1,0 +1,67 @@
+"""Cross-origin requests: origins of local development, and refused preflights."""
+
+import logging
+from collections.abc import Callable
+
+from corsheaders.defaults import default_headers
+from django.http import HttpRequest, HttpResponse
+
+log = logging.getLogger(__name__)
+
+LOOPBACK_ORIGINS = (
+    r"^https?://(localhost|127\.0\.0\.1|\[::1\]|[a-z0-9-]+\.localhost)(:\d{1,5})?$"
+)
+"""Under open access, web players of this machine may call the service."""
+
+ALLOWED_HEADERS = [
+    *default_headers,
+    "idempotency-key",
+    # Tracing adds these to every request of a page. Without permission for them the
+    # browser would not send the request.
+    "baggage",
+    "sentry-trace",
+    "traceparent",
+    "tracestate",
+    "x-amzn-trace-id",
+    "x-request-id",
+]
+MAX_LOGGED_CHARACTERS = 200
+
+
+def log_refused_preflights(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Return a middleware that logs the setting which would permit a preflight."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        is_preflight = "Access-Control-Request-Method" in request.headers
+        if request.method == "OPTIONS" and is_preflight:
+            _log_refusal(request, response)
+        return response
+
+    return middleware
+
+
+def _log_refusal(request: HttpRequest, response: HttpResponse) -> None:
+    origin = request.headers.get("Origin", "")[:MAX_LOGGED_CHARACTERS]
+    if "Access-Control-Allow-Origin" not in response:
+        log.warning(
+            "the preflight of %r was refused. Add the origin to CORS_ALLOWED_ORIGINS",
+            origin,
+        )
+        return
+
+    refused = _names(request.headers.get("Access-Control-Request-Headers", ""))
+    refused -= _names(response.get("Access-Control-Allow-Headers", ""))
+    if refused:
+        log.warning(
+            "the preflight of %r asks for the headers %s. "
+            "Add them to CORS_ALLOW_HEADERS",
+            origin,
+            ", ".join(sorted(refused))[:MAX_LOGGED_CHARACTERS],
+        )
+
+
+def _names(header: str) -> set[str]:
+    return {name.strip().lower() for name in header.split(",") if name.strip()}
