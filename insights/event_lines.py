@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reporting.instants import MAX_INSTANT
-from streams_project.events import VERSION
+from streams.sinks.lines import VERSION
 
 type KeptEvent = dict[str, Any]
 

@@ -15,7 +15,7 @@ from threading import Lock
 
 from insights.event_lines import KeptEvent
 from streams.events import EventFields
-from streams_project.events import event
+from streams.sinks.lines import event
 from streams_project.local_dynamodb import LOCAL
 
 FILE = LOCAL / "events.sqlite3"

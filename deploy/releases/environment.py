@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stages import Stage, comma_separated
-from streams_project.edge_keys import PEM
+from streams.edge_keys import PEM
 from streams_project.references import PREFIXES
 
 FROM_THE_SHELL = (

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from deploy.package import OWN_FOLDERS, own_files
 from deploy.releases.environment import Environment
 from stages import comma_separated
-from streams_project.edge_keys import IN_A_FILE
+from streams.edge_keys import IN_A_FILE
 from streams_project.references import PREFIXES
 
 KEY_VARIABLES = ("LEASE_TOKEN_KEYS", "AUTH_JWT_SECRETS", "EDGE_TOKEN_KEYS")

@@ -33,7 +33,7 @@ from deploy.releases.environment import (
 )
 from deploy.releases.versions import NotFit, Versions
 from stages import ALIAS, SETTINGS, Stage, resolve
-from streams_project.edge_keys import PEM
+from streams.edge_keys import PEM
 
 DEPLOYING_COMMANDS = ("deploy", "update")
 

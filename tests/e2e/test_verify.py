@@ -15,8 +15,8 @@ from django.core.wsgi import get_wsgi_application
 from deploy.verify.checks import CHECKS, results
 from deploy.verify.service import DeployedService
 from streams.models import UserStreams
-from streams_project.credentials import ApiKey
-from streams_project.wsgi import bounded
+from streams.credentials import ApiKey
+from streams.wsgi import bounded
 from tests.conftest import serving
 from tests.e2e.faulty_service import (
     ADMIN_KEY,

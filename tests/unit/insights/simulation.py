@@ -18,7 +18,7 @@ from streams.errors import StreamEnded, StreamLimitReached, StreamNotFound
 from streams.events import EventFields
 from streams.rules import Plan, Plans, Rule, StartRequest, WhenFull
 from streams.service import Context
-from streams_project.events import event
+from streams.sinks.lines import event
 from tests.model import ModelStore
 
 BEGAN = 1_800_000_000_000
