@@ -4,6 +4,7 @@ It declares who may call, and in which form, so that REST framework's defaults i
 another project (which admit every caller) do not apply to the API.
 """
 
+from collections.abc import Sequence
 from typing import Any, override
 
 from django.utils.module_loading import import_string
@@ -18,25 +19,25 @@ from streams.problems import respond
 from streams.renderers import JSONRenderer
 
 
+PAGES = "streams.browsable.renderers.PageRenderer"
+
+
 def renderers() -> list[type[BaseRenderer]]:
     """Return the forms of answers: JSON, and pages if they are turned on."""
     if not settings.BROWSABLE_API:
         return [JSONRenderer]
-
-    from streams.browsable.renderers import PageRenderer
-
-    return [JSONRenderer, PageRenderer]
+    return [JSONRenderer, import_string(PAGES)]
 
 
 class StreamsAPIView(APIView):
     """A view with the app's authentication, permissions and errors."""
 
-    authentication_classes = [  # noqa: RUF012
+    authentication_classes: Sequence[Any] = tuple(
         import_string(path) for path in settings.AUTHENTICATION_CLASSES
-    ]
-    permission_classes = [MayUseStreams]  # noqa: RUF012
-    parser_classes = [StrictJSONParser]  # noqa: RUF012
-    renderer_classes = renderers()
+    )
+    permission_classes: Sequence[Any] = (MayUseStreams,)
+    parser_classes: Sequence[Any] = (StrictJSONParser,)
+    renderer_classes: Sequence[Any] = renderers()
     content_negotiation_class = JSONOrPage
 
     @override

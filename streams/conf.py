@@ -170,11 +170,11 @@ class Settings:
     AWS_REGION = Setting(Text("a region such as eu-west-1", REGION), "eu-west-1")
     AWS_CA_BUNDLE = Setting(ExistingPath("a file of certificates"), None)
 
-    DYNAMODB_CONNECT_SECONDS = Setting(Seconds(0, 30), 1.0)
+    DYNAMODB_CONNECT_SECONDS = Setting(Seconds(0, 30), 1)
     """Time-out of a connection."""
-    DYNAMODB_CALL_SECONDS = Setting(Seconds(0, 30), 2.0)
+    DYNAMODB_CALL_SECONDS = Setting(Seconds(0, 30), 2)
     """Time-out of one attempt at a call, including its connection."""
-    DEADLINE_SECONDS = Setting(Seconds(0, 30), 8.0)
+    DEADLINE_SECONDS = Setting(Seconds(0, 30), 8)
     """Deadline of a request with all calls, repeats and pauses.
 
     It is shorter than Lambda's 10 and API Gateway's 29 seconds.

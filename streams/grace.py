@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
 
-from django.conf import settings
-
+from streams.conf import settings
 from streams.errors import TooManyStarts
 from streams.rules import Ending, Lease, Reason, StartRate
 

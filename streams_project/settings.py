@@ -23,6 +23,8 @@ except ImproperlyConfigured as error:
 globals().update(values)
 
 DEBUG: bool = values["DEBUG"]
+PRIVATE_NETWORK: bool = values["PRIVATE_NETWORK"]
+WHY_PAGE: bool = values["WHY_PAGE"]
 BROWSABLE_API: bool = values["BROWSABLE_API"]
 HAS_CORS = bool(values["CORS_ALLOWED_ORIGINS"]) or values["OPEN_ACCESS"]
 """Whether web players of some origin may call the service."""
@@ -38,7 +40,7 @@ cookies, and players' tokens have their own keys."""
 
 # --- applications ----------------------------------------------------------------
 
-NEVER_SHIPPED = ("stages", "capacity", "deploy", "insights")
+NEVER_SHIPPED = ("stages", "capacity", "deploy", "insights", "reporting")
 """Apps of the tools, which are installed where their folders exist."""
 
 INSTALLED_APPS = [

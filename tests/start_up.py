@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -34,7 +35,7 @@ EDGE = {
 class StartedSettings(Settings):
     """The app's settings, and the other settings of the project."""
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
 

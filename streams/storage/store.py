@@ -12,10 +12,10 @@ from random import SystemRandom
 from secrets import token_urlsafe
 from typing import Any, NoReturn
 
-from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
 
 from streams import rules
+from streams.conf import settings
 from streams.dynamodb import calls, deadline
 from streams.errors import (
     StoreContended,

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from django.conf import settings as configured
 
 from streams import grace, service
+from streams.conf import settings as configured
 from streams.dynamodb import calls, deadline
 from streams.errors import (
     RequestTimedOut,

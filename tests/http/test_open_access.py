@@ -11,7 +11,7 @@ from streams_project.open_access import loopback_only
 from tests.start_up import started
 
 
-def answer_to(**environ: str) -> Any:
+def answer_to(**environ: Any) -> Any:
     """Return the answer to a request of a caller with this environ."""
     middleware = loopback_only(lambda request: HttpResponse("served"))
     return middleware(RequestFactory().get("/users/ana/streams", **environ))

@@ -147,8 +147,8 @@ def _rule_in_words(rule: Rule) -> str:
     where = f" where {' and '.join(conditions)}" if conditions else ""
 
     if rule.distinct:
-        values = f"at most {rule.limit} different values of {rule.distinct}"
-        return f"{values} among streams{where}"
+        limit = f"at most {rule.limit} different values of {rule.distinct}"
+        return f"{limit} among streams{where}"
     per = f", per {rule.per}" if rule.per else ""
     return f"at most {rule.limit} concurrent streams{where}{per}"
 
