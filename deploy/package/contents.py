@@ -82,7 +82,8 @@ EXCLUDED = re.compile(
       (redoc/|oauth2-|favicon-|swagger-ui-standalone-)
     | ^rest_framework/(locale|static)/
     | ^streams_project/management/
-    | ^streams_project/(local_dynamodb|prometheus)\.py$
+    | ^streams/sinks/prometheus\.py$
+    | ^streams_project/local_dynamodb\.py$
     | ^werkzeug/debug/shared/
     | ^zappa/(cli|core|letsencrypt|middleware_tests)\.py$
     | ^zappa/\w*templates?/
