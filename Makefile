@@ -6,6 +6,18 @@ MARKDOWNLINT := .ci/node_modules/.bin/markdownlint-cli2
 
 .DEFAULT_GOAL := run
 
+# pip installs into the environment, whatever the user's configuration says.
+export PIP_USER := 0
+export PIP_REQUIRE_VIRTUALENV := 0
+export PYTHONNOUSERSITE := 1
+
+# An environment that was moved, or whose interpreter was removed, is created again.
+ifneq ($(wildcard $(READY)),)
+ifneq ($(shell $(PYTHON) -c 'import django, sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null || echo stale),)
+$(shell rm -f $(READY))
+endif
+endif
+
 .PHONY: help run demo test quick check openapi reference docs scaling audit lock package rehearse faults soak mutants bench replay load
 
 help: ## Print the targets.

@@ -5,7 +5,6 @@ It listens on loopback. It stops with the process that started it, however that 
 it saves its state and stops.
 """
 
-import fcntl
 import importlib.util
 import os
 import signal
@@ -14,14 +13,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
+
+try:
+    import fcntl
+except ImportError:
+    sys.exit("Windows is not supported. Use WSL, and start the service there.")
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL = Path(os.environ.get("LOCAL_STATE_DIR") or PROJECT / ".local").absolute()
 START_WITHIN_SECONDS = 60
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 CONFIGURED_BY = (
     "DYNAMODB_ENDPOINT",
@@ -59,20 +64,26 @@ def is_configured(*, use_credentials_files: bool) -> bool:
     return any(Path(file).expanduser().is_file() for file in files)
 
 
+class SharedEngine(NamedTuple):
+    """The engine of this machine, which another process can have started."""
+
+    endpoint: str
+    is_own: bool
+
+
 @contextmanager
-def shared_engine(*, is_brief: bool) -> Iterator[str]:
-    """Run the engine on the state in `.local/`, and return its endpoint.
+def shared_engine(*, is_brief: bool) -> Iterator[SharedEngine]:
+    """Run the engine on the state in `.local/`.
 
     An engine that another process runs is used if there is one. The engine of a
     brief command is not shared, because a server that used it would lose it a moment
     later: a process that starts meanwhile waits for the lock.
     """
-    LOCAL.mkdir(parents=True, exist_ok=True)
     address = LOCAL / "endpoint"
-    with (LOCAL / "lock").open("w") as lock:
+    with _lock_file() as lock:
         endpoint = _running_elsewhere(address, lock)
         if endpoint is not None:
-            yield endpoint
+            yield SharedEngine(endpoint, is_own=False)
             return
 
         address.unlink(missing_ok=True)
@@ -81,7 +92,43 @@ def shared_engine(*, is_brief: bool) -> Iterator[str]:
         with engine(LOCAL / "dynamodb", keep=True, lock=lock) as endpoint:
             if not is_brief:
                 address.write_text(endpoint)
-            yield endpoint
+            yield SharedEngine(endpoint, is_own=True)
+
+
+def _lock_file() -> IO[str]:
+    """Open the lock, in a folder that this process can write to."""
+    try:
+        LOCAL.mkdir(parents=True, exist_ok=True)
+        (LOCAL / "dynamodb").mkdir(exist_ok=True)
+        if not os.access(LOCAL / "dynamodb", os.W_OK):
+            raise PermissionError(f"no permission to write {LOCAL / 'dynamodb'}")
+        return (LOCAL / "lock").open("w")
+    except OSError as exc:
+        sys.exit(
+            f"The folder {LOCAL} cannot be used: {exc}. "
+            "Set LOCAL_STATE_DIR to a folder of yours, such as ~/.streams."
+        )
+
+
+def without_proxy(environ: MutableMapping[str, str]) -> None:
+    """Exclude loopback from the proxies that the environment configures."""
+    names = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if names != "*":
+        hosts = [name for name in names.split(",") if name]
+        hosts += [host for host in LOOPBACK if host not in hosts]
+        names = ",".join(hosts)
+    environ["no_proxy"] = names
+    environ["NO_PROXY"] = names
+
+
+def is_listening(endpoint: str) -> bool:
+    """Return whether a process listens at the port of an endpoint on loopback."""
+    port = int(endpoint.rpartition(":")[2])
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _running_elsewhere(address: Path, lock: IO[str]) -> str | None:
@@ -93,8 +140,7 @@ def _running_elsewhere(address: Path, lock: IO[str]) -> str | None:
             return None
         with suppress(OSError, ValueError):
             endpoint = address.read_text()
-            port = int(endpoint.rpartition(":")[2])
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
+            if is_listening(endpoint):
                 return endpoint
         time.sleep(0.05)
     sys.exit(

@@ -1,12 +1,17 @@
 """The base of commands that need a DynamoDB: they start one if none is configured."""
 
+import os
 from collections.abc import Mapping
 from typing import Any, override
 
 from django.core.management.base import BaseCommand
 
 from streams_project.configuration import reconfigure
-from streams_project.local_dynamodb import is_configured, shared_engine
+from streams_project.local_dynamodb import (
+    is_configured,
+    shared_engine,
+    without_proxy,
+)
 
 
 class LocalDynamoDBCommand(BaseCommand):
@@ -17,6 +22,7 @@ class LocalDynamoDBCommand(BaseCommand):
     """
 
     is_brief = True
+    has_own_engine = True
 
     def needs_dynamodb(self, options: Mapping[str, Any]) -> bool:
         """Return whether the command calls DynamoDB."""
@@ -29,6 +35,8 @@ class LocalDynamoDBCommand(BaseCommand):
         if is_ready or not self.needs_dynamodb(options):
             return super().execute(*args, **options)
 
-        with shared_engine(is_brief=self.is_brief) as endpoint:
-            reconfigure({"DYNAMODB_ENDPOINT": endpoint})
+        with shared_engine(is_brief=self.is_brief) as engine:
+            self.has_own_engine = engine.is_own
+            without_proxy(os.environ)
+            reconfigure({"DYNAMODB_ENDPOINT": engine.endpoint})
             return super().execute(*args, **options)

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -16,10 +17,14 @@ from django.core.servers.basehttp import WSGIServer
 
 from streams import service
 from streams.conf import settings
-from streams.rules import EPOCHS_PER_MS, Plans, StartRequest
+from streams.errors import StoreUnavailable
+from streams.rules import EPOCHS_PER_MS, Plan, Plans, StartRequest, WhenFull
 from streams.storage.store import StreamStore, create_table
+from streams_project.local_dynamodb import is_listening
 from streams_project.management.local_command import LocalDynamoDBCommand
 
+MAX_PORT = 65_535
+ENGINE_CHECK_SECONDS = 2
 LOOPBACK = ("", "127.0.0.1", "localhost", "[::1]")
 OPEN = (
     "Open access: every user of this machine can call the API. "
@@ -82,14 +87,19 @@ class Command(LocalDynamoDBCommand, RunServer):
             )
 
         if settings.DYNAMODB_ENDPOINT:
-            create_table()
-            if service.store.is_empty():
-                load_demo_users(service.store)
+            _prepare_table(settings.DYNAMODB_ENDPOINT)
+            if not self.has_own_engine:
+                _exit_without(settings.DYNAMODB_ENDPOINT)
         super().handle(*args, **options)
 
     @override
     def run(self, **options: Any) -> None:
-        """Refuse a port that is in use, then serve."""
+        """Refuse a port that is in use or does not exist, then serve."""
+        if not int(self.port) <= MAX_PORT:
+            raise CommandError(
+                f"Port {self.port} does not exist. Choose one up to {MAX_PORT}: "
+                "PORT=8000 make run"
+            )
         family = socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
         try:
             socket.create_server((self.addr, int(self.port)), family=family).close()
@@ -111,11 +121,59 @@ class Command(LocalDynamoDBCommand, RunServer):
         self.stdout.write(
             f"{OPEN if settings.OPEN_ACCESS else CLOSED}\n"
             f"DynamoDB: {endpoint}\n"
-            "Start a stream (the fourth start gets 409):\n"
-            "  curl -X POST -H 'Content-Type: application/json' "
-            f'-d \'{{"streamId":"456"}}\' {url}/users/123/streams\n'
+            f"Start a stream ({effect_of_limit(settings.PLANS.default)}):\n"
+            f"  {example_call(url)}\n"
             f"Browse: {url}/users/user2/streams"
         )
+
+
+def effect_of_limit(plan: Plan) -> str:
+    """Return what happens to the start after the last one that the plan admits."""
+    if plan.when_full is WhenFull.EVICT_OLDEST and plan.limit:
+        return f"start {plan.limit + 1} ends the oldest stream"
+    return f"start {plan.limit + 1} gets 409"
+
+
+def example_call(url: str) -> str:
+    """Return a call of curl with the credentials that the configuration requires."""
+    credentials = ""
+    if settings.API_KEYS:
+        credentials = "-H 'X-API-Key: YOUR-KEY' "
+    elif not settings.OPEN_ACCESS:
+        credentials = "-H 'Authorization: Bearer YOUR-TOKEN' "
+    return (
+        f"curl -X POST {credentials}-H 'Content-Type: application/json' "
+        f'-d \'{{"streamId":"456"}}\' {url}/users/123/streams'
+    )
+
+
+def _prepare_table(endpoint: str) -> None:
+    """Create the table and the demo users, or raise `CommandError`."""
+    try:
+        create_table()
+        if service.store.is_empty():
+            load_demo_users(service.store)
+    except StoreUnavailable as exc:
+        raise CommandError(
+            f"DynamoDB does not answer at {endpoint}. Start it, or unset "
+            "DYNAMODB_ENDPOINT and AWS_ENDPOINT_URL for the embedded engine."
+        ) from exc
+
+
+def _exit_without(endpoint: str) -> None:
+    """Stop this process when the engine that another process runs stops."""
+
+    def watch() -> None:
+        while is_listening(endpoint):
+            time.sleep(ENGINE_CHECK_SECONDS)
+        sys.stderr.write(
+            f"The DynamoDB at {endpoint} stopped with the process that started it. "
+            "Start this server again.\n"
+        )
+        sys.stderr.flush()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def load_demo_users(store: StreamStore) -> None:
