@@ -1,4 +1,4 @@
-"""What the service needs around Django's WSGI application.
+"""Wrappers of Django's WSGI application: deadline, network, and limits.
 
 application = guarded(get_wsgi_application())
 """

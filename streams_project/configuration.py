@@ -26,7 +26,7 @@ type Values = Mapping[str, Any]
 
 
 def configured(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings that the environment determines, by name.
+    """Return the names and values of the settings that the environment sets.
 
     Raises:
         ImproperlyConfigured: a value is not valid, missing or unsafe.

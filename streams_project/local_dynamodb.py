@@ -214,7 +214,7 @@ def _environment(
         "PERSIST_STATE": "1" if keep else "0",
         "STATE_DIR": str(state),
         "LOG_LEVEL": "WARNING",
-        # By default it listens on 0.0.0.0:8883, whatever services are requested.
+        # By default it listens on 0.0.0.0:8883, for all lists of services.
         "IOT_MTLS_ENABLED": "0",
     }
 

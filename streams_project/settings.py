@@ -1,7 +1,7 @@
 """Django's settings.
 
-Those that a deployment changes come from the environment: see `environment`. An
-invalid value stops start-up, and the error names the variable.
+A deployment changes them by environment variables: see `environment`. An invalid
+value stops start-up, and the error names the variable.
 """
 
 import json

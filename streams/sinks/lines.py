@@ -1,8 +1,8 @@
 """Writes events and metrics to standard output, as lines of JSON.
 
 CloudWatch reads a line as an event, whose members Logs Insights finds, and also as
-metrics if the line contains `_aws`. This needs no call, no agent, and no counter
-that instances would have to share.
+metrics if the line contains `_aws`. This needs no call and no agent, and instances
+share no counter.
 Source:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """

@@ -1,4 +1,7 @@
-"""The base of commands that need a DynamoDB: they start one if none is configured."""
+"""The base of commands that need a DynamoDB.
+
+Without a configured one, they start the embedded engine.
+"""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`manage.py runserver` and `make run`: a process of their own, started, killed and started again."""
+"""`manage.py runserver` and `make run`: a process that is started and killed."""
 
 import fcntl
 import os
@@ -33,7 +33,7 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(state: Path) -> dict[str, str]:
-    """A machine on which no DynamoDB is configured."""
+    """Return the environment of a machine on which no DynamoDB is configured."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -43,7 +43,7 @@ def environment(state: Path) -> dict[str, str]:
 
 
 def wait_until_the_engine_is_gone(state: Path) -> None:
-    """The engine holds the lock as long as it lives."""
+    """Wait for the lock, which the engine holds while it runs."""
     with (state / "lock").open() as lock:
         waiter = threading.Thread(
             target=fcntl.flock, args=(lock, fcntl.LOCK_EX), daemon=True
@@ -138,14 +138,15 @@ CALLERS = 256
 def test_256_callers_who_come_at_once_are_all_served_and_their_connections_end_properly(
     environment: dict[str, str], user_id: str
 ) -> None:
-    """Each on a connection of its own, which the server closes by a FIN and never by a reset."""
+    """The server closes each connection by a FIN, and never by a reset."""
     environment |= {"DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"]}
     together = threading.Barrier(CALLERS)
 
     def start(number: int) -> bytes:
         body = b'{"streamId":"456"}'
         head = (
-            f"POST /users/{user_id}-{number}/streams HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+            f"POST /users/{user_id}-{number}/streams HTTP/1.1\r\n"
+            "Host: 127.0.0.1\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode()
         together.wait(WITHIN_SECONDS)
@@ -191,7 +192,8 @@ def test_without_an_engine_installed_the_error_says_what_to_do(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as util\nfind = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'ministack' else find(name, *rest)\n"
+        "util.find_spec = lambda name, *rest: "
+        "None if name == 'ministack' else find(name, *rest)\n"
     )
     done = subprocess.run(
         runserver(),
@@ -314,7 +316,7 @@ def test_a_server_killed_between_requests_has_lost_nothing_when_it_is_back(
 
 @pytest.mark.engine
 @pytest.mark.parametrize("acknowledged_before_the_kill", [5, 40])
-def test_a_server_killed_in_the_middle_loses_no_acknowledged_stream_and_admits_none_twice(
+def test_a_server_killed_in_the_middle_loses_no_acknowledged_stream(
     environment: dict[str, str], user_id: str, acknowledged_before_the_kill: int
 ) -> None:
     """The engine lives on, as DynamoDB does."""

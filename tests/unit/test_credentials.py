@@ -66,9 +66,9 @@ def test_random_secrets_are_accepted() -> None:
 KEYS = {
     "no parts": "hunter2hunter2",
     "the key in the clear": "billing:hunter2hunter2:streams:operate",
-    "the key in the clear, as long as a hash": f"billing:{'hunter2-' * 8}:streams:operate",
+    "a key as long as a hash": f"billing:{'hunter2-' * 8}:streams:operate",
     "the hash of an empty key": f"billing:{sha256('')}:streams:operate",
-    "the hash of an empty key in capitals": f"billing:{sha256('').upper()}:streams:operate",
+    "the same in capitals": f"billing:{sha256('').upper()}:streams:operate",
     "an empty name": f":{sha256('x')}:streams:operate",
     "a name of two lines": f"bil\nling:{sha256('x')}:streams:operate",
     "no scope": f"billing:{sha256('x')}:",

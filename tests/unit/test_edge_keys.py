@@ -44,7 +44,9 @@ def test_edge_keys_are_secrets_and_private_keys_inline_or_in_files(
 ) -> None:
     (tmp_path / "edge.pem").write_text(f"{EDDSA}\n")
     one_line = ES256.replace("\n", "\\n")
-    listed = f"{one_line},{OTHER_SECRET},file:{tmp_path / 'edge.pem'},{pem(ec.generate_private_key(ec.SECP256R1()))}"
+    other_key = pem(ec.generate_private_key(ec.SECP256R1()))
+    in_a_file = f"file:{tmp_path / 'edge.pem'}"
+    listed = ",".join([one_line, OTHER_SECRET, in_a_file, other_key])
     keys = started(PRODUCTION | EDGE | {"EDGE_TOKEN_KEYS": listed}).EDGE_TOKEN_KEYS
     assert [key.algorithm for key in keys] == ["ES256", "HS256", "EdDSA", "ES256"]
     assert len({key.kid for key in keys}) == 4

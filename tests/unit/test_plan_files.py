@@ -1,4 +1,4 @@
-"""Files of plans: the examples load; what is wrong in one is told with its place and with what to write."""
+"""Plans files: the examples load, and an error names its place and a valid value."""
 
 from pathlib import Path
 
@@ -60,7 +60,8 @@ RULE = '[family]\nlimit = 4\n\n[[family.rules]]\nname = "one"\nlimit = 1\n'
 WRONG = {
     "not TOML": (
         "[family\n",
-        "is not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 8)",
+        "is not valid TOML: Expected ']' at the end of a table declaration "
+        "(at line 1, column 8)",
     ),
     "no plan": (
         "",
@@ -93,7 +94,8 @@ WRONG = {
     ),
     "a relaxed lease that is shorter": (
         "[family]\nlimit = 4\nlease_seconds = 90\nrelaxed_lease_seconds = 60\n",
-        "line 4: plan family: relaxed_lease_seconds is 60. Write an integer from 90 to 3600.",
+        "line 4: plan family: relaxed_lease_seconds is 60. "
+        "Write an integer from 90 to 3600.",
     ),
     "a pause that is shorter": (
         "[family]\nlimit = 4\npaused_seconds = 30\n",
@@ -109,7 +111,8 @@ WRONG = {
     ),
     "two rules of one name": (
         RULE + '[[family.rules]]\nlimit = 2\nname = "one"\n',
-        "line 9: plan family, rule number 2: two rules have the name 'one'. Rename one.",
+        "line 9: plan family, rule number 2: two rules have the name 'one'. "
+        "Rename one.",
     ),
     "an unknown attribute": (
         RULE + 'per = "title"\n',
@@ -121,7 +124,8 @@ WRONG = {
     ),
     "where that is no list": (
         RULE + 'where = { deviceType = "tv" }\n',
-        "line 7: plan family, rule one: deviceType must be a list of 1 to 64 values, such as deviceType = [",
+        "line 7: plan family, rule one: deviceType must be a list of 1 to 64 values, "
+        "such as deviceType = [",
     ),
     "where of networks": (
         RULE + 'where = { network = ["x"] }\n',

@@ -1,4 +1,4 @@
-"""`manage.py plans check FILE`, `plans try FILE --user USER`, `plans compare EVENTS`."""
+"""`manage.py plans check FILE`, `try FILE --user USER` and `compare EVENTS`."""
 
 import json
 import sys

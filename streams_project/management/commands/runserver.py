@@ -177,7 +177,7 @@ def _exit_without(endpoint: str) -> None:
 
 
 def load_demo_users(store: StreamStore) -> None:
-    """Start one stream of `user1` and three of `user2`, whatever the plans are."""
+    """Start one stream of `user1` and three of `user2`, under any plans."""
     default = replace(store.plans.default, limit=3, lease_ms=DEMO_LEASE_MS)
     patient_store = replace(store, plans=Plans(default=default))
 
