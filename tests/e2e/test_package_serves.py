@@ -145,7 +145,7 @@ def test_the_unpacked_package_serves_by_itself_and_compiles_no_source(
     result = serve(task, user_id)
 
     assert result.returncode == 0, result.stderr
-    assert f"{user_id} has 1 of 3 streams." in result.stdout, "zappa manage test"
+    assert f"{user_id} uses 1 of 3 slots." in result.stdout, "zappa manage test"
 
     observed: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     token = observed.pop("token")
