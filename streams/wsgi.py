@@ -17,7 +17,7 @@ type Environ = dict[str, Any]
 type Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 CHARSET = re.compile(r";\s*charset[\s*\d]*=([^;]*)", re.IGNORECASE)
-ABSOLUTE_TARGET = re.compile(r"https?://[^/]*(?P<path>/.*)?", re.IGNORECASE | re.DOTALL)
+NO_ROUTE = "/*"
 UTF_8 = ("utf-8", "utf8")
 MAX_CONTENT_TYPE_CHARACTERS = 256
 UNSUPPORTED_TYPE = "application/octet-stream"
@@ -94,15 +94,13 @@ def placed(application: Application) -> Application:
 
 
 def _path(target: str) -> str:
-    """Return the path of a request target.
+    """Return the path of a request target, or a path that matches no route.
 
-    Django has no route for the other forms of RFC 9112: the absolute form of a
-    proxy's client (`http://host/path`), and `*`.
+    The other forms of RFC 9112 (`http://host/path`, `host:port`, `*`) would get
+    Django's HTML page. No client of this service needs them.
     """
-    if not target or target.startswith("/"):
-        return target
-    absolute = ABSOLUTE_TARGET.match(target)
-    return (absolute["path"] or "/") if absolute else f"/{target}"
+    has_path_form = not target or target.startswith("/")
+    return target if has_path_form else NO_ROUTE
 
 
 def _type_of_body(environ: Environ) -> str:

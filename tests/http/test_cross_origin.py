@@ -92,14 +92,9 @@ def answer_to(server_url: str, method: str, target: str) -> tuple[int, str | Non
     return answer.status, answer.getheader("Content-Type")
 
 
-def test_an_absolute_request_target_is_its_path(server_url: str) -> None:
-    status, _ = answer_to(server_url, "GET", f"{server_url}/healthz")
-    assert status == 200
-
-
 @pytest.mark.parametrize(
     ("method", "target"),
-    [("OPTIONS", "*"), ("GET", "http://127.0.0.1/nowhere"), ("GET", "nowhere")],
+    [("OPTIONS", "*"), ("GET", "http://127.0.0.1/healthz"), ("GET", "healthz")],
 )
 def test_another_request_target_gets_a_problem(
     server_url: str, method: str, target: str
