@@ -18,7 +18,6 @@ from streams.permissions import MayUseStreams
 from streams.problems import respond
 from streams.renderers import JSONRenderer
 
-
 PAGES = "streams.browsable.renderers.PageRenderer"
 
 

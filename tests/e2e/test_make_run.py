@@ -36,13 +36,14 @@ def ended(environment: dict[str, str], port: int | None = None) -> str:
 def test_a_proxy_in_the_environment_is_not_used_for_loopback(
     environment: dict[str, str],
 ) -> None:
-    proxies = {
-        name: "http://127.0.0.1:9"
-        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY")
-    }
-    with running(runserver(), environment | proxies) as server:
-        with server.client() as client:
-            assert Viewer(client, "ana").start().status_code == 201
+    proxies = dict.fromkeys(
+        ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9"
+    )
+    with (
+        running(runserver(), environment | proxies) as server,
+        server.client() as client,
+    ):
+        assert Viewer(client, "ana").start().status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -88,11 +89,13 @@ def test_a_state_folder_that_cannot_be_used_is_named(
 def test_a_second_server_ends_with_the_engine_of_the_first(
     environment: dict[str, str],
 ) -> None:
-    with running(runserver(), environment) as first:
-        with running(runserver(), environment) as second:
-            first.process.send_signal(signal.SIGTERM)
-            first.process.wait(WITHIN_SECONDS)
-            assert second.process.wait(WITHIN_SECONDS) == 1
+    with (
+        running(runserver(), environment) as first,
+        running(runserver(), environment) as second,
+    ):
+        first.process.send_signal(signal.SIGTERM)
+        first.process.wait(WITHIN_SECONDS)
+        assert second.process.wait(WITHIN_SECONDS) == 1
 
 
 @pytest.mark.parametrize(

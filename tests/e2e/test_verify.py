@@ -14,8 +14,8 @@ from django.core.wsgi import get_wsgi_application
 
 from deploy.verify.checks import CHECKS, results
 from deploy.verify.service import DeployedService
-from streams.models import UserStreams
 from streams.credentials import ApiKey
+from streams.models import UserStreams
 from streams.wsgi import bounded
 from tests.conftest import serving
 from tests.e2e.faulty_service import (
