@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.extensions import (
     OpenApiAuthenticationExtension,
     OpenApiSerializerExtension,
@@ -11,6 +10,7 @@ from drf_spectacular.extensions import (
 )
 from drf_spectacular.openapi import AutoSchema
 
+from streams.conf import settings
 from streams.fields import ID, MAX_METADATA_BYTES, MAX_METADATA_KEYS, USER_ID
 
 PLAIN_TEXT = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"

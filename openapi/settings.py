@@ -7,11 +7,11 @@ from streams_project.settings import INSTALLED_APPS, REST_FRAMEWORK
 INSTALLED_APPS = [*INSTALLED_APPS, "drf_spectacular"]
 REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_SCHEMA_CLASS": "openapi.schema.Schema",
-    "DEFAULT_AUTHENTICATION_CLASSES": [  # both, regardless of this process
-        "streams.authentication.BearerAuthentication",
-        "streams.authentication.ApiKeyAuthentication",
-    ],
 }
+AUTHENTICATION_CLASSES = [  # both, regardless of this process
+    "streams.authentication.BearerAuthentication",
+    "streams.authentication.ApiKeyAuthentication",
+]
 SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Concurrent-stream limits",

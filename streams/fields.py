@@ -6,8 +6,9 @@ import re
 import unicodedata
 from typing import Any, ClassVar, override
 
-from django.conf import settings
 from rest_framework import serializers
+
+from streams.conf import settings
 
 ID = re.compile(r"(?!\.\.?$)[A-Za-z0-9._~:@|-]{1,128}")
 """Ids of streams and devices.

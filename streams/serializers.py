@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from random import SystemRandom
 from typing import Any, NamedTuple, override
 
-from django.conf import settings
 from django.core.validators import MinLengthValidator
 from rest_framework import serializers
 
+from streams.conf import settings
 from streams.errors import StreamEnded, StreamLimitReached
 from streams.fields import (
     MAX_ERRORS,

@@ -6,10 +6,10 @@ slash at the end.
 
 from collections.abc import Iterator
 
-from django.conf import settings
 from django.urls import URLPattern, path
 from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 
+from streams.conf import settings
 from streams.views import (
     AccountView,
     EdgeKeysView,

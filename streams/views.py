@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any, override
 from urllib.parse import quote
 
-from django.conf import settings
 from django.http import Http404
 from django.urls import get_script_prefix
 from django.utils.http import http_date
@@ -20,11 +19,12 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
-from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from streams import service
+from streams.api_view import StreamsAPIView
 from streams.authentication import Caller
+from streams.conf import settings
 from streams.errors import InvalidRequest
 from streams.fields import (
     ID,
@@ -61,7 +61,7 @@ from streams.service import Context
 MAX_EPOCH_DIGITS = 16
 
 
-class UserView(APIView):
+class UserView(StreamsAPIView):
     """Base of the views under `/users/{userId}` and `/me`.
 
     `/me` addresses the user of the bearer token. `now` (ms) is the clock of the call.
@@ -370,7 +370,7 @@ class LimitView(UserView):
         return Response(status=204)
 
 
-class PlansView(APIView):
+class PlansView(StreamsAPIView):
     """The plans."""
 
     permission_classes = (IsAdministrator,)
@@ -385,7 +385,7 @@ class PlansView(APIView):
         return Response(PlanListSerializer(catalogues).data)
 
 
-class PublicView(APIView):
+class PublicView(StreamsAPIView):
     """Base of the views that require no credentials and ignore those that are sent."""
 
     authentication_classes = ()

@@ -15,8 +15,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from streams.conf import settings
 from streams.dynamodb import deadline
 from streams.errors import InvalidRequest
+from streams.fields import ID, ID_ERROR, MAX_KEY_BYTES, is_key
 from streams.problems import PROBLEMS, Answered, body_of, problem_of
-from streams.serializers import ID, ID_IS, MAX_KEY_BYTES, is_key
 from streams.service import Context
 from streams.storage.store import create_table
 
@@ -106,7 +106,7 @@ class OperatorCommand(BaseCommand):
         if is_json:
             self.stdout.write(json.dumps(body_of(problem, **members)))
 
-        lines = [f"{problem.title.rstrip('.')}."]
+        lines = [problem.title]
         for field, faults in members.get("errors", {}).items():
             lines.append(f"{field}: {' '.join(faults)}")
         if problem.status == 503:
@@ -123,7 +123,7 @@ def _act(
     if not is_key(context.user_id):
         errors["userId"] = f"Must have 1 to {MAX_KEY_BYTES} bytes."
     if not ID.fullmatch(options.get("id", "-")):
-        errors["id"] = ID_IS
+        errors["id"] = ID_ERROR
     if errors:
         raise InvalidRequest(**errors)
 

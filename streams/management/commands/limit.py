@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.rules import WhenFull
-from streams.serializers import LimitSerializer, limit_body
+from streams.serializers import LimitSerializer, Shown, UserLimitSetSerializer
 from streams.service import Context, Listing
 
 FIELDS = {
@@ -72,7 +72,8 @@ class Command(OperatorCommand):
 
 
 def _answer(context: Context, listing: Listing) -> Answer:
-    body = limit_body(context.user_id, listing)
+    shown = Shown(listing, context.user_id, context.now)
+    body = UserLimitSetSerializer(shown).data
     set_by = "the default" if body["isDefault"] else "an operator"
     row = (body["userId"], body["plan"], str(body["limit"]), body["whenFull"], set_by)
 

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.rules import Lease
-from streams.serializers import listing_body
+from streams.serializers import Shown, StreamListSerializer
 from streams.service import Context
 
 HEADINGS = ("ID", "TITLE", "DEVICE", "CONTENT", "STARTED", "LEASE EXPIRES")
@@ -49,7 +49,8 @@ class Command(OperatorCommand):
     def list(self, context: Context, **options: Any) -> Answer:
         """Return the live streams, as `GET /users/{userId}/streams` does."""
         listing = service.listing(context)
-        body = listing_body(context.user_id, listing, now=context.now)
+        shown = Shown(listing, context.user_id, context.now)
+        body = StreamListSerializer(shown).data
 
         text = f"{context.user_id} uses {body['active']} of {body['limit']} slots."
         rows = [_row(lease, now=context.now) for lease in listing.streams]
