@@ -36,8 +36,7 @@ OPERATOR_KEY = "key-of-an-operator"
 @pytest.fixture(autouse=True)
 def authentication(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Configure credentials and the origin of a web player."""
-    from rest_framework.views import APIView
-
+    from streams.api_view import StreamsAPIView
     from streams.authentication import ApiKeyAuthentication, BearerAuthentication
 
     settings.API_KEYS = [
@@ -55,7 +54,9 @@ def authentication(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         *settings.MIDDLEWARE,
     ]
     monkeypatch.setattr(
-        APIView, "authentication_classes", [BearerAuthentication, ApiKeyAuthentication]
+        StreamsAPIView,
+        "authentication_classes",
+        [BearerAuthentication, ApiKeyAuthentication],
     )
 
 
