@@ -5,9 +5,8 @@ They appear in any page as `<!-- generated: NAME -->…<!-- end -->`.
 
 from collections.abc import Callable
 
-from django.conf import settings
-
 from docs import markers
+from streams.conf import settings
 from streams.dynamodb import calls
 from streams.rules import history
 from streams.storage import store

@@ -15,10 +15,10 @@ PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")]
 
 def generate() -> Mapping[Path, str]:
     """Return the text of each page that has generated passages."""
-    from docs import api, architecture, commands, errors, figures, markers
+    from docs import api, architecture, commands, errors, figures, markers, settings
 
     passages: dict[str, markers.Passage] = {}
-    for module in (api, architecture, commands, errors, figures):
+    for module in (api, architecture, commands, errors, figures, settings):
         passages |= module.passages()
 
     return {
