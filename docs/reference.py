@@ -15,10 +15,20 @@ PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")]
 
 def generate() -> Mapping[Path, str]:
     """Return the text of each page that has generated passages."""
-    from docs import api, architecture, commands, edge, errors, figures, markers
+    from docs import (
+        api,
+        architecture,
+        commands,
+        edge,
+        errors,
+        figures,
+        markers,
+        settings,
+    )
 
     passages: dict[str, markers.Passage] = {}
-    for module in (api, architecture, commands, edge, errors, figures):
+    modules = (api, architecture, commands, edge, errors, figures, settings)
+    for module in modules:
         passages |= module.passages()
 
     return {
