@@ -218,6 +218,41 @@ def test_the_example_of_the_readme_runs_for_a_viewer() -> None:
     assert printed == "ana False\n"
 
 
+def test_the_app_of_the_readme_answers_in_another_project(tmp_path: Path) -> None:
+    run_django(tmp_path, "-m", "django", "startproject", "site_of_tests", ".")
+    for block in blocks_of(PROJECT / "README.md"):
+        if name := re.match(r"# (settings|urls)\.py\n", block.text):
+            with (tmp_path / "site_of_tests" / f"{name[1]}.py").open("a") as file:
+                file.write(block.text)
+
+    printed = run_django(
+        tmp_path,
+        "-c",
+        "import django; django.setup()\n"
+        "from django.test import Client\n"
+        "answer = Client().get('/me/streams', headers={'host': 'localhost'})\n"
+        "print(answer.status_code, answer.json()['type'])\n",
+    )
+
+    assert printed == "401 unauthenticated\n"
+
+
+def run_django(project: Path, *arguments: str) -> str:
+    """Run Python in another project, with this repository on its path."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=project,
+        env={
+            "PYTHONPATH": str(PROJECT),
+            "DJANGO_SETTINGS_MODULE": "site_of_tests.settings",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.node
 @pytest.mark.parametrize("page", with_code("js"))
 def test_the_javascript_of_a_page_runs(
