@@ -17,9 +17,9 @@ from typing import Any
 
 from streams.errors import StreamLimitReached
 from streams.models import UserStreams
+from streams.plan_files import read_plans
 from streams.rules import EPOCHS_PER_MS, Hold, Lease, Plan, Plans, StartRequest
 from streams.storage.store import StreamStore
-from streams.plan_files import read_plans
 
 LEASE_MS = 60_000
 DEFAULT_PLAN = Plan(limit=3, lease_ms=LEASE_MS)

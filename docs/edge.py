@@ -2,9 +2,8 @@
 
 import math
 
-from django.conf import settings
-
 from docs import markers
+from streams.conf import settings
 
 MEASURED_TOKENS = {1: (17, 15), 3: (19, 16), 6: (22, 16)}
 """By limit, the tokens that a patient cheat held, and that 64 threads held."""

@@ -259,7 +259,7 @@ def account(item: Item) -> Account:
 
 def recent_writes(item: Item) -> tuple[str, ...]:
     """Return the ids of the last writes, the latest first."""
-    return tuple(plain(item[name]) for name in RECENT_WRITES if name in item)
+    return tuple(item[name]["S"] for name in RECENT_WRITES if name in item)
 
 
 def is_first_format(item: Item) -> bool:

@@ -52,9 +52,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
     """What compose.yaml gives, with this machine's engine, and a table of its own."""
-    variables = re.findall(
-        r"(\w+)=(\S+)", re.search(r"^ENV (.*)$", DOCKERFILE, re.M)[1]
-    )  # type: ignore[index]
+    line = re.search(r"^ENV (.*)$", DOCKERFILE, re.M)
+    assert line, "the image sets variables"
+    variables = re.findall(r"(\w+)=(\S+)", line[1])
     web: dict[str, Any] = COMPOSE["services"]["web"]["environment"]
     more = {
         "DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"],

@@ -11,6 +11,8 @@ from streams.errors import TooManyStarts
 from streams.rules import Entitlement, Lease, Reason, StartRate
 from tests.conftest import LEASE_MS, NOW
 
+NO_START_RATE = StartRate()
+
 
 @pytest.fixture(autouse=True)
 def open_and_empty(settings: Any) -> Iterator[None]:
@@ -38,7 +40,7 @@ def may_start(
     *,
     now: int = NOW,
     entitlement: int | None = None,
-    start_rate: StartRate = StartRate(),
+    start_rate: StartRate = NO_START_RATE,
 ) -> bool:
     return grace.may_start(
         user_id,
