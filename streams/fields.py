@@ -34,6 +34,8 @@ MAX_ERRORS = 10
 METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 MAX_METADATA_KEYS = 8
 MAX_METADATA_BYTES = 256
+MIN_METADATA_NUMBER = 1e-100
+"""DynamoDB rejects numbers closer to 0 than 1E-130."""
 MAX_METADATA_NUMBER = 10**15
 """Every JSON parser reads numbers up to this size without a loss."""
 
@@ -177,12 +179,17 @@ def _metadata_value(
     if isinstance(sent, str):
         return legible(sent, max_bytes=max(0, max_bytes))
 
-    is_number = isinstance(sent, int | float)
-    if is_number and -MAX_METADATA_NUMBER <= sent <= MAX_METADATA_NUMBER:
+    if isinstance(sent, int | float) and _is_storable(sent):
         number: int | float = sent
         return number
 
     return None
+
+
+def _is_storable(number: float) -> bool:
+    """Return whether DynamoDB and every JSON parser keep a number as it is."""
+    size = abs(number)
+    return size == 0 or MIN_METADATA_NUMBER <= size <= MAX_METADATA_NUMBER
 
 
 class ReplaceField(serializers.Field[Any, Any, Any, Any]):

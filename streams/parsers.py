@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
@@ -23,7 +24,7 @@ class PayloadTooLarge(APIException):
 class StrictJSONParser(BaseParser):
     """Parses JSON (RFC 8259) and rejects what parsers interpret differently (RFC 7493).
 
-    Rejected are encodings other than UTF-8, NaN and infinity, duplicate names, unpaired
+    A byte order mark is skipped. Rejected are encodings other than UTF-8, NaN and infinity, duplicate names, unpaired
     surrogates in names, nesting that exhausts the stack, and large bodies.
     """
 
@@ -45,7 +46,7 @@ class StrictJSONParser(BaseParser):
             raise PayloadTooLarge
 
         try:
-            return DECODER.decode(body.decode("utf-8"))
+            return DECODER.decode(body.removeprefix(BOM_UTF8).decode("utf-8"))
         except UnicodeDecodeError as exc:
             raise ParseError(f"The body is not UTF-8 (at byte {exc.start}).") from exc
         except RecursionError as exc:

@@ -180,9 +180,8 @@ class LimitSerializer(OperatorSerializer):
             error = "Set a limit, a plan or both."
             raise serializers.ValidationError({"limit": [error]})
 
-        # Without a plan, `whenFull` has a default. A plan has its own.
-        default_when_full = None if "plan" in attrs else WhenFull.DENY
-        when_full = attrs.get("when_full", default_when_full)
+        # Without `whenFull`, the plan's applies.
+        when_full = attrs.get("when_full")
         return {
             "limit": None,
             "plan": None,

@@ -470,11 +470,13 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 def _is_dry_run(request: Request) -> bool:
-    """Return whether the start is only a question. Most queries need no parsing."""
-    if "dryRun" not in request.META["QUERY_STRING"]:
+    """Return whether the start is only a question. Most requests have no query."""
+    if not request.META["QUERY_STRING"]:
         return False
 
     dry_run = request.query_params.get("dryRun")
+    if dry_run is None:
+        return False
     if dry_run not in ("true", "false"):
         raise InvalidRequest(dryRun="Must be true or false.")
     return dry_run == "true"

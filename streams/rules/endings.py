@@ -6,7 +6,7 @@ from streams.rules.accounts import Account
 from streams.rules.history import endings_of, keep_newest
 from streams.rules.holders import held_lease
 from streams.rules.leases import Ending, Hold, Lease, Reason, age, last_epoch_of
-from streams.rules.plans import Plan, Plans, WhenFull
+from streams.rules.plans import MAX_LATENESS_MS, Plan, Plans, WhenFull
 
 
 def stop(
@@ -77,7 +77,8 @@ def override(
     """
     after = replace(account, limit=limit, plan=plan, when_full=when_full)
     if after != account:
-        after = replace(after, limit_set_at=now)
+        # A token may be issued while this call is judged, after its `now`.
+        after = replace(after, limit_set_at=now + MAX_LATENESS_MS)
     effective = after.effective_plan(plans)
 
     surplus = []
