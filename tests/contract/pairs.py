@@ -4,6 +4,7 @@ Is there an order of the two that explains both answers and the state afterwards
 """
 
 import random
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ class Stage:
     @classmethod
     def of(cls, scene: str, serve: Callable[[World], None]) -> "Stage":
         """Prepare a scene."""
-        user_id = f"{scene} {random.getrandbits(40)}"
+        user_id = f"{scene} {secrets.token_hex(6)}"
         world = World(catalogue_of(SCENES[scene]), user_id)
         serve(world)
         SCENES[scene].prepare(world)

@@ -1,6 +1,6 @@
 """Random sequences of calls of one user, with faults, on two servers."""
 
-import random
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -190,7 +190,7 @@ class Run:
 def run_program(program: Program, serve: Callable[[World], None]) -> Search:
     """Run a program for a user of its own."""
     catalogue = catalogue_of(program)
-    world = World(catalogue, f"program {random.getrandbits(60)}")
+    world = World(catalogue, f"program {secrets.token_hex(6)}")
     serve(world)
     return Run(world).run(program)
 

@@ -1,8 +1,12 @@
 """Hold the service to the contract for as long as you want: `make contract SECONDS=…`.
 
 python -m tests.contract.run --seconds 600
-python -m tests.contract.run --scene full                          # all its pairs
+python -m tests.contract.run --pairs --scene full                  # all pairs of a scene
 python -m tests.contract.run --pair "full/start tv/stop tv/held/0" # one, with its history
+python -m tests.contract.run --programs --seconds 600              # sequences only
+
+Half of the time goes to pairs and half to sequences. `--direct` calls the embedded
+engine without HTTP. Two processes (`--seed`) use two cores.
 """
 
 import argparse
@@ -10,6 +14,8 @@ import logging
 import random
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,55 +27,119 @@ django.setup()
 
 from streams.storage.store import create_table  # noqa: E402
 from streams_project.local_dynamodb import engine  # noqa: E402
+from tests.contract import direct, world  # noqa: E402
+from tests.contract.hunt import Hunt  # noqa: E402
 from tests.contract.pairs import Figures, Pair, run_pair, run_scene  # noqa: E402
 from tests.contract.scenes import SCENES  # noqa: E402
 
+CATALOGUES = ("denying", "evicting")
+SHARE_PER_ROUND = 0.02
+
 
 def main() -> int:
-    """Run what the arguments ask for and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the checks that the arguments select and return the exit status."""
+    arguments = parse_arguments()
+    logging.disable()
+    with running_engine(is_direct=arguments.direct):
+        if arguments.pair:
+            return show_pair(Pair.of(arguments.pair))
+        return run(arguments)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.getrandbits(32))
+    parser.add_argument("--pairs", action="store_true", help="pairs only")
+    parser.add_argument("--programs", action="store_true", help="sequences only")
     parser.add_argument("--scene", action="append", choices=list(SCENES))
-    parser.add_argument("--pair")
-    parser.add_argument("--share", type=float, default=1)
-    arguments = parser.parse_args()
-    logging.disable()
+    parser.add_argument("--pair", help="the id of one pair")
+    parser.add_argument("--share", type=float, help="share of the pairs to run once")
+    parser.add_argument("--faultless", action="store_true", help="sequences: no faults")
+    parser.add_argument("--direct", action="store_true", help="engine without HTTP")
+    return parser.parse_args()
 
-    if not ENGINE_PORT:
+
+@contextmanager
+def running_engine(*, is_direct: bool) -> Iterator[None]:
+    """Run the embedded engine, unless another one is configured."""
+    if is_direct:
+        direct.create_table()
+        world.engine = direct.carry_out
+        yield
+    elif ENGINE_PORT is None:
         create_table()
-        return run(arguments)
-    with TemporaryDirectory() as folder:
-        with engine(Path(folder), keep=False, port=ENGINE_PORT):
-            create_table()
-            return run(arguments)
+        yield
+    else:
+        with TemporaryDirectory() as folder:
+            with engine(Path(folder), keep=False, port=ENGINE_PORT):
+                create_table()
+                yield
+
+
+def show_pair(pair: Pair) -> int:
+    """Run one pair and print its history."""
+    search = run_pair(pair)
+    is_explained = search.finds_order()
+    print(search)
+    print("explained" if is_explained else "UNEXPLAINED")
+    return 0 if is_explained else 1
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run pairs and print the figures."""
-    if arguments.pair:
-        search = run_pair(Pair.of(arguments.pair))
-        is_explained = search.finds_order()
-        print(search)
-        print("explained" if is_explained else "UNEXPLAINED")
-        return not is_explained
-
-    figures = Figures()
+    """Run pairs and sequences, and print the figures."""
     began = time.monotonic()
-    scenes = arguments.scene or list(SCENES)
-    for scene in scenes:
-        run_scene(
-            scene,
-            figures,
-            share=arguments.share,
-            seed=arguments.seed,
-            until=began + arguments.seconds,
-        )
-    for pair in sorted(figures.unexplained):
-        print(pair)
-    print(figures.table())
+    figures = Figures()
+    if not arguments.programs:
+        share_of_time = 1 if arguments.pairs else 0.5
+        run_pairs(arguments, figures, until=began + arguments.seconds * share_of_time)
+        for pair in sorted(figures.unexplained):
+            print(pair)
+        print(figures.table())
+
+    failures = 0
+    if not arguments.pairs:
+        failures = run_hunts(arguments, until=began + arguments.seconds)
     print(f"{time.monotonic() - began:.0f} s, seed {arguments.seed}")
-    return bool(figures.unexplained)
+    return 1 if figures.unexplained or failures else 0
+
+
+def run_pairs(arguments: argparse.Namespace, figures: Figures, *, until: float) -> None:
+    """Run rounds of pairs, each with another random share of every scene."""
+    scenes = arguments.scene or list(SCENES)
+    share = arguments.share or SHARE_PER_ROUND
+    turn = 0
+    while time.monotonic() < until:
+        for scene in scenes:
+            seed = arguments.seed + turn
+            run_scene(scene, figures, share=share, seed=seed, until=until)
+        if arguments.share:
+            return
+        turn += 1
+
+
+def run_hunts(arguments: argparse.Namespace, *, until: float) -> int:
+    """Run sequences, and return how many hunts found one that is unexplained."""
+    programs = calls = failures = turn = 0
+    while time.monotonic() < until:
+        hunt = Hunt(
+            CATALOGUES[turn % len(CATALOGUES)],
+            until=until,
+            seed=arguments.seed + turn,
+            with_faults=not arguments.faultless,
+        )
+        hunt.run(max_programs=500)
+        programs += hunt.programs
+        calls += hunt.calls
+        if hunt.smallest is not None:
+            failures += 1
+            print(f"--- seed {hunt.seed}\n{hunt}", flush=True)
+        turn += 1
+    print(f"sequences: {programs} with {calls} calls, {failures} hunts failed")
+    return failures
 
 
 if __name__ == "__main__":

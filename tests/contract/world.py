@@ -24,6 +24,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from streams import rules, service, views
+from streams.authentication import BearerAuthentication
 from streams.dynamodb import calls
 from streams.dynamodb.transport import NotReached
 from streams.models import UserStreams
@@ -294,11 +295,20 @@ def _limit_body(call: Call) -> dict[str, Any]:
     return body
 
 
-def carry_out(operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Send one try to the engine."""
+def over_http(operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Send one try to the engine over the product's transport."""
     connection = UserStreams._get_connection().connection
     answer: dict[str, Any] = connection.dispatch(operation, dict(arguments))
     return answer
+
+
+engine: Callable[[str, Mapping[str, Any]], dict[str, Any]] = over_http
+"""Carries out one try."""
+
+
+def carry_out(operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Let the engine carry out one try."""
+    return engine(operation, arguments)
 
 
 def _answer_of(
@@ -355,5 +365,10 @@ def served(catalogue: Catalogue) -> Iterator[Callable[[World], None]]:
         patches.enter_context(override_settings(PLANS=plans, **AUTHENTICATION))
         patches.enter_context(patch.object(service, "store", store))
         patches.enter_context(patch.object(views, "time", _Clock))
+        patches.enter_context(
+            patch.object(
+                views.UserView, "authentication_classes", [BearerAuthentication]
+            )
+        )
         patches.enter_context(patch.object(calls, "_random", lambda: 0.0))
         yield served_worlds.append
