@@ -23,12 +23,14 @@ def _heartbeat(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     if not isinstance(held, Stream):
         return held
 
+    allowed = (
+        [Outcome(400, user)] if _may_be_refused(user, token, held, catalogue) else []
+    )
     plan = user.effective_plan(catalogue, held.granted)
     others = [one for one in user.live(call.now) if one.id != held.id]
     is_live = held.is_live(call.now)
     paused_at = (held.paused_at or call.now) if call.is_paused else 0
 
-    allowed = []
     for expires_at in _expiries(held, token, plan, others, call, paused_at=paused_at):
         may_revive = call.now < expires_at and fits(plan, held.attributes, others)
         if not is_live and not may_revive:
@@ -93,15 +95,32 @@ def _held(
     return stream
 
 
-def _is_replaced(token: Token, stream: Stream, catalogue: Catalogue) -> bool:
-    """Return whether newer tokens replaced this one more than one lease ago.
+def _replaced_for(token: Token, stream: Stream) -> int:
+    """Return by how much the lease outlasts the one that a token was issued for.
 
     The token that revived the stream counts as the one that the revival issued, as
     the answer with that one may have been lost.
     """
     has_revived = stream.revived_by == token.expires_at
     issued_for = stream.revived_to if has_revived else token.expires_at
-    return stream.expires_at > issued_for + catalogue.longest_ms
+    return stream.expires_at - issued_for
+
+
+def _is_replaced(token: Token, stream: Stream, catalogue: Catalogue) -> bool:
+    """Return whether newer tokens replaced this one more than one lease ago.
+
+    That is certain if the longest lease of all plans has passed.
+    """
+    return _replaced_for(token, stream) > catalogue.longest_ms
+
+
+def _may_be_refused(
+    user: User, token: Token, stream: Stream, catalogue: Catalogue
+) -> bool:
+    """Return whether the longest lease of the user's plan has passed."""
+    plan = user.effective_plan(catalogue, stream.granted)
+    longest_ms = max(plan.lease_ms, plan.relaxed_ms, plan.paused_ms)
+    return _replaced_for(token, stream) > longest_ms
 
 
 def _over(user: User, call: Call, *, playback: int | None) -> list[Outcome]:
@@ -137,7 +156,10 @@ def _stop(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     held = _held(user, call, token, catalogue)
     if not isinstance(held, Stream):
         return held
-    return [Outcome(204, _stopped(user, held, now=call.now))]
+    allowed = [Outcome(204, _stopped(user, held, now=call.now))]
+    if _may_be_refused(user, token, held, catalogue):
+        allowed.append(Outcome(400, user))
+    return allowed
 
 
 def _stopped(user: User, stream: Stream, *, now: int) -> User:

@@ -24,13 +24,14 @@ class Event:
     """A call with its answer.
 
     `invoked` and `answered` are positions in the order in which the caller observed
-    the invocations and answers.
+    the invocations and answers. Only a call that was disturbed may be answered 503.
     """
 
     call: Call
     answer: Answer
     invoked: int
     answered: int
+    is_disturbed: bool = True
 
     def __str__(self) -> str:
         call = self.call
@@ -71,7 +72,15 @@ class Search:
 
     def finds_order(self) -> bool:
         """Return whether one order explains every answer."""
-        return self._continue(User(), done=0, effects=0)
+        return not self._refused() and self._continue(User(), done=0, effects=0)
+
+    def _refused(self) -> list[Event]:
+        """Return the calls that were answered 503 although no fault disturbed them."""
+        return [
+            event
+            for event in self.events
+            if event.answer.is_unknown and not event.is_disturbed
+        ]
 
     def _continue(self, user: User, *, done: int, effects: int) -> bool:
         """Return whether the remaining events have an order after those in `done`.
@@ -143,15 +152,19 @@ class Search:
     def __str__(self) -> str:
         """Return the history and the first answer that no order explains."""
         lines = [str(event) for event in self.events]
-        lines.append(f"longest order: {[self.events[at].call.number for at in self.deepest]}")
-        lines.append(f"state after it: {_told(self.stuck_at)}")
-        done = sum(1 << position for position in self.deepest)
-        waiting = [at for at in range(len(self.events)) if not done >> at & 1]
-        for position in waiting[:3]:
-            event = self.events[position]
-            allowed = outcomes(self.stuck_at, event.call, self.catalogue)
-            told = [(one.status, dict(one.facts)) for one in allowed]
-            lines.append(f"allowed for {event.call.number} {event.call.verb}: {told}")
+        refused = [event.call.number for event in self._refused()]
+        if refused:
+            return "\n".join([*lines, f"503 without a fault: {refused}"])
+
+        numbers = [self.events[position].call.number for position in self.deepest]
+        lines += [f"longest order: {numbers}", f"user after it: {_told(self.stuck_at)}"]
+        for position in range(len(self.events)):
+            call = self.events[position].call
+            is_known = not call.token or call.token in self.stuck_at.tokens
+            if position not in self.deepest and is_known:
+                allowed = outcomes(self.stuck_at, call, self.catalogue)
+                told = [(one.status, dict(one.facts)) for one in allowed]
+                lines.append(f"allowed for {call.number} {call.verb}: {told}")
         return "\n".join(lines)
 
 
@@ -174,7 +187,7 @@ def is_fence(event: Event, late: Event, *, has_effect: bool) -> bool:
 
     if late_call.verb == "start":
         is_renewal = call.verb == "heartbeat" and event.answer.status == 200
-        return is_renewal or call.verb in CHANGES_ITS_SLOT and has_effect
+        return is_renewal or (call.verb in CHANGES_ITS_SLOT and has_effect)
     return call.verb == "start" and has_effect
 
 
@@ -213,5 +226,8 @@ def _learned(user: User, event: Event) -> User:
 
 
 def _told(user: User) -> str:
-    streams = {id: (one.playback, one.started_at, one.expires_at) for id, one in user.streams.items()}
+    streams = {
+        id: (one.playback, one.started_at, one.expires_at)
+        for id, one in user.streams.items()
+    }
     return f"streams {streams}, endings {dict(user.endings)}, override {user.override}"

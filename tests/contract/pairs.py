@@ -129,6 +129,12 @@ class Figures:
 
     pairs: Counter[str] = field(default_factory=Counter)
     unexplained: dict[Pair, str] = field(default_factory=dict)
+    max_unexplained: int = 1_000_000
+
+    @property
+    def is_over(self) -> bool:
+        """Whether enough pairs are unexplained."""
+        return len(self.unexplained) >= self.max_unexplained
 
     def add(self, pair: Pair, search: Search) -> None:
         """Count one pair."""
@@ -149,9 +155,7 @@ class Figures:
 
 def pairs_of(stage: Stage) -> Iterator[Pair]:
     """Yield every pair of a scene."""
-    possible = [
-        name for name, deed in DEEDS.items() if deed.is_possible(stage.world)
-    ]
+    possible = [name for name, deed in DEEDS.items() if deed.is_possible(stage.world)]
     for first in possible:
         if first in READS:
             continue
@@ -179,7 +183,7 @@ def run_scene(
         pairs = [pair for pair in pairs_of(stage) if dice.random() < share]
         dice.shuffle(pairs)
         for pair in pairs:
-            if time.monotonic() > until:
+            if time.monotonic() > until or figures.is_over:
                 return
             figures.add(pair, stage.meet(pair))
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +12,11 @@ from tests.contract.catalogue import Attributes, Catalogue, read
 from tests.contract.faults import BEHIND_MS, WAIT_MS, Meeting
 from tests.contract.order import Search
 from tests.contract.scenes import attributes
-from tests.contract.state import Granted
+from tests.contract.state import NOTHING_GRANTED, Granted
 from tests.contract.world import Try, World, no_fault
 
 IDS = ("tv", "phone", "pc")
+
 WAITS_MS = (0, 1, 400, 3000, 3000, 20_000, 20_000, 45_000, 61_000, 95_000, 170_000)
 FAULTS = (
     "lost",
@@ -52,7 +54,7 @@ class Step:
     age: int = 0
     names_epoch: bool = False
     replaces: str | None = None
-    granted: Granted = Granted()
+    granted: Granted = NOTHING_GRANTED
     is_paused: bool = False
     keeps: bool = False
     limit: int | None = None
@@ -102,7 +104,9 @@ class Run:
             nested = step.inside
             inside = lambda: self._act(nested)  # noqa: E731
         if step.fault is None:
-            fault: Any = no_fault if step.inside is None else Meeting("before", 0, inside)
+            fault: Any = (
+                no_fault if step.inside is None else Meeting("before", 0, inside)
+            )
             self.world.call(step.verb, fault=fault, **details)
             return
 
@@ -148,7 +152,9 @@ class Run:
                 details["keep"] = step.id if step.keeps else None
             case "set limit":
                 details |= {
-                    "limit": 1 if step.plan is None and step.limit is None else step.limit,
+                    "limit": 1
+                    if step.plan is None and step.limit is None
+                    else step.limit,
                     "plan": step.plan,
                     "when_full": step.when_full,
                     "ends_surplus": step.ends_surplus,
@@ -171,10 +177,8 @@ class Run:
         due = [carry_out for arrives, carry_out in self.held if arrives < until]
         self.held = [held for held in self.held if held[0] >= until]
         for carry_out in due:
-            try:
+            with suppress(Exception):  # its caller is gone
                 carry_out()
-            except Exception:  # noqa: BLE001, S110  # its caller is gone
-                pass
 
     def _observe(self) -> None:
         """Make calls that show the state."""
@@ -264,7 +268,10 @@ def programs(catalogue: str, *, with_faults: bool = True) -> st.SearchStrategy[P
     faults: st.SearchStrategy[Any] = none
     if with_faults:
         fault = st.builds(
-            Fault, st.sampled_from(FAULTS), st.sampled_from([0, 0, 1]), st.integers(0, 4)
+            Fault,
+            st.sampled_from(FAULTS),
+            st.sampled_from([0, 0, 1]),
+            st.integers(0, 4),
         )
         faults = none | none | fault
     inner = steps(plans, faults=none, inside=none)

@@ -110,6 +110,12 @@ def _lowered(world: World) -> None:
     world.now += 1000
 
 
+def _lowered_with_a_ghost(world: World) -> None:
+    _ghost_and_live(world)
+    world.call("set limit", limit=1)
+    world.now += 1000
+
+
 def _suspended(world: World) -> None:
     _full(world)
     world.call("set limit", limit=0, ends_surplus=True)
@@ -167,6 +173,7 @@ SCENES: Mapping[str, Scene] = {
     "paused": Scene(_paused),
     "relaxed": Scene(_relaxed),
     "lowered": Scene(_lowered),
+    "lowered, ghost": Scene(_lowered_with_a_ghost),
     "suspended": Scene(_suspended),
     "taken over": Scene(_taken_over),
     "stopped": Scene(_stopped),

@@ -182,7 +182,9 @@ def _denials(
     for hidden in ({call.id}, {call.id, *replaced}):
         others = [one for one in user.live(call.now) if one.id not in hidden]
         named = refusing[0]
-        holders = [one for place in places(named, call.attributes, others) for one in place]
+        holders = [
+            one for place in places(named, call.attributes, others) for one in place
+        ]
         retries = [_retry_at(rule, call, others) for rule in refusing]
 
         facts = {

@@ -22,6 +22,9 @@ class Granted:
     plan: str | None = None
 
 
+NOTHING_GRANTED = Granted()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """A call of the API.
@@ -38,7 +41,7 @@ class Call:
     id: str = ""
     attributes: Attributes = ()
     replaces: tuple[tuple[str, int | None], ...] = ()
-    granted: Granted = Granted()
+    granted: Granted = NOTHING_GRANTED
     token: int = 0
     is_paused: bool = False
     playback: int | None = None

@@ -65,10 +65,14 @@ def no_fault(index: int, operation: str, carry_out: Try) -> dict[str, Any]:
 
 @dataclass
 class Running:
-    """A call of the API that is being served: its fault and the tries so far."""
+    """A call of the API that is being served: its fault and the tries so far.
+
+    It is disturbed if the engine did not carry out each try exactly once.
+    """
 
     fault: Fault
     operations: list[str] = field(default_factory=list)
+    is_disturbed: bool = False
 
 
 @dataclass
@@ -90,14 +94,16 @@ class World:
         self.numbers += 1
         call = Call(number=self.numbers, verb=verb, **{"now": self.now} | details)
         invoked = self._position()
-        self.running.append(Running(fault))
+        running = Running(fault)
+        self.running.append(running)
         try:
             context = contextvars.copy_context()
             response = context.run(self._exchange, call)
         finally:
             self.running.pop()
         calls.reset_circuit()
-        event = Event(call, self._answer(call, *response), invoked, self._position())
+        answer = self._answer(call, *response)
+        event = Event(call, answer, invoked, self._position(), running.is_disturbed)
         self.history.append(event)
         return event
 
@@ -108,9 +114,20 @@ class World:
         def send_once(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
             index = len(running.operations)
             running.operations.append(operation)
-            return running.fault(
-                index, operation, lambda: carry_out(operation, arguments)
-            )
+            carried_out = 0
+
+            def count() -> dict[str, Any]:
+                nonlocal carried_out
+                carried_out += 1
+                return carry_out(operation, arguments)
+
+            try:
+                return running.fault(index, operation, count)
+            except NotReached:
+                running.is_disturbed = True
+                raise
+            finally:
+                running.is_disturbed |= carried_out != 1
 
         return calls.make(send_once, operation, arguments)
 
@@ -187,7 +204,12 @@ class World:
             case "heartbeat":
                 state = "paused" if call.is_paused else "playing"
                 token = self.tokens[call.token]
-                return "POST", f"{stream}/heartbeat", "", {"token": token, "state": state}
+                return (
+                    "POST",
+                    f"{stream}/heartbeat",
+                    "",
+                    {"token": token, "state": state},
+                )
             case "stop":
                 return "POST", f"{stream}/stop", "", {"token": self.tokens[call.token]}
             case "end":
@@ -344,6 +366,14 @@ class _Clock:
         return _clock.get() * 1_000_000
 
 
+def plans_of(catalogue: Catalogue) -> rules.Plans:
+    """Let the service read the plans of a catalogue."""
+    path = FOLDER / f"{catalogue.file}.toml"
+    plans = read_plans("PLANS", path, default=settings.PLANS.default)
+    rate = rules.StartRate(burst=catalogue.burst, interval_ms=catalogue.interval_ms)
+    return rules.Plans(default=plans.default, named=plans.named, start_rate=rate)
+
+
 @contextmanager
 def served(catalogue: Catalogue) -> Iterator[Callable[[World], None]]:
     """Serve worlds with these plans; call the result with the world to serve."""
@@ -352,13 +382,7 @@ def served(catalogue: Catalogue) -> Iterator[Callable[[World], None]]:
     def send(operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return served_worlds[-1].send(operation, arguments)
 
-    plans = read_plans(
-        "PLANS",
-        FOLDER / f"{catalogue.file}.toml",
-        default=settings.PLANS.default,
-    )
-    rate = rules.StartRate(burst=catalogue.burst, interval_ms=catalogue.interval_ms)
-    plans = rules.Plans(default=plans.default, named=plans.named, start_rate=rate)
+    plans = plans_of(catalogue)
     store = StreamStore(plans=plans, call=send, sleep=lambda seconds: None)
 
     with ExitStack() as patches:

@@ -1,0 +1,26 @@
+"""Random sequences of calls: one order explains each of them."""
+
+import time
+
+import pytest
+
+from tests.contract.hunt import Hunt
+
+pytestmark = pytest.mark.engine
+
+SECONDS = 12
+CATALOGUES = ("denying", "evicting")
+
+
+@pytest.mark.parametrize("catalogue", CATALOGUES)
+@pytest.mark.parametrize("with_faults", [False, True], ids=["faultless", "faults"])
+def test_one_order_explains_every_answer(catalogue: str, *, with_faults: bool) -> None:
+    hunt = Hunt(
+        catalogue,
+        until=time.monotonic() + SECONDS,
+        seed=25,
+        with_faults=with_faults,
+    )
+    hunt.run(max_programs=60)
+    assert hunt.smallest is None, str(hunt)
+    assert hunt.programs > 0
