@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.contract.exchange import Credentials
 from tests.contract.faults import (
     MODES,
     ON_WRITES,
@@ -66,19 +67,12 @@ class Stage:
         world = World(catalogue_of(SCENES[scene]), user_id)
         serve(world)
         SCENES[scene].prepare(world)
-        before = {
-            name: list(value) if isinstance(value, list) else value
-            for name, value in vars(world).items()
-        }
-        before["tokens"] = dict(world.tokens)
-        before["epochs"] = dict(world.epochs)
-        return cls(scene, world, world.item(), before)
+        return cls(scene, world, world.item(), copies(world))
 
     def restore(self) -> World:
         """Return the world as it was when it was prepared."""
-        for name, value in self.before.items():
-            copy = value.copy() if isinstance(value, list | dict) else value
-            setattr(self.world, name, copy)
+        vars(self.world).update(self.before)
+        self.before = copies(self.world)
         self.world.restore(self.item)
         return self.world
 
@@ -112,6 +106,14 @@ class Stage:
         world.now += WAIT_MS + 1000
         observe(world)
         return Search(world.history, world.catalogue)
+
+
+def copies(world: World) -> dict[str, Any]:
+    """Return what a world holds, so that it can be restored."""
+    return {
+        name: value.copy() if isinstance(value, list | Credentials) else value
+        for name, value in vars(world).items()
+    }
 
 
 def observe(world: World) -> None:

@@ -4,16 +4,17 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.contract.catalogue import Attributes, Catalogue, read
-from tests.contract.faults import BEHIND_MS, WAIT_MS, Meeting
+from tests.contract.faults import BEHIND_MS, LATER, WAIT_MS, Meeting
 from tests.contract.order import Search
 from tests.contract.scenes import attributes
 from tests.contract.state import NOTHING_GRANTED, Granted
-from tests.contract.world import Try, World, no_fault
+from tests.contract.world import Try, World
 
 IDS = ("tv", "phone", "pc")
 
@@ -99,25 +100,28 @@ class Run:
         if details is None:
             return
 
-        inside: Callable[[], None] = lambda: None  # noqa: E731
-        if step.inside is not None:
-            nested = step.inside
-            inside = lambda: self._act(nested)  # noqa: E731
         if step.fault is None:
-            fault: Any = (
-                no_fault if step.inside is None else Meeting("before", 0, inside)
-            )
+            fault = Meeting("before", 0, partial(self._act_inside, step))
             self.world.call(step.verb, fault=fault, **details)
             return
 
+        inside = partial(self._act_after_a_wait, step)
         meeting = Meeting(step.fault.mode, step.fault.index, inside)
         event = self.world.call(step.verb, fault=meeting, **details)
-        if event.answer.is_unknown and step.inside is not None:
+        if event.answer.is_unknown and step.fault.mode in LATER:
             inside()
         arrives = self.step + step.fault.steps
         self.held += [(arrives, carry_out) for carry_out in meeting.held]
-        if meeting.is_met:
-            self.world.now += WAIT_MS
+
+    def _act_inside(self, step: Step) -> None:
+        if step.inside is not None:
+            self.world.now += step.inside.wait_ms
+            self._act(step.inside)
+
+    def _act_after_a_wait(self, step: Step) -> None:
+        """Let the time of a try without an answer pass; then the step inside acts."""
+        self.world.now += WAIT_MS
+        self._act_inside(step)
 
     def _details(self, step: Step) -> dict[str, Any] | None:
         """Return the arguments of the call; None without a token to send."""
@@ -130,7 +134,7 @@ class Run:
             case "start" | "dry run":
                 replaces: tuple[tuple[str, int | None], ...] = ()
                 if step.replaces is not None:
-                    playback = self._latest(world.epochs, step.replaces, step.age)
+                    playback = self._latest(world.known.epochs, step.replaces, step.age)
                     named = playback if step.names_epoch else None
                     replaces = ((step.replaces, named),)
                 details |= {
@@ -139,13 +143,13 @@ class Run:
                     "replaces": replaces,
                 }
             case "heartbeat" | "stop":
-                token = self._latest(world.tokens, step.id, step.age)
+                token = self._latest(world.known.tokens, step.id, step.age)
                 if token is None:
                     return None
                 details |= {"id": step.id, "token": token, "granted": Granted()}
                 details["is_paused"] = step.is_paused and step.verb == "heartbeat"
             case "end":
-                playback = self._latest(world.epochs, step.id, step.age)
+                playback = self._latest(world.known.epochs, step.id, step.age)
                 details["id"] = step.id
                 details["playback"] = playback if step.names_epoch else None
             case "end all":
@@ -185,7 +189,7 @@ class Run:
         self.world.call("list")
         self.world.call("get limit")
         for id in IDS:
-            token = self._latest(self.world.tokens, id, 0)
+            token = self._latest(self.world.known.tokens, id, 0)
             if token is not None:
                 self.world.call("heartbeat", id=id, token=token)
         self.world.call("list")

@@ -15,7 +15,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -74,10 +74,11 @@ def running_engine(*, is_direct: bool) -> Iterator[None]:
         create_table()
         yield
     else:
-        with TemporaryDirectory() as folder:
-            with engine(Path(folder), keep=False, port=ENGINE_PORT):
-                create_table()
-                yield
+        with ExitStack() as running:
+            folder = Path(running.enter_context(TemporaryDirectory()))
+            running.enter_context(engine(folder, keep=False, port=ENGINE_PORT))
+            create_table()
+            yield
 
 
 def show_pair(pair: Pair) -> int:

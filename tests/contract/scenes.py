@@ -183,7 +183,7 @@ SCENES: Mapping[str, Scene] = {
     "entitled": Scene(_entitled),
 }
 
-type Details = Mapping[str, Any]
+type Details = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def latest_token(world: World, id: str) -> int:
         (
             event.call.number
             for event in world.history
-            if event.call.id == id and event.call.number in world.tokens
+            if event.call.id == id and event.call.number in world.known.tokens
         ),
         default=0,
     )
@@ -228,7 +228,7 @@ def latest_playback(world: World, id: str) -> int:
         (
             event.call.number
             for event in world.history
-            if event.call.id == id and event.call.number in world.epochs
+            if event.call.id == id and event.call.number in world.known.epochs
         ),
         default=0,
     )

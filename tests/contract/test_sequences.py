@@ -8,7 +8,7 @@ from tests.contract.hunt import Hunt
 
 pytestmark = pytest.mark.engine
 
-SECONDS = 12
+SECONDS = 6
 CATALOGUES = ("denying", "evicting")
 
 
