@@ -90,7 +90,7 @@ class Hunt:
         if self.smallest is None:
             return "explained"
         program, search = self.smallest
-        steps = "\n".join(map(told, program.steps))
+        steps = "\n".join(f"    {told(step)}" for step in program.steps)
         return f"{program.catalogue}, burst {program.burst}:\n{steps}\n{search}"
 
 
@@ -128,10 +128,11 @@ def _plainer(step: Step) -> Iterator[Step]:
 
 def told(step: Step) -> str:
     """Return a step with the fields that are not defaults."""
-    changed = {
-        field.name: getattr(step, field.name)
-        for field in fields(step)
-        if getattr(step, field.name) != field.default
-    }
-    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-    return f"    Step({arguments})"
+    arguments = []
+    for field in fields(step):
+        value = getattr(step, field.name)
+        if isinstance(value, Step):
+            arguments.append(f"{field.name}={told(value)}")
+        elif value != field.default:
+            arguments.append(f"{field.name}={value!r}")
+    return f"Step({', '.join(arguments)})"

@@ -1,7 +1,7 @@
 """Random sequences of calls of one user, with faults, on two servers."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,8 @@ from tests.contract.world import Try, World
 IDS = ("tv", "phone", "pc")
 
 WAITS_MS = (0, 1, 400, 3000, 3000, 20_000, 20_000, 45_000, 61_000, 95_000, 170_000)
+WAITS_INSIDE_MS = (0, 1, 400, 3000)
+"""A call lasts a few seconds at most, so another one inside it does not wait long."""
 FAULTS = (
     "lost",
     "unanswered",
@@ -236,6 +238,7 @@ VERBS = (
 def steps(
     plans: list[str],
     *,
+    waits_ms: Sequence[int],
     faults: st.SearchStrategy[Fault | None],
     inside: st.SearchStrategy[Step | None],
 ) -> st.SearchStrategy[Step]:
@@ -246,7 +249,7 @@ def steps(
     return st.builds(
         Step,
         verb=st.sampled_from(VERBS),
-        wait_ms=st.sampled_from(WAITS_MS),
+        wait_ms=st.sampled_from(waits_ms),
         is_behind=st.booleans(),
         id=st.sampled_from(IDS),
         said=SAID,
@@ -278,8 +281,9 @@ def programs(catalogue: str, *, with_faults: bool = True) -> st.SearchStrategy[P
             st.integers(0, 4),
         )
         faults = none | none | fault
-    inner = steps(plans, faults=none, inside=none)
-    outer = steps(plans, faults=faults, inside=none | none | none | inner)
+    inner = steps(plans, waits_ms=WAITS_INSIDE_MS, faults=none, inside=none)
+    inside = none | none | none | inner
+    outer = steps(plans, waits_ms=WAITS_MS, faults=faults, inside=inside)
     return st.builds(
         Program,
         st.just(catalogue),
