@@ -7,7 +7,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,6 +175,7 @@ def run_scene(
     figures: Figures,
     *,
     share: float = 1,
+    modes: Collection[str] = tuple(MODES),
     seed: int = 0,
     until: float = float("inf"),
 ) -> None:
@@ -182,7 +183,8 @@ def run_scene(
     dice = random.Random(f"{scene} {seed}")
     with served(catalogue_of(SCENES[scene])) as serve:
         stage = Stage.of(scene, serve)
-        pairs = [pair for pair in pairs_of(stage) if dice.random() < share]
+        in_modes = (pair for pair in pairs_of(stage) if pair.mode in modes)
+        pairs = [pair for pair in in_modes if dice.random() < share]
         dice.shuffle(pairs)
         for pair in pairs:
             if time.monotonic() > until or figures.is_over:

@@ -1,6 +1,6 @@
 """Bugs that a test plants, one at a time, to show that the check finds each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,16 +13,18 @@ from streams.storage import statements, verbs
 from streams.storage.statements import Statement
 from streams.storage.store import StreamStore
 from tests.contract import world
+from tests.contract.faults import ON_WRITES, QUICK
 
 type Patch = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)
 class Bug:
-    """A bug, and the scene in which pairs find it."""
+    """A bug, and the scene and the modes in which pairs find it."""
 
     plant: Patch
     scene: str
+    modes: Collection[str] = QUICK
 
 
 def served_with(change: Callable[[Plans], Plans]) -> Patch:
@@ -235,15 +237,19 @@ BUGS: Mapping[str, Bug] = {
     "a start does not find its own write": Bug(
         lambda: patch.object(verbs.Start, "find_own_write", lambda *a: None),
         "with room",
+        ON_WRITES,
     ),
     "no call finds its own write": Bug(
-        lambda: patch.object(verbs.Verb, "find_own_write", lambda *a: None), "full"
+        lambda: patch.object(verbs.Verb, "find_own_write", lambda *a: None),
+        "full",
+        ON_WRITES,
     ),
     "an operator's end is not fenced": Bug(
         lambda: patch.object(
             rules_of_endings, "_fenced", lambda ending, *, now: ending
         ),
         "ghost and live",
+        ("held, gave up",),
     ),
     "a dry run starts a stream": Bug(
         lambda: patch.object(

@@ -242,6 +242,10 @@ DEEDS: Mapping[str, Deed] = {
     "start pc with film": Deed(
         "start", {"id": "pc", "attributes": attributes("film", "web", "home")}
     ),
+    "start pc, entitled": Deed(
+        "start",
+        {"id": "pc", "attributes": NEWS, "granted": Granted(limit=1)},
+    ),
     "replace tv": Deed(
         "start", {"id": "pc", "attributes": NEWS, "replaces": (("tv", None),)}
     ),

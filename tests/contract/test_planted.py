@@ -20,5 +20,5 @@ def test_a_planted_bug_is_found(name: str) -> None:
     figures = Figures(max_unexplained=ENOUGH)
     with bug.plant():
         until = time.monotonic() + AT_MOST_SECONDS
-        run_scene(bug.scene, figures, share=0.5, seed=25, until=until)
+        run_scene(bug.scene, figures, share=0.5, modes=bug.modes, seed=25, until=until)
     assert any(run_pair(pair).finds_order() for pair in figures.unexplained)
