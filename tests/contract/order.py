@@ -98,7 +98,7 @@ class Search:
 
         for position in self._next(done, effects):
             for after in self._users_after(user, position):
-                has_effect = after.key != user.key
+                has_effect = after.stored != user.stored
                 if self.events[position].answer.is_unknown and not has_effect:
                     continue
                 self.order.append(position)

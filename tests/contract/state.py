@@ -145,16 +145,19 @@ class User:
     was_forgotten: bool = False
 
     @property
-    def key(self) -> Any:
-        """A hashable form."""
+    def stored(self) -> Any:
+        """The part that the service stores, in a hashable form."""
         return (
             frozenset(self.streams.values()),
             frozenset(self.endings.items()),
-            frozenset(self.tokens.items()),
             self.override,
             self.paid_until,
-            self.was_forgotten,
         )
+
+    @property
+    def key(self) -> Any:
+        """A hashable form of everything."""
+        return self.stored, frozenset(self.tokens.items()), self.was_forgotten
 
     @property
     def override(self) -> tuple[int | None, str | None, str | None]:
