@@ -10,7 +10,7 @@ from typing import Any
 FOLDER = Path(__file__).parent
 
 type Attributes = tuple[tuple[str, Any], ...]
-"""What a start says of its stream, as pairs of a name and a value."""
+"""The attributes of a stream in a start, as pairs of a name and a value."""
 
 
 @dataclass(frozen=True)

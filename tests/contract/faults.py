@@ -1,4 +1,4 @@
-"""Faults at single tries, and where another call acts inside the one that meets them."""
+"""Faults at single tries, and another call that acts inside the faulty one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

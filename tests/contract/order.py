@@ -169,7 +169,7 @@ class Search:
 
 
 def is_fence(event: Event, late: Event, *, has_effect: bool) -> bool:
-    """Return whether a call that was made later keeps a late write from taking effect."""
+    """Return whether a later call keeps a late write from taking effect."""
     call, late_call = event.call, late.call
     if event.answer.is_unknown:
         return False

@@ -78,7 +78,7 @@ def without_retry(limit_reached: Any) -> Any:
 
 
 def stop_of_any_playback(stop: Any) -> Any:
-    """Stop the stream in the slot, whichever token the caller has."""
+    """Stop the stream in the slot, even if it is a later playback."""
 
     def wrong(store: StreamStore, user_id: str, id: str, *, hold: Any, now: int) -> Any:
         return stop(store, user_id, id, hold=None, now=now)
@@ -87,7 +87,7 @@ def stop_of_any_playback(stop: Any) -> Any:
 
 
 def renewal_of_any_playback(renew: Any) -> Any:
-    """Renew the stream in the slot, whichever token the caller has."""
+    """Renew the stream in the slot, even if it is a later playback."""
 
     def wrong(store: StreamStore, user_id: str, id: str, **options: Any) -> Any:
         lease = store.read(user_id, now=options["now"]).leases.get(id)

@@ -34,7 +34,7 @@ FAULTS = (
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault at one try. What is held arrives after so many further steps."""
+    """A fault at one try. A held try arrives after `steps` further steps."""
 
     mode: str
     index: int
@@ -198,7 +198,7 @@ class Run:
 
 
 def run_program(program: Program, serve: Callable[[World], None]) -> Search:
-    """Run a program for a user of its own."""
+    """Run a program for a new user."""
     catalogue = catalogue_of(program)
     world = World(catalogue, f"program {secrets.token_hex(6)}")
     serve(world)

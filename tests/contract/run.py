@@ -1,9 +1,9 @@
 """Hold the service to the contract for as long as you want: `make contract SECONDS=…`.
 
 python -m tests.contract.run --seconds 600
-python -m tests.contract.run --pairs --scene full                  # all pairs of a scene
-python -m tests.contract.run --pair "full/start tv/stop tv/held/0" # one, with its history
-python -m tests.contract.run --programs --seconds 600              # sequences only
+python -m tests.contract.run --pairs --scene full        # all pairs of a scene
+python -m tests.contract.run --programs --seconds 600    # sequences only
+python -m tests.contract.run --pair "full/start tv/stop tv/held/0"
 
 Half of the time goes to pairs and half to sequences. `--direct` calls the embedded
 engine without HTTP. Two processes (`--seed`) use two cores.

@@ -120,8 +120,9 @@ def _keeps_its_place(rule: Rule, own: Stream | None, call: Call) -> bool:
     value = rule.value_of(call.attributes)
     if value is None:
         return True
-    is_live = own is not None and own.is_live(call.now)
-    return is_live and rule.value_of(own.attributes) == value  # type: ignore[union-attr]
+    if own is None or not own.is_live(call.now):
+        return False
+    return rule.value_of(own.attributes) == value
 
 
 def _leaving(

@@ -170,7 +170,7 @@ class User:
         return sorted(live, key=lambda stream: stream.age)
 
     def effective_plan(self, catalogue: Catalogue, granted: Granted) -> Plan:
-        """Return the plan of a call: the entitlement's, else the stored, else default."""
+        """Return the plan of a call: entitlement, else stored, else default."""
         plan = catalogue.find(granted.plan or self.plan)
         limit = self.limit if granted.limit is None else granted.limit
         return with_limit(plan, limit=limit, when_full=self.when_full)
