@@ -178,15 +178,19 @@ def run_scene(
     modes: Collection[str] = tuple(MODES),
     seed: int = 0,
     until: float = float("inf"),
+    count: int | None = None,
 ) -> None:
-    """Run the pairs of a scene, or a random share of them, until a time."""
+    """Run the pairs of a scene, or a random share of them.
+
+    Ends at a time, after `count` pairs, or when the figures have enough failures.
+    """
     dice = random.Random(f"{scene} {seed}")
     with served(catalogue_of(SCENES[scene])) as serve:
         stage = Stage.of(scene, serve)
         in_modes = (pair for pair in pairs_of(stage) if pair.mode in modes)
         pairs = [pair for pair in in_modes if dice.random() < share]
         dice.shuffle(pairs)
-        for pair in pairs:
+        for pair in pairs[:count]:
             if time.monotonic() > until or figures.is_over:
                 return
             figures.add(pair, stage.meet(pair))
