@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping
 
 from tests.contract.catalogue import Catalogue, Plan, fits
 from tests.contract.starts import dry_run, start
-from tests.contract.state import Call, Ending, Granted, Outcome, Stream, Token, User
+from tests.contract.state import (
+    Call,
+    Ending,
+    Granted,
+    Outcome,
+    Stream,
+    Token,
+    User,
+    with_fences,
+)
 
 
 def outcomes(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
@@ -157,6 +166,8 @@ def _stop(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     if not isinstance(held, Stream):
         return held
     allowed = [Outcome(204, _stopped(user, held, now=call.now))]
+    if not held.is_live(call.now):
+        allowed = with_fences(allowed, call)
     if _may_be_refused(user, token, held, catalogue):
         allowed.append(Outcome(400, user))
     return allowed
@@ -182,6 +193,8 @@ def _end(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
         return _taken_over(user, call.id, at=stream.started_at)
 
     allowed = [Outcome(204, _stopped(user, stream, now=call.now))]
+    if not stream.is_live(call.now):
+        allowed = with_fences(allowed, call)
     if call.playback is None and stream.started_at > call.now:
         allowed.append(Outcome(204, user))
     return allowed
@@ -250,8 +263,12 @@ def _clear_limit(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
 
 
 def _forget(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
-    """Erase the user. The players keep their tokens."""
-    return [Outcome(204, User(tokens=user.tokens, was_forgotten=True))]
+    """Erase the user. The players keep their tokens.
+
+    The start rate may begin at this moment, which a server that is behind notices.
+    """
+    erased = User(tokens=user.tokens, was_forgotten=True)
+    return with_fences([Outcome(204, erased)], call)
 
 
 def _read(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:

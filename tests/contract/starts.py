@@ -4,7 +4,14 @@ import math
 from dataclasses import dataclass, field
 
 from tests.contract.catalogue import Catalogue, Plan, Rule, places
-from tests.contract.state import Call, Ending, Outcome, Stream, User
+from tests.contract.state import (
+    Call,
+    Ending,
+    Outcome,
+    Stream,
+    User,
+    with_fences,
+)
 
 
 @dataclass
@@ -199,7 +206,7 @@ def _denials(
             helps = len(known) == len(retries)
             retry = retry_after(max(*known, also), call.now) if helps else None
             outcomes.append(Outcome(409, user, facts | {"retryAfter": retry}))
-    return outcomes
+    return with_fences(outcomes, call)
 
 
 def _retry_at(rule: Rule, call: Call, others: list[Stream]) -> int | None:

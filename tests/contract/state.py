@@ -201,3 +201,19 @@ class Outcome:
     status: int
     user: User
     facts: Facts = field(default_factory=dict)
+
+
+def with_fences(outcomes: list[Outcome], call: Call) -> list[Outcome]:
+    """Return the outcomes, each also with a start rate that begins at this moment.
+
+    So a start that is still on its way counts as late. Only a server whose clock is
+    behind can notice the difference.
+    """
+    fenced = [
+        Outcome(
+            outcome.status, outcome.user.changed(paid_until=call.now), outcome.facts
+        )
+        for outcome in outcomes
+        if outcome.user.paid_until < call.now
+    ]
+    return outcomes + fenced
