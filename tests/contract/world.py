@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from django.conf import settings
 from django.test import override_settings
 
 from streams import rules, service, views
 from streams.authentication import BearerAuthentication
+from streams.conf import settings
 from streams.dynamodb import calls
 from streams.dynamodb.transport import NotReached
 from streams.models import UserStreams
+from streams.plan_files import read_plans
 from streams.storage.store import StreamStore
-from streams_project.plans import read_plans
 from tests.contract.catalogue import FOLDER, Catalogue
 from tests.contract.exchange import (
     AUTHENTICATION,
