@@ -33,7 +33,8 @@ from tests.contract.pairs import Figures, Pair, run_pair, run_scene  # noqa: E40
 from tests.contract.scenes import SCENES  # noqa: E402
 
 CATALOGUES = ("denying", "evicting")
-SHARE_PER_ROUND = 0.02
+SHARE_PER_ROUND = 0.005
+PROGRAMS_PER_HUNT = 50
 
 
 def main() -> int:
@@ -114,7 +115,7 @@ def run_pairs(arguments: argparse.Namespace, figures: Figures, *, until: float) 
     share = arguments.share or SHARE_PER_ROUND
     turn = 0
     while time.monotonic() < until:
-        for scene in scenes:
+        for scene in random.Random(arguments.seed + turn).sample(scenes, len(scenes)):
             seed = arguments.seed + turn
             run_scene(scene, figures, share=share, seed=seed, until=until)
         if arguments.share:
@@ -132,7 +133,7 @@ def run_hunts(arguments: argparse.Namespace, *, until: float) -> int:
             seed=arguments.seed + turn,
             with_faults=not arguments.faultless,
         )
-        hunt.run(max_programs=500)
+        hunt.run(max_programs=PROGRAMS_PER_HUNT)
         programs += hunt.programs
         calls += hunt.calls
         if hunt.smallest is not None:
