@@ -18,7 +18,7 @@ $(shell rm -f $(READY))
 endif
 endif
 
-.PHONY: help run demo test quick check openapi reference docs scaling audit lock package rehearse faults soak mutants bench replay load
+.PHONY: help run demo test quick check openapi reference docs scaling audit lock package rehearse faults soak contract mutants bench replay load
 
 help: ## Print the targets.
 	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,11 @@ faults: $(READY) ## Run every call under every fault of the database, on both en
 soak: export DEBUG := 1
 soak: $(READY) ## Simulate players on two servers while the database fails (SECONDS=600 USERS=2000 FAULTS=1).
 	@SECONDS=$(or $(SECONDS),60) USERS=$(or $(USERS),200) FAULTS=$(or $(FAULTS),1) $(PYTHON) -m tests.faults.soak
+
+contract: export DEBUG := 1
+contract: export DJANGO_SETTINGS_MODULE := tests.settings
+contract: $(READY) ## Check that one order explains every answer of concurrent calls under faults (SECONDS=600 SEED=1).
+	@exec $(PYTHON) -m tests.contract.run --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 mutants: export DEBUG := 1
 mutants: $(READY) ## Plant bugs and check that the tests find each of them (ONLY=name for one).

@@ -33,7 +33,7 @@ from streams.storage.table import Call
 from streams_project.local_dynamodb import engine
 from streams_project.wsgi import application
 from tests.builders import plans_of
-from tests.contract import hold_to_the_document
+from tests.openapi_document import hold_to_the_document
 from tests.settings import ENGINE_PORT
 
 LEASE_MS = 60_000

@@ -26,7 +26,7 @@ from streams.rules import Account
 from streams.storage.store import StreamStore
 from streams_project.wsgi import application
 from tests.conftest import curl, serving
-from tests.contract import hold_to_the_document
+from tests.openapi_document import hold_to_the_document
 from tests.faults.client import CALL_SECONDS, DEADLINE_SECONDS, Elsewhere, through
 from tests.faults.proxy import FAULTS, Fault, Proxy, proxying
 from tests.faults.verbs import VERBS, Do, Scene, Verb

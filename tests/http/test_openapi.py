@@ -16,7 +16,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from streams.browsable.document import DOCUMENT, document
 from streams.problems import PROBLEMS
-from tests.contract import UNDESCRIBED
+from tests.openapi_document import UNDESCRIBED
 from tests.e2e.test_permissions import ADMIN_KEY, SECRET, hashed, routes
 from tests.servers import PROJECT, running, runserver
 

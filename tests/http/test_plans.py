@@ -14,7 +14,7 @@ from streams.wsgi import placed
 from streams_project.wsgi import application
 from tests.builders import changed, plans_of
 from tests.conftest import Viewer, serving
-from tests.contract import hold_to_the_document
+from tests.openapi_document import hold_to_the_document
 
 BIG = Rule(
     name="two-big-screens",

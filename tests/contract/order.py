@@ -1,0 +1,233 @@
+"""Linearizability of one user: is there one order of the calls that explains it all?
+
+A call takes effect at one moment between its invocation and its answer. A call that
+was answered 503 takes effect later, or never: at any moment until it is fenced
+(docs/reliability.md, "Late writes").
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from tests.contract.catalogue import Catalogue
+from tests.contract.model import outcomes
+from tests.contract.state import Answer, Call, Outcome, User
+
+CHANGES_ITS_SLOT = ("start", "stop", "end")
+JUDGED = ("end all", "set limit", "clear limit", "forget")
+"""Calls that are written on condition that the item is the one that was read."""
+DEFAULTS = {one.name: one.default for one in fields(Call)}
+
+
+@dataclass(frozen=True)
+class Event:
+    """A call with its answer.
+
+    `invoked` and `answered` are positions in the order in which the caller observed
+    the invocations and answers. Only a call that was disturbed may be answered 503.
+    """
+
+    call: Call
+    answer: Answer
+    invoked: int
+    answered: int
+    is_disturbed: bool = True
+
+    def __str__(self) -> str:
+        call = self.call
+        told = {
+            name: value
+            for name, value in vars(call).items()
+            if value != DEFAULTS.get(name) and name not in ("number", "verb")
+        }
+        return (
+            f"[{self.invoked:3}, {self.answered:3}] {call.number}: {call.verb} {told}"
+            f" -> {self.answer.status} {dict(self.answer.facts)}"
+        )
+
+
+@dataclass
+class Search:
+    """A search for an order of the events that the model allows."""
+
+    events: Sequence[Event]
+    catalogue: Catalogue
+    order: list[int] = field(default_factory=list)
+    deepest: list[int] = field(default_factory=list)
+    failed: set[Any] = field(default_factory=set)
+    stuck_at: User = field(default_factory=User)
+
+    def __post_init__(self) -> None:
+        epochs = {
+            event.call.number: event.answer.facts.get("epoch")
+            for event in self.events
+            if event.call.verb == "start" and event.answer.status in (200, 201)
+        }
+        self.events = [
+            replace(
+                event, call=replace(event.call, epoch=epochs.get(event.call.number))
+            )
+            for event in self.events
+        ]
+
+    def finds_order(self) -> bool:
+        """Return whether one order explains every answer."""
+        return not self._refused() and self._continue(User(), done=0, effects=0)
+
+    def _refused(self) -> list[Event]:
+        """Return the calls that were answered 503 although no fault disturbed them."""
+        return [
+            event
+            for event in self.events
+            if event.answer.is_unknown and not event.is_disturbed
+        ]
+
+    def _continue(self, user: User, *, done: int, effects: int) -> bool:
+        """Return whether the remaining events have an order after those in `done`.
+
+        `done` and `effects` are sets of positions, as bits.
+        """
+        if self._is_complete(done):
+            return True
+        state = (done, effects, user.key)
+        if state in self.failed:
+            return False
+        if len(self.order) > len(self.deepest) or not self.deepest:
+            self.deepest = list(self.order)
+            self.stuck_at = user
+
+        for position in self._next(done, effects):
+            for after in self._users_after(user, position):
+                has_effect = after.stored != user.stored
+                if self.events[position].answer.is_unknown and not has_effect:
+                    continue
+                self.order.append(position)
+                bit = 1 << position
+                if self._continue(
+                    after, done=done | bit, effects=effects | bit * has_effect
+                ):
+                    return True
+                self.order.pop()
+
+        self.failed.add(state)
+        return False
+
+    def _is_complete(self, done: int) -> bool:
+        return all(
+            event.answer.is_unknown or done >> position & 1
+            for position, event in enumerate(self.events)
+        )
+
+    def _next(self, done: int, effects: int) -> Iterator[int]:
+        """Yield the positions of the events that may take effect next."""
+        waiting = [
+            (position, event)
+            for position, event in enumerate(self.events)
+            if not done >> position & 1
+        ]
+        first_answer = min(
+            event.answered for _, event in waiting if not event.answer.is_unknown
+        )
+        for position, event in waiting:
+            if event.invoked > first_answer:
+                continue
+            if event.answer.is_unknown and self._is_fenced(event, done, effects):
+                continue
+            yield position
+
+    def _is_fenced(self, late: Event, done: int, effects: int) -> bool:
+        return any(
+            done >> position & 1
+            and event.invoked > late.answered
+            and is_fence(event, late, has_effect=bool(effects >> position & 1))
+            for position, event in enumerate(self.events)
+        )
+
+    def _users_after(self, user: User, position: int) -> Iterator[User]:
+        event = self.events[position]
+        for outcome in outcomes(user, event.call, self.catalogue):
+            if explains(outcome, event.answer):
+                yield _learned(outcome.user, event)
+
+    def __str__(self) -> str:
+        """Return the history and the first answer that no order explains."""
+        lines = [str(event) for event in self.events]
+        refused = [event.call.number for event in self._refused()]
+        if refused:
+            return "\n".join([*lines, f"503 without a fault: {refused}"])
+
+        numbers = [self.events[position].call.number for position in self.deepest]
+        lines += [f"longest order: {numbers}", f"user after it: {_told(self.stuck_at)}"]
+        for position in range(len(self.events)):
+            call = self.events[position].call
+            is_known = not call.token or call.token in self.stuck_at.tokens
+            if position not in self.deepest and is_known:
+                allowed = outcomes(self.stuck_at, call, self.catalogue)
+                told = [(one.status, dict(one.facts)) for one in allowed]
+                lines.append(f"allowed for {call.number} {call.verb}: {told}")
+        return "\n".join(lines)
+
+
+def is_fence(event: Event, late: Event, *, has_effect: bool) -> bool:
+    """Return whether a later call keeps a late write from taking effect."""
+    call, late_call = event.call, late.call
+    if event.answer.is_unknown:
+        return False
+    if late_call.verb in JUDGED or late_call.is_paused:
+        return has_effect
+    if late_call.verb not in CHANGES_ITS_SLOT:
+        return False
+
+    if call.verb == "end all":
+        return late_call.id in event.answer.facts.get("ended", ())
+    if call.verb == "forget":
+        return True
+    if call.id != late_call.id:
+        return False
+
+    if late_call.verb == "start":
+        is_renewal = call.verb == "heartbeat" and event.answer.status == 200
+        return is_renewal or (call.verb in CHANGES_ITS_SLOT and has_effect)
+    return call.verb == "start" and has_effect
+
+
+def explains(outcome: Outcome, answer: Answer) -> bool:
+    """Return whether an outcome is the one that was answered."""
+    if answer.is_unknown:
+        return not answer.facts.get("isContended")
+    if outcome.status != answer.status:
+        return False
+    return all(
+        _agree(value, answer.facts.get(name)) for name, value in outcome.facts.items()
+    )
+
+
+def _agree(expected: Any, told: Any) -> bool:
+    """Compare a fact. An answer may say more, such as an unknown epoch."""
+    if isinstance(expected, dict) and isinstance(told, dict):
+        return all(_agree(value, told.get(name)) for name, value in expected.items())
+    if isinstance(expected, list) and isinstance(told, list):
+        is_same_length = len(expected) == len(told)
+        return is_same_length and all(map(_agree, expected, told))
+    return bool(expected == told)
+
+
+def _learned(user: User, event: Event) -> User:
+    """Return the user with the epochs that an answer showed."""
+    shown = event.answer.facts.get("streams", [event.answer.facts])
+    for facts in shown:
+        if not isinstance(facts, dict):
+            continue
+        stream = user.streams.get(facts.get("id", ""))
+        epoch = facts.get("epoch")
+        if stream and stream.epoch is None and epoch is not None:
+            user = user.with_stream(replace(stream, epoch=epoch))
+    return user
+
+
+def _told(user: User) -> str:
+    streams = {
+        id: (one.playback, one.started_at, one.expires_at)
+        for id, one in user.streams.items()
+    }
+    return f"streams {streams}, endings {dict(user.endings)}, override {user.override}"

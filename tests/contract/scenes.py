@@ -1,0 +1,276 @@
+"""Scenes in which two calls meet, and the calls."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.contract.catalogue import Attributes, Catalogue, read
+from tests.contract.faults import Result
+from tests.contract.state import Granted
+from tests.contract.world import Try, World, no_answer
+
+
+def attributes(title: str, device_type: str, network: str) -> Attributes:
+    """Return what a start says of its stream."""
+    return (("streamId", title), ("deviceType", device_type), ("network", network))
+
+
+FILM = attributes("film", "tv", "home")
+OTHER_FILM = attributes("other film", "tv", "home")
+SHOW = attributes("show", "phone", "home")
+NEWS = attributes("news", "web", "cafe")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """How a user got where two calls meet."""
+
+    prepare: Callable[[World], None]
+    catalogue: str = "denying"
+    burst: int = 6
+
+
+def done_unanswered(index: int, operation: str, carry_out: Try) -> dict[str, Any]:
+    """Carry out the first try and answer none: the call gets 503."""
+    if index == 0:
+        Result.of(carry_out)
+    raise no_answer(operation)
+
+
+def start(world: World, id: str, said: Attributes, **details: Any) -> None:
+    """Start a stream, and let a second pass."""
+    world.call("start", id=id, attributes=said, **details)
+    world.now += 1000
+
+
+def _empty(world: World) -> None:
+    pass
+
+
+def _with_room(world: World) -> None:
+    start(world, "tv", FILM)
+
+
+def _full(world: World) -> None:
+    start(world, "tv", FILM)
+    start(world, "phone", SHOW)
+
+
+def _forgotten(world: World) -> None:
+    start(world, "tv", FILM)
+    world.call("forget")
+    world.now += 1000
+
+
+def _ghost_and_live(world: World) -> None:
+    start(world, "tv", FILM)
+    world.now += 30_000
+    start(world, "phone", SHOW)
+    world.now += 32_000
+
+
+def _ghosts(world: World) -> None:
+    _full(world)
+    world.now += 70_000
+
+
+def _about_to_expire(world: World) -> None:
+    _full(world)
+    world.now += 57_000
+
+
+def _evicting(world: World) -> None:
+    world.call("set limit", plan="evicting")
+    _full(world)
+
+
+def _ruled(world: World) -> None:
+    world.call("set limit", plan="ruled")
+    _full(world)
+
+
+def _paused(world: World) -> None:
+    _ruled(world)
+    world.call("heartbeat", id="tv", token=2, is_paused=True)
+    world.now += 5000
+
+
+def _relaxed(world: World) -> None:
+    world.call("set limit", plan="relaxed")
+    start(world, "tv", FILM)
+    world.call("heartbeat", id="tv", token=2)
+    world.now += 5000
+
+
+def _lowered(world: World) -> None:
+    world.call("set limit", limit=5)
+    _full(world)
+    start(world, "laptop", NEWS)
+    world.call("set limit", limit=1)
+    world.now += 1000
+
+
+def _lowered_with_a_ghost(world: World) -> None:
+    _ghost_and_live(world)
+    world.call("set limit", limit=1)
+    world.now += 1000
+
+
+def _suspended(world: World) -> None:
+    _full(world)
+    world.call("set limit", limit=0, ends_surplus=True)
+    world.now += 1000
+
+
+def _taken_over(world: World) -> None:
+    start(world, "tv", FILM)
+    start(world, "tv", OTHER_FILM)
+
+
+def _stopped(world: World) -> None:
+    _full(world)
+    world.call("stop", id="tv", token=1)
+    world.now += 1000
+
+
+def _revived_unanswered(world: World) -> None:
+    start(world, "tv", FILM)
+    world.now += 20_000
+    world.call("heartbeat", id="tv", token=1, fault=done_unanswered)
+    world.now += 70_000
+    world.call("heartbeat", id="tv", token=1, fault=done_unanswered)
+    world.now += 5000
+
+
+def _zap_unanswered(world: World) -> None:
+    start(world, "tv", FILM)
+    start(world, "tv", OTHER_FILM, fault=done_unanswered)
+
+
+def _start_rate_used_up(world: World) -> None:
+    start(world, "tv", FILM)
+    world.call("start", id="tv", attributes=FILM)
+    world.now += 500
+
+
+def _entitled(world: World) -> None:
+    world.call("set limit", limit=3)
+    start(world, "tv", FILM, granted=Granted(plan="evicting"))
+    start(world, "phone", SHOW, granted=Granted(limit=2))
+
+
+SCENES: Mapping[str, Scene] = {
+    "empty": Scene(_empty),
+    "forgotten": Scene(_forgotten),
+    "with room": Scene(_with_room),
+    "full": Scene(_full),
+    "ghost and live": Scene(_ghost_and_live),
+    "ghosts": Scene(_ghosts),
+    "about to expire": Scene(_about_to_expire),
+    "evicting": Scene(_evicting),
+    "evicting by default": Scene(_full, catalogue="evicting"),
+    "ruled": Scene(_ruled),
+    "paused": Scene(_paused),
+    "relaxed": Scene(_relaxed),
+    "lowered": Scene(_lowered),
+    "lowered, ghost": Scene(_lowered_with_a_ghost),
+    "suspended": Scene(_suspended),
+    "taken over": Scene(_taken_over),
+    "stopped": Scene(_stopped),
+    "revived, unanswered": Scene(_revived_unanswered),
+    "zapped, unanswered": Scene(_zap_unanswered),
+    "start rate used up": Scene(_start_rate_used_up, burst=2),
+    "entitled": Scene(_entitled),
+}
+
+type Details = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A call that meets another. `needs` says what the scene must have for it."""
+
+    verb: str
+    details: Details = field(default_factory=dict)
+    needs: str = ""
+
+    def is_possible(self, world: World) -> bool:
+        """Return whether the scene has the token or the playback that this needs."""
+        return not self.needs or latest_token(world, "tv") > 0
+
+    def resolve(self, world: World) -> dict[str, Any]:
+        """Return the arguments of the call in a scene."""
+        details = dict(self.details)
+        if self.needs == "token":
+            details["token"] = latest_token(world, "tv")
+        if self.needs == "epoch":
+            details["playback"] = latest_playback(world, "tv")
+        if self.needs == "epoch to replace":
+            details["replaces"] = (("tv", latest_playback(world, "tv")),)
+        return details
+
+
+def latest_token(world: World, id: str) -> int:
+    """Return the number of the call whose answer contained the last token, or 0."""
+    return max(
+        (
+            event.call.number
+            for event in world.history
+            if event.call.id == id and event.call.number in world.known.tokens
+        ),
+        default=0,
+    )
+
+
+def latest_playback(world: World, id: str) -> int:
+    """Return the number of the last start that was admitted, or 0."""
+    return max(
+        (
+            event.call.number
+            for event in world.history
+            if event.call.id == id and event.call.number in world.known.epochs
+        ),
+        default=0,
+    )
+
+
+TV: Details = {"id": "tv"}
+DEEDS: Mapping[str, Deed] = {
+    "start tv": Deed("start", {"id": "tv", "attributes": FILM}),
+    "zap tv": Deed("start", {"id": "tv", "attributes": OTHER_FILM}),
+    "start pc": Deed("start", {"id": "pc", "attributes": NEWS}),
+    "start pc with film": Deed(
+        "start", {"id": "pc", "attributes": attributes("film", "web", "home")}
+    ),
+    "start pc, entitled": Deed(
+        "start",
+        {"id": "pc", "attributes": NEWS, "granted": Granted(limit=1)},
+    ),
+    "replace tv": Deed(
+        "start", {"id": "pc", "attributes": NEWS, "replaces": (("tv", None),)}
+    ),
+    "replace this tv": Deed(
+        "start", {"id": "pc", "attributes": NEWS}, needs="epoch to replace"
+    ),
+    "heartbeat tv": Deed("heartbeat", TV, needs="token"),
+    "pause tv": Deed("heartbeat", TV | {"is_paused": True}, needs="token"),
+    "stop tv": Deed("stop", TV, needs="token"),
+    "end tv": Deed("end", TV),
+    "end this tv": Deed("end", TV, needs="epoch"),
+    "end all": Deed("end all"),
+    "end all but tv": Deed("end all", {"keep": "tv"}),
+    "suspend": Deed("set limit", {"limit": 0, "ends_surplus": True}),
+    "limit 1": Deed("set limit", {"limit": 1, "ends_surplus": True}),
+    "limit 5": Deed("set limit", {"limit": 5}),
+    "plan": Deed("set limit", {"plan": "ruled"}),
+    "clear limit": Deed("clear limit"),
+    "forget": Deed("forget"),
+    "list": Deed("list"),
+    "dry run pc": Deed("dry run", {"id": "pc", "attributes": NEWS}),
+}
+READS = ("list", "dry run pc")
+
+
+def catalogue_of(scene: Scene) -> Catalogue:
+    """Return the plans and the start rate of a scene."""
+    return read(scene.catalogue, burst=scene.burst)

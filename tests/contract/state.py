@@ -1,0 +1,219 @@
+"""One user as the public contract knows them, and the calls about that user.
+
+Playbacks are named by the number of the start that made them. The contract compares
+epochs, but the epoch of a start that was answered 503 is unknown until a list shows it.
+Instants and lengths are milliseconds; an instant is that of the server that answers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.contract.catalogue import Attributes, Catalogue, Plan, with_limit
+
+type Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A limit and a plan that the viewer's bearer token grants."""
+
+    limit: int | None = None
+    plan: str | None = None
+
+
+NOTHING_GRANTED = Granted()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call of the API.
+
+    `token` is the number of the call whose answer contained the token.
+    `playback` is the one whose epoch a `DELETE` names.
+    `replaces` pairs ids with the playback that the viewer saw, or None for any.
+    `epoch` is the one in the answer to a start, once it is known.
+    """
+
+    number: int
+    verb: str
+    now: int
+    id: str = ""
+    attributes: Attributes = ()
+    replaces: tuple[tuple[str, int | None], ...] = ()
+    granted: Granted = NOTHING_GRANTED
+    token: int = 0
+    is_paused: bool = False
+    playback: int | None = None
+    keep: str | None = None
+    limit: int | None = None
+    plan: str | None = None
+    when_full: str | None = None
+    ends_surplus: bool = False
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer: its status and the facts in it that the model predicts."""
+
+    status: int
+    facts: Facts = field(default_factory=dict)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the call may or may not have taken effect."""
+        return self.status == 503
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A playback with its lease, live or expired."""
+
+    id: str
+    playback: int
+    attributes: Attributes
+    granted: Granted
+    epoch: int | None
+    started_at: int
+    expires_at: int
+    paused_at: int = 0
+    revived_by: int = 0
+    revived_to: int = 0
+
+    def is_live(self, now: int) -> bool:
+        """Return whether the stream holds its slot."""
+        return now < self.expires_at
+
+    @property
+    def age(self) -> tuple[int, str]:
+        """The position among streams, oldest first."""
+        return self.started_at, self.id
+
+    def ended(self, reason: str, *, now: int, by: str | None = None) -> "Ending":
+        """Return how this stream ends now; an expired one ended at its expiry."""
+        if self.is_live(now):
+            return Ending(reason, now, by, self.playback)
+        return self.expired
+
+    @property
+    def expired(self) -> "Ending":
+        """The ending of a lease that expired."""
+        return Ending("expired", self.expires_at, None, self.playback)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the last playback of an id ended."""
+
+    reason: str
+    at: int
+    by: str | None
+    playback: int
+
+    @property
+    def facts(self) -> Facts:
+        """The members of a 410."""
+        return {"reason": self.reason, "endedAt": self.at, "endedBy": self.by}
+
+
+@dataclass(frozen=True)
+class Token:
+    """A player's token: its playback, and the lease that it was issued for."""
+
+    playback: int
+    expires_at: int
+    lease_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """Everything that the contract knows of a user.
+
+    `epochs` has the highest known epoch of each slot. `paid_until` is the
+    theoretical arrival time of the start rate.
+    """
+
+    streams: Mapping[str, Stream] = field(default_factory=dict)
+    endings: Mapping[str, Ending] = field(default_factory=dict)
+    tokens: Mapping[int, Token] = field(default_factory=dict)
+    epochs: Mapping[str, int] = field(default_factory=dict)
+    limit: int | None = None
+    plan: str | None = None
+    when_full: str | None = None
+    paid_until: int = 0
+    was_forgotten: bool = False
+
+    @property
+    def stored(self) -> Any:
+        """The part that the service stores, in a hashable form."""
+        return (
+            frozenset(self.streams.values()),
+            frozenset(self.endings.items()),
+            self.override,
+            self.paid_until,
+        )
+
+    @property
+    def key(self) -> Any:
+        """A hashable form of everything."""
+        return self.stored, frozenset(self.tokens.items()), self.was_forgotten
+
+    @property
+    def override(self) -> tuple[int | None, str | None, str | None]:
+        """The settings that an operator stored."""
+        return self.limit, self.plan, self.when_full
+
+    def live(self, now: int) -> list[Stream]:
+        """Return the live streams, oldest first."""
+        live = (stream for stream in self.streams.values() if stream.is_live(now))
+        return sorted(live, key=lambda stream: stream.age)
+
+    def effective_plan(self, catalogue: Catalogue, granted: Granted) -> Plan:
+        """Return the plan of a call: entitlement, else stored, else default."""
+        plan = catalogue.find(granted.plan or self.plan)
+        limit = self.limit if granted.limit is None else granted.limit
+        return with_limit(plan, limit=limit, when_full=self.when_full)
+
+    def changed(self, **changes: Any) -> "User":
+        """Return a copy with these changes."""
+        return replace(self, **changes)
+
+    def without(self, endings: Mapping[str, Ending]) -> "User":
+        """Return the user after these streams ended."""
+        kept = {id: one for id, one in self.streams.items() if id not in endings}
+        return self.changed(streams=kept, endings={**self.endings, **endings})
+
+    def with_stream(self, stream: Stream) -> "User":
+        """Return the user with this stream in its slot."""
+        return self.changed(streams={**self.streams, stream.id: stream})
+
+    def with_token(self, number: int, stream: Stream, *, lease_ms: int) -> "User":
+        """Return the user after the answer to this call issued a token."""
+        token = Token(stream.playback, stream.expires_at, lease_ms)
+        return self.changed(tokens={**self.tokens, number: token})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An allowed answer and the user after it."""
+
+    status: int
+    user: User
+    facts: Facts = field(default_factory=dict)
+
+
+def with_fences(outcomes: list[Outcome], call: Call) -> list[Outcome]:
+    """Return the outcomes, each also with a start rate that begins at this moment.
+
+    So a start that is still on its way counts as late. Only a server whose clock is
+    behind can notice the difference.
+    """
+    fenced = [
+        Outcome(
+            outcome.status, outcome.user.changed(paid_until=call.now), outcome.facts
+        )
+        for outcome in outcomes
+        if outcome.user.paid_until < call.now
+    ]
+    return outcomes + fenced
