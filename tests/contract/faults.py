@@ -88,11 +88,18 @@ class Meeting:
                 result = Result.of(carry_out)
                 self.other()
                 return result.deliver()
-            case "doubled, first" | "doubled, last":
+            case "doubled, first":
                 first = Result.of(carry_out)
                 self.other()
-                last = Result.of(carry_out)
-                return (first if self.mode == "doubled, first" else last).deliver()
+                if first.error is None:
+                    # After a failed condition the client sends nothing again, and
+                    # TLS keeps the network from delivering it a second time.
+                    Result.of(carry_out)
+                return first.deliver()
+            case "doubled, last":
+                Result.of(carry_out)
+                self.other()
+                return Result.of(carry_out).deliver()
             case "unanswered" | "gave up":
                 Result.of(carry_out)
             case "held" | "held longer" | "held, gave up":
