@@ -1,6 +1,7 @@
 """Leases and the requests for them."""
 
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from streams.rules.leases import age, last_epoch_of
 from tests.builders import LEASE_MS, NOW
 from tests.unit.rules.builders import lease
 
-DESCRIPTION = {
+DESCRIPTION: dict[str, Any] = {
     "id": "tv",
     "stream_id": "film",
     "device_id": "d",

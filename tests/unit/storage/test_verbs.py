@@ -155,13 +155,8 @@ def test_a_judged_start_that_took_effect_reports_its_admission() -> None:
     )
     admission = store.start("ana", asking("tv"), now=NOW)
 
-    assert (
-        admission.lease.id,
-        admission.ended.keys(),
-    ) == (
-        "tv",
-        {"a"},
-    )
+    assert admission.lease.id == "tv"
+    assert admission.ended.keys() == {"a"}
     assert len(call.calls) == 2
 
 
