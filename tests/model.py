@@ -1,23 +1,15 @@
-"""What the store promises, without a store: the pure rule over a dictionary."""
+"""A model of the store: the pure rule over a dictionary."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from streams import rules
-from streams.rules import (
-    Account,
-    Admission,
-    Hold,
-    Lease,
-    Plans,
-    Reason,
-    StartRequest,
-)
+from streams.rules import Account, Admission, Hold, Lease, Plans, Reason, StartRequest
 
 
 @dataclass
 class ModelStore:
-    """`StreamStore` as it would be if nobody else were writing."""
+    """`StreamStore` without concurrent writers."""
 
     plans: Plans
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -27,17 +19,31 @@ class ModelStore:
 
     def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
         account, admission = rules.start(
-            self.read(user_id, now=now), request, now=now, plans=self.plans
+            self.read(user_id, now=now),
+            request,
+            now=now,
+            plans=self.plans,
         )
         self.accounts[user_id] = account
         return admission
 
     def renew(
-        self, user_id: str, id: str, *, hold: Hold, now: int, is_paused: bool = False
+        self,
+        user_id: str,
+        id: str,
+        *,
+        hold: Hold,
+        now: int,
+        is_paused: bool = False,
     ) -> Lease:
         before = self.read(user_id, now=now)
         account = rules.renew(
-            before, id, hold=hold, now=now, plans=self.plans, is_paused=is_paused
+            before,
+            id,
+            hold=hold,
+            now=now,
+            plans=self.plans,
+            is_paused=is_paused,
         )
         self.accounts[user_id] = account
         return rules.with_pace(account, account.leases[id], now=now, plans=self.plans)
@@ -64,12 +70,25 @@ class ModelStore:
         self.accounts[user_id] = rules.forget(account, now=now)
 
     def set_limit(
-        self, user_id: str, *, now: int, end_surplus: bool = False, **given: Any
+        self,
+        user_id: str,
+        *,
+        now: int,
+        end_surplus: bool = False,
+        **given: Any,
     ) -> tuple[Account, Account]:
         before = self.read(user_id, now=now)
-        override = {"limit": None, "plan": None, "when_full": None} | given
+        override = {
+            "limit": None,
+            "plan": None,
+            "when_full": None,
+        } | given
         after = rules.override(
-            before, **override, end_surplus=end_surplus, now=now, plans=self.plans
+            before,
+            **override,
+            end_surplus=end_surplus,
+            now=now,
+            plans=self.plans,
         )
         if after is not before:
             self.accounts[user_id] = after

@@ -1,4 +1,4 @@
-"""Servers in processes of their own."""
+"""Servers in other processes."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def is_open(url: str) -> bool:
 
 @dataclass
 class Server:
-    """A running server: its process, what it said at start, and its addresses."""
+    """A running server: its process, its output at start-up, and its addresses."""
 
     process: subprocess.Popen[str]
     said: str
@@ -55,7 +55,7 @@ class Server:
 
 @contextmanager
 def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]:
-    """A server that has said all it says at start; killed at the end if it still runs."""
+    """Run a server until its start-up output is complete; kill it at the end."""
     with subprocess.Popen(
         command,
         cwd=PROJECT,
@@ -85,13 +85,20 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]
 
 @contextmanager
 def brief_server() -> Iterator[Server]:
-    """A server whose leases last five seconds, the shortest there are."""
+    """Run a server with the shortest leases, five seconds."""
     with running(
-        runserver(), os.environ | {"LEASE_SECONDS": "5", "PYTHONUNBUFFERED": "1"}
+        runserver(),
+        os.environ | {"LEASE_SECONDS": "5", "PYTHONUNBUFFERED": "1"},
     ) as server:
         yield server
 
 
 def runserver(port: int = 0) -> list[str]:
-    """The command that serves, on a free port unless one is given."""
-    return [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
+    """Return the command that serves, on a free port unless one is given."""
+    return [
+        sys.executable,
+        "manage.py",
+        "runserver",
+        "--noreload",
+        f"127.0.0.1:{port}",
+    ]

@@ -1,4 +1,4 @@
-"""A server in the place of DynamoDB that answers as it is told, and knows what it was asked."""
+"""A scripted server in place of DynamoDB that records its requests."""
 
 import json
 import ssl
@@ -23,15 +23,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 type Reply = tuple[int, bytes | dict[str, Any]] | bytes | Callable[[Any], None]
-"""A status and a body; or all the bytes that are said before the server hangs up; or what is done with the handler."""
+"""A status and a body; all bytes before the server hangs up; or a function."""
 
 NOTHING = {"ConsumedCapacity": {"TableName": "T", "CapacityUnits": 1.0}}
-"""A good answer that holds no item."""
+"""A good answer without an item."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it was received, and the number of the connection that it came over."""
+    """A request and the number of its connection."""
 
     headers: Message
     body: bytes
@@ -58,7 +58,7 @@ class _WireServer(ThreadingHTTPServer):
 
 
 class Wire:
-    """`answers` are given in turn, `always` when there are none."""
+    """The server gives `answers` in turn, then `always`."""
 
     def __init__(self) -> None:
         self.answers: list[Reply] = []
@@ -119,7 +119,7 @@ class Wire:
         return f"{'https' if self.server.certificate else 'http'}://{self.address}"
 
     def certify(self, folder: Path) -> Path:
-        """Speak TLS from here on. The file that whoever trusts it has."""
+        """Switch to TLS and return the file of the certificate to trust."""
         key, name = (
             ec.generate_private_key(ec.SECP256R1()),
             x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "it")]),
@@ -168,7 +168,7 @@ def listening() -> Iterator[Wire]:
 
 
 def refused(type_: str, **more: Any) -> Reply:
-    """A refusal of DynamoDB's."""
+    """Return an error response of DynamoDB."""
     return 400, {
         "__type": f"com.amazonaws.dynamodb.v20120810#{type_}",
         "message": "said why",
@@ -177,12 +177,12 @@ def refused(type_: str, **more: Any) -> Reply:
 
 
 def hanging(handler: Any) -> None:
-    """Says nothing, until the caller hangs up."""
+    """Send no answer until the caller hangs up."""
     handler.connection.recv(1)
 
 
 def dripping(handler: Any) -> None:
-    """Says a byte every 50 ms, for as long as somebody listens."""
+    """Send a byte every 50 ms while the caller listens."""
     with suppress(OSError):
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{")
         while not threading.Event().wait(0.05):

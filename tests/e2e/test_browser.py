@@ -19,10 +19,11 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from streams import service
 from streams.browsable.document import document
-from tests.builders import changed
-from tests.conftest import Viewer, asking, serving_under
+from tests.builders import asking, changed
 from tests.e2e.test_permissions import ADMIN_KEY, hashed
 from tests.servers import brief_server, running, runserver
+from tests.viewer import Viewer
+from tests.wsgi_servers import serving_under
 
 pytestmark = pytest.mark.browser
 

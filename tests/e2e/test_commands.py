@@ -15,13 +15,14 @@ from django.core.management import CommandError, call_command
 
 from streams import service
 from streams.management.commands.streams import in_words
-from tests.conftest import Viewer, unreachable
+from tests.dynamodb_clients import unreachable
 from tests.e2e.test_local_server import (
     environment,
     state,
     wait_until_the_engine_is_gone,
 )
 from tests.servers import PROJECT, running, runserver
+from tests.viewer import Viewer
 
 __all__ = [
     "environment",

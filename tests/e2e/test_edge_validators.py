@@ -21,7 +21,6 @@ from clients.edge.middleware import (
     network_of,
 )
 from streams.edge_keys import EdgeKey, edge_keys, new_key
-from tests.conftest import serving
 from tests.e2e.nginx import nginx_with_validator
 from tests.edge_vectors import (
     ADDRESS,
@@ -34,6 +33,7 @@ from tests.edge_vectors import (
     vectors,
 )
 from tests.servers import PROJECT
+from tests.wsgi_servers import serving
 
 CLOUDFRONT_FUNCTION = PROJECT / "clients" / "edge" / "cloudfront-function.js"
 MAX_CLOUDFRONT_BYTES = 10_240

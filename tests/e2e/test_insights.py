@@ -6,10 +6,10 @@ import re
 import pytest
 
 from streams.audit import user_in_logs
-from tests.conftest import Viewer
 from tests.e2e.test_commands import manage
 from tests.e2e.test_local_server import environment, state
 from tests.servers import running, runserver
+from tests.viewer import Viewer
 
 __all__ = ["environment", "state"]  # fixtures: a machine without a configured DynamoDB
 

@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from streams_project.local_dynamodb import CONFIGURED_BY
-from tests.conftest import Viewer
 from tests.servers import (
     PROJECT,
     WITHIN_SECONDS,
@@ -24,6 +23,7 @@ from tests.servers import (
     running,
     runserver,
 )
+from tests.viewer import Viewer
 
 
 @pytest.fixture

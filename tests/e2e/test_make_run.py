@@ -11,9 +11,9 @@ import pytest
 from streams.rules import Plan, WhenFull
 from streams_project.local_dynamodb import without_proxy
 from streams_project.management.commands.runserver import effect_of_limit
-from tests.conftest import Viewer
 from tests.e2e.test_local_server import environment, state
 from tests.servers import PROJECT, WITHIN_SECONDS, free_port, running, runserver
+from tests.viewer import Viewer
 
 __all__ = ["environment", "state"]  # fixtures: a machine without DynamoDB
 

@@ -17,7 +17,6 @@ from deploy.verify.service import DeployedService
 from streams.credentials import ApiKey
 from streams.models import UserStreams
 from streams.wsgi import bounded
-from tests.conftest import serving
 from tests.e2e.faulty_service import (
     ADMIN_KEY,
     FAILED_CHECKS,
@@ -28,6 +27,7 @@ from tests.e2e.faulty_service import (
     with_fault,
 )
 from tests.http.test_authentication import SECRET, claims
+from tests.wsgi_servers import serving
 
 PLAYER_ORIGIN = "https://watch.example.com"
 OPERATOR_KEY = "key-of-an-operator"

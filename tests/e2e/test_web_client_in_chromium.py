@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.conftest import serving
 from tests.servers import PROJECT, brief_server
+from tests.wsgi_servers import serving
 
 pytestmark = pytest.mark.browser
 

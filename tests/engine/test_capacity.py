@@ -15,7 +15,12 @@ from streams.models import UserStreams
 pytestmark = pytest.mark.engine
 
 TOLERANCE = 0.05
-COMPARED = ("requests", "calls", "write units", "read units")
+COMPARED = (
+    "requests",
+    "calls",
+    "write units",
+    "read units",
+)
 
 
 @pytest.fixture
@@ -44,6 +49,7 @@ def test_a_scaled_down_population_takes_the_estimated_calls_and_units(
         assert abs(errors[name]) <= TOLERANCE, name
 
     kinds = [name for name in errors if name.startswith("requests: ")]
+
     assert len(kinds) == 6
     for name in kinds:
         # A kind has few requests, so its error is larger.

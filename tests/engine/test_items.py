@@ -1,4 +1,4 @@
-"""A user's item: its size, and what versions before this one have written."""
+"""A user's item: its size, and the items of earlier versions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,14 +10,19 @@ from streams.models import UserStreams
 from streams.rules import Hold, Reason, WhenFull
 from streams.storage import items
 from streams.storage.store import StreamStore
-from tests.conftest import LEASE_MS, NOW, Viewer, asking, fill
+from tests.builders import LEASE_MS, NOW, asking, fill
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.engine
 
 
 def put(item: dict[str, Any]) -> None:
     UserStreams.call(
-        "PutItem", {"TableName": UserStreams.Meta.table_name, "Item": item}
+        "PutItem",
+        {
+            "TableName": UserStreams.Meta.table_name,
+            "Item": item,
+        },
     )
 
 
@@ -32,11 +37,14 @@ def stored(user_id: str) -> dict[str, Any]:
 
 
 def of_version_1(user_id: str, **more: Any) -> dict[str, Any]:
-    """What version 1.0 wrote of a user with two live streams, one ghost and two endings."""
+    """Return the item of version 1.0: two live streams, a ghost and two endings."""
 
     def lease(stream_id: str, started_at: int, **texts: str) -> dict[str, Any]:
         fields = {"stream_id": stream_id} | texts
-        instants = {"started_at": started_at, "expires_at": started_at + LEASE_MS}
+        instants = {
+            "started_at": started_at,
+            "expires_at": started_at + LEASE_MS,
+        }
         return {
             "M": {name: {"S": text} for name, text in fields.items()}
             | {name: {"N": str(instant)} for name, instant in instants.items()}
@@ -73,7 +81,10 @@ def of_version_1(user_id: str, **more: Any) -> dict[str, Any]:
                     }
                 },
                 "older": {
-                    "M": {"reason": {"S": "stopped"}, "at": {"N": str(NOW - 99)}}
+                    "M": {
+                        "reason": {"S": "stopped"},
+                        "at": {"N": str(NOW - 99)},
+                    }
                 },
             }
         },
@@ -82,7 +93,7 @@ def of_version_1(user_id: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_what_version_1_wrote_is_read(streams: StreamStore, user_id: str) -> None:
+def test_an_item_of_version_1_is_read(streams: StreamStore, user_id: str) -> None:
     put(
         of_version_1(
             user_id,
@@ -92,22 +103,47 @@ def test_what_version_1_wrote_is_read(streams: StreamStore, user_id: str) -> Non
         )
     )
     account = streams.read(user_id, now=NOW)
-    assert [lease.id for lease in account.live(NOW)] == ["tv", "phone"]
+
+    assert [lease.id for lease in account.live(NOW)] == [
+        "tv",
+        "phone",
+    ]
     assert account.leases["tv"].device_name == "Living room"
-    assert (account.ended["old"].reason, account.ended["old"].by) == (
+    assert (
+        account.ended["old"].reason,
+        account.ended["old"].by,
+    ) == (
         Reason.EVICTED,
         "tv",
     )
-    assert (account.limit, account.when_full) == (5, WhenFull.EVICT_OLDEST)
+    assert (account.limit, account.when_full) == (
+        5,
+        WhenFull.EVICT_OLDEST,
+    )
 
 
 @pytest.mark.parametrize(
-    "verb", ["start", "renew", "stop", "end", "end all", "set limit", "clear limit"]
+    "verb",
+    [
+        "start",
+        "renew",
+        "stop",
+        "end",
+        "end all",
+        "set limit",
+        "clear limit",
+    ],
 )
-def test_each_verb_goes_on_from_what_version_1_wrote(
+def test_each_verb_continues_from_an_item_of_version_1(
     streams: StreamStore, user_id: str, verb: str
 ) -> None:
-    put(of_version_1(user_id, limit={"N": "5"}, when_full={"S": "deny"}))
+    put(
+        of_version_1(
+            user_id,
+            limit={"N": "5"},
+            when_full={"S": "deny"},
+        )
+    )
     hold = Hold(epoch=NOW - 1010, expires_at=NOW - 5 + LEASE_MS)
     verbs: dict[str, Callable[[], Any]] = {
         "start": lambda: streams.start(user_id, asking("new"), now=NOW),
@@ -116,35 +152,54 @@ def test_each_verb_goes_on_from_what_version_1_wrote(
         "end": lambda: streams.stop(user_id, "tv", hold=None, now=NOW),
         "end all": lambda: streams.end_all(user_id, keep=None, now=NOW),
         "set limit": lambda: streams.set_limit(
-            user_id, limit=1, when_full=WhenFull.DENY, now=NOW
+            user_id,
+            limit=1,
+            when_full=WhenFull.DENY,
+            now=NOW,
         ),
         "clear limit": lambda: streams.clear_limit(user_id, now=NOW),
     }
     verbs[verb]()
     after = streams.read(user_id, now=NOW)
     live = {lease.id for lease in after.live(NOW)}
+
     assert live == {
         "start": {"tv", "phone", "new"},
         "stop": {"phone"},
         "end": {"phone"},
         "end all": set(),
     }.get(verb, {"tv", "phone"})
-    assert after.limit == {"set limit": 1, "clear limit": None}.get(verb, 5)
+    assert after.limit == {
+        "set limit": 1,
+        "clear limit": None,
+    }.get(verb, 5)
     if verb != "clear limit":
-        assert not stored(user_id).keys() & {"leases", "epochs", "ended"}
+        assert not stored(user_id).keys() & {
+            "leases",
+            "epochs",
+            "ended",
+        }
 
 
-def test_a_row_of_version_1_that_is_full_admits_nobody(
+def test_a_full_item_of_version_1_admits_no_stream(
     streams: StreamStore, user_id: str
 ) -> None:
-    put(of_version_1(user_id, limit={"N": "2"}, when_full={"S": "deny"}))
+    put(
+        of_version_1(
+            user_id,
+            limit={"N": "2"},
+            when_full={"S": "deny"},
+        )
+    )
     streams.set_limit(user_id, limit=2, when_full=WhenFull.DENY, now=NOW)
+
     with pytest.raises(StreamLimitReached):
         streams.start(user_id, asking("new"), now=NOW)
 
 
 def dynamodb_bytes(value: Any) -> int:
-    """What DynamoDB counts of an attribute's value.
+    """Return the size of an attribute's value, as DynamoDB counts it.
+
     Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html"""
     ((type_, content),) = value.items()
     if type_ == "M":
@@ -164,13 +219,14 @@ def size_of(user_id: str) -> int:
     )
 
 
-def test_three_streams_of_ordinary_text_with_every_ending_stay_under_a_write_unit(
+def test_three_streams_of_ordinary_text_stay_under_one_write_unit(
     viewer: Viewer,
 ) -> None:
     for number in range(12):
         viewer.end(
             viewer.started(deviceId=f"0b2c8e5e-71f4-4a1c-9d55-{number:012}")["id"]
         )
+
     for number in range(3):
         viewer.started(
             "movies/the-great-escape-1963",
@@ -179,6 +235,7 @@ def test_three_streams_of_ordinary_text_with_every_ending_stay_under_a_write_uni
             deviceType="tv",
             title="The Great Escape",
         )
+
     assert size_of(viewer.user_id) <= 1024 - 20, "the user's id may be longer"
 
 
@@ -187,12 +244,13 @@ def test_three_streams_of_ordinary_text_with_every_ending_stay_under_a_write_uni
     ["x", "é", "字", "😀", "\u0000"],
     ids=["ASCII", "2 bytes", "3", "4", "control"],
 )
-def test_three_streams_of_full_size_text_with_every_ending_stay_under_four(
+def test_three_streams_of_full_size_text_stay_under_four_kilobytes(
     viewer: Viewer, character: str
 ) -> None:
     long_id = "i" * 126
     for number in range(12):
         viewer.end(viewer.started(deviceId=f"{long_id}{number:02}")["id"])
+
     for number in range(3):
         body = {
             "streamId": ("s" if character == "\u0000" else character)
@@ -205,6 +263,7 @@ def test_three_streams_of_full_size_text_with_every_ending_stay_under_four(
         }
         response = viewer.api.put(f"{viewer.url}/{long_id}a{number}", json=body)
         assert response.status_code == 201, response.text
+
     assert size_of(viewer.user_id) <= 4096
 
 
@@ -214,15 +273,25 @@ def test_every_field_of_a_lease_and_of_an_ending_is_kept(
     fill(streams, user_id, "a", "b")
     streams.stop(user_id, "a", hold=None, now=NOW + 5)
     account = streams.read(user_id, now=NOW + 9)
-    item = {"user_id": {"S": user_id}, **items.account_item(account)}
-    renamed = {"leases": "l", "priors": "p", "ended": "d"}
+    item = {
+        "user_id": {"S": user_id},
+        **items.account_item(account),
+    }
+    renamed = {
+        "leases": "l",
+        "priors": "p",
+        "ended": "d",
+        "limit_set_at": "c",
+        "theoretical_arrival_at": "m",
+    }
+
     assert (
         items.account({renamed.get(name, name): value for name, value in item.items()})
         == account
     )
 
 
-def test_a_field_that_a_later_version_added_does_no_harm(
+def test_fields_of_a_later_version_are_ignored(
     streams: StreamStore, user_id: str
 ) -> None:
     fill(streams, user_id, "a")
@@ -230,4 +299,5 @@ def test_a_field_that_a_later_version_added_does_no_harm(
     item["l"]["M"]["a"]["M"]["zz"] = {"S": "new"}
     item["zz"] = {"N": "1"}
     put(item)
+
     assert streams.read(user_id, now=NOW).leases["a"].id == "a"

@@ -1,4 +1,4 @@
-"""Hundreds of verbs of one user, over a few ids: the store goes on agreeing with the rule, and no verb gets stuck."""
+"""Hundreds of calls of one user over a few ids: the store agrees with the rule."""
 
 import random
 from functools import partial
@@ -8,23 +8,31 @@ import pytest
 
 from streams.rules import Admission, Hold, Lease, WhenFull
 from streams.storage.store import StreamStore
-from tests.conftest import LEASE_MS, NOW, Calls, asking, held
-from tests.engine.test_store_agrees_with_rule import outcome
+from tests.builders import LEASE_MS, NOW, asking, held
+from tests.dynamodb_clients import Calls
 from tests.model import ModelStore
+from tests.outcomes import outcome
 
 pytestmark = pytest.mark.engine
 
 IDS = [f"d{number}" for number in range(13)]
-"""One more than there is room for endings of."""
+"""One more than an item has room for endings."""
 MAX_CALLS = 2
-"""Of a verb that nobody races against."""
+"""Of a verb without rivals."""
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_long_history_of_one_user_goes_on_as_the_rule_says(
-    streams: StreamStore, user_id: str, calls: Calls, seed: int
+def test_a_long_history_of_one_user_agrees_with_the_rule(
+    streams: StreamStore,
+    user_id: str,
+    calls: Calls,
+    seed: int,
 ) -> None:
-    dice, model, now = random.Random(seed), ModelStore(streams.plans), NOW
+    dice, model, now = (
+        random.Random(seed),
+        ModelStore(streams.plans),
+        NOW,
+    )
     holds: dict[str, list[Hold]] = {}
     for number in range(300):
         now += dice.choice(
@@ -33,7 +41,10 @@ def test_a_long_history_of_one_user_goes_on_as_the_rule_says(
         id = dice.choice(IDS)
         hold = dice.choice(holds.get(id, [Hold(epoch=1, expires_at=now)])[-2:])
         named = dict.fromkeys(dice.sample(IDS, dice.choice([0, 0, 1, 2])))
-        limit = {"limit": dice.randrange(5), "when_full": dice.choice(list(WhenFull))}
+        limit = {
+            "limit": dice.randrange(5),
+            "when_full": dice.choice(list(WhenFull)),
+        }
         request = asking(id, now=now, replace=named)
         verbs: dict[str, Any] = {
             "start": lambda store, request=request, now=now: store.start(
@@ -59,10 +70,14 @@ def test_a_long_history_of_one_user_goes_on_as_the_rule_says(
         verb = dice.choices(list(verbs), [30, 20, 12, 24, 2, 3, 3])[0]
         calls.made.clear()
         act = verbs[verb]
-        result, expected = outcome(partial(act, streams)), outcome(partial(act, model))
+        result, expected = (
+            outcome(partial(act, streams)),
+            outcome(partial(act, model)),
+        )
         assert result == expected, f"{number}: {verb} {id}"
         assert len(calls.made) <= MAX_CALLS, f"{number}: {verb} {id}"
         lease = result.lease if isinstance(result, Admission) else result
         if isinstance(lease, Lease):
             holds.setdefault(id, []).append(held(lease))
+
     assert streams.read(user_id, now=now) == model.read(user_id, now=now)

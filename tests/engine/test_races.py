@@ -1,29 +1,22 @@
-"""Races, first forced and then hoped for: whatever happens at once, it comes out as if one had gone after the other."""
+"""Races, forced and random: concurrent calls have the effect of some order."""
 
 import random
-import threading
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import pytest
 
-from streams.errors import (
-    StoreContended,
-    StreamEnded,
-    StreamLimitReached,
-    StreamNotFound,
-)
+from streams.errors import StoreContended
 from streams.rules import Account, Hold, WhenFull
 from streams.storage.store import MAX_ATTEMPTS, StreamStore
-from streams.storage.table import Call
-from tests.builders import changed, plans_of
-from tests.conftest import LEASE_MS, NOW, Calls, asking, fill, held
-from tests.engine.test_store_agrees_with_rule import outcome
+from tests.builders import LEASE_MS, NOW, asking, changed, fill, held, plans_of
+from tests.concurrency import hammer
+from tests.dynamodb_clients import Calls
+from tests.engine.networks import rival_before_write
 from tests.model import ModelStore
+from tests.outcomes import outcome
 
 pytestmark = pytest.mark.engine
 
@@ -32,13 +25,17 @@ Verb = Callable[[Store, str, dict[str, Hold], int, str], Any]
 
 VERBS: dict[str, Verb] = {
     "start": lambda store, user, holds, now, by: store.start(
-        user, asking("new", now=now, nonce=by), now=now
+        user,
+        asking("new", now=now, nonce=by),
+        now=now,
     ),
     "start of the same id": lambda store, user, holds, now, by: store.start(
         user, asking("a", now=now, nonce=by), now=now
     ),
     "start that replaces": lambda store, user, holds, now, by: store.start(
-        user, asking("new", now=now, nonce=by, replace=("b",)), now=now
+        user,
+        asking("new", now=now, nonce=by, replace=("b",)),
+        now=now,
     ),
     "renew": lambda store, user, holds, now, by: store.renew(
         user, "a", hold=holds["a"], now=now
@@ -56,10 +53,16 @@ VERBS: dict[str, Verb] = {
         user, keep="c", now=now
     ),
     "limit lowered": lambda store, user, holds, now, by: store.set_limit(
-        user, limit=1, when_full=WhenFull.DENY, now=now
+        user,
+        limit=1,
+        when_full=WhenFull.DENY,
+        now=now,
     )[0],
     "limit raised": lambda store, user, holds, now, by: store.set_limit(
-        user, limit=9, when_full=WhenFull.EVICT_OLDEST, now=now
+        user,
+        limit=9,
+        when_full=WhenFull.EVICT_OLDEST,
+        now=now,
     )[0],
     "limit cleared": lambda store, user, holds, now, by: store.clear_limit(
         user, now=now
@@ -72,80 +75,105 @@ SCENES = {
 }
 
 
-def rival_before_write(number: int, rival: Callable[[], None], call: Call) -> Call:
-    """A DynamoDB at which a rival acts, once, just before the write of that number goes out."""
-    writes = 0
+@dataclass
+class Race:
+    """A verb, with a rival that acts before one of its writes."""
 
-    def act(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        nonlocal writes
-        writes += operation == "UpdateItem"
-        if writes == number:
-            rival()
-        return call(operation, arguments)
+    verb: str
+    rival: str
+    now: int
+    store: StreamStore
+    user_id: str
+    holds: dict[str, Hold] = field(default_factory=dict)
+    rivals: list[Any] = field(default_factory=list)
+    """The outcome of the rival, once it has acted."""
 
-    return act
+    def run(self, gap: int) -> Any:
+        """Return the outcome of the verb; the rival acts before write `gap`."""
+        self.holds = fill(self.store, self.user_id, "a", "b", "c")
+        call = rival_before_write(gap, self.act, self.store.call)
+        return self.call(
+            self.verb,
+            replace(self.store, call=call),
+            by="verb",
+        )
+
+    def act(self) -> None:
+        self.rivals.append(self.call(self.rival, self.store, by="rival"))
+
+    def call(self, name: str, store: Store, *, by: str) -> Any:
+        now = self.now if by == "verb" else self.now - 1
+        act = partial(
+            VERBS[name],
+            store,
+            self.user_id,
+            self.holds,
+            now,
+            by,
+        )
+        return outcome(act)
 
 
 @pytest.mark.parametrize("when_full", list(WhenFull))
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("rival", VERBS)
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_rival_before_or_between_the_writes_comes_out_as_one_after_the_other(
+@pytest.mark.parametrize("gap", [1, 2])
+def test_a_rival_before_a_write_has_the_effect_of_one_order(
     streams: StreamStore,
     user_id: str,
+    gap: int,
     verb: str,
     rival: str,
     scene: str,
     when_full: WhenFull,
 ) -> None:
-    policy, now = changed(streams.plans, when_full=when_full), SCENES[scene]
-    for gap in (1, 2):
-        user = f"{user_id}-{gap}"
-        store, model = replace(streams, plans=policy), ModelStore(policy)
-        holds = fill(store, user, "a", "b", "c")
-        fill(model, user, "a", "b", "c")  # type: ignore[arg-type]
-        acted: list[Any] = []
+    plans = changed(streams.plans, when_full=when_full)
+    store = replace(streams, plans=plans)
+    race = Race(verb, rival, SCENES[scene], store, user_id)
+    result = race.run(gap)
 
-        def act() -> None:
-            acted.append(
-                outcome(lambda: VERBS[rival](store, user, holds, now - 1, "rival"))
-            )
+    model = ModelStore(plans)
+    fill(model, user_id, "a", "b", "c")
+    before = model.read(user_id, now=race.now)
+    if race.rivals:  # a verb with one write has no second gap
+        assert race.rivals == [race.call(rival, model, by="rival")]
+    expected = race.call(verb, model, by="verb")
 
-        first = model.read(user, now=now)
-        raced = replace(store, call=rival_before_write(gap, act, store.call))
-        result = outcome(lambda: VERBS[verb](raced, user, holds, now, "verb"))  # noqa: B023
-        if acted:  # a verb that needs one write has no second gap to act in
-            assert acted == [
-                outcome(lambda: VERBS[rival](model, user, holds, now - 1, "rival"))
-            ]
-        expected = outcome(lambda: VERBS[verb](model, user, holds, now, "verb"))  # noqa: B023
-        # Two overrides that are alike are one that was sent twice, as far as anyone can tell.
-        assert result == expected or (
-            verb == rival and verb.startswith("limit") and result == first
-        )
-        assert store.read(user, now=now) == model.read(user, now=now)
-        assert acted or gap == 2 or verb == "limit cleared", (
-            "where none was set there is nothing to write"
-        )
+    # Two equal overrides look like one that was sent twice.
+    is_repeat = verb == rival and verb.startswith("limit") and result == before
+
+    assert result == expected or is_repeat
+    stored = store.read(user_id, now=race.now)
+    assert stored == model.read(user_id, now=race.now)
+    writes = verb != "limit cleared"
+    assert race.rivals or gap == 2 or not writes, "the verb needs no write"
 
 
 @pytest.mark.parametrize("rival", ["first start", "limit set"])
-def test_a_rival_makes_the_row_of_a_new_user_first(
+def test_a_rival_creates_the_item_of_a_new_user_first(
     streams: StreamStore, user_id: str, rival: str
 ) -> None:
     def act() -> None:
         if rival == "first start":
             streams.start(user_id, asking("rival"), now=NOW)
         else:
-            streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW)
+            streams.set_limit(
+                user_id,
+                limit=1,
+                when_full=WhenFull.DENY,
+                now=NOW,
+            )
 
-    replace(streams, call=rival_before_write(2, act, streams.call)).start(
-        user_id, asking("a"), now=NOW
-    )
+    replace(
+        streams,
+        call=rival_before_write(2, act, streams.call),
+    ).start(user_id, asking("a"), now=NOW)
+
     assert "a" in streams.read(user_id, now=NOW).leases
 
 
-def test_a_rival_that_wins_every_time_ends_in_contended_after_a_bounded_number_of_writes(
+def test_a_rival_that_always_writes_first_ends_in_contended(
     streams: StreamStore, user_id: str
 ) -> None:
     waits: list[float] = []
@@ -157,11 +185,20 @@ def test_a_rival_that_wins_every_time_ends_in_contended_after_a_bounded_number_o
         nonlocal writes
         writes += 1
         streams.set_limit(
-            user_id, limit=3, when_full=list(WhenFull)[writes % 2], now=later
+            user_id,
+            limit=3,
+            when_full=list(WhenFull)[writes % 2],
+            now=later,
         )
         return streams.call(operation, arguments)
 
-    store = replace(streams, call=write_first, sleep=waits.append, random=lambda: 1.0)
+    store = replace(
+        streams,
+        call=write_first,
+        sleep=waits.append,
+        random=lambda: 1.0,
+    )
+
     with pytest.raises(StoreContended):
         store.start(user_id, asking("new"), now=later)
     assert writes == MAX_ATTEMPTS
@@ -171,46 +208,24 @@ def test_a_rival_that_wins_every_time_ends_in_contended_after_a_bounded_number_o
     assert sum(waits) < 3
 
 
-def hammer(jobs: Sequence[Callable[[], Any]], *, threads: int = 32) -> Counter[str]:
-    """Run the jobs on threads that start together; how often each outcome came."""
-    jobs = random.Random(7).sample(jobs, len(jobs))
-    gate = threading.Barrier(threads)
-
-    def work(share: Sequence[Callable[[], Any]]) -> Counter[str]:
-        gate.wait()
-        return Counter(run(job) for job in share)
-
-    def run(job: Callable[[], Any]) -> str:
-        try:
-            job()
-        except (
-            StreamLimitReached,
-            StreamEnded,
-            StreamNotFound,
-            StoreContended,
-        ) as refusal:
-            return type(refusal).__name__
-        return "done"
-
-    with ThreadPoolExecutor(threads) as pool:
-        return sum(
-            pool.map(work, [jobs[number::threads] for number in range(threads)]),
-            Counter(),
-        )
-
-
-def test_five_thousand_starts_at_once_admit_exactly_the_limit_of_each_user(
+def test_five_thousand_concurrent_starts_admit_exactly_the_limit_of_each_user(
     user_id: str,
 ) -> None:
-    store = StreamStore(plans=plans_of(limit=3, lease_ms=LEASE_MS))
+    store = StreamStore(plans=plans_of())
     users = [f"{user_id}-{number}" for number in range(100)]
     outcomes = hammer(
         [
-            partial(store.start, user, asking(f"s{number}"), now=NOW)
+            partial(
+                store.start,
+                user,
+                asking(f"s{number}"),
+                now=NOW,
+            )
             for user in users
             for number in range(50)
         ]
     )
+
     assert {
         user: len(store.read(user, now=NOW).live(NOW)) for user in users
     } == dict.fromkeys(users, 3)
@@ -222,11 +237,20 @@ def test_five_thousand_starts_at_once_admit_exactly_the_limit_of_each_user(
 
 
 @pytest.mark.parametrize("when_full", list(WhenFull))
-def test_every_verb_at_once_on_a_few_users_never_goes_over(
+def test_all_verbs_at_once_on_a_few_users_stay_within_the_limit(
     user_id: str, when_full: WhenFull
 ) -> None:
-    store = StreamStore(plans=plans_of(limit=2, lease_ms=LEASE_MS, when_full=when_full))
-    users, ids = [f"{user_id}-{number}" for number in range(4)], "abcdef"
+    store = StreamStore(
+        plans=plans_of(
+            limit=2,
+            lease_ms=LEASE_MS,
+            when_full=when_full,
+        )
+    )
+    users, ids = (
+        [f"{user_id}-{number}" for number in range(4)],
+        "abcdef",
+    )
     seen: list[Account] = []
 
     def play(user: str, id: str, seed: int) -> None:
@@ -245,22 +269,34 @@ def test_every_verb_at_once_on_a_few_users_never_goes_over(
         for seed in range(20)
     ]
     outcomes = hammer(jobs, threads=16)
+
     assert outcomes["done"] > 0
     assert len(seen) > 100
     assert max(len(account.live(NOW)) for account in seen) <= 2
 
 
-def test_sixty_four_stops_at_once_are_two_calls_each_at_the_most(
+def test_sixty_four_concurrent_stops_are_at_most_two_calls_each(
     user_id: str, calls: Calls
 ) -> None:
-    """Though there are too many endings to remember, and each stop forgets some."""
-    store = StreamStore(plans=plans_of(limit=64, lease_ms=LEASE_MS), call=calls)
+    """The item has no room for all endings, so each stop drops some."""
+    store = StreamStore(
+        plans=plans_of(limit=64, lease_ms=LEASE_MS),
+        call=calls,
+    )
     ids = [f"s{number:02}" for number in range(64)]
     holds = fill(store, user_id, *ids)
     calls.made.clear()
     jobs = [
-        partial(store.stop, user_id, id, hold=holds[id], now=NOW + 100) for id in ids
+        partial(
+            store.stop,
+            user_id,
+            id,
+            hold=holds[id],
+            now=NOW + 100,
+        )
+        for id in ids
     ]
+
     assert hammer(jobs) == {"done": 64}
     assert len(calls.made) <= 2 * 64
     after = store.read(user_id, now=NOW + 100)

@@ -1,40 +1,43 @@
 """A repeat after a lost answer, when another call changed the user in between."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError
 
-from streams.dynamodb import calls
 from streams.errors import StoreUnavailable, StreamLimitReached
-from streams.models import UserStreams
 from streams.rules import Account, Admission, Hold, Lease
 from streams.storage.store import StreamStore
-from tests.builders import LEASE_MS, NOW
-from tests.conftest import asking, fill, held
-from tests.engine.test_repeats import VERBS, Verb
-from tests.engine.test_store_agrees_with_rule import outcome
+from tests.builders import LEASE_MS, NOW, asking, fill, held
+from tests.engine.networks import HeldWrite, LostAnswer
+from tests.engine.verbs import VERBS, Verb
 from tests.model import ModelStore
+from tests.outcomes import outcome
 
 pytestmark = pytest.mark.engine
 
-WRITES = ("UpdateItem", "DeleteItem")
-NO_ANSWER = ConnectionClosedError(endpoint_url="http://dynamodb")
 
 REPEATED: dict[str, Verb] = VERBS | {
     "pause": lambda store, user, holds, now: store.renew(
-        user, "a", hold=holds["a"], now=now, is_paused=True
+        user,
+        "a",
+        hold=holds["a"],
+        now=now,
+        is_paused=True,
     ),
 }
 RIVALS: dict[str, Verb] = {
     "start in the same slot": lambda store, user, holds, now: store.start(
-        user, asking("a", now=now, nonce="rival"), now=now
+        user,
+        asking("a", now=now, nonce="rival"),
+        now=now,
     ),
     "start in the new slot": lambda store, user, holds, now: store.start(
-        user, asking("new", now=now, nonce="rival"), now=now
+        user,
+        asking("new", now=now, nonce="rival"),
+        now=now,
     ),
     "end": lambda store, user, holds, now: store.stop(user, "new", hold=None, now=now),
     "end all": lambda store, user, holds, now: store.end_all(user, keep=None, now=now),
@@ -48,43 +51,30 @@ RIVALS: dict[str, Verb] = {
 }
 
 
-@dataclass
-class LostAnswer:
-    """A network that carries out the first write, lets a rival act, and is silent."""
-
-    rival: Callable[[], Any]
-    is_lost: bool = False
-
-    def call(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        return calls.make(self._send, operation, arguments)
-
-    def _send(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        answer = _carry_out(operation, arguments)
-        if operation in WRITES and not self.is_lost:
-            self.is_lost = True
-            self.rival()
-            raise NO_ANSWER
-        return answer
-
-
 def in_order(
-    streams: StreamStore, user_id: str, *acts: Callable[[Any], Any]
+    streams: StreamStore,
+    user_id: str,
+    *acts: Callable[[Any], Any],
 ) -> tuple[list[Any], Any]:
     """Return the answers and the account of acts that run one after the other."""
     model = ModelStore(streams.plans)
-    fill(model, user_id, "a", "b")  # type: ignore[arg-type]
+    fill(model, user_id, "a", "b")
     answers = [visible(outcome(partial(act, model))) for act in acts]
     return answers, state_of(model, user_id)
 
 
 def visible(answer: Any) -> Any:
-    """Return what the API tells of an outcome."""
+    """Return the part of an outcome that the API shows."""
     if isinstance(answer, Admission):
         lease = replace(answer.lease, prior_expires_at=0)
         return lease, answer.lease.took_over, answer.ended
     match answer:
         case (Account() as before, Account() as after):
-            return before.leases.keys(), after.leases.keys(), after.limit
+            return (
+                before.leases.keys(),
+                after.leases.keys(),
+                after.limit,
+            )
         case ("ended", ending, Lease() as successor):
             return "ended", ending, successor.id
     return answer
@@ -100,8 +90,11 @@ def state_of(store: Any, user_id: str) -> Any:
 
 @pytest.mark.parametrize("rival", RIVALS)
 @pytest.mark.parametrize("verb", REPEATED)
-def test_one_order_explains_a_repeat_and_what_happened_before_it(
-    streams: StreamStore, user_id: str, verb: str, rival: str
+def test_one_order_explains_a_repeat_and_the_call_before_it(
+    streams: StreamStore,
+    user_id: str,
+    verb: str,
+    rival: str,
 ) -> None:
     holds = fill(streams, user_id, "a", "b")
 
@@ -117,10 +110,16 @@ def test_one_order_explains_a_repeat_and_what_happened_before_it(
     )
     try:
         answer = visible(
-            outcome(partial(repeated, replace(streams, call=network.call)))
+            outcome(
+                partial(
+                    repeated,
+                    replace(streams, call=network.call),
+                )
+            )
         )
     except StoreUnavailable:
         answer = "not known"
+
     state = state_of(streams, user_id)
 
     if not others:  # the verb needs no write
@@ -128,44 +127,17 @@ def test_one_order_explains_a_repeat_and_what_happened_before_it(
         return
 
     (own, rivals), after = in_order(streams, user_id, repeated, other)
-    is_first = answer in (own, "not known") and ([rivals], after) == (others, state)
+    is_first = answer in (own, "not known") and (
+        [rivals],
+        after,
+    ) == (others, state)
     (rivals, own), after = in_order(streams, user_id, other, repeated)
-    is_second = answer in (own, "not known") and ([rivals], after) == (others, state)
+    is_second = answer in (own, "not known") and (
+        [rivals],
+        after,
+    ) == (others, state)
+
     assert is_first or is_second, (answer, others, state)
-
-
-class HeldWrite:
-    """A network that holds the first write, and delivers it when asked to.
-
-    If it is silent, it loses all later calls.
-    """
-
-    def __init__(self, *, is_silent: bool = False) -> None:
-        self.is_silent = is_silent
-        self.held: tuple[str, dict[str, Any]] | None = None
-
-    def call(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        return calls.make(self._send, operation, arguments)
-
-    def deliver(self) -> None:
-        """Deliver the held write. Its condition must fail."""
-        assert self.held, "a write was sent"
-        with pytest.raises(ClientError, match="ConditionalCheckFailed"):
-            _carry_out(*self.held)
-
-    def _send(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        if operation in WRITES and self.held is None:
-            self.held = operation, dict(arguments)
-            raise NO_ANSWER
-        if self.is_silent:
-            raise NO_ANSWER
-        return _carry_out(operation, arguments)
-
-
-def _carry_out(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    connection = UserStreams._get_connection().connection
-    answer: dict[str, Any] = connection.dispatch(operation, arguments)
-    return answer
 
 
 def test_a_start_that_was_denied_is_not_admitted_by_a_late_delivery(
@@ -174,12 +146,20 @@ def test_a_start_that_was_denied_is_not_admitted_by_a_late_delivery(
     holds = fill(streams, user_id, "a", "b", "c")
     network = HeldWrite()
     denied = replace(streams, call=network.call)
+
     with pytest.raises(StreamLimitReached):
-        denied.start(user_id, asking("new", now=NOW + 5), now=NOW + 5)
+        denied.start(
+            user_id,
+            asking("new", now=NOW + 5),
+            now=NOW + 5,
+        )
 
     streams.stop(user_id, "a", hold=holds["a"], now=NOW + 6)
     network.deliver()
-    assert streams.read(user_id, now=NOW + 7).leases.keys() == {"b", "c"}
+    assert streams.read(user_id, now=NOW + 7).leases.keys() == {
+        "b",
+        "c",
+    }
 
 
 @pytest.mark.parametrize(
@@ -197,9 +177,12 @@ def test_a_start_that_arrives_late_takes_no_slot_from_what_its_player_did_since(
     hold = fill(streams, user_id, "a")["a"]
     network = HeldWrite(is_silent=True)
     zapping = replace(streams, call=network.call)
+
     with pytest.raises(StoreUnavailable):
         zapping.start(
-            user_id, asking("a", now=NOW + 10, stream_id="next"), now=NOW + 10
+            user_id,
+            asking("a", now=NOW + 10, stream_id="next"),
+            now=NOW + 10,
         )
 
     later(streams, user_id, hold)
@@ -217,8 +200,14 @@ def test_a_heartbeat_is_accepted_again_with_the_token_that_revived_the_stream(
     streams.renew(user_id, "a", hold=first, now=revived_at)
 
     again = streams.renew(user_id, "a", hold=first, now=revived_at + 2000)
+
     assert again.is_live(revived_at + 2000)
-    streams.stop(user_id, "a", hold=held(again), now=revived_at + 3000)
+    streams.stop(
+        user_id,
+        "a",
+        hold=held(again),
+        now=revived_at + 3000,
+    )
 
 
 def test_a_suspension_ends_a_stream_that_a_late_heartbeat_could_revive(
@@ -227,6 +216,7 @@ def test_a_suspension_ends_a_stream_that_a_late_heartbeat_could_revive(
     hold: Hold = fill(streams, user_id, "a")["a"]
     expired_at = NOW + LEASE_MS + 10
     streams.set_limit(user_id, limit=0, end_surplus=True, now=expired_at)
+
     assert not streams.read(user_id, now=expired_at).leases
     refused = outcome(
         lambda: streams.renew(user_id, "a", hold=hold, now=expired_at - 1500)

@@ -19,9 +19,9 @@ from streams.errors import (
 )
 from streams.rules import Hold, WhenFull
 from streams.storage.store import StreamStore
-from tests.builders import changed, plans_of
-from tests.conftest import LEASE_MS, NOW, Calls, asking, held
-from tests.engine.test_repeats import delivered_twice
+from tests.builders import LEASE_MS, NOW, asking, changed, held, plans_of
+from tests.dynamodb_clients import Calls
+from tests.engine.networks import delivered_twice
 from tests.unit.rules.test_start_rate import BURST, INTERVAL_MS, PLANS, TOKEN_MS, bound
 
 pytestmark = pytest.mark.engine
@@ -38,7 +38,7 @@ REFUSED = (
 
 @dataclass
 class Instants:
-    """An instant for whoever asks, each later than the one before."""
+    """A clock that advances at each reading."""
 
     step: int
     now: int = NOW
@@ -50,7 +50,9 @@ class Instants:
             return self.now
 
 
-def most_at_a_moment(tokens: Iterable[tuple[int, int]]) -> int:
+def most_at_a_moment(
+    tokens: Iterable[tuple[int, int]],
+) -> int:
     """How many playbacks have a token that verifies, at the moment when most have. `tokens` are playbacks, by their
     epoch, and when each token was given out."""
     given = sorted((now, epoch) for epoch, now in tokens)
@@ -61,9 +63,13 @@ def most_at_a_moment(tokens: Iterable[tuple[int, int]]) -> int:
 
 
 def cheat(
-    store: StreamStore, user_id: str, clock: Instants, seed: int, acts: int
+    store: StreamStore,
+    user_id: str,
+    clock: Instants,
+    seed: int,
+    acts: int,
 ) -> list[tuple[int, int]]:
-    """One of the cheat's threads: the tokens that it got."""
+    """Run one of the cheat's threads and return the tokens that it got."""
     dice, holds, tokens = (
         random.Random(seed),
         dict[str, Hold](),
@@ -73,13 +79,28 @@ def cheat(
         now, id = clock.tick(), dice.choice("abcdefgh")
         try:
             verb = dice.choice(
-                ["start", "start", "start", "replace", "renew", "stop", "end"]
+                [
+                    "start",
+                    "start",
+                    "start",
+                    "replace",
+                    "renew",
+                    "stop",
+                    "end",
+                ]
             )
             if verb in ("start", "replace"):
                 named = dice.sample("abcdefgh", 2) if verb == "replace" else ()
                 epoch = now * 1000 + dice.randrange(1000)
                 lease = store.start(
-                    user_id, asking(id, now=now, epoch=epoch, replace=named), now=now
+                    user_id,
+                    asking(
+                        id,
+                        now=now,
+                        epoch=epoch,
+                        replace=named,
+                    ),
+                    now=now,
                 ).lease
             elif verb == "end" or id not in holds:
                 store.stop(user_id, id, hold=None, now=now)
@@ -93,14 +114,19 @@ def cheat(
             continue
         holds[id] = held(lease)
         tokens.append((lease.epoch, now))
+
     return tokens
 
 
 @pytest.mark.parametrize(
     ("limit", "when_full"),
-    [(1, WhenFull.EVICT_OLDEST), (3, WhenFull.DENY), (6, WhenFull.DENY)],
+    [
+        (1, WhenFull.EVICT_OLDEST),
+        (3, WhenFull.DENY),
+        (6, WhenFull.DENY),
+    ],
 )
-def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(
+def test_sixty_four_threads_stay_within_the_bound_of_valid_tokens(
     user_id: str, limit: int, when_full: WhenFull
 ) -> None:
     store = StreamStore(
@@ -110,48 +136,66 @@ def test_sixty_four_threads_hoard_no_more_tokens_than_the_bound(
     clock = Instants(step=200)
     with ThreadPoolExecutor(64) as pool:
         shares = pool.map(
-            lambda seed: cheat(store, user_id, clock, seed, acts=4), range(64)
+            lambda seed: cheat(store, user_id, clock, seed, acts=4),
+            range(64),
         )
         tokens = [token for share in shares for token in share]
+
     assert BURST < most_at_a_moment(tokens) <= bound(limit)
 
 
-def test_a_random_cheat_whose_streams_die_and_revive_hoards_no_more_tokens_than_the_bound(
+def test_a_random_cheat_whose_streams_expire_and_revive_stays_within_the_bound(
     user_id: str,
 ) -> None:
     store = StreamStore(plans=PLANS, sleep=lambda seconds: None)
     for seed, step in enumerate([INTERVAL_MS // 3, INTERVAL_MS, LEASE_MS // 8]):
-        tokens = cheat(store, f"{user_id}-{seed}", Instants(step=step), seed, acts=40)
+        tokens = cheat(
+            store,
+            f"{user_id}-{seed}",
+            Instants(step=step),
+            seed,
+            acts=40,
+        )
         assert most_at_a_moment(tokens) <= bound(3)
 
 
-def test_a_start_that_is_paid_for_is_one_call_and_one_of_a_burst_two(
+def test_a_start_that_is_paid_for_is_one_call_and_one_within_the_burst_two(
     user_id: str, calls: Calls
 ) -> None:
     store = StreamStore(plans=PLANS, call=calls)
     store.start(user_id, asking("tv"), now=NOW)
-    for now, expected in ((NOW + 5000, 1), (NOW + 10_000, 1), (NOW + 10_001, 2)):
+    for now, expected in (
+        (NOW + 5000, 1),
+        (NOW + 10_000, 1),
+        (NOW + 10_001, 2),
+    ):
         calls.made.clear()
         store.start(user_id, asking("tv", now=now), now=now)
         assert calls.operations == ["UpdateItem"] * expected
 
 
-def test_a_start_too_many_is_refused_in_one_call_and_writes_nothing(
+def test_a_start_above_the_rate_is_refused_in_one_call_without_a_write(
     user_id: str, calls: Calls
 ) -> None:
     store = StreamStore(plans=PLANS, call=calls)
     for _ in range(BURST):
         store.start(user_id, asking("tv"), now=NOW)
+
     before = store.read(user_id, now=NOW)
     calls.made.clear()
+
     with pytest.raises(TooManyStarts) as refusal:
-        store.start(user_id, asking("tv", now=NOW + 1), now=NOW + 1)
+        store.start(
+            user_id,
+            asking("tv", now=NOW + 1),
+            now=NOW + 1,
+        )
     assert refusal.value.retry_at == NOW + INTERVAL_MS
     assert calls.operations == ["UpdateItem"]
     assert store.read(user_id, now=NOW) == before
 
 
-def test_a_start_whose_answer_was_lost_and_that_is_sent_again_is_charged_once(
+def test_a_repeat_of_a_start_is_charged_once(
     user_id: str,
 ) -> None:
     store = StreamStore(plans=PLANS)
@@ -164,38 +208,48 @@ def test_a_start_whose_answer_was_lost_and_that_is_sent_again_is_charged_once(
         )
 
 
-def test_an_operator_who_sets_a_limit_gives_no_starts_back(user_id: str) -> None:
+def test_a_change_of_the_limit_does_not_refill_the_start_rate(
+    user_id: str,
+) -> None:
     store = StreamStore(plans=PLANS)
     for _ in range(BURST):
         store.start(user_id, asking("tv"), now=NOW)
+
     store.set_limit(user_id, limit=5, when_full=WhenFull.DENY, now=NOW)
     store.clear_limit(user_id, now=NOW)
     store.end_all(user_id, keep=None, now=NOW)
+
     with pytest.raises(TooManyStarts):
-        store.start(user_id, asking("tv", now=NOW + 1), now=NOW + 1)
+        store.start(
+            user_id,
+            asking("tv", now=NOW + 1),
+            now=NOW + 1,
+        )
 
 
-def test_with_an_interval_of_zero_streams_start_as_fast_as_they_like(
+def test_an_interval_of_zero_allows_any_rate_of_starts(
     user_id: str, calls: Calls
 ) -> None:
-    store = StreamStore(plans=plans_of(limit=3, lease_ms=LEASE_MS), call=calls)
+    store = StreamStore(plans=plans_of(), call=calls)
     for now in range(NOW, NOW + 30):
         store.start(user_id, asking("tv", now=now), now=now)
+
     assert len(calls.made) == 31
     assert store.read(user_id, now=NOW).theoretical_arrival_at == 0
 
 
-def test_starts_are_charged_from_the_first_that_finds_the_bucket_on_and_kept_while_it_is_off(
+def test_servers_with_and_without_a_start_rate_share_items(
     user_id: str,
 ) -> None:
-    """Servers with and without it, as while a deployment goes on, write the same items."""
+    """Both exist during a deployment."""
     charging, free = (
         StreamStore(plans=PLANS),
-        StreamStore(plans=plans_of(limit=3, lease_ms=LEASE_MS)),
+        StreamStore(plans=plans_of()),
     )
     free.start(user_id, asking("tv"), now=NOW)
     charging.start(user_id, asking("phone", now=NOW + 1), now=NOW + 1)
     paid_until = charging.read(user_id, now=NOW).theoretical_arrival_at
+
     assert paid_until == NOW + 1 + INTERVAL_MS
     free.start(user_id, asking("tv", now=NOW + 2), now=NOW + 2)
     assert free.read(user_id, now=NOW).theoretical_arrival_at == paid_until

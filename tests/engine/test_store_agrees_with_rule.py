@@ -1,9 +1,7 @@
-"""The store and the pure rule never disagree, whatever is asked of them in whatever order."""
+"""The store agrees with the pure rule for every sequence of calls."""
 
-import json
 import uuid
-from collections.abc import Callable
-from dataclasses import replace as replace_
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,14 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from streams.errors import (
-    InvalidToken,
-    StreamEnded,
-    StreamLimitReached,
-    StreamNotFound,
-    TooManyStarts,
-)
 from streams.rules import (
+    Account,
     Admission,
     Entitlement,
     Hold,
@@ -26,168 +18,55 @@ from streams.rules import (
     Plan,
     Plans,
     Reason,
-    Rule,
     StartRate,
     WhenFull,
 )
 from streams.storage.store import StreamStore
-from tests.conftest import NOW, asking, held
+from tests.builders import NOW, asking, held
+from tests.engine.oracle import broken_by
+from tests.engine.strategies import FIELDS, IDS, LEASE_MS, PLANS, WHEN_FULL, any_plan
 from tests.model import ModelStore
+from tests.outcomes import outcome
 
-LEASE_MS = 10_000
-IDS = st.sampled_from(["tv", "phone", "tablet", "B", "a.b:c@d"])
-WHEN_FULL = st.sampled_from(WhenFull)
-
-
-def broken_by(
-    lease: Lease, was: Lease | None, live: list[Lease], policy: Plan
-) -> list[str]:
-    """The rules that this stream, among the live ones, breaks and that its playback before did not break already:
-    counted anew, without a line of the rule's."""
-
-    def has(lease: Lease, attribute: str) -> str | None:
-        values = {
-            "streamId": lease.stream_id,
-            "deviceType": lease.device_type,
-            "network": lease.network,
-        }
-        found = (
-            lease.metadata.get("kids")
-            if attribute == "metadata.kids"
-            else values[attribute]
-        )
-        return None if found is None else json.dumps(found).removesuffix(".0")
-
-    def counts(rule: Rule, lease: Lease) -> bool:
-        for attribute, values in rule.where.items():
-            if has(lease, attribute) not in [json.dumps(value) for value in values]:
-                return False
-        return has(lease, rule.per or rule.distinct or "streamId") is not None
-
-    broken = []
-    for one in policy.rules if policy.limit else ():
-        by = one.per or one.distinct
-        if (
-            was
-            and counts(one, was)
-            and counts(one, lease)
-            and (not by or has(was, by) == has(lease, by))
-        ):
-            continue
-        values = [has(other, by) if by else "" for other in live if counts(one, other)]
-        number = (
-            len(set(values))
-            if one.distinct
-            else values.count(has(lease, by) if by else "")
-        )
-        if counts(one, lease) and number > one.limit:
-            broken.append(one.name)
-    return broken
-
-
-def outcome(verb: Callable[[], Any]) -> Any:
-    """What came of it: the value, or the refusal with its facts."""
-    try:
-        return verb()
-    except StreamLimitReached as refusal:
-        return (
-            "denied",
-            refusal.limit,
-            refusal.plan,
-            refusal.rule,
-            refusal.holders,
-            refusal.retry_at,
-        )
-    except StreamEnded as refusal:
-        return "ended", refusal.ending, refusal.by
-    except TooManyStarts as refusal:
-        return "too many", refusal.retry_at
-    except StreamNotFound:
-        return "not found"
-    except InvalidToken:
-        return "old token"
-
-
-PLANS = ["small", "forgotten", None]
-TYPES = ["tv", "phone", None]
-FILMS = ["one", "two"]
-ATTRIBUTES = st.sampled_from(["streamId", "deviceType", "network", "metadata.kids"])
-RULES = st.builds(
-    Rule,
-    name=st.sampled_from(["first", "second"]),
-    limit=st.integers(0, 3),
-    where=st.just({})
-    | st.sampled_from(
-        [{"deviceType": ("tv",)}, {"metadata.kids": (True, 2)}, {"streamId": ("one",)}]
-    ),
-) | st.tuples(st.sampled_from(["per", "distinct"]), ATTRIBUTES, st.integers(1, 3)).map(
-    lambda parts: replace_(Rule(name="values", limit=parts[2]), **{parts[0]: parts[1]})  # type: ignore[arg-type]
-)
-FIELDS = st.fixed_dictionaries(
-    {
-        "stream_id": st.sampled_from(FILMS),
-        "device_type": st.sampled_from(TYPES),
-        "network": st.sampled_from(["here", "there", "far"]),
-        "metadata": st.sampled_from([{}, {"kids": True}, {"kids": 1}, {"kids": 2.0}]),
-    }
-)
-MANY = st.lists(RULES, max_size=2).map(tuple)
-
-
-def policies(**more: Any) -> st.SearchStrategy[Plan]:
-    """Plans of any kind, most of them without rules."""
-    return st.builds(
-        Plan,
-        limit=st.integers(0, 4),
-        lease_ms=st.sampled_from([LEASE_MS, LEASE_MS, LEASE_MS // 2]),
-        when_full=WHEN_FULL,
-        rules=st.just(()) | MANY,
-        relaxed_lease_ms=st.none() | st.just(3 * LEASE_MS),
-        paused_ms=st.none() | st.just(4 * LEASE_MS),
-        **{name: st.just(value) for name, value in more.items()},
-    )
+UNKNOWN = Hold(epoch=1, expires_at=NOW)
+"""A claim to a playback that never was."""
 
 
 class StoreAndRule(RuleBasedStateMachine):
-    """Every step is taken by both; then everything kept of the user must be the same, to the version."""
+    """Each step runs on both; then both must store the same account and version."""
 
     @initialize(
-        policy=policies(),
-        small=st.none() | policies(name="small"),
+        plan=any_plan(),
+        small=st.none() | any_plan(name="small"),
         is_shadowed=st.booleans(),
         interval_ms=st.sampled_from([0, 0, LEASE_MS // 3]),
     )
     def begin(
-        self, policy: Plan, small: Plan | None, is_shadowed: bool, interval_ms: int
+        self,
+        plan: Plan,
+        small: Plan | None,
+        is_shadowed: bool,
+        interval_ms: int,
     ) -> None:
         plans = Plans(
-            default=policy,
+            default=plan,
             named={"small": small} if small else {},
             start_rate=StartRate(burst=3, interval_ms=interval_ms),
         )
-        self.user_id, self.now = str(uuid.uuid4()), NOW
+        self.user_id = str(uuid.uuid4())
+        self.now = NOW
         self.holds: dict[str, list[Hold]] = {}
-        self.store, self.model = (
-            StreamStore(plans=plans, is_shadowed=is_shadowed),
-            ModelStore(plans),
-        )
+        self.store = StreamStore(plans=plans, is_shadowed=is_shadowed)
+        self.model = ModelStore(plans)
 
-    def both(self, verb: str, *arguments: Any, **options: Any) -> Any:
-        real, pure = (
-            outcome(
-                lambda: getattr(side, verb)(
-                    self.user_id, *arguments, now=self.now, **options
-                )
-            )
-            for side in (self.store, self.model)
-        )
-        assert real == pure
-        return real
+    # --- the calls ----------------------------------------------------------------
 
     @rule(
         id=IDS,
         replace=st.dictionaries(
-            IDS, st.sampled_from(["any", "this", "another"]), max_size=2
+            IDS,
+            st.sampled_from(["any", "this", "another"]),
+            max_size=2,
         ),
         entitlement=st.none() | st.integers(0, 4),
         plan=st.sampled_from([None, None, *PLANS]),
@@ -203,110 +82,68 @@ class StoreAndRule(RuleBasedStateMachine):
         fields: dict[str, Any],
         is_late: bool,
     ) -> None:
-        before = self.model.read(self.user_id, now=self.now)
-        epoch = (
-            next(iter(self.holds.get(id, [])), Hold(epoch=1)).epoch if is_late else None
+        before = self.account
+        first_hold = next(iter(self.holds.get(id, [])), Hold(epoch=1))
+        seen = {other: self.epoch_of(other, which) for other, which in replace.items()}
+        request = asking(
+            id,
+            replace=seen,
+            entitlement=entitlement,
+            plan=plan,
+            epoch=first_hold.epoch if is_late else None,
+            **fields,
         )
-        named = {other: self.epoch_of(other, which) for other, which in replace.items()}
-        result = self.both(
-            "start",
-            asking(
-                id,
-                replace=named,
-                entitlement=entitlement,
-                plan=plan,
-                epoch=epoch,
-                **fields,
-            ),
-        )
-        live = self.model.read(self.user_id, now=self.now).live(self.now)
+
+        result = self.both("start", request)
         if isinstance(result, Admission):
-            policy = before.effective_plan(
-                self.model.plans, Entitlement(entitlement, plan)
+            self.check_admission(
+                before,
+                result,
+                Entitlement(entitlement, plan),
             )
-            limit = policy.limit
-            is_within = len(live) <= (
-                len(before.live(self.now)) if result.lease.took_over else limit
-            )
-            assert is_within, "an admission left the user over the limit"
-            own = before.leases.get(id)
-            was = own if result.lease.took_over else None
-            assert not broken_by(result.lease, was, live, policy), (
-                "an admission broke a rule"
-            )
-            known = (
-                [hold.epoch for hold in self.holds.get(id, [])]
-                if id in before.leases.keys() | before.ended
-                else []
-            )
-            assert result.lease.epoch > max(known, default=0), "an epoch went back"
             self.holds.setdefault(id, []).append(held(result.lease))
         else:
-            assert live == before.live(self.now), "a denial changed something"
-
-    def epoch_of(self, id: str, which: str) -> int | None:
-        lease = self.model.read(self.user_id, now=self.now).leases.get(id)
-        return (
-            None
-            if which == "any" or lease is None
-            else lease.epoch + (which == "another")
-        )
+            unchanged = before.live(self.now)
+            assert self.account.live(self.now) == unchanged, "a denial changed it"
 
     @rule(
-        id=IDS, age=st.integers(0, 2), is_paused=st.sampled_from([False, False, True])
+        id=IDS,
+        age=st.integers(0, 2),
+        is_paused=st.sampled_from([False, False, True]),
     )
     def renew(self, id: str, age: int, is_paused: bool) -> None:
-        holds = self.holds.get(id, [Hold(epoch=1, expires_at=NOW)])
+        before = self.account
+        holds = self.holds.get(id, [UNKNOWN])
         place = max(0, len(holds) - 1 - age)
         hold = holds[place]
-        lease = self.model.read(self.user_id, now=self.now).leases.get(id)
-        others = [
-            other
-            for other in self.model.read(self.user_id, now=self.now).live(self.now)
-            if other.id != id
-        ]
+
         result = self.both("renew", id, hold=hold, is_paused=is_paused)
-        if (
-            lease
-            and lease.is_live(self.now)
-            and lease.epoch == hold.epoch
-            and result != "old token"
-        ):
-            assert result.expires_at >= lease.expires_at, "an end moved back"
-            assert is_paused or result.expires_at >= self.now + LEASE_MS // 2, (
-                "a holder did not renew"
-            )
+
+        lease = before.leases.get(id)
+        is_live = lease is not None and lease.is_live(self.now)
+        if lease and is_live and lease.epoch == hold.epoch and result != "old token":
+            self.check_renewal(lease, result, is_paused=is_paused)
             if place == len(holds) - 1:
                 holds[place] = held(result)
-        if lease and not lease.is_live(self.now) and isinstance(result, Lease):
-            policy = self.model.read(self.user_id, now=self.now).effective_plan(
-                self.model.plans, lease.entitlement
-            )
-            assert len(others) < policy.limit, "a revival went over the limit"
-            assert not broken_by(result, None, [*others, result], policy), (
-                "a revival broke a rule"
-            )
+        if lease and not is_live and isinstance(result, Lease):
+            self.check_revival(before, lease, result)
         if hold.epoch != holds[-1].epoch:
-            assert result == "not found" or result[0] == "ended", (
-                "a fenced player renewed"
-            )
+            is_refused = result == "not found" or result[0] == "ended"
+            assert is_refused, "a fenced player renewed"
 
-    @rule(id=IDS, is_held=st.booleans(), age=st.integers(0, 1))
+    @rule(
+        id=IDS,
+        is_held=st.booleans(),
+        age=st.integers(0, 1),
+    )
     def stop(self, id: str, is_held: bool, age: int) -> None:
-        holds = self.holds.get(id, [Hold(epoch=1, expires_at=NOW)])
+        holds = self.holds.get(id, [UNKNOWN])
         hold = holds[max(0, len(holds) - 1 - age)] if is_held else None
-        account = self.model.read(self.user_id, now=self.now)
-        ending = account.ended.get(id)
-        if (
-            id not in account.leases
-            and ending
-            and (ending.reason, ending.at) == (Reason.STOPPED, self.now)
-        ):
-            # Two stops of one instant are one that was sent twice, as far as anyone can tell.
-            assert self.store.stop(self.user_id, id, hold=hold, now=self.now) in (
-                Reason.STOPPED,
-                None,
-            )
+
+        if self.was_stopped_now(id):
+            # Two stops of one instant look like one that was sent twice.
+            reason = self.store.stop(self.user_id, id, hold=hold, now=self.now)
+            assert reason in (Reason.STOPPED, None)
         else:
             self.both("stop", id, hold=hold)
 
@@ -342,42 +179,132 @@ class StoreAndRule(RuleBasedStateMachine):
             when_full=when_full,
             end_surplus=end_surplus,
         )
-        account = self.model.read(self.user_id, now=self.now)
-        if end_surplus and not any(
-            lease.entitlement.limit for lease in account.leases.values()
-        ):
-            assert len(account.live(self.now)) <= account.effective_plan(
-                self.model.plans
-            ).limit or any(
-                lease.entitlement.plan for lease in account.leases.values()
-            ), "a surplus goes on"
+        if end_surplus:
+            self.check_surplus()
 
     @rule()
     def clear_limit(self) -> None:
         self.both("clear_limit")
 
+    # --- the clock ----------------------------------------------------------------
+
     @rule(
-        step=st.sampled_from([1, LEASE_MS // 3, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1])
+        step=st.sampled_from(
+            [
+                1,
+                LEASE_MS // 3,
+                LEASE_MS - 1,
+                LEASE_MS,
+                LEASE_MS + 1,
+            ]
+        )
     )
     def time_passes(self, step: int) -> None:
         self.now += step
 
     @rule()
-    def time_goes_on_to_the_next_expiry(self) -> None:
-        ends = [
-            lease.expires_at
-            for lease in self.model.read(self.user_id, now=self.now).live(self.now)
-        ]
-        self.now = min(ends, default=self.now)
+    def time_passes_until_the_next_expiry(self) -> None:
+        expiries = [lease.expires_at for lease in self.account.live(self.now)]
+        self.now = min(expiries, default=self.now)
 
     @rule(step=st.integers(1, LEASE_MS))
-    def another_server_with_a_slow_clock_takes_over(self, step: int) -> None:
+    def a_server_with_a_slower_clock_continues(self, step: int) -> None:
         self.now -= step
 
+    # --- checks -------------------------------------------------------------------
+
     @invariant()
-    def everything_kept_is_the_same(self) -> None:
+    def both_store_the_same(self) -> None:
         if hasattr(self, "store"):
             self.both("read")
+
+    @property
+    def account(self) -> Account:
+        return self.model.read(self.user_id, now=self.now)
+
+    def both(self, verb: str, *arguments: Any, **options: Any) -> Any:
+        """Call the store and the model, which must agree, and return the outcome."""
+        outcomes = []
+        for side in (self.store, self.model):
+            call = partial(
+                getattr(side, verb),
+                self.user_id,
+                *arguments,
+            )
+            outcomes.append(outcome(partial(call, now=self.now, **options)))
+
+        stored, expected = outcomes
+
+        assert stored == expected
+        return stored
+
+    def epoch_of(self, id: str, which: str) -> int | None:
+        lease = self.account.leases.get(id)
+        if which == "any" or lease is None:
+            return None
+        return lease.epoch + (which == "another")
+
+    def was_stopped_now(self, id: str) -> bool:
+        ending = self.account.ended.get(id)
+        if ending is None or id in self.account.leases:
+            return False
+        return ending.reason is Reason.STOPPED and ending.at == self.now
+
+    def check_admission(
+        self,
+        before: Account,
+        admission: Admission,
+        entitlement: Entitlement,
+    ) -> None:
+        lease = admission.lease
+        live = self.account.live(self.now)
+        plan = before.effective_plan(self.model.plans, entitlement)
+        own = before.leases.get(lease.id) if lease.took_over else None
+
+        allowed = len(before.live(self.now)) if lease.took_over else plan.limit
+
+        assert len(live) <= allowed, "an admission left the user above the limit"
+        assert not broken_by(lease, own, live, plan), "an admission broke a rule"
+
+        is_known = lease.id in before.leases.keys() | before.ended
+        holds = self.holds.get(lease.id, []) if is_known else []
+        earlier = max((hold.epoch for hold in holds), default=0)
+        assert lease.epoch > earlier, "an epoch decreased"
+
+    def check_renewal(
+        self,
+        lease: Lease,
+        renewed: Lease,
+        *,
+        is_paused: bool,
+    ) -> None:
+        assert renewed.expires_at >= lease.expires_at, "an expiry moved back"
+        is_extended = renewed.expires_at >= self.now + LEASE_MS // 2
+
+        assert is_paused or is_extended, "a holder did not renew"
+
+    def check_revival(
+        self,
+        before: Account,
+        lease: Lease,
+        revived: Lease,
+    ) -> None:
+        others = [other for other in before.live(self.now) if other.id != lease.id]
+        plan = before.effective_plan(self.model.plans, lease.entitlement)
+
+        assert len(others) < plan.limit, "a revival exceeded the limit"
+        broken = broken_by(revived, None, [*others, revived], plan)
+        assert not broken, "a revival broke a rule"
+
+    def check_surplus(self) -> None:
+        leases = self.account.leases.values()
+        if any(lease.entitlement.limit for lease in leases):
+            return
+        if any(lease.entitlement.plan for lease in leases):
+            return
+        limit = self.account.effective_plan(self.model.plans).limit
+
+        assert len(self.account.live(self.now)) <= limit, "a surplus continues"
 
 
 StoreAndRule.TestCase.settings = settings(
@@ -390,4 +317,4 @@ StoreAndRule.TestCase.settings = settings(
 
 @pytest.mark.engine
 class TestStoreAgreesWithRule(StoreAndRule.TestCase):  # type: ignore[misc,valid-type]
-    """Run by pytest."""
+    """The state machine as a test of pytest."""

@@ -9,7 +9,7 @@ from django.test.utils import override_settings
 
 from streams.dynamodb.transport import CurlClient
 from streams.models import UserStreams
-from tests.conftest import curl
+from tests.dynamodb_clients import curl
 from tests.faults.proxy import ELSEWHERE, Fault, Proxy
 from tests.servers import free_port
 

@@ -25,11 +25,12 @@ from streams.dynamodb import calls, deadline
 from streams.rules import Account
 from streams.storage.store import StreamStore
 from streams_project.wsgi import application
-from tests.conftest import curl, serving
-from tests.openapi_document import hold_to_the_document
+from tests.dynamodb_clients import curl
 from tests.faults.client import CALL_SECONDS, DEADLINE_SECONDS, Elsewhere, through
 from tests.faults.proxy import FAULTS, Fault, Proxy, proxying
 from tests.faults.verbs import VERBS, Do, Scene, Verb
+from tests.openapi_document import hold_to_the_document
+from tests.wsgi_servers import serving
 
 TO_ANSWER_SECONDS = 0.5
 AT_ONCE = 16

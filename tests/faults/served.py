@@ -12,7 +12,7 @@ time.time_ns = lambda: _time_ns() + OFFSET_NS
 time.time = lambda: _time() + OFFSET_NS / 1e9
 
 from streams_project.wsgi import application  # noqa: E402
-from tests.conftest import serving  # noqa: E402
+from tests.wsgi_servers import serving  # noqa: E402
 
 with serving(application) as url:
     sys.stdout.write(f"{url}\n")

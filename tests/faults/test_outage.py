@@ -21,10 +21,10 @@ from streams.errors import (
 )
 from streams.rules import Reason, StartRate, StartRequest, WhenFull
 from streams.service import Context, IssuedLease
-from tests.builders import changed
-from tests.conftest import LEASE_MS, NOW, Viewer
+from tests.builders import LEASE_MS, NOW, changed
 from tests.faults.client import Elsewhere, through
 from tests.faults.proxy import Fault, proxying
+from tests.viewer import Viewer
 
 
 @dataclass

@@ -10,7 +10,7 @@ import httpx
 from streams import tokens
 from streams.rules import Hold, WhenFull
 from streams.storage.store import StreamStore
-from tests.conftest import asking
+from tests.builders import asking
 
 GONE_MS = 5_000
 """How long ago a ghost's lease ended."""

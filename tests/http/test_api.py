@@ -7,7 +7,7 @@ import pytest
 
 from streams import tokens
 from streams.serializers import iso
-from tests.conftest import Viewer
+from tests.viewer import Viewer
 
 
 def test_the_seeds_own_request_is_admitted_three_times_and_then_denied(

@@ -22,8 +22,8 @@ from streams import authentication, published_keys
 from streams.authentication import ApiKeyAuthentication, BearerAuthentication, Caller
 from streams.credentials import ApiKey
 from streams.errors import IssuerUnavailable
-from tests.conftest import serving
 from tests.servers import PROJECT, running, runserver
+from tests.wsgi_servers import serving
 
 SECRET, NEXT_SECRET = "s" * 64, "n" * 64
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

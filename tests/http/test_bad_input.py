@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from streams.models import UserStreams
-from tests.conftest import Viewer
+from tests.viewer import Viewer
 
 LONG = "x" * 129
 

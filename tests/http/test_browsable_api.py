@@ -15,8 +15,9 @@ import pytest
 
 from streams.browsable.document import document
 from streams.views import LimitView, StreamViewSet
-from tests.conftest import Viewer, serving_under
 from tests.servers import PROJECT
+from tests.viewer import Viewer
+from tests.wsgi_servers import serving_under
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 

@@ -24,8 +24,9 @@ from streams.rules import Rule
 from streams.views import StreamViewSet
 from streams.wsgi import placed
 from tests.builders import changed, plans_of
-from tests.conftest import Viewer, serving
 from tests.e2e.test_edge_validators import origin, tokens_of
+from tests.viewer import Viewer
+from tests.wsgi_servers import serving
 
 ISSUER, AUDIENCE = "https://streams.example.com", "cdn.example.com"
 KINDS = ["hs256", "es256", "eddsa"]

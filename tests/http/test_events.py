@@ -17,8 +17,9 @@ from streams.rules import Lease, WhenFull
 from streams.sinks import lines as events
 from streams.storage.table import Table
 from tests.builders import changed
-from tests.conftest import Viewer, unreachable
+from tests.dynamodb_clients import unreachable
 from tests.servers import PROJECT
+from tests.viewer import Viewer
 
 SCHEMA = Draft202012Validator(
     json.loads((PROJECT / "docs" / "events.schema.json").read_text())

@@ -20,8 +20,9 @@ from pytest_django.fixtures import Settings
 from streams.models import UserStreams
 from streams.wsgi import bounded
 from streams_project.logs import JSONFormatter
-from tests.conftest import Viewer, serving
 from tests.http.test_bad_input import raw_request, refused
+from tests.viewer import Viewer
+from tests.wsgi_servers import serving
 
 VICTIM = f"victim-{uuid.uuid4()}"
 """The user that attacks try to start a stream for, and whom nobody starts one for."""

@@ -16,8 +16,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from streams.browsable.document import DOCUMENT, document
 from streams.problems import PROBLEMS
-from tests.openapi_document import UNDESCRIBED
 from tests.e2e.test_permissions import ADMIN_KEY, SECRET, hashed, routes
+from tests.openapi_document import UNDESCRIBED
 from tests.servers import PROJECT, running, runserver
 
 MIN_CASES = 2000

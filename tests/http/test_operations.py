@@ -20,7 +20,7 @@ from streams.authentication import ApiKeyAuthentication
 from streams.credentials import ApiKey
 from streams.sinks.prometheus import MetricsView
 from streams_project.logs import JSONFormatter
-from tests.conftest import Viewer
+from tests.viewer import Viewer
 
 urlpatterns = [
     *urls.urlpatterns,

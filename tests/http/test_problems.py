@@ -13,7 +13,9 @@ from rest_framework.views import APIView
 
 from streams import errors, parsers, service
 from streams.problems import PROBLEMS, Problem
-from tests.conftest import Viewer, asking, unreachable
+from tests.builders import asking
+from tests.dynamodb_clients import unreachable
+from tests.viewer import Viewer
 
 BY_TYPE = {
     "invalid-request": 400,

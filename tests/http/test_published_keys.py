@@ -16,7 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from streams import authentication, published_keys
 from streams.errors import IssuerUnavailable
 from streams.published_keys import KeysAtUrl, KeysInFile
-from tests.conftest import serving
+from tests.wsgi_servers import serving
 
 DAY = 86_400
 

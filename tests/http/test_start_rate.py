@@ -7,7 +7,7 @@ import pytest
 from streams import service
 from streams.rules import StartRate
 from tests.builders import changed
-from tests.conftest import Viewer
+from tests.viewer import Viewer
 
 
 @pytest.fixture(autouse=True)

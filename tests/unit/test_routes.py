@@ -1,4 +1,4 @@
-"""The routes, as the URL resolver knows them."""
+"""The routes that the URL resolver knows."""
 
 import sys
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""A player's token."""
+"""The tokens of players."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,11 @@ from streams.rules import Entitlement, Hold, Lease, StartRequest
 from streams.serializers import MAX_TOKEN_CHARACTERS
 
 LEASE = Lease(
-    id="tv", stream_id="film", started_at=0, expires_at=1_800_000_060_000, epoch=7
+    id="tv",
+    stream_id="film",
+    started_at=0,
+    expires_at=1_800_000_060_000,
+    epoch=7,
 )
 
 
@@ -23,18 +27,20 @@ CLAIMS = tokens.TokenClaims("ana", REQUEST, LEASE.expires_at)
 
 
 @pytest.mark.parametrize("user_id", ["ana", None], ids=["its user", "any user"])
-def test_a_token_stands_for_its_user_and_its_playback(user_id: str | None) -> None:
+def test_a_token_names_its_user_and_its_playback(
+    user_id: str | None,
+) -> None:
     assert tokens.verify(tokens.issue("ana", LEASE), user_id=user_id, id="tv") == CLAIMS
 
 
-def test_the_token_of_the_release_before_is_good() -> None:
+def test_the_token_of_the_previous_release_is_valid() -> None:
     token = Signer(key=settings.LEASE_TOKEN_KEYS[0], salt=tokens.SALT).sign_object(
         ["ana", "tv", 7, LEASE.expires_at]
     )
     assert tokens.verify(token, user_id="ana", id="tv").hold == CLAIMS.hold
 
 
-def test_the_token_of_a_grace_lease_has_all_of_its_start_but_for_the_streams_to_replace() -> (
+def test_the_token_of_a_grace_lease_contains_its_start_without_the_streams_to_replace() -> (
     None
 ):
     asked = replace(
@@ -48,11 +54,12 @@ def test_the_token_of_a_grace_lease_has_all_of_its_start_but_for_the_streams_to_
     play = tokens.verify(
         tokens.issue("ana", LEASE, grace=asked), user_id="ana", id="tv"
     )
+
     assert play.request == replace(asked, replace={}, is_grace=True)
     assert play.hold == Hold(epoch=7, expires_at=LEASE.expires_at, is_grace=True)
 
 
-def test_the_longest_token_of_a_grace_lease_is_one_that_a_heartbeat_takes() -> None:
+def test_a_heartbeat_accepts_the_longest_token_of_a_grace_lease() -> None:
     def text(size: int) -> str:
         return "".join(
             chr(0x10000 + number * 7919 % 60_000) for number in range(size // 4)
@@ -65,9 +72,14 @@ def test_the_longest_token_of_a_grace_lease_is_one_that_a_heartbeat_takes() -> N
         "stream_id": text(256),
     }
     asked = replace(
-        REQUEST, **full, id="i" * 128, device_id="i" * 128, metadata={"m": text(255)}
+        REQUEST,
+        **full,
+        id="i" * 128,
+        device_id="i" * 128,
+        metadata={"m": text(255)},
     )
     lease = replace(LEASE, id="i" * 128, stream_id=asked.stream_id)
+
     assert (
         len(tokens.issue(text(MAX_KEY_BYTES), lease, grace=asked))
         <= MAX_TOKEN_CHARACTERS
@@ -82,8 +94,12 @@ def test_a_token_of_another_user_or_stream_is_refused(user_id: str, id: str) -> 
 
 
 def test_keys_rotate_without_ending_live_streams(settings: Any) -> None:
-    token, old = tokens.issue("ana", LEASE), settings.LEASE_TOKEN_KEYS[0]
+    token, old = (
+        tokens.issue("ana", LEASE),
+        settings.LEASE_TOKEN_KEYS[0],
+    )
     settings.LEASE_TOKEN_KEYS = ["n" * 48, old]
+
     assert tokens.verify(token, user_id="ana", id="tv") == CLAIMS
     settings.LEASE_TOKEN_KEYS = ["n" * 48]
     with pytest.raises(InvalidToken):
@@ -91,7 +107,10 @@ def test_keys_rotate_without_ending_live_streams(settings: Any) -> None:
 
 
 def signed(value: Any, **changes: Any) -> str:
-    options = {"key": settings.LEASE_TOKEN_KEYS[0], "salt": tokens.SALT} | changes
+    options = {
+        "key": settings.LEASE_TOKEN_KEYS[0],
+        "salt": tokens.SALT,
+    } | changes
     return Signer(**options).sign_object(value)
 
 
@@ -113,6 +132,8 @@ def signed(value: Any, **changes: Any) -> str:
         "of another purpose",
     ],
 )  # fmt: skip
-def test_what_is_not_our_token_is_refused(token: str) -> None:
+def test_a_text_that_is_not_a_token_of_this_service_is_rejected(
+    token: str,
+) -> None:
     with pytest.raises(InvalidToken):
         tokens.verify(token, user_id="ana", id="tv")

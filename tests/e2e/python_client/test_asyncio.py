@@ -12,9 +12,9 @@ from clients.python.streams_client import (
     Superseded,
     Unavailable,
 )
-from tests.conftest import Viewer
 from tests.e2e.python_client.players import too_many_starts
 from tests.servers import Server
+from tests.viewer import Viewer
 
 
 class AsyncNetwork(httpx.AsyncHTTPTransport):

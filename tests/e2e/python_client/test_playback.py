@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from clients.python.streams_client import Denied, Refused, StreamClient, Unavailable
-from tests.conftest import Viewer
 from tests.e2e.python_client.players import Network, Recorder
 from tests.servers import Server
+from tests.viewer import Viewer
 
 
 def test_a_player_starts_renews_and_stops(player: StreamClient, viewer: Viewer) -> None:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from clients.python.streams_client import StreamClient, Superseded
-from tests.conftest import Viewer
 from tests.e2e.python_client.players import Network, Recorder, too_many_starts
+from tests.viewer import Viewer
 
 
 def test_a_stop_during_a_start_frees_the_slot_that_the_start_takes(

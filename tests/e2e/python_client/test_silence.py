@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from clients.python.streams_client import Refused, StreamClient, Unavailable
-from tests.conftest import Viewer
 from tests.e2e.python_client.players import Network, Recorder
 from tests.servers import PROJECT
+from tests.viewer import Viewer
 
 FOREIGN_ANSWERS = json.loads(
     (PROJECT / "tests" / "client" / "foreign-answers.json").read_text()

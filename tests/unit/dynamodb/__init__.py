@@ -1,1 +1,1 @@
-"""What sends a call, and what it makes of an answer."""
+"""Tests of the modules of `streams.dynamodb`."""

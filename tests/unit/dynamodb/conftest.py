@@ -1,4 +1,4 @@
-"""A server in the place of DynamoDB, and the model that calls it over either transport."""
+"""A server in place of DynamoDB, and the model that calls it over either transport."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +8,7 @@ from botocore.loaders import create_loader
 from botocore.session import Session, get_session
 
 from streams.dynamodb import calls
+from streams.dynamodb.transport import CurlConnection
 from streams.models import UserStreams
 from tests.wire import Wire, listening
 
@@ -48,8 +49,18 @@ def model(
     monkeypatch.setattr("pynamodb.connection.base.get_session", _session)
     monkeypatch.setattr(UserStreams.Meta, "host", wire.url)
     UserStreams.disconnect()
+
     assert (
         UserStreams._get_connection().connection.client
     )  # made now, so that no test's time is spent on it
     yield UserStreams
     UserStreams.disconnect()
+
+
+@pytest.fixture
+def connection(wire: Wire) -> CurlConnection:
+    """Return PynamoDB's connection to the server."""
+    return CurlConnection(
+        region="eu-west-1", host=wire.url, aws_access_key_id="local", aws_secret_access_key="local",
+        connect_timeout_seconds=1, read_timeout_seconds=2,
+    )  # fmt: skip

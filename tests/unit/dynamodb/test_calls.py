@@ -1,4 +1,4 @@
-"""When a call is tried again, and when not at all."""
+"""Calls: retries and the circuit breaker."""
 
 import os
 import threading
@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from streams.dynamodb import calls, deadline
-from tests.unit.dynamodb.test_transport import forked, together
+from tests.concurrency import forked, together
 from tests.wire import NOTHING
 
 
@@ -26,7 +26,7 @@ FAILED = EndpointConnectionError(endpoint_url="http://dynamodb")
 
 
 class Sender:
-    """Stands for a transport: gives these outcomes in turn, and the last one for ever."""
+    """A transport with these outcomes in turn; the last one repeats."""
 
     def __init__(self, *outcomes: Exception | dict[str, Any]) -> None:
         self.outcomes, self.sent = list(outcomes), 0
@@ -41,7 +41,7 @@ class Sender:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses are noted, and not made."""
+    """Record the pauses instead of waiting."""
     pauses: list[float] = []
     monkeypatch.setattr("streams.dynamodb.calls.time.sleep", pauses.append)
     return pauses
@@ -64,25 +64,33 @@ def outcome(send: calls.Send) -> dict[str, Any] | str:
     ],
     ids=repr,
 )
-def test_what_may_pass_is_tried_again(passing: Exception) -> None:
+def test_temporary_failures_are_retried(passing: Exception) -> None:
     assert outcome(Sender(passing, passing, NOTHING)) == NOTHING
 
 
 @pytest.mark.parametrize(
     "code",
-    ["ValidationException", "AccessDeniedException", "ConditionalCheckFailedException"],
+    [
+        "ValidationException",
+        "AccessDeniedException",
+        "ConditionalCheckFailedException",
+    ],
 )
-def test_what_will_not_pass_is_not_tried_again(code: str) -> None:
+def test_permanent_errors_are_not_retried(code: str) -> None:
     send = Sender(refusal(code))
+
     assert outcome(send) == "ClientError"
     assert send.sent == 1
 
 
 @pytest.mark.parametrize(
-    ("error", "tries"), [(FAILED, 3), (THROTTLED, 6)], ids=["failed", "throttled"]
+    ("error", "tries"),
+    [(FAILED, 3), (THROTTLED, 6)],
+    ids=["failed", "throttled"],
 )
-def test_tries_are_bounded(error: Exception, tries: int) -> None:
+def test_attempts_are_bounded(error: Exception, tries: int) -> None:
     send = Sender(error)
+
     assert outcome(send) == type(error).__name__
     assert send.sent == tries
 
@@ -92,12 +100,15 @@ def test_pauses_grow_and_are_jittered(
 ) -> None:
     monkeypatch.setattr(calls, "_random", lambda: 1.0)
     outcome(Sender(THROTTLED))
+
     assert no_pauses == [0.05, 0.1, 0.2, 0.4, 0.8]
     monkeypatch.undo()
     assert len({calls._random() for _ in range(10)}) == 10
 
 
-def test_a_throttled_call_whose_last_try_is_cut_short_was_throttled() -> None:
+def test_a_throttled_call_that_the_deadline_cut_short_is_reported_as_throttled() -> (
+    None
+):
     send = Sender(THROTTLED, FAILED)
 
     def slow(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -109,14 +120,18 @@ def test_a_throttled_call_whose_last_try_is_cut_short_was_throttled() -> None:
         assert outcome(slow) == "ClientError"
 
 
-def test_no_try_begins_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_attempt_begins_after_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(calls, "_random", lambda: 1.0)
     send = Sender(FAILED)
     with deadline.of_request(seconds=0.0):
         assert outcome(send) == "OutOfTime"
+
     assert send.sent == 0
     with deadline.of_request(seconds=0.001):
         assert outcome(send) in ("EndpointConnectionError", "OutOfTime")
+
     assert send.sent <= 1
 
 
@@ -125,18 +140,17 @@ def fail_in_a_row(count: int) -> None:
         assert outcome(Sender(FAILED)) == "EndpointConnectionError"
 
 
-def test_a_store_that_failed_five_calls_in_a_row_is_left_alone_and_the_refusal_takes_no_time() -> (
-    None
-):
+def test_the_circuit_opens_after_five_failures_in_a_row_and_fails_fast() -> None:
     fail_in_a_row(5)
     send = Sender(NOTHING)
     began = time.perf_counter()
+
     assert [outcome(send) for _ in range(100)] == ["CircuitBreakerError"] * 100
     assert (time.perf_counter() - began) / 100 < 0.005
     assert send.sent == 0
 
 
-def test_four_failures_in_a_row_are_forgotten_at_the_next_answer() -> None:
+def test_the_next_answer_resets_the_count_of_failures() -> None:
     for _ in range(3):
         fail_in_a_row(4)
         assert outcome(Sender(NOTHING)) == NOTHING
@@ -157,14 +171,16 @@ def test_four_failures_in_a_row_are_forgotten_at_the_next_answer() -> None:
     ],
     ids=repr,
 )
-def test_a_refusal_is_no_failure(error: ClientError) -> None:
+def test_an_error_response_does_not_open_the_circuit(
+    error: ClientError,
+) -> None:
     for _ in range(20):
         assert outcome(Sender(error)) == "ClientError"
 
 
 @pytest.fixture
 def after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that was left alone is asked again at once."""
+    """Open the circuit so that the next call probes at once."""
     monkeypatch.setattr(calls, "OPEN_SECONDS", 0.0)
     calls.reset_circuit()
     fail_in_a_row(5)
@@ -172,9 +188,13 @@ def after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("after_a_while")
 @pytest.mark.parametrize(
-    "found", [NOTHING, refusal("ConditionalCheckFailedException"), THROTTLED], ids=repr
+    "found",
+    [NOTHING, refusal("ConditionalCheckFailedException"), THROTTLED],
+    ids=repr,
 )
-def test_one_call_finds_out_whether_the_store_answers_again(found: Any) -> None:
+def test_a_single_call_probes_whether_the_store_answers_again(
+    found: Any,
+) -> None:
     asked, answered = threading.Event(), threading.Event()
 
     def slowly(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -186,6 +206,7 @@ def test_one_call_finds_out_whether_the_store_answers_again(found: Any) -> None:
     probe.start()
     asked.wait(10)
     others = Sender(NOTHING)
+
     assert together(8, lambda number: outcome(others)) == ["CircuitBreakerError"] * 8
     answered.set()
     probe.join()
@@ -194,10 +215,11 @@ def test_one_call_finds_out_whether_the_store_answers_again(found: Any) -> None:
 
 
 @pytest.mark.usefixtures("after_a_while")
-def test_a_store_that_still_fails_is_asked_once_and_left_alone_again(
+def test_a_probe_that_fails_opens_the_circuit_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     send = Sender(FAILED)
+
     assert outcome(send) == "EndpointConnectionError"
     assert send.sent == 1
     assert calls._circuit._breaker.current_state == "open"
@@ -214,15 +236,14 @@ def test_calls_of_many_threads_do_not_wait_for_each_other() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-def test_a_forked_process_knows_no_failures_of_its_parents_and_has_random_numbers_of_its_own() -> (
-    None
-):
+def test_a_forked_process_has_a_closed_circuit_and_its_own_random_numbers() -> None:
     reading, writing = os.pipe()
     fail_in_a_row(5)
     with forked() as is_child:
         if is_child:
             assert outcome(Sender(NOTHING)) == NOTHING
             os.write(writing, repr(calls._random()).encode())
+
     assert os.read(reading, 100).decode() != repr(calls._random())
     os.close(reading)
     os.close(writing)

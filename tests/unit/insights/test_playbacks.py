@@ -6,13 +6,7 @@ import pytest
 
 from insights.playbacks import Playback
 from insights.timeline import Timeline
-from tests.unit.insights.builders import (
-    AT,
-    denied,
-    event,
-    seconds,
-    timeline_of,
-)
+from tests.unit.insights.builders import AT, denied, event, seconds, timeline_of
 
 
 def summary(line: Timeline) -> list[tuple[Any, ...]]:

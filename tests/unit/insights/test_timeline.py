@@ -4,14 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.insights.builders import (
-    AT,
-    FULL,
-    denied,
-    event,
-    seconds,
-    timeline_of,
-)
+from tests.unit.insights.builders import AT, FULL, denied, event, seconds, timeline_of
 
 POSSIBLE: dict[str, tuple[tuple[dict[str, Any], ...], int | None, str | None]] = {
     "a stream stopped": (

@@ -1,1 +1,1 @@
-"""The pure rule."""
+"""Tests of the modules of `streams.rules`."""

@@ -1,359 +1,398 @@
-"""Plans: which rule refuses, which streams count against it, and what makes room."""
+"""Plans: which streams a rule counts, and which plan applies."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from streams import rules
-from streams.errors import StreamEnded, StreamLimitReached
-from streams.rules import Account, Hold, Plans, Reason, Rule, WhenFull
-from tests.builders import changed, plans_of
-from tests.conftest import LEASE_MS, NOW, asking, held
+from streams.rules import (
+    NOTHING_GRANTED,
+    UNLIMITED,
+    Entitlement,
+    Plan,
+    Plans,
+    Rule,
+    StartRate,
+    WhenFull,
+)
+from streams.rules.plans import (
+    ATTRIBUTES,
+    MAX_BLIND_COMPARISONS,
+    MAX_LATENESS_MS,
+    attribute,
+)
+from tests.builders import LEASE_MS, NOW, plans_of
+from tests.unit.rules.builders import BIG, FAMILY, NETWORKS, PLANS, TITLE, lease
 
-BIG = Rule(name="two-big-screens", where={"deviceType": ("tv", "console")}, limit=2)
-TITLE = Rule(name="one-per-title", per="streamId", limit=1)
-HOMES = Rule(name="two-networks", distinct="network", limit=2)
-FAMILY = plans_of(name="family", limit=6, lease_ms=LEASE_MS, rules=(BIG, TITLE, HOMES))
-EVICT = changed(FAMILY, when_full=WhenFull.EVICT_OLDEST)
-
-
-def stream(
-    id: str,
-    kind: str | None = None,
-    *,
-    film: str | None = None,
-    network: str = "home",
-    **more: Any,
-) -> Any:
-    """A start: every stream its own film, at home, unless it says so."""
-    return asking(
-        id, stream_id=film or f"film of {id}", device_type=kind, network=network, **more
-    )
-
-
-def playing(*starts: Any, plans: Plans = FAMILY, now: int = NOW) -> Account:
-    """An account in which these were started a millisecond apart."""
-    account = rules.empty_account(now)
-    for at, start in enumerate(starts, start=now):
-        account, _ = rules.start(account, start, now=at, plans=plans)
-    return account
+KIDS = Rule(
+    name="kids",
+    where={"metadata.kids": (True, 2)},
+    limit=1,
+)
 
 
-def refusal(
-    account: Account, start: Any, *, plans: Plans = FAMILY, now: int = NOW + 10
-) -> StreamLimitReached:
-    with pytest.raises(StreamLimitReached) as refused:
-        rules.start(account, start, now=now, plans=plans)
-    return refused.value
+def of_type(device_type: str | None, id: str = "a", **fields: Any) -> Any:
+    return lease(id, device_type=device_type, **fields)
 
 
-def against(error: StreamLimitReached) -> tuple[str | None, list[str]]:
-    return error.rule.name if error.rule else None, [
-        holder.id for holder in error.holders
-    ]
+# --- rules ----------------------------------------------------------------------
 
 
-def test_a_rule_refuses_what_it_counts_and_names_exactly_the_streams_that_count() -> (
-    None
-):
-    account = playing(stream("a", "tv"), stream("b", "phone"), stream("c", "console"))
-    assert against(refusal(account, stream("d", "tv"))) == (
-        "two-big-screens",
-        ["a", "c"],
-    )
-    assert rules.start(account, stream("d", "phone"), now=NOW + 10, plans=FAMILY)
+@pytest.mark.parametrize(
+    ("device_type", "counts"),
+    [
+        ("tv", True),
+        ("console", True),
+        ("phone", False),
+        (None, False),
+    ],
+)
+def test_a_rule_counts_the_streams_with_an_allowed_value(
+    device_type: str | None, counts: bool
+) -> None:
+    assert BIG.counts(of_type(device_type)) is counts
 
 
-def test_the_wait_of_a_denial_is_for_the_rule_that_refused() -> None:
-    account = playing(stream("phone", "phone"), stream("a", "tv"), stream("b", "tv"))
-    assert refusal(account, stream("c", "tv")).retry_at == NOW + 1 + LEASE_MS, (
-        "not the phone's, which ends first"
-    )
-
-
-def test_a_stream_without_the_attribute_is_not_counted() -> None:
-    account = playing(stream("a", "tv"), stream("b", "tv"))
-    assert rules.start(account, stream("c"), now=NOW, plans=FAMILY)
-
-
-def test_one_value_at_a_time_of_what_a_rule_counts_per() -> None:
-    account = playing(stream("a", film="match"), stream("b", film="news"))
-    assert against(refusal(account, stream("c", film="match"))) == (
-        "one-per-title",
-        ["a"],
-    )
-
-
-def test_of_networks_those_of_other_values_are_in_the_way_and_one_more_stream_of_a_known_one_is_not() -> (
-    None
-):
-    account = playing(stream("a"), stream("b"), stream("c", network="work"))
-    assert rules.start(account, stream("d", network="work"), now=NOW, plans=FAMILY)
-    denial = refusal(account, stream("d", network="hotel"))
-    assert against(denial) == ("two-networks", ["a", "b", "c"])
-    assert denial.retry_at == NOW + 1 + LEASE_MS, "when the home is empty"
-
-
-def test_the_limit_itself_has_no_rule() -> None:
-    account = playing(*(stream(id) for id in "abcdef"))
-    denial = refusal(account, stream("g"))
-    assert (denial.rule, denial.plan, denial.limit, len(denial.holders)) == (
-        None,
-        "family",
-        6,
-        6,
-    )
-
-
-def test_an_eviction_for_a_rule_ends_the_oldest_that_counts_and_no_older_one_that_does_not() -> (
-    None
-):
-    account = playing(
-        stream("old", "phone"), stream("a", "tv"), stream("b", "tv"), plans=EVICT
-    )
-    after, admission = rules.start(
-        account, stream("c", "tv"), now=NOW + 10, plans=EVICT
-    )
-    assert after.leases.keys() == {"old", "b", "c"}
-    assert {id: ending.reason for id, ending in admission.ended.items()} == {
-        "a": Reason.EVICTED
+def test_a_rule_counts_a_stream_that_matches_every_attribute_of_it() -> None:
+    where: dict[str, Any] = {
+        "deviceType": ("tv",),
+        "metadata.genre": ("drama",),
     }
+    rule = Rule(name="both", where=where, limit=1)
 
-
-def test_an_eviction_for_a_rule_makes_room_under_the_limit_too() -> None:
-    policy = changed(EVICT, limit=3)
-    account = playing(
-        stream("old", "phone"), stream("a", "tv"), stream("b", "tv"), plans=policy
-    )
-    after, _ = rules.start(account, stream("c", "tv"), now=NOW + 10, plans=policy)
-    assert after.leases.keys() == {"old", "b", "c"}, "the phone plays on"
-
-
-def test_an_eviction_for_networks_ends_all_that_plays_from_the_oldest() -> None:
-    account = playing(
-        stream("a"), stream("b", network="work"), stream("c"), plans=EVICT
-    )
-    after, _ = rules.start(
-        account, stream("d", network="hotel"), now=NOW + 10, plans=EVICT
-    )
-    assert after.leases.keys() == {"b", "d"}
-
-
-def test_replace_makes_room_for_the_rule() -> None:
-    account = playing(stream("a", "tv"), stream("b", "tv"))
-    after, _ = rules.start(
-        account, stream("c", "tv", replace=("a",)), now=NOW + 10, plans=FAMILY
-    )
-    assert after.leases.keys() == {"b", "c"}
-    assert against(
-        refusal(account, stream("c", "tv", film="film of b", replace=("a",)))
-    ) == ("one-per-title", ["b"])
-
-
-def test_a_device_that_starts_again_keeps_its_place_even_under_a_lowered_rule() -> None:
-    account = playing(stream("a", "tv"), stream("b", "tv"))
-    lowered = changed(FAMILY, rules=(replace(BIG, limit=1),))
-    after, admission = rules.start(
-        account, stream("b", "console", film="next"), now=NOW + 10, plans=lowered
-    )
-    assert admission.lease.took_over
-    assert after.leases.keys() == {"a", "b"}
-
-
-def test_a_device_that_becomes_what_a_rule_counts_is_judged_like_a_start() -> None:
-    account = playing(stream("a", "tv"), stream("b", "tv"), stream("c", "phone"))
-    assert against(refusal(account, stream("c", "tv"))) == (
-        "two-big-screens",
-        ["a", "b"],
-    )
-    assert against(refusal(account, stream("c", "phone", film="film of a"))) == (
-        "one-per-title",
-        ["a"],
-    )
-
-
-def test_a_ghost_is_in_nobodys_way_and_goes_where_its_place_is_needed() -> None:
-    account = playing(stream("a", "tv"), stream("b", "tv"))
-    account, _ = rules.start(
-        account, stream("c", "phone"), now=NOW + LEASE_MS, plans=FAMILY
-    )
-    after, admission = rules.start(
-        account, stream("d", "tv"), now=NOW + LEASE_MS + 1, plans=FAMILY
-    )
-    assert after.leases.keys() == {"b", "c", "d"}
-    assert admission.ended["a"].reason is Reason.EXPIRED
-
-
-def test_a_late_heartbeat_is_not_revived_where_a_rule_has_no_place() -> None:
-    account = playing(stream("a", film="match"))
-    hold = held(account.leases["a"])
-    account, _ = rules.start(
-        account,
-        stream("b", film="match"),
-        now=NOW + LEASE_MS,
-        plans=changed(FAMILY, rules=()),
-    )
-    with pytest.raises(StreamEnded):
-        rules.renew(account, "a", hold=hold, now=NOW + LEASE_MS + 1, plans=FAMILY)
+    assert rule.counts(of_type("tv", metadata={"genre": "drama"}))
+    assert not rule.counts(of_type("tv", metadata={"genre": "news"}))
+    assert not rule.counts(of_type("phone", metadata={"genre": "drama"}))
+    assert rule.attributes == {
+        "deviceType",
+        "metadata.genre",
+    }
 
 
 @pytest.mark.parametrize(
     ("value", "counts"),
-    [(True, True), (1, False), ("true", False), (2, True), (2.0, True)],
-)
-def test_true_is_no_number_and_no_text(value: Any, counts: bool) -> None:
-    policy = changed(
-        FAMILY, rules=(Rule(name="kids", where={"metadata.kids": (True, 2)}, limit=0),)
-    )
-    start = stream("a", metadata={"kids": value})
-    if counts:
-        assert (
-            refusal(rules.empty_account(NOW), start, plans=policy).retry_at is None
-        ), "no wait helps"
-    else:
-        assert rules.start(rules.empty_account(NOW), start, now=NOW, plans=policy)
-
-
-KNOWN = plans_of(limit=1, lease_ms=LEASE_MS, named={"family": FAMILY})
-
-
-@pytest.mark.parametrize(
-    ("stored", "granted", "plan", "limit"),
     [
-        ({}, (None, None), "default", 1),
-        ({"plan": "family"}, (None, None), "family", 6),
-        ({"plan": "family", "limit": 2}, (None, None), "family", 2),
-        ({"plan": "family"}, (4, None), "family", 4),
-        ({}, (None, "family"), "family", 6),
-        ({"limit": 0}, (None, "family"), "family", 0),
-        ({"plan": "gone"}, (None, None), "default", 1),
-        ({"plan": "family"}, (None, "gone"), "default", 1),
+        (True, True),
+        (1, False),
+        ("true", False),
+        (2, True),
+        (2.0, True),
     ],
 )
-def test_the_plan_is_the_tokens_else_the_stored_one_and_a_limit_replaces_its_number(
-    stored: dict[str, Any], granted: Any, plan: str, limit: int
+def test_true_is_neither_a_number_nor_a_text(value: Any, counts: bool) -> None:
+    assert KIDS.counts(lease(metadata={"kids": value})) is counts
+
+
+def test_a_rule_without_groups_counts_all_its_streams_together() -> None:
+    assert BIG.group(of_type("tv")) is True
+    assert BIG.group(of_type("phone")) is None
+
+
+def test_a_rule_per_value_ignores_streams_without_a_value() -> None:
+    rule = Rule(name="per", per="metadata.match", limit=1)
+
+    assert rule.group(lease(metadata={"match": 3})) == (
+        False,
+        3,
+    )
+    assert rule.group(lease()) is None
+    assert rule.attributes == {"metadata.match"}
+
+
+def test_a_distinct_rule_examines_its_attribute() -> None:
+    assert NETWORKS.attributes == {"network"}
+    assert NETWORKS.group(lease(network="home")) == (
+        False,
+        "home",
+    )
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_each_attribute_is_a_field_of_the_lease(
+    name: str,
 ) -> None:
-    account = replace(rules.empty_account(NOW), **stored)
-    policy = account.effective_plan(KNOWN, rules.Entitlement(*granted))
-    assert (policy.name, policy.limit) == (plan, limit)
+    described = lease(
+        stream_id="streamId",
+        device_id="deviceId",
+        device_type="deviceType",
+        network="network",
+    )
+    assert attribute(described, name) == (False, name)
+
+
+def test_a_place_is_one_stream() -> None:
+    others = [
+        of_type("tv", "b"),
+        of_type("phone", "c"),
+        of_type("tv", "d"),
+    ]
+    places = BIG.places_taken(of_type("tv"), others)
+
+    assert [[other.id for other in place] for place in places] == [["b"], ["d"]]
+
+
+def test_a_place_of_a_rule_per_value_has_the_value_of_the_new_stream() -> None:
+    others = [
+        lease("b", stream_id="match"),
+        lease("c", stream_id="news"),
+    ]
+    places = TITLE.places_taken(lease(stream_id="match"), others)
+
+    assert [[other.id for other in place] for place in places] == [["b"]]
+
+
+def test_a_place_of_a_distinct_rule_is_every_stream_of_another_value() -> None:
+    others = [lease(id, network=id[0]) for id in ("x1", "y1", "x2", "z1")]
+    places = NETWORKS.places_taken(lease(network="y"), others)
+
+    assert [[other.id for other in place] for place in places] == [["x1", "x2"], ["z1"]]
 
 
 @pytest.mark.parametrize(
-    ("when_full", "kept"),
-    [(WhenFull.DENY, ["a", "b"]), (WhenFull.EVICT_OLDEST, ["b", "c"])],
+    ("others", "is_full"),
+    [(1, False), (2, True), (3, True)],
 )
-def test_a_surplus_that_ends_is_what_would_not_be_playing_had_it_held_from_the_start(
-    when_full: WhenFull, kept: list[str]
+def test_a_rule_is_full_when_as_many_places_are_taken_as_it_allows(
+    others: int, is_full: bool
 ) -> None:
-    account = playing(stream("a"), stream("b"), stream("c"))
-    after = rules.override(
-        account,
-        limit=2,
-        plan=None,
-        when_full=when_full,
-        end_surplus=True,
-        now=NOW + 10,
-        plans=FAMILY,
+    leases = [of_type("tv", f"s{number}") for number in range(others)]
+    assert BIG.is_full(of_type("tv"), leases) is is_full
+
+
+# --- a plan ---------------------------------------------------------------------
+
+
+def test_the_limit_of_a_plan_is_its_last_rule_and_has_no_name() -> None:
+    *others, limit = FAMILY.default.limit_and_rules
+
+    assert others == [BIG, TITLE, NETWORKS]
+    assert (limit.name, limit.limit) == ("", 6)
+    assert limit.counts(lease())
+
+
+def test_a_limit_of_zero_is_the_only_rule() -> None:
+    (limit,) = replace(FAMILY.default, limit=0).limit_and_rules
+    assert limit.limit == 0
+
+
+@pytest.mark.parametrize(
+    (
+        "lease_ms",
+        "relaxed_ms",
+        "paused_ms",
+        "playing_ms",
+        "longest_ms",
+    ),
+    [
+        (60, None, None, 60, 60),
+        (60, 300, None, 300, 300),
+        (60, None, 600, 60, 600),
+        (60, 300, 600, 300, 600),
+        (60, 300, 90, 300, 300),
+    ],
+)
+def test_the_longest_lease_of_a_plan_is_relaxed_or_paused(
+    lease_ms: int,
+    relaxed_ms: int | None,
+    paused_ms: int | None,
+    playing_ms: int,
+    longest_ms: int,
+) -> None:
+    plan = Plan(
+        limit=1,
+        lease_ms=lease_ms,
+        relaxed_lease_ms=relaxed_ms,
+        paused_ms=paused_ms,
     )
-    assert [lease.id for lease in after.live(NOW + 10)] == kept
-    assert {ending.reason for ending in after.ended.values()} == {Reason.STOPPED}
-
-
-def test_a_user_of_no_streams_is_suspended() -> None:
-    account = playing(stream("a"))
-    after = rules.override(
-        account,
-        limit=0,
-        plan=None,
-        when_full=None,
-        end_surplus=True,
-        now=NOW + 10,
-        plans=FAMILY,
+    assert (
+        plan.longest_playing_ms,
+        plan.longest_lease_ms,
+    ) == (
+        playing_ms,
+        longest_ms,
     )
-    assert after.ended["a"].reason is Reason.SUSPENDED
-    with pytest.raises(StreamEnded) as told:
-        rules.renew(
-            after, "a", hold=held(account.leases["a"]), now=NOW + 11, plans=FAMILY
-        )
-    assert told.value.ending.reason is Reason.SUSPENDED
 
 
-PAUSING = changed(FAMILY, paused_ms=10 * LEASE_MS)
-
-
-def paused(account: Account, now: int, hold: Hold | None = None) -> Account:
-    hold = hold or held(account.leases["a"])
-    return rules.renew(account, "a", hold=hold, now=now, plans=PAUSING, is_paused=True)
-
-
-def test_a_pause_keeps_the_slot_until_its_plan_says_however_often_it_is_told_of() -> (
-    None
-):
-    account = paused(playing(stream("a")), NOW + 10)
-    assert (account.leases["a"].paused_at, account.leases["a"].expires_at) == (
-        NOW + 10,
-        NOW + 10 + 10 * LEASE_MS,
+def test_a_plan_denies_and_is_called_default_unless_it_says_otherwise() -> None:
+    plan = Plan(limit=1, lease_ms=5)
+    assert (plan.when_full, plan.name, plan.rules) == (
+        WhenFull.DENY,
+        "default",
+        (),
     )
-    assert paused(account, NOW + 5 * LEASE_MS) is account, "there is nothing to write"
-    with pytest.raises(StreamEnded) as over:
-        paused(account, NOW + 10 + 10 * LEASE_MS)
-    assert over.value.ending.reason is Reason.EXPIRED
 
 
-def test_a_stream_that_plays_on_moves_no_end_back() -> None:
-    account = paused(playing(stream("a")), NOW + 10)
-    hold = held(account.leases["a"])
-    again = rules.renew(account, "a", hold=hold, now=NOW + 20, plans=PAUSING).leases[
-        "a"
+def test_a_condition_compares_four_values_and_the_attributes_of_the_rules() -> None:
+    assert PLANS.default.comparisons == 4
+    assert FAMILY.default.comparisons == 4 + 3
+
+
+def test_the_rules_that_count_a_stream_include_no_others() -> None:
+    phone = of_type("phone", network="home")
+    assert FAMILY.default.rules_that_count(phone) == [
+        TITLE,
+        NETWORKS,
     ]
-    assert (again.paused_at, again.expires_at) == (0, NOW + 10 + 10 * LEASE_MS)
 
 
-def test_a_plan_without_an_end_of_pauses_renews_a_paused_stream_like_any() -> None:
-    account = playing(stream("a"))
-    hold = held(account.leases["a"])
-    after = rules.renew(
-        account, "a", hold=hold, now=NOW + 10, plans=FAMILY, is_paused=True
-    ).leases["a"]
-    assert (after.paused_at, after.expires_at) == (NOW + 10, NOW + 10 + LEASE_MS)
-
-
-RELAXED = plans_of(limit=4, lease_ms=LEASE_MS, relaxed_lease_ms=5 * LEASE_MS)
-
-
-def test_leases_are_relaxed_from_the_first_heartbeat_while_two_slots_are_free() -> None:
-    account, first = rules.start(
-        rules.empty_account(NOW), asking("a"), now=NOW, plans=RELAXED
+def test_the_first_full_rule_refuses() -> None:
+    plan = replace(
+        FAMILY.default,
+        rules=(replace(BIG, limit=1), TITLE),
     )
-    assert first.lease.expires_at == NOW + LEASE_MS, "a player that fails does so early"
-    account = rules.renew(
-        account, "a", hold=held(first.lease), now=NOW + 10, plans=RELAXED
-    )
-    assert account.leases["a"].expires_at == NOW + 10 + 5 * LEASE_MS
-    ends = {}
-    for id in "bcd":
-        account, admission = rules.start(
-            account, asking(id, now=NOW + 20), now=NOW + 20, plans=RELAXED
-        )
-        after = rules.renew(
-            account, id, hold=held(admission.lease), now=NOW + 30, plans=RELAXED
-        )
-        ends[id] = after.leases[id].expires_at - NOW - 30
-    assert ends == {"b": 5 * LEASE_MS, "c": LEASE_MS, "d": LEASE_MS}
+    same_film = [of_type("tv", "b", stream_id="film")]
+    refusing = plan.refusing_rule(of_type("tv", stream_id="film"), same_film)
+
+    assert refusing
+    assert refusing.name == "two-big-screens"
+    assert plan.refusing_rule(of_type("phone", stream_id="film"), same_film) == TITLE
+    assert plan.refusing_rule(of_type("phone", stream_id="news"), same_film) is None
 
 
-def test_a_relaxed_token_is_good_for_a_short_lease_once_others_have_come_and_no_end_moves_back() -> (
-    None
-):
-    account, first = rules.start(
-        rules.empty_account(NOW), asking("a"), now=NOW, plans=RELAXED
+# --- the start rate -------------------------------------------------------------
+
+
+def test_a_start_rate_allows_the_burst_before_the_arrival_time() -> None:
+    rate = StartRate(burst=3, interval_ms=100)
+
+    assert rate.earliest_start(1000) == 800
+    assert rate.arrival_after_start(1000, now=900) == 1100
+    assert rate.arrival_after_start(1000, now=1500) == 1600
+    assert rate.latest_arrival(1000) == 1000 + 300 + MAX_LATENESS_MS
+
+
+def test_a_start_rate_is_off_by_default() -> None:
+    assert StartRate() == StartRate(burst=1, interval_ms=0)
+    assert Plans(default=PLANS.default).start_rate == StartRate()
+
+
+# --- the catalogue --------------------------------------------------------------
+
+KNOWN = plans_of(named={"family": FAMILY})
+
+
+def test_the_catalogue_begins_with_the_default_plan() -> None:
+    assert KNOWN.all == (
+        KNOWN.default,
+        KNOWN.named["family"],
     )
-    for id in "bcd":
-        account, _ = rules.start(
-            account, asking(id, now=NOW + 1), now=NOW + 1, plans=RELAXED
-        )
-    after = rules.renew(
-        account, "a", hold=held(first.lease), now=NOW + 10, plans=RELAXED
+
+
+@pytest.mark.parametrize(
+    ("name", "plan"),
+    [
+        (None, "default"),
+        ("", "default"),
+        ("family", "family"),
+        ("gone", "default"),
+    ],
+)
+def test_a_name_that_no_plan_has_selects_the_default_plan(
+    name: str | None, plan: str
+) -> None:
+    assert KNOWN.find(name).name == plan
+
+
+@pytest.mark.parametrize(
+    ("name", "exists"),
+    [
+        (None, True),
+        ("default", True),
+        ("family", True),
+        ("gone", False),
+    ],
+)
+def test_a_plan_exists_by_its_name(name: str | None, exists: bool) -> None:
+    assert KNOWN.has(name) is exists
+
+
+def test_the_longest_lease_is_that_of_any_plan() -> None:
+    plans = plans_of(
+        named={
+            "relaxed": plans_of(relaxed_lease_ms=3 * LEASE_MS),
+            "paused": plans_of(paused_ms=9 * LEASE_MS),
+        }
     )
-    assert after.leases["a"].expires_at == NOW + 10 + LEASE_MS
+
+    assert plans.longest_playing_ms == 3 * LEASE_MS
+    assert plans.longest_lease_ms == 9 * LEASE_MS
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs_pace"),
+    [
+        ({}, False),
+        ({"relaxed_lease_ms": 5}, True),
+        ({"lease_ms": 5}, True),
+    ],
+    ids=[
+        "an equal lease",
+        "a relaxed lease",
+        "another lease",
+    ],
+)
+def test_heartbeats_need_a_pace_if_the_leases_of_the_plans_differ(
+    changes: dict[str, Any], needs_pace: bool
+) -> None:
+    assert plans_of(named={"family": plans_of(**changes)}).needs_pace is needs_pace
+
+
+# --- the plans of a blind start -------------------------------------------------
+
+
+def candidates(
+    plans: Plans,
+    *,
+    replaced: int = 0,
+    plan: str | None = None,
+) -> list[str]:
+    granted = Entitlement(plan=plan)
+    return [found.name for found in plans.candidates(granted, replaced=replaced)]
+
+
+def test_a_blind_start_covers_the_plans_with_the_lease_of_the_default_plan() -> None:
+    named = {
+        "same": plans_of(name="same"),
+        "longer": plans_of(name="longer", lease_ms=2 * LEASE_MS),
+        "last": plans_of(name="last"),
+    }
+    assert candidates(plans_of(named=named)) == [
+        "default",
+        "same",
+        "last",
+    ]
+
+
+def test_a_blind_start_covers_only_the_plan_that_the_token_grants() -> None:
+    assert candidates(KNOWN, plan="family") == ["family"]
+    assert candidates(KNOWN, plan="gone") == ["default"]
+    assert KNOWN.candidates(NOTHING_GRANTED, replaced=0) == list(KNOWN.all)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "covered"),
+    [
+        (
+            MAX_BLIND_COMPARISONS - 4,
+            ["default", "a", "b"],
+        ),
+        (MAX_BLIND_COMPARISONS - 3, ["default", "a"]),
+        (MAX_BLIND_COMPARISONS, ["default", "a"]),
+        (MAX_BLIND_COMPARISONS + 1, ["default"]),
+    ],
+)
+def test_a_plan_is_covered_while_the_comparisons_before_it_fit(
+    replaced: int, covered: list[str]
+) -> None:
+    """The comparisons of a plan count only for the plans after it."""
+    named = {name: plans_of(name=name) for name in "ab"}
+
+    assert named["a"].default.comparisons == 4
+    assert candidates(plans_of(named=named), replaced=replaced) == covered
+
+
+def test_the_constants_keep_a_condition_under_four_kilobytes() -> None:
+    assert MAX_BLIND_COMPARISONS == 60
+    assert MAX_LATENESS_MS == 12_000
+    assert UNLIMITED == 1_000_000
+    assert NOW > UNLIMITED

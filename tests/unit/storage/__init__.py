@@ -1,0 +1,1 @@
+"""Tests of the modules of `streams.storage` that need no engine."""
