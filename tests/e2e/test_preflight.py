@@ -10,8 +10,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deploy.consumers import PREFIX
-from deploy.emulator import emulated_aws
+from deploy.infrastructure.back_ends import PREFIX
+from deploy.rehearsal.emulator import emulated_aws
 from deploy.releases.environment import merged_environment
 from deploy.releases.preflight import Client, reserved_segments, stage_problems
 from stages import Stage, stage_of
