@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from deploy.infrastructure.alarms import find_alarms
 from deploy.infrastructure.parameters import Parameters, threshold_parameter
-from deploy.infrastructure.stage_file import StageFile
+from deploy.infrastructure.stage_file import Consumer, StageFile
 from deploy.infrastructure.template import Template, logical_prefix
 from stages import Stage
 
@@ -93,7 +93,7 @@ def find_existing(stage: Stage, file: StageFile, client: Client) -> Existing:
     existing = find_table(stage, client("dynamodb"))
     _find_role(existing, stage, client("iam"))
     _find_log_group(existing, stage, client("logs"))
-    _find_consumers(existing, stage, file, client("apigateway"))
+    find_keys(existing, stage, file.consumers, client("apigateway"))
     _find_alarms(existing, stage, client("cloudwatch"))
     existing.web_acl = find_web_acl(client("wafv2"), f"{stage.function}-viewers")
     return existing
@@ -209,13 +209,13 @@ def _find_log_group(existing: Existing, stage: Stage, logs: Any) -> None:
     )
 
 
-def _find_consumers(
-    existing: Existing, stage: Stage, file: StageFile, apigateway: Any
+def find_keys(
+    existing: Existing, stage: Stage, consumers: Iterable[Consumer], apigateway: Any
 ) -> None:
-    """Find the keys and the usage plans of the back ends in the stage's file."""
+    """Find the keys and the usage plans of back ends."""
     keys = _by_name(apigateway, "get_api_keys")
     plans = _by_name(apigateway, "get_usage_plans")
-    for consumer in file.consumers:
+    for consumer in consumers:
         name = f"{stage.function}-{consumer.name}"
         prefix = logical_prefix(consumer.name)
         key_id, plan_id = keys.get(name), plans.get(name)

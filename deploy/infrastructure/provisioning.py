@@ -15,6 +15,7 @@ from deploy.infrastructure.adoption import (
     Existing,
     delete_recreated,
     find_existing,
+    find_keys,
     find_table,
 )
 from deploy.infrastructure.back_ends import route_changes
@@ -187,15 +188,26 @@ class Provisioning:
         """Find the resources that the stack must take over.
 
         A stage that moved to a restored table has a stack with another table, or with
-        none after a run that was interrupted.
+        none after a run that was interrupted. A back end that the file names again may
+        have a key.
         """
         if deployed is None:
             return find_existing(self._stage, self._file, self._client)
 
+        resources = deployed["Resources"]
         table = self.stack.parameters().get("Table")
-        if TABLE in deployed["Resources"] and table == self._stage.table:
-            return Existing()
-        return find_table(self._stage, self._client("dynamodb"))
+        existing = Existing()
+        if TABLE not in resources or table != self._stage.table:
+            existing = find_table(self._stage, self._client("dynamodb"))
+
+        new = [
+            consumer
+            for consumer in self._file.consumers
+            if f"{logical_prefix(consumer.name)}Key" not in resources
+        ]
+        if new:
+            find_keys(existing, self._stage, new, self._client("apigateway"))
+        return existing
 
     def _previous(self) -> Parameters:
         return self._existing.parameters | self.stack.parameters()
@@ -295,7 +307,7 @@ class Provisioning:
     def _adopt(self, say: Say) -> None:
         """Import the existing resources, then prepare the update with the template."""
         existing = self._existing
-        base = self._release_table(say)
+        base = self._base_of_import(say)
         if existing.imported:
             imports = self.stack.create_change_set(
                 existing.template(base),
@@ -312,14 +324,16 @@ class Provisioning:
         self._parameters = found | self._parameters
         self._change_set = self._create_change_set(reverts_drift=False)
 
-    def _release_table(self, say: Say) -> Template:
-        """Remove the previous table from the stack, and return the stack's template.
+    def _base_of_import(self, say: Say) -> Template:
+        """Return the stack's template. A table that is replaced leaves the stack first.
 
         The table itself stays, since the template retains it.
         """
         deployed = self.stack.template()
         if deployed is None:
             return {"AWSTemplateFormatVersion": "2010-09-09"}
+        if TABLE not in [resource.logical_id for resource in self._existing.imported]:
+            return deployed
 
         base = without_table(deployed)
         previous = self.stack.parameters()

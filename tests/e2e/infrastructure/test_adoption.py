@@ -128,6 +128,20 @@ def test_a_back_end_keeps_the_value_of_its_key(
     assert plan["throttle"] == {"rateLimit": 50, "burstLimit": 100}
 
 
+def test_a_back_end_that_the_file_names_later_keeps_its_key(
+    stage: Stage, provision: Provision
+) -> None:
+    value = make_key(stage)
+    provision()
+    assert f"adopt the API key {stage.function}-billing" in provision(
+        consumers=(BILLING,)
+    )
+    keys = stage.client("apigateway").get_api_keys(includeValues=True)["items"]
+    own = [key for key in keys if key["name"] == f"{stage.function}-billing"]
+    assert [key["value"] for key in own] == [value]
+    assert provision(consumers=(BILLING,)) == []
+
+
 def test_an_alarm_keeps_the_threshold_and_the_topic_that_an_operator_set(
     stage: Stage, provision: Provision
 ) -> None:
