@@ -15,17 +15,30 @@ BILLING = Consumer(name="billing", rate=50, burst=100)
 
 
 def table_of(stage: Stage) -> dict[str, Any]:
-    dynamodb = stage.client("dynamodb")
-    table: dict[str, Any] = dynamodb.describe_table(TableName=str(stage.table))["Table"]
+    answer = stage.client("dynamodb").describe_table(TableName=stage.table)
+    table: dict[str, Any] = answer["Table"]
     return table
 
 
+def max_units(stage: Stage) -> int:
+    throughput = table_of(stage)["OnDemandThroughput"]
+    return int(throughput["MaxWriteRequestUnits"])
+
+
+def tables(stage: Stage) -> list[str]:
+    names: list[str] = stage.client("dynamodb").list_tables()["TableNames"]
+    return names
+
+
 def retention_of(stage: Stage) -> int:
-    name = f"/aws/lambda/{stage.function}"
-    (group,) = stage.client("logs").describe_log_groups(logGroupNamePrefix=name)[
-        "logGroups"
-    ]
+    logs = stage.client("logs")
+    answer = logs.describe_log_groups(logGroupNamePrefix=log_group(stage))
+    (group,) = answer["logGroups"]
     return int(group["retentionInDays"])
+
+
+def log_group(stage: Stage) -> str:
+    return f"/aws/lambda/{stage.function}"
 
 
 # --- a new stage ----------------------------------------------------------------------
@@ -38,26 +51,25 @@ def test_a_second_run_finds_no_change(provision: Provision) -> None:
 
 def test_a_new_table_is_protected(stage: Stage, provision: Provision) -> None:
     provision(max_write_units=4000)
-    table, dynamodb = table_of(stage), stage.client("dynamodb")
+    table = table_of(stage)
+    dynamodb = stage.client("dynamodb")
     name = {"TableName": str(stage.table)}
 
     assert table["KeySchema"] == [{"AttributeName": "user_id", "KeyType": "HASH"}]
     assert table["DeletionProtectionEnabled"]
     assert table["SSEDescription"]["SSEType"] == "KMS"
-    assert table["OnDemandThroughput"]["MaxWriteRequestUnits"] == 4000
+    assert max_units(stage) == 4000
 
-    (tag,) = [
-        tag
-        for tag in dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
-        if not tag["Key"].startswith("aws:")
-    ]
-    assert tag == {"Key": "service", "Value": "stream-limits"}
+    answer = dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])
+    own = [tag for tag in answer["Tags"] if not tag["Key"].startswith("aws:")]
+    assert own == [{"Key": "service", "Value": "stream-limits"}]
 
     backups = dynamodb.describe_continuous_backups(**name)
     recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
     expiry = dynamodb.describe_time_to_live(**name)["TimeToLiveDescription"]
-    assert (expiry["AttributeName"], expiry["TimeToLiveStatus"]) == ("ttl", "ENABLED")
+    assert expiry["AttributeName"] == "ttl"
+    assert expiry["TimeToLiveStatus"] == "ENABLED"
 
 
 def test_the_stack_is_protected_from_deletion(
@@ -76,10 +88,10 @@ def test_the_changes_are_shown_and_not_applied(stage: Stage) -> None:
 
     assert "add UserStreams (AWS::DynamoDB::GlobalTable)" in lines
     assert not any("ViewersBlocked" in line for line in lines), "no viewer_rate"
-    tables = stage.client("dynamodb").list_tables()["TableNames"]
-    assert stage.table not in tables
+    assert stage.table not in tables(stage)
     stacks = stage.client("cloudformation").describe_stacks()["Stacks"]
-    assert not [item for item in stacks if item["StackName"] == stack_of(stage).name]
+    names = [stack["StackName"] for stack in stacks]
+    assert stack_of(stage).name not in names
 
 
 def test_a_failure_names_the_resource_and_leaves_no_stack(
@@ -87,12 +99,12 @@ def test_a_failure_names_the_resource_and_leaves_no_stack(
 ) -> None:
     provisioning = Provisioning(stage, StageFile())
     changes = provisioning.changes()
-    stage.client("logs").create_log_group(logGroupName=f"/aws/lambda/{stage.function}")
+    stage.client("logs").create_log_group(logGroupName=log_group(stage))
 
     with pytest.raises(LookupError, match=r"undid the changes .*Log: .*already exists"):
         provisioning.apply(changes, lambda text: None)
     assert stack_of(stage).description() is None
-    assert stage.table not in stage.client("dynamodb").list_tables()["TableNames"]
+    assert stage.table not in tables(stage)
 
 
 # --- changes --------------------------------------------------------------------------
@@ -136,7 +148,8 @@ def test_a_topic_gets_each_alarm_and_its_end(
     names = alarm_names(stage, cloudwatch)
     assert len(names) == 12
     for alarm in cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]:
-        assert (alarm["AlarmActions"], alarm["OKActions"]) == ([topic], [topic])
+        assert alarm["AlarmActions"] == [topic]
+        assert alarm["OKActions"] == [topic]
 
 
 def test_alarms_for_viewers_and_for_traffic_are_optional(
@@ -168,7 +181,8 @@ def test_the_threshold_of_an_unknown_alarm_is_refused(provision: Provision) -> N
 def test_changes_by_hand_are_put_back(stage: Stage, provision: Provision) -> None:
     provision()
     name = {"TableName": str(stage.table)}
-    dynamodb, cloudwatch = stage.client("dynamodb"), stage.client("cloudwatch")
+    dynamodb = stage.client("dynamodb")
+    cloudwatch = stage.client("cloudwatch")
     dynamodb.update_table(**name, DeletionProtectionEnabled=False)
     dynamodb.update_time_to_live(
         **name, TimeToLiveSpecification={"Enabled": False, "AttributeName": "ttl"}
@@ -219,12 +233,12 @@ def test_a_reduction_waits_for_its_confirmation(
     )
     assert "log_days: 30 -> 60" in lines
     assert not any("LOWER" in line for line in lines)
-    assert table_of(stage)["OnDemandThroughput"]["MaxWriteRequestUnits"] == 8000
+    assert max_units(stage) == 8000
 
     lines = provision(max_write_units=4000, consumers=(slower,))
     assert "LOWER max_write_units: 8000 -> 4000" in lines
     assert "LOWER RateLimit of billing: 50 -> 7.5" in lines
-    assert table_of(stage)["OnDemandThroughput"]["MaxWriteRequestUnits"] == 4000
+    assert max_units(stage) == 4000
 
 
 def test_a_first_maximum_is_a_reduction(provision: Provision) -> None:
@@ -237,7 +251,7 @@ def test_drift_that_is_more_capacity_waits_for_its_confirmation(
 ) -> None:
     provision()
     stage.client("logs").put_retention_policy(
-        logGroupName=f"/aws/lambda/{stage.function}", retentionInDays=365
+        logGroupName=log_group(stage), retentionInDays=365
     )
     assert provision(confirm_all=False) == []
     assert retention_of(stage) == 365
@@ -248,22 +262,26 @@ def test_drift_that_is_more_capacity_waits_for_its_confirmation(
 # --- back ends and the web ACL --------------------------------------------------------
 
 
-def usage_plan(stage: Stage, name: str = "billing") -> dict[str, Any]:
+def usage_plan(stage: Stage) -> dict[str, Any]:
+    name = f"{stage.function}-billing"
     plans = stage.client("apigateway").get_usage_plans()["items"]
-    (plan,) = [item for item in plans if item["name"] == f"{stage.function}-{name}"]
+    (plan,) = [item for item in plans if item["name"] == name]
     return dict(plan)
 
 
 def test_a_back_end_keeps_its_key(stage: Stage, provision: Provision) -> None:
     provision(consumers=(BILLING,))
-    plan, apigateway = usage_plan(stage), stage.client("apigateway")
+    plan = usage_plan(stage)
+    apigateway = stage.client("apigateway")
     assert plan["throttle"] == {"rateLimit": 50, "burstLimit": 100}
     before = apigateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]
     assert [key["name"] for key in before] == [f"{stage.function}-billing"]
 
-    provision(consumers=(Consumer(name="billing", rate=7.5, burst=100),))
+    slower = Consumer(name="billing", rate=7.5, burst=100)
+    provision(consumers=(slower,))
     assert usage_plan(stage)["throttle"]["rateLimit"] == 7.5
-    provision(consumers=(Consumer(name="support", rate=1, burst=2),))
+    another = Consumer(name="support", rate=1, burst=2)
+    provision(consumers=(another,))
     after = apigateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]
     assert after == before, "a back end that the file no longer names"
 
@@ -287,16 +305,20 @@ def test_the_web_acl_limits_a_viewer_and_an_address(
 ) -> None:
     api_id = make_api(stage)
     provision(viewer_rate=120)
-    rules = rules_of(stage, api_id)
-    viewer = rules["one-viewer"]["Statement"]["RateBasedStatement"]
-    address = rules["one-address"]["Statement"]["RateBasedStatement"]
-    assert (int(viewer["Limit"]), int(viewer["EvaluationWindowSec"])) == (120, 60)
-    assert [key["Header"]["Name"] for key in viewer["CustomKeys"]] == ["authorization"]
-    assert (int(address["Limit"]), address["AggregateKeyType"]) == (12_000, "IP")
+    rates = rates_of(stage, api_id)
+    viewer = rates["one-viewer"]
+    assert int(viewer["Limit"]) == 120
+    assert int(viewer["EvaluationWindowSec"]) == 60
+    (key,) = viewer["CustomKeys"]
+    assert key["Header"]["Name"] == "authorization"
+
+    address = rates["one-address"]
+    assert int(address["Limit"]) == 12_000
+    assert address["AggregateKeyType"] == "IP"
 
     assert "LOWER viewer_rate: 120 -> 60" in provision(viewer_rate=60)
-    rules = rules_of(stage, api_id)
-    assert int(rules["one-viewer"]["Statement"]["RateBasedStatement"]["Limit"]) == 60
+    viewer = rates_of(stage, api_id)["one-viewer"]
+    assert int(viewer["Limit"]) == 60
 
 
 def test_a_web_acl_that_was_removed_from_the_api_is_put_back(
@@ -307,13 +329,14 @@ def test_a_web_acl_that_was_removed_from_the_api_is_put_back(
     stage.client("wafv2").disassociate_web_acl(**resource(stage, api_id))
     lines = provision(viewer_rate=120)
     assert "create WebAclOnApi again, which was deleted" in lines
-    assert rules_of(stage, api_id)
+    assert rates_of(stage, api_id)
 
 
 def test_another_web_acl_in_front_of_the_api_stays(
     stage: Stage, provision: Provision
 ) -> None:
-    api_id, wafv2 = make_api(stage), stage.client("wafv2")
+    api_id = make_api(stage)
+    wafv2 = stage.client("wafv2")
     theirs = wafv2.create_web_acl(
         Name=f"theirs-{stage.function}",
         Scope="REGIONAL",
@@ -334,7 +357,9 @@ def resource(stage: Stage, api_id: str) -> dict[str, str]:
     return {"ResourceArn": f"arn:aws:apigateway:{stage.region}::{path}"}
 
 
-def rules_of(stage: Stage, api_id: str) -> dict[str, Any]:
+def rates_of(stage: Stage, api_id: str) -> dict[str, Any]:
+    """Return the rate of each rule of the API's web ACL."""
     wafv2 = stage.client("wafv2")
-    acl = wafv2.get_web_acl_for_resource(**resource(stage, api_id))["WebACL"]
-    return {rule["Name"]: rule for rule in acl["Rules"]}
+    answer = wafv2.get_web_acl_for_resource(**resource(stage, api_id))
+    rules = answer["WebACL"]["Rules"]
+    return {rule["Name"]: rule["Statement"]["RateBasedStatement"] for rule in rules}
