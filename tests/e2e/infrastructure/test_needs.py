@@ -94,3 +94,13 @@ def test_without_secrets_and_policies_the_role_has_neither(
     policy = iam.get_role_policy(**role, PolicyName="stream-limits")
     sids = [statement["Sid"] for statement in policy["PolicyDocument"]["Statement"]]
     assert sids == ["Items", "InvokeByApiGateway", "Logs", "TracesHaveNoResource"]
+
+
+def test_the_role_has_the_boundary_of_the_account(
+    stage: Stage, provision: Provision
+) -> None:
+    boundary = "arn:aws:iam::aws:policy/SecurityAudit"
+    provision(boundary=boundary)
+    role = stage.client("iam").get_role(RoleName=stage.role)["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    assert provision(boundary=boundary) == []
