@@ -200,6 +200,14 @@ def test_a_variable_that_is_not_text_is_a_problem(
         ),
         pytest.param(a_stage(callbacks={}), "Without its callbacks", id="no callbacks"),
         pytest.param(
+            a_stage(manage_roles=True), "would rewrite the role", id="Zappa's role"
+        ),
+        pytest.param(
+            a_stage(extra_permissions=[{}]),
+            "set managed_policies",
+            id="extra permissions",
+        ),
+        pytest.param(
             a_stage(api_key_required=True),
             "would refuse players",
             id="an API key for everyone",
