@@ -7,7 +7,7 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from deploy.rehearsal.stage import STAGE, Rehearsal, expect
+from deploy.rehearsal.stage import BUCKET, STAGE, Rehearsal, expect
 from deploy.rehearsal.viewers import smoke_test
 
 MATCHES = "The stage matches its file."
@@ -122,15 +122,16 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
     expect(keys_of(rehearsal), keys)
 
     rehearsal.manage("leftovers", STAGE, "--delete")
-    name = rehearsal.stage.function
+    names = [name for name, _ in keys]
+    kept = [
+        *(f"the usage plan {name}" for name in names),
+        *(f"the API key {name}" for name in names),
+        "the table UserStreams",
+        f"the bucket {BUCKET}",
+    ]
     expect(
         rehearsal.manage("leftovers", STAGE).splitlines(),
-        [
-            f"the usage plan {name}-billing (stays: it cannot be created again)",
-            f"the API key {name}-billing (stays: it cannot be created again)",
-            "the table UserStreams (stays: it cannot be created again)",
-            "the bucket stream-limits-rehearsal (stays: it cannot be created again)",
-        ],
+        [f"{name} (stays: it cannot be created again)" for name in kept],
     )
 
 
