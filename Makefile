@@ -66,7 +66,7 @@ package: $(READY) ## Build the package of a stage and list its content by size (
 	@. $(VENV)/bin/activate && zappa package $(or $(STAGE),test) -o stream-limits.zip
 
 rehearse: $(READY) ## Deploy, update, roll back and undeploy against an emulated AWS, with the real zappa.
-	@exec $(PYTHON) -m deploy.rehearse
+	@exec $(PYTHON) -m deploy.rehearsal
 
 # Uses the first interpreter of this list that is Python 3.12 or later.
 $(READY): requirements-dev.txt

@@ -1,1 +1,1 @@
-"""What happens at deployment: the package that ships, the role it runs as, and the rehearsal of it all."""
+"""Deployment, which never ships: package, infrastructure, releases and rehearsal."""

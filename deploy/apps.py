@@ -1,9 +1,9 @@
-"""The commands of whoever deploys: an app that is installed only where its folder is, and never ships."""
+"""The Django app of the commands that deploy. It is installed if its folder exists."""
 
 from django.apps import AppConfig
 
 
 class DeployConfig(AppConfig):
-    """`manage.py preflight`, `provision`, `release`, `versions`, `promote` …"""
+    """`preflight`, `provision`, `release`, `versions`, `promote` and others."""
 
     name = "deploy"

@@ -5,7 +5,6 @@ credentials, so that a missing or invalid secret is found before an upload. The
 function's role may read these secrets and no others.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,11 +12,6 @@ from click import ClickException
 from django.core.exceptions import ImproperlyConfigured
 
 from streams_project.references import PREFIXES, resolved
-
-READ_ACTIONS = {
-    "ssm": "ssm:GetParameter",
-    "secretsmanager": "secretsmanager:GetSecretValue",
-}
 
 
 def resolve(
@@ -36,29 +30,17 @@ def resolve(
         raise ClickException(str(exc)) from exc
 
 
-def statements(
+def secret_arns(
     environment: Mapping[str, str], *, region: str, account: str
-) -> list[dict[str, Any]]:
-    """Return the IAM statements that allow the function to read its secrets."""
-    resources: dict[str, set[str]] = defaultdict(set)
-    for value in environment.values():
-        if value.startswith(PREFIXES):
-            service, _, key = value.partition(":")
-            resources[service].add(_arn(service, key, region, account))
-
-    return [
-        {
-            "Sid": f"ItsSecretsIn{service.title()}",
-            "Effect": "Allow",
-            "Action": [READ_ACTIONS[service]],
-            "Resource": sorted(arns),
-        }
-        for service, arns in resources.items()
-    ]
+) -> set[str]:
+    """Return the ARNs of the secrets that the variables refer to."""
+    references = [value for value in environment.values() if value.startswith(PREFIXES)]
+    return {_arn(reference, region, account) for reference in references}
 
 
-def _arn(service: str, key: str, region: str, account: str) -> str:
+def _arn(reference: str, region: str, account: str) -> str:
     """Return the ARN of a secret. AWS appends a dash and six characters to its name."""
+    service, _, key = reference.partition(":")
     if key.startswith("arn:"):
         return key
     if service == "ssm":

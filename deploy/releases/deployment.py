@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException, echo
 
+from deploy.infrastructure import Provisioning, read_stage_file
 from deploy.package import changed_files, current_release
 from deploy.releases.environment import (
     Environment,
@@ -28,7 +28,6 @@ from deploy.releases.preflight import (
     check_deployment,
 )
 from deploy.releases.versions import VERSIONS_KEPT, NotFit, Versions
-from deploy.role import policy
 from stages import Stage, comma_separated, resolve
 
 
@@ -93,6 +92,7 @@ def prepare(cli: Any, stage: Stage) -> Deployment:
     _show_changes(result)
     _confirm_new_token_keys(stage, result)
     _confirm_uncommitted_files(cli)
+    _provide_infrastructure(deployment)
 
     _configure_zappa(cli, deployment)
     if cli.command == "update":
@@ -225,20 +225,33 @@ def _confirm(name: str, question: str) -> None:
     raise ClickException(f"{question} No change was made. To confirm it: YES={name}")
 
 
+def _provide_infrastructure(deployment: Deployment) -> None:
+    """Create the stack if it is missing, and let the role reach what is new.
+
+    The role keeps the rights that the live version needs.
+    """
+    provisioning = Provisioning(
+        deployment.stage,
+        read_stage_file(deployment.stage),
+        variables=deployment.environment.effective,
+    )
+    if provisioning.is_ready():
+        return
+
+    provisioning.check()
+    changes = provisioning.changes_without_reductions()
+    for change in changes:
+        echo(f"  {change}")
+    _confirm("infrastructure", "The stage needs this infrastructure first.")
+    provisioning.apply(changes, echo)
+
+
 def _configure_zappa(cli: Any, deployment: Deployment) -> None:
-    """Set what Zappa writes to the function and to its role."""
-    stage = deployment.stage
+    """Set what Zappa writes to the function."""
     cli.aws_environment_variables = dict(deployment.environment.of_lambda)
     cli.lambda_description = _description()
     # `post` deletes versions. Zappa would delete the live one after failed updates.
     cli.num_retained_versions = None
-    cli.zappa.attach_policy = policy(
-        region=cli.aws_region,
-        account=_account(stage),
-        table=str(stage.table),
-        function=cli.lambda_name,
-        environment=deployment.environment.effective,
-    )
 
 
 def _description() -> str:
@@ -250,14 +263,6 @@ def _description() -> str:
     release = current_release()
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"{release.version} {release.short_commit} {now}"
-
-
-def _account(stage: Stage) -> str:
-    try:
-        identity = stage.client("sts").get_caller_identity()
-    except (BotoCoreError, ClientError) as exc:
-        raise ClickException(f"AWS does not name the account: {exc}") from exc
-    return str(identity["Account"])
 
 
 def _prepare_update(cli: Any, deployment: Deployment) -> None:

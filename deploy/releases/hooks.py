@@ -21,8 +21,7 @@ from click import ClickException, echo
 # Zappa's command does not add the project to its path.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from deploy import logs
-from deploy.gateway import api_of, plan_answers
+from deploy.infrastructure import answer_changes, api_of, apply_all, stack_of
 from deploy.package import build, check_that_it_starts, size_table
 from deploy.releases.deployment import Deployment, prepare
 from deploy.releases.environment import (
@@ -60,6 +59,7 @@ def settings(cli: Any) -> None:
     stage = _stage_of(cli)
     _refuse_another_region(cli, stage)
     _refuse_rollback(cli, stage)
+    _refuse_undeploy_of_attached(cli, stage)
     _default_to_alias(cli)
 
     cli.zappa.role_name = stage.role
@@ -102,7 +102,6 @@ def post(cli: Any) -> None:
     deployment: Deployment = cli.deployment
     stage = deployment.stage
     versions = deployment.versions
-    logs.keep_for_a_while(stage, stage.client("logs"))
     _restore_gateway_answers(stage)
 
     version = versions.publish()
@@ -155,6 +154,17 @@ def _refuse_rollback(cli: Any, stage: Stage) -> None:
         )
 
 
+def _refuse_undeploy_of_attached(cli: Any, stage: Stage) -> None:
+    """Refuse to delete an API that usage plans and a web ACL of the stack refer to."""
+    if cli.command != "undeploy":
+        return
+    if stack_of(stage).parameters().get("Api"):
+        raise ClickException(
+            "The stack refers to the API. Detach it first: "
+            f"manage.py provision {stage.name} --without-api"
+        )
+
+
 def _default_to_alias(cli: Any) -> None:
     """Send `zappa manage` and `zappa invoke` to the version that has the traffic."""
     if cli.command in ("manage", "invoke") and cli.vargs.get("qualifier") is None:
@@ -196,5 +206,4 @@ def _restore_gateway_answers(stage: Stage) -> None:
     api = api_of(stage, apigateway)
     if api is None:
         return
-    for step in plan_answers(stage, api["id"], apigateway):
-        step.do()
+    apply_all(answer_changes(stage, api["id"], apigateway))

@@ -10,9 +10,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy import alarms
+from deploy.infrastructure import (
+    alarm_names,
+    delete_web_acl,
+    find_web_acl,
+    stack_of,
+)
 from deploy.releases.versions import Versions
-from deploy.web_acl import find, name_of
 from stages import Stage, group_of
 
 type Client = Callable[[str], Any]
@@ -36,10 +40,15 @@ def find_leftovers(stage: Stage, client: Client) -> Iterator[Leftover]:
     """Yield the resources of a stage other than its function and its API."""
     is_in_use = Versions(stage, client("lambda")).environment() is not None
 
-    yield from _monitoring(stage, client("cloudwatch"), is_in_use=is_in_use)
+    stack = stack_of(stage)
+    if stack.description() is not None:
+        name = f"the stack {stack.name}, with alarms, dashboard and web ACL"
+        yield Leftover(name, stack.delete, is_in_use)
+    else:
+        yield from _monitoring(stage, client("cloudwatch"), is_in_use=is_in_use)
+        yield from _web_acl(stage, client("wafv2"), is_in_use=is_in_use)
     yield from _log(stage, client("logs"), is_in_use=is_in_use)
     yield from _roles(stage, client("iam"), is_in_use=is_in_use)
-    yield from _web_acl(stage, client("wafv2"), is_in_use=is_in_use)
     yield from _consumers(stage, client("apigateway"))
     yield Leftover(f"the table {stage.table}")
     yield Leftover(f"the bucket {stage.settings.get('s3_bucket')}")
@@ -48,7 +57,7 @@ def find_leftovers(stage: Stage, client: Client) -> Iterator[Leftover]:
 def _monitoring(
     stage: Stage, cloudwatch: Any, *, is_in_use: bool
 ) -> Iterator[Leftover]:
-    names = alarms.there(stage, cloudwatch)
+    names = alarm_names(stage, cloudwatch)
     if names:
         yield Leftover(
             f"{len(names)} alarms {stage.function}-…",
@@ -86,9 +95,9 @@ def _roles(stage: Stage, iam: Any, *, is_in_use: bool) -> Iterator[Leftover]:
 
 
 def _web_acl(stage: Stage, wafv2: Any, *, is_in_use: bool) -> Iterator[Leftover]:
-    acl = find(wafv2, name_of(stage))
+    acl = find_web_acl(wafv2, f"{stage.function}-viewers")
     if acl:
-        delete = partial(_delete_acl, wafv2, acl)
+        delete = partial(delete_web_acl, acl, wafv2)
         yield Leftover(f"the web ACL {acl['Name']}", delete, is_in_use)
 
 
@@ -115,9 +124,3 @@ def _delete_role(iam: Any, name: str) -> None:
     for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
         iam.delete_role_policy(RoleName=name, PolicyName=policy)
     iam.delete_role(RoleName=name)
-
-
-def _delete_acl(wafv2: Any, acl: dict[str, Any]) -> None:
-    identity = {"Name": acl["Name"], "Scope": "REGIONAL", "Id": acl["Id"]}
-    token = wafv2.get_web_acl(**identity)["LockToken"]
-    wafv2.delete_web_acl(**identity, LockToken=token)

@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 
-from deploy.consumers import PREFIX
+from deploy.infrastructure import PREFIX
 from deploy.package import MACHINES, error_message, interpreter
 from deploy.releases.environment import (
     Environment,
@@ -46,6 +46,9 @@ BYPASS_THE_ALIAS = (
 
 BYPASS_THE_CHECKS = ("remote_env", "remote_env_bucket", "remote_env_file")
 """Settings that add variables when the function starts."""
+
+WRITE_THE_ROLE = ("attach_policy", "extra_permissions")
+"""Settings with which Zappa would write the role. `managed_policies` replaces them."""
 
 CALLBACKS = {
     name: f"deploy.releases.hooks.{name}" for name in ("settings", "zip", "post")
@@ -134,6 +137,7 @@ def stage_problems(
     yield from _table_problems(stage)
     yield from _route_problems(stage)
     yield from _neighbour_problems(stage)
+    yield from _role_problems(stage)
     yield from _traffic_problems(stage)
     yield from _runtime_problems(stage)
     yield from _start_problems(environment, client)
@@ -261,6 +265,22 @@ def _neighbour_problems(stage: Stage) -> Iterator[str]:
                 f"The stage would be the function {stage.function}, which the stage "
                 f"{other.name} is: Zappa ignores capitals and treats _ as -. Choose "
                 "another name."
+            )
+
+
+def _role_problems(stage: Stage) -> Iterator[str]:
+    """Yield settings with which Zappa would write the function's role."""
+    settings = stage.settings
+    if settings.get("manage_roles", True):
+        yield (
+            'Zappa would rewrite the role during an update: set "manage_roles": false. '
+            f"manage.py provision {stage.name} creates the role."
+        )
+    for setting in WRITE_THE_ROLE:
+        if settings.get(setting):
+            yield (
+                f"{setting} needs Zappa's own role: remove it, and set "
+                f"managed_policies in deploy/wanted/{stage.name}.toml."
             )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from deploy.gateway import MEDIA_TYPE, api_of
+from deploy.infrastructure import MEDIA_TYPE, api_of
 from deploy.releases import NotFit, Versions
 from stages import ALIAS, Stage
 

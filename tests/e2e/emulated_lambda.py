@@ -13,7 +13,7 @@ import boto3
 import pytest
 from django.core.management import call_command
 
-from deploy.emulator import emulated_aws, impatient_waiters
+from deploy.rehearsal.emulator import emulated_aws, impatient_waiters
 from deploy.releases import Live, Versions
 from stages import Stage
 

@@ -1,4 +1,4 @@
-"""A deployment, by the real `zappa`, to an emulated AWS, and HTTP through its API Gateway."""
+"""A deployment by the real `zappa` to an emulated AWS, and calls through its API."""
 
 import json
 import re
@@ -10,136 +10,168 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from deploy.acts import ACTS
-from deploy.emulator import emulated_aws
-from deploy.rehearse import ACCOUNT, REGION, STAGE, Rehearsal
+from deploy.rehearsal.acts import ACTS
+from deploy.rehearsal.emulator import emulated_aws
+from deploy.rehearsal.stage import ACCOUNT, REGION, STAGE, Rehearsal
 from deploy.releases.deployment import keep_reserved_concurrency
 from stages import stage_of
 from tests.e2e.test_postman import newman
 from tests.servers import PROJECT, is_open
 
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    with emulated_aws() as url:
-        yield url
+FUNCTION = f"stream-limits-{STAGE}"
 
 
 @pytest.fixture(scope="module")
-def rehearsal(
-    aws: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Rehearsal]:
-    """The stage `production`, deployed by the first act of the rehearsal; the last but one undeploys it, and `make
-    rehearse` alone deploys it anew, which takes as long as the first time."""
-    rehearsal = Rehearsal(aws, tmp_path_factory.mktemp("deployment"))
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """The stage `production`, deployed by the first act.
+
+    The last act but one undeploys it. Only `make rehearse` plays the last one, which
+    deploys again and takes as long as the first.
+    """
     first, *_, undeploy, _ = ACTS
-    first(rehearsal)
-    yield rehearsal
-    undeploy(rehearsal)
+    with emulated_aws() as url:
+        rehearsal = Rehearsal(url, tmp_path_factory.mktemp("deployment"))
+        first(rehearsal)
+        yield rehearsal
+        undeploy(rehearsal)
 
 
 @pytest.mark.parametrize("act", ACTS[1:-2], ids=lambda act: act.__name__)
 def test_the_rehearsal_holds(
     rehearsal: Rehearsal, act: Callable[[Rehearsal], None]
 ) -> None:
-    """In their order, each on what the one before has left."""
+    """Play the acts in order, each on the state that the one before left."""
     act(rehearsal)
 
 
+# --- the role -------------------------------------------------------------------------
+
+
 def allowed(rehearsal: Rehearsal) -> set[tuple[str, str]]:
-    """Every action that the function's role allows, with its resource."""
+    """Return each action that the function's role allows, with its resource."""
     (policy,) = rehearsal.policies()
-    assert all(statement["Effect"] == "Allow" for statement in policy["Statement"])
+    statements = policy["Statement"]
+    assert all(statement["Effect"] == "Allow" for statement in statements)
     return {
         (action, resource)
-        for statement in policy["Statement"]
+        for statement in statements
         for action in statement["Action"]
         for resource in statement["Resource"]
+        if not action.startswith(("ssm:", "secretsmanager:"))
     }
 
 
-def test_the_role_may_do_what_the_service_does_and_nothing_else(
+def test_the_role_allows_the_actions_of_the_service_and_no_others(
     rehearsal: Rehearsal,
 ) -> None:
-    function, table = f"stream-limits-{STAGE}", "UserStreams"
-    log = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{function}"
-    items = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
-    itself = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+    log = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{FUNCTION}"
+    items = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/UserStreams"
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{FUNCTION}"
+    versions = f"{function}:*"
     assert allowed(rehearsal) == {
         ("dynamodb:DeleteItem", items),
         ("dynamodb:GetItem", items),
         ("dynamodb:UpdateItem", items),
-        ("lambda:InvokeFunction", itself),
-        (
-            "lambda:InvokeFunction",
-            f"{itself}:*",
-        ),  # its versions, and the alias that SnapStart is behind
-        *(
-            (f"logs:{action}", resource)
-            for action in ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
-            for resource in (log, f"{log}:*")
-        ),
+        ("lambda:InvokeFunction", function),
+        ("lambda:InvokeFunction", versions),
+        ("logs:CreateLogStream", log),
+        ("logs:CreateLogStream", f"{log}:*"),
+        ("logs:PutLogEvents", log),
+        ("logs:PutLogEvents", f"{log}:*"),
         ("xray:PutTraceSegments", "*"),
         ("xray:PutTelemetryRecords", "*"),
     }
 
 
-def test_api_gateway_may_invoke_the_function_in_the_role_that_it_takes(
-    rehearsal: Rehearsal,
-) -> None:
-    """The emulator lets everyone invoke; Amazon's answers every request with a 500 where this is not so."""
-    apigateway = rehearsal.client("apigateway")
-    (api,) = apigateway.get_rest_apis()["items"]
-    (role,) = rehearsal.client("iam").list_roles()["Roles"]
-    resources = apigateway.get_resources(restApiId=api["id"], embed=["methods"])[
-        "items"
-    ]
-    integrations = [
+def integrations(rehearsal: Rehearsal) -> list[dict[str, Any]]:
+    """Return the integration of each method of the API."""
+    apigateway, api_id = rehearsal.client("apigateway"), rehearsal.api_id
+    resources = apigateway.get_resources(restApiId=api_id, embed=["methods"])["items"]
+    found = [
         apigateway.get_integration(
-            restApiId=api["id"], resourceId=resource["id"], httpMethod=method
+            restApiId=api_id, resourceId=resource["id"], httpMethod=method
         )
         for resource in resources
         for method in resource.get("resourceMethods", {})
     ]
-    assert integrations
-    for integration in integrations:
+    assert found
+    return found
+
+
+def test_api_gateway_may_invoke_the_function_in_its_role(rehearsal: Rehearsal) -> None:
+    """The emulator lets each caller invoke. Amazon's would answer 500."""
+    role = rehearsal.client("iam").get_role(RoleName=rehearsal.stage.role)["Role"]
+    patterns = [
+        resource
+        for action, resource in allowed(rehearsal)
+        if action == "lambda:InvokeFunction"
+    ]
+    uri = r"arn:aws:apigateway:.*/functions/(.*)/invocations"
+    for integration in integrations(rehearsal):
         assert integration["credentials"] == role["Arn"]
-        function = re.fullmatch(
-            r"arn:aws:apigateway:.*/functions/(.*)/invocations", integration["uri"]
-        )
+        function = re.fullmatch(uri, integration["uri"])
         assert function
-        patterns = [
-            resource
-            for action, resource in allowed(rehearsal)
-            if action == "lambda:InvokeFunction"
-        ]
         assert any(fnmatch(function[1], pattern) for pattern in patterns)
 
 
+def test_the_traffic_goes_to_the_alias(rehearsal: Rehearsal) -> None:
+    for integration in integrations(rehearsal):
+        assert integration["uri"].endswith(f":function:{FUNCTION}:live/invocations")
+
+
+# --- the function ---------------------------------------------------------------------
+
+
 def test_a_new_account_needs_no_role_for_the_logs_of_api_gateway() -> None:
-    """Amazon's refuses a stage that logs until the account has one: the first deployment would end there."""
+    """Amazon's refuses a stage with logs until the account has such a role."""
     for name in ("test", "production"):
         assert stage_of(name).settings["cloudwatch_log_level"] == "OFF"
 
 
-def test_the_function_is_set_up_as_the_stage_says(rehearsal: Rehearsal) -> None:
+def test_zappa_writes_no_role() -> None:
+    for name in ("test", "production"):
+        assert stage_of(name).settings["manage_roles"] is False
+
+
+def test_the_function_has_the_settings_of_the_stage(rehearsal: Rehearsal) -> None:
     function = rehearsal.client("lambda").get_function_configuration(
-        FunctionName=f"stream-limits-{STAGE}"
+        FunctionName=FUNCTION
     )
-    stage = stage_of(STAGE).settings
+    settings = stage_of(STAGE).settings
     assert function["Handler"] == "streams_project.lambda_entry.lambda_handler"
-    assert (function["MemorySize"], function["Timeout"]) == (
-        stage["memory_size"],
-        stage["timeout_seconds"],
-    )
+    assert function["MemorySize"] == settings["memory_size"]
+    assert function["Timeout"] == settings["timeout_seconds"]
     assert function["Timeout"] < 29, "API Gateway gives up after 29 seconds"
-    assert function["TracingConfig"]["Mode"] == (
-        "Active" if stage["xray_tracing"] else "PassThrough"
-    )
+
+    tracing = "Active" if settings["xray_tracing"] else "PassThrough"
+    assert function["TracingConfig"]["Mode"] == tracing
     assert "LEASE_TOKEN_KEYS" in function["Environment"]["Variables"]
+
+
+def test_an_incidents_reservation_of_0_survives_an_update(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    client = rehearsal.client("lambda")
+
+    def reserve(instances: int) -> None:
+        client.put_function_concurrency(
+            FunctionName=FUNCTION, ReservedConcurrentExecutions=instances
+        )
+
+    reserve(0)
+    cli = SimpleNamespace(lambda_name=FUNCTION, lambda_concurrency=100)
+    keep_reserved_concurrency(cli, rehearsal.stage)
+    reserve(167)
+    assert cli.lambda_concurrency == 0
+
+
+# --- API Gateway ----------------------------------------------------------------------
 
 
 @pytest.mark.node
@@ -151,119 +183,40 @@ def test_the_postman_collection_holds_for_the_deployed_service(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_api_gateway_throttles_with_the_services_own_problem(
+CAPACITY = ("rate", "burst", "max_write_units", "concurrency")
+
+
+def restore_capacity(rehearsal: Rehearsal) -> None:
+    """Confirm each reduction. The acts used shorter leases, which need higher rates."""
+    rehearsal.provision(*[word for key in CAPACITY for word in ("--lower", key)])
+
+
+def test_api_gateway_throttles_at_the_rate_that_the_viewers_imply(
     rehearsal: Rehearsal,
 ) -> None:
-    rehearsal.provision()
-    apigateway = rehearsal.client("apigateway")
-    (api,) = apigateway.get_rest_apis()["items"]
-    settings = apigateway.get_stage(restApiId=api["id"], stageName=STAGE)[
-        "methodSettings"
-    ]["*/*"]
-    assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (
-        1667,
-        3334,
-    )
-    refusal = apigateway.get_gateway_response(
-        restApiId=api["id"], responseType="THROTTLED"
-    )
-    assert refusal["statusCode"] == "429"
-    assert refusal["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
-    assert (
-        json.loads(refusal["responseTemplates"]["application/json"])["type"]
-        == "throttled"
-    )
+    restore_capacity(rehearsal)
+    apigateway, api_id = rehearsal.client("apigateway"), rehearsal.api_id
+    stage = apigateway.get_stage(restApiId=api_id, stageName=STAGE)
+    limits = stage["methodSettings"]["*/*"]
+    assert limits["throttlingRateLimit"] == 1667
+    assert limits["throttlingBurstLimit"] == 3334
 
 
-def test_the_traffic_goes_to_an_alias_that_only_a_checked_version_gets(
-    rehearsal: Rehearsal,
-) -> None:
-    apigateway = rehearsal.client("apigateway")
-    (api,) = apigateway.get_rest_apis()["items"]
-    for resource in apigateway.get_resources(restApiId=api["id"], embed=["methods"])[
-        "items"
-    ]:
-        for method in resource.get("resourceMethods", {}):
-            to = apigateway.get_integration(
-                restApiId=api["id"], resourceId=resource["id"], httpMethod=method
-            )
-            assert to["uri"].endswith(
-                f":function:stream-limits-{STAGE}:live/invocations"
-            )
-
-
-def test_the_log_is_kept_for_a_while(rehearsal: Rehearsal) -> None:
-    (group,) = rehearsal.client("logs").describe_log_groups(
-        logGroupNamePrefix=f"/aws/lambda/stream-limits-{STAGE}"
-    )["logGroups"]
-    assert group["retentionInDays"] == 30
-
-
-def test_a_rollback_of_zappas_is_refused_with_the_way_that_helps(
-    rehearsal: Rehearsal,
-) -> None:
-    assert f"manage.py promote {STAGE} VERSION" in rehearsal.refused(
-        "rollback", STAGE, "-n", "1"
-    )
-
-
-def test_what_is_deployed_is_not_deployed_again(rehearsal: Rehearsal) -> None:
-    said = rehearsal.refused("deploy", STAGE)
-    assert (
-        f"stream-limits-{STAGE} is deployed already in {REGION}: zappa update {STAGE}."
-        in said
-    )
-
-
-def test_what_is_packed_elsewhere_is_not_deployed(rehearsal: Rehearsal) -> None:
-    assert "Only what is packed here is checked" in rehearsal.refused(
-        "update", STAGE, "--zip", "some.zip"
-    )
-
-
-def test_an_incidents_0_of_reserved_instances_stays_at_an_update(
-    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    function = {"FunctionName": rehearsal.stage.function}
-    lambda_ = rehearsal.client("lambda")
-    lambda_.put_function_concurrency(**function, ReservedConcurrentExecutions=0)
-    cli = SimpleNamespace(lambda_name=rehearsal.stage.function, lambda_concurrency=100)
-    keep_reserved_concurrency(cli, rehearsal.stage)
-    lambda_.put_function_concurrency(**function, ReservedConcurrentExecutions=167)
-    assert cli.lambda_concurrency == 0
-
-
-def test_an_operators_command_runs_in_the_deployed_stage(rehearsal: Rehearsal) -> None:
-    """At a local engine these commands look whether there is a table, which the role may not at Amazon's."""
-    user, iam = f"user-{uuid.uuid4()}", rehearsal.client("iam")
-    role = {"RoleName": rehearsal.stage.role, "PolicyName": "look"}
-    look = {"Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": "*"}
-    iam.put_role_policy(
-        **role,
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [look]}),
-    )
-    rehearsal.zappa("manage", STAGE, f"limit set {user} 5")
-    iam.delete_role_policy(**role)
-    with rehearsal.api() as api:
-        assert api.get(f"/users/{user}/limit").json()["limit"] == 5
-
-
-def test_a_flood_is_answered_with_a_problem_that_says_how_long_to_wait(
-    rehearsal: Rehearsal,
-) -> None:
-    """Through API Gateway, whose limits hold for every instance of the function at once."""
-    rehearsal.provision("--rate", "0.01", "--burst", "3")
+def test_a_flood_gets_a_problem_with_the_time_to_wait(rehearsal: Rehearsal) -> None:
+    """API Gateway's limits hold for all instances of the function together."""
+    lower = ("--lower", "rate", "--lower", "burst")
+    rehearsal.provision("--rate", "0.01", "--burst", "3", *lower)
     try:
         with rehearsal.api() as api:
             answers = [api.get("/users/ana/streams") for _ in range(4)]
     finally:
-        rehearsal.provision()
+        restore_capacity(rehearsal)
+
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert answers[3].headers["Content-Type"] == "application/problem+json"
-    assert answers[3].headers["Retry-After"] == "1"
-    assert answers[3].headers["Access-Control-Expose-Headers"] == "Retry-After"
+    headers = answers[3].headers
+    assert headers["Content-Type"] == "application/problem+json"
+    assert headers["Retry-After"] == "1"
+    assert headers["Access-Control-Expose-Headers"] == "Retry-After"
     assert answers[3].json() == {
         "type": "throttled",
         "title": "Too many requests",
@@ -271,38 +224,87 @@ def test_a_flood_is_answered_with_a_problem_that_says_how_long_to_wait(
     }
 
 
-def test_a_plan_is_shown_and_not_carried_out(rehearsal: Rehearsal) -> None:
-    said = rehearsal.refused_command("provision", STAGE, "--plan", "--rate", "5")
-    assert f"For this run, before deploy/wanted/{STAGE}.toml: rate" in said
-    assert (
-        "would LOWER let stream-limits-production take so many requests a second: 1667 -> 5"
-        in said
-    )
-    assert "INFO" not in said, "what the libraries do is nobody's business here"
-    assert "Everything is as it should be." in rehearsal.provision()
+# --- commands -------------------------------------------------------------------------
 
 
-def test_who_deploys_may_read_the_secrets_that_the_documentation_names() -> None:
-    texts = [
-        path.read_text()
-        for path in (PROJECT / "docs").iterdir()
-        if path.suffix in (".md", ".yml")
-    ]
-    names = [
-        name
-        for text in texts
-        for name in re.findall(r"(?:ssm|secretsmanager):/?([a-z][^\s`]+/[^\s`]*)", text)
-    ]
-    assert len(names) >= 3
-    assert {name.partition("/")[0] for name in names} == {
-        stage_of("production").function
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(
+            ("rollback", STAGE, "-n", "1"),
+            f"manage.py promote {STAGE} VERSION",
+            id="a rollback",
+        ),
+        pytest.param(
+            ("deploy", STAGE),
+            f"{FUNCTION} is deployed already in {REGION}: zappa update {STAGE}.",
+            id="a second deploy",
+        ),
+        pytest.param(
+            ("update", STAGE, "--zip", "some.zip"),
+            "Only what is packed here is checked",
+            id="another package",
+        ),
+    ],
+)
+def test_a_command_of_zappa_that_would_do_harm_is_refused(
+    rehearsal: Rehearsal, words: tuple[str, ...], message: str
+) -> None:
+    assert message in rehearsal.refused(*words)
+
+
+def test_an_operators_command_runs_in_the_deployed_stage(rehearsal: Rehearsal) -> None:
+    """With a local engine these commands look for the table, which needs a right."""
+    user, iam = f"user-{uuid.uuid4()}", rehearsal.client("iam")
+    role = {"RoleName": rehearsal.stage.role, "PolicyName": "look"}
+    statement = {
+        "Effect": "Allow",
+        "Action": "dynamodb:DescribeTable",
+        "Resource": "*",
     }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(**role, PolicyDocument=document)
+    rehearsal.zappa("manage", STAGE, f"limit set {user} 5")
+    iam.delete_role_policy(**role)
+
+    with rehearsal.api() as api:
+        assert api.get(f"/users/{user}/limit").json()["limit"] == 5
 
 
-def test_the_emulated_aws_ends_with_a_rehearsal_that_is_killed() -> None:
+def test_the_changes_are_shown_and_not_applied(rehearsal: Rehearsal) -> None:
+    restore_capacity(rehearsal)
+    output = rehearsal.refused_command("provision", STAGE, "--plan", "--rate", "5")
+    assert f"For this run, instead of deploy/wanted/{STAGE}.toml: rate" in output
+    assert "would LOWER rate: 1667 -> 5" in output
+    assert "INFO" not in output, "libraries write no log here"
+    assert rehearsal.provision().strip() == "The stage matches its file."
+
+
+def test_provision_asks_before_it_applies_changes(rehearsal: Rehearsal) -> None:
+    restore_capacity(rehearsal)
+    output = rehearsal.refused_command("provision", STAGE, "--rate", "2000")
+    assert "rate: 1667 -> 2000" in output
+    assert "--yes applies the changes. No change was made." in output
+    assert rehearsal.provision().strip() == "The stage matches its file."
+
+
+def test_the_documentation_names_secrets_that_the_deployer_may_read() -> None:
+    pages = [
+        path for path in (PROJECT / "docs").iterdir() if path.suffix in (".md", ".yml")
+    ]
+    reference = r"(?:ssm|secretsmanager):/?([a-z][^\s`]+/[^\s`]*)"
+    names = [name for page in pages for name in re.findall(reference, page.read_text())]
+    assert len(names) >= 3
+    assert {name.partition("/")[0] for name in names} == {FUNCTION}
+
+
+def test_the_emulator_ends_with_a_rehearsal_that_is_killed() -> None:
     script = (
-        "import os, signal\nfrom deploy.emulator import emulated_aws\n"
-        "with emulated_aws('sts') as url:\n    print(url, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal\n"
+        "from deploy.rehearsal.emulator import emulated_aws\n"
+        "with emulated_aws('sts') as url:\n"
+        "    print(url, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run(
         [sys.executable, "-c", script],
@@ -312,36 +314,32 @@ def test_the_emulated_aws_ends_with_a_rehearsal_that_is_killed() -> None:
         timeout=60,
         check=False,
     )
-    url, deadline = killed.stdout.strip(), time.monotonic() + 30
+    url = killed.stdout.strip()
+    deadline = time.monotonic() + 30
     assert url
     while is_open(url):
         assert time.monotonic() < deadline, "an orphan runs on"
 
 
-def without_credentials(
-    tmp_path: Path, *words: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *words],
+@pytest.mark.parametrize(
+    "words", [("production", "--plan"), ("production",)], ids=["changes", "a run"]
+)
+def test_provision_without_credentials_names_the_variables(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    done = subprocess.run(
+        [sys.executable, "manage.py", "provision", *words],
         cwd=PROJECT,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(tmp_path),
-            "AWS_EC2_METADATA_DISABLED": "true",
-        },
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-@pytest.mark.parametrize(
-    "words", [("production", "--plan"), ("production",)], ids=["a plan", "a run"]
-)
-def test_provision_without_credentials_says_what_to_set(
-    tmp_path: Path, words: tuple[str, ...]
-) -> None:
-    done = without_credentials(tmp_path, "provision", *words)
     assert done.returncode != 0
     assert "Check AWS_PROFILE" in done.stderr
     assert "Traceback" not in done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.emulator import emulated_aws
+from deploy.rehearsal.emulator import emulated_aws
 from tests.servers import PROJECT
 
 ACCOUNT = "000000000000"

@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
+from deploy.infrastructure.adoption import ATTRIBUTES, KEY_SCHEMA
 from deploy.package import ARCHITECTURE, build
-from deploy.table import SCHEMA
 from stages import stage_of
 from tests.e2e.test_package import zappa_package
 
@@ -117,7 +117,12 @@ def table() -> None:
     )
     name = str(stage_of("test").table)
     if name not in client.list_tables()["TableNames"]:
-        client.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **SCHEMA)
+        client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=KEY_SCHEMA,
+            AttributeDefinitions=ATTRIBUTES,
+        )
 
 
 def serve(task: Path, user_id: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""The matrix: every route, method and caller, over HTTP, on a service that asks for credentials."""
+"""Permissions: each route, method and caller, over HTTP, with credentials required."""
 
 import hashlib
 import json
@@ -29,13 +29,13 @@ def bearer(user_id: str, scope: str = "", **more: Any) -> dict[str, str]:
         "aud": "streams",
         "scope": scope,
     }
-    return {
-        "Authorization": f"Bearer {jwt.encode(claims | more | {'exp': time.time() + 3600}, SECRET)}"
-    }
+    expiry = {"exp": time.time() + 3600}
+    token = jwt.encode(claims | more | expiry, SECRET)
+    return {"Authorization": f"Bearer {token}"}
 
 
 CALLERS: dict[str, dict[str, str]] = {
-    "nobody": {},
+    "anonymous": {},
     "bad token": {"Authorization": "Bearer x.y.z"},
     "bad key": {"X-API-Key": "unknown"},
     "own viewer": bearer(OWN),
@@ -45,7 +45,7 @@ CALLERS: dict[str, dict[str, str]] = {
     "back end": {"X-API-Key": KEY},
     "administrating back end": {"X-API-Key": ADMIN_KEY},
 }
-UNKNOWN = dict.fromkeys(["nobody", "bad token", "bad key"], 401)
+UNKNOWN = dict.fromkeys(["anonymous", "bad token", "bad key"], 401)
 
 
 def streams_of_ana(allowed: int) -> dict[str, int]:
@@ -72,10 +72,10 @@ def limit_of_ana(
     }
 
 
-def of_oneself(
+def own_account(
     viewer: int, *, back_end: int = 401, administrating: int = 403, **callers: int
 ) -> dict[str, int]:
-    """`/me`: of whoever is a viewer, back ends are none."""
+    """Return the statuses of `/me`, which belongs to viewers and not to back ends."""
     viewers = dict.fromkeys(
         ["own viewer", "another viewer", "operator", "administrator"], viewer
     )
@@ -121,7 +121,7 @@ QUERIES = {
     ("stream-list", "DELETE"): "?except=tv",
     ("my-stream-list", "DELETE"): "?except=tv",
 }
-WHOEVER_HAS_A_TOKEN = dict.fromkeys(CALLERS, 400)
+TOKEN_HOLDERS = dict.fromkeys(CALLERS, 400)
 EVERYONE = dict.fromkeys(CALLERS, 200)
 MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("limit", "GET"): limit_of_ana(
@@ -136,27 +136,27 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("stream-list", "GET"): streams_of_ana(200),
     ("stream-list", "POST"): streams_of_ana(200),
     ("stream-list", "DELETE"): streams_of_ana(200),
-    ("stream-heartbeat", "POST"): WHOEVER_HAS_A_TOKEN,
-    ("stream-stop", "POST"): WHOEVER_HAS_A_TOKEN,
+    ("stream-heartbeat", "POST"): TOKEN_HOLDERS,
+    ("stream-stop", "POST"): TOKEN_HOLDERS,
     ("account", "DELETE"): limit_of_ana(
         viewer=403, another=403, operator=403, administrator=204
     ),
-    ("my-limit", "GET"): of_oneself(200, administrating=401),
-    ("my-limit", "PUT"): of_oneself(
+    ("my-limit", "GET"): own_account(200, administrating=401),
+    ("my-limit", "PUT"): own_account(
         403, back_end=403, administrating=401, administrator=200
     ),
-    ("my-limit", "DELETE"): of_oneself(
+    ("my-limit", "DELETE"): own_account(
         403, back_end=403, administrating=401, administrator=204
     ),
-    ("my-stream-list", "GET"): of_oneself(200),
-    ("my-stream-list", "POST"): of_oneself(201, **{"own viewer": 200}),
-    ("my-stream-list", "DELETE"): of_oneself(200),
-    ("my-stream-heartbeat", "POST"): WHOEVER_HAS_A_TOKEN,
-    ("my-stream-stop", "POST"): WHOEVER_HAS_A_TOKEN,
-    ("my-stream-detail", "GET"): of_oneself(404),
-    ("my-stream-detail", "PUT"): of_oneself(400, back_end=400),
-    ("my-stream-detail", "DELETE"): of_oneself(404),
-    ("my-account", "DELETE"): of_oneself(
+    ("my-stream-list", "GET"): own_account(200),
+    ("my-stream-list", "POST"): own_account(201, **{"own viewer": 200}),
+    ("my-stream-list", "DELETE"): own_account(200),
+    ("my-stream-heartbeat", "POST"): TOKEN_HOLDERS,
+    ("my-stream-stop", "POST"): TOKEN_HOLDERS,
+    ("my-stream-detail", "GET"): own_account(404),
+    ("my-stream-detail", "PUT"): own_account(400, back_end=400),
+    ("my-stream-detail", "DELETE"): own_account(404),
+    ("my-account", "DELETE"): own_account(
         403, back_end=403, administrating=401, administrator=204
     ),
     ("stream-detail", "GET"): streams_of_ana(404),
@@ -179,14 +179,14 @@ METHODS = ("get", "post", "put", "patch", "delete", "trace")
 
 
 def routes() -> Iterator[tuple[str, str]]:
-    """Every route's name and the methods its view has code for."""
+    """Yield the name of each route, with each method that its view implements."""
     for route in urlpatterns:
         callback: Any = route.callback
         options: dict[str, Any] = getattr(callback, "view_initkwargs", {})
-        for method in {*METHODS} & {*options.get("http_method_names", METHODS)}:
-            if method in getattr(callback, "actions", {}) or hasattr(
-                getattr(callback, "view_class", None), method
-            ):
+        actions = getattr(callback, "actions", {})
+        view = getattr(callback, "view_class", None)
+        for method in set(METHODS) & set(options.get("http_method_names", METHODS)):
+            if method in actions or hasattr(view, method):
                 yield str(route.name), method.upper()
 
 
@@ -199,7 +199,9 @@ ENVIRONMENT = {
     "AUTH_ISSUER": "https://id.example.com",
     "AUTH_AUDIENCE": "streams",
     "AUTH_TRUST_STREAM_LIMIT": "1",
-    "API_KEYS": f"{hashed(KEY, 'streams:operate')},{hashed(ADMIN_KEY, 'streams:admin')}",
+    "API_KEYS": ",".join(
+        [hashed(KEY, "streams:operate"), hashed(ADMIN_KEY, "streams:admin")]
+    ),
     "CORS_ALLOWED_ORIGINS": "https://watch.example.com",
     "PYTHONUNBUFFERED": "1",
 }
@@ -218,7 +220,7 @@ for headers in json.loads(sys.argv[2]):
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[httpx.Client]:
-    """A service that asks for credentials."""
+    """A service that requires credentials."""
     environment = os.environ | ENVIRONMENT
     with running(runserver(), environment) as server, server.client() as client:
         assert "Callers must authenticate." in server.said
@@ -237,7 +239,7 @@ def test_every_route_and_method_has_a_row() -> None:
 
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize(("route", "method"), MATRIX, ids=str)
-def test_a_caller_may_do_what_the_matrix_says_and_no_more(
+def test_a_caller_gets_the_status_of_the_matrix(
     guarded: httpx.Client, route: str, method: str, caller: str
 ) -> None:
     url = PATHS[route] + QUERIES.get((route, method), "")
@@ -259,7 +261,7 @@ def test_a_header_named_with_an_underscore_is_no_credential(
     assert guarded.get(PATHS["stream-list"], headers={name: KEY}).status_code == 401
 
 
-def test_on_lambda_neither_is_it_and_no_line_names_the_user_or_the_credentials(
+def test_on_lambda_an_underscore_is_no_credential_and_no_log_line_has_a_secret(
     user_id: str,
 ) -> None:
     sent = [
@@ -298,7 +300,7 @@ def test_on_lambda_neither_is_it_and_no_line_names_the_user_or_the_credentials(
     )
 
 
-def test_an_entitlement_goes_before_the_default_and_the_stored_limit(
+def test_an_entitlement_takes_precedence_over_the_default_and_the_stored_limit(
     guarded: httpx.Client,
 ) -> None:
     user_id = f"user-{uuid.uuid4()}"
@@ -315,7 +317,9 @@ def test_an_entitlement_goes_before_the_default_and_the_stored_limit(
     assert guarded.get(url, headers=bearer(user_id)).json()["limit"] == 1
 
 
-def test_an_operators_own_entitlement_is_not_the_users(guarded: httpx.Client) -> None:
+def test_an_operators_entitlement_does_not_apply_to_the_user(
+    guarded: httpx.Client,
+) -> None:
     user_id = f"user-{uuid.uuid4()}"
     headers = bearer("olga", "streams:operate", stream_limit=100)
     assert (
@@ -339,7 +343,7 @@ def test_a_web_player_of_an_allowed_origin_may_call(guarded: httpx.Client) -> No
 @pytest.mark.parametrize(
     "origin", ["https://evil.example.com", "http://watch.example.com", "null"]
 )
-def test_another_origin_is_told_nothing(guarded: httpx.Client, origin: str) -> None:
+def test_another_origin_gets_no_cors_header(guarded: httpx.Client, origin: str) -> None:
     response = guarded.get(
         PATHS["stream-list"], headers={"Origin": origin} | CALLERS["own viewer"]
     )

@@ -10,8 +10,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deploy.consumers import PREFIX
-from deploy.emulator import emulated_aws
+from deploy.infrastructure.back_ends import PREFIX
+from deploy.rehearsal.emulator import emulated_aws
 from deploy.releases.environment import merged_environment
 from deploy.releases.preflight import Client, reserved_segments, stage_problems
 from stages import Stage, stage_of
@@ -199,6 +199,14 @@ def test_a_variable_that_is_not_text_is_a_problem(
             a_stage(remote_env="s3://x/y"), "past every check", id="variables in S3"
         ),
         pytest.param(a_stage(callbacks={}), "Without its callbacks", id="no callbacks"),
+        pytest.param(
+            a_stage(manage_roles=True), "would rewrite the role", id="Zappa's role"
+        ),
+        pytest.param(
+            a_stage(extra_permissions=[{}]),
+            "set managed_policies",
+            id="extra permissions",
+        ),
         pytest.param(
             a_stage(api_key_required=True),
             "would refuse players",

@@ -98,7 +98,7 @@ def test_a_canary_needs_an_alarm_that_can_end_it(
 ) -> None:
     first, second = function.release(), function.publish()
     monkeypatch.setattr(
-        "deploy.management.commands.promote.there", lambda stage, cloudwatch: []
+        "deploy.management.commands.promote.alarm_names", lambda stage, cloudwatch: []
     )
 
     with pytest.raises(CommandError, match="No alarm would end the canary"):

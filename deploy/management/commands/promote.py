@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.alarms import there
+from deploy.infrastructure import alarm_names
 from deploy.releases import VERSIONS_KEPT, Live, NotFit, Versions
 from stages import Stage
 from stages.commands import StageCommand, minutes, readable_errors, whole_number
@@ -63,7 +63,7 @@ class Command(StageCommand):
     ) -> None:
         """Promote a version after a canary, or raise `CommandError` after an alarm."""
         cloudwatch = stage.client("cloudwatch")
-        if not there(stage, cloudwatch):
+        if not alarm_names(stage, cloudwatch):
             raise CommandError(
                 "No alarm would end the canary: manage.py provision "
                 f"{stage.name} sets them."
@@ -77,7 +77,7 @@ class Command(StageCommand):
             version,
             share=share,
             minutes=minutes,
-            is_alarmed=lambda: there(stage, cloudwatch, StateValue="ALARM"),
+            is_alarmed=lambda: alarm_names(stage, cloudwatch, StateValue="ALARM"),
             sleep=time.sleep,
         )
         if alarms:

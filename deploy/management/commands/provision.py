@@ -1,22 +1,31 @@
-"""`manage.py provision STAGE`: what the stage needs beside its function, as its file in deploy/wanted says."""
+"""`manage.py provision STAGE`: deploy the infrastructure of a stage."""
 
 import sys
 from argparse import ArgumentTypeError
+from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from deploy.provision import plan
-from deploy.state import Consumer, wanted_of
-from deploy.steps import Step, carry_out
+from deploy.infrastructure import (
+    Change,
+    Consumer,
+    Provisioning,
+    as_text,
+    read_stage_file,
+    unconfirmed,
+)
+from deploy.releases import shell_variables
 from stages.commands import StageCommand, readable_errors
 
-DRIFT = 2
-"""The exit status of `--plan` when something differs."""
+DIFFERS = 2
+"""The exit status of `--plan` when the stage differs from its file."""
+FLAGS = ("units", "on_demand", "viewers", "rate", "burst", "viewer_rate", "topic")
+MATCHES = "The stage matches its file."
 
 
 def consumer(text: str) -> Consumer:
-    """`NAME:RATE:BURST`."""
+    """Return the back end that `NAME:RATE:BURST` describes."""
     try:
         name, rate, burst = text.split(":")
         return Consumer(name=name, rate=float(rate), burst=int(burst))
@@ -27,12 +36,13 @@ def consumer(text: str) -> Consumer:
 
 
 class Command(StageCommand):
-    """Make what a deployment needs beside the function."""
+    """Deploy the infrastructure of a stage."""
 
     help = (
-        "Creates or adapts table, throttling, API Gateway's own answers, consumers, web ACL, alarms, dashboard, log "
-        "and reserved instances of STAGE as deploy/wanted/STAGE.toml says. Flags go before the file, for this run. "
-        "Deletes nothing."
+        "Shows the changes that deploy/wanted/STAGE.toml requires of STAGE: the "
+        "CloudFormation stack (table, role, log group, alarms, dashboard, web ACL and "
+        "keys of back ends), its drift, and the limits and answers of Zappa's API. "
+        "Asks, then applies them. Flags take precedence over the file for this run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,83 +50,133 @@ class Command(StageCommand):
         parser.add_argument(
             "--plan",
             action="store_true",
-            help="Show what differs and change nothing; 2 if anything.",
+            help=f"show the changes and the drift only; exit status {DIFFERS} for any",
+        )
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument(
+            "--lower",
+            metavar="KEY",
+            action="append",
+            default=[],
+            help="confirm the reduction of this key; --yes confirms none",
         )
         parser.add_argument(
-            "--only-table",
+            "--without-api",
             action="store_true",
-            help="The table alone: before the first deployment.",
+            help="detach the stack from the API, before zappa undeploy",
         )
+        parser.add_argument(
+            "--prune",
+            action="store_true",
+            help="remove rights to tables and secrets that no kept version uses",
+        )
+        self._add_values(parser)
+
+    def _add_values(self, parser: CommandParser) -> None:
         capacity = parser.add_mutually_exclusive_group()
         capacity.add_argument(
-            "--units",
-            type=int,
-            help="Provisioned read and write units, scaled as they are used.",
+            "--units", type=int, help="provisioned read and write units, auto-scaled"
         )
         capacity.add_argument(
-            "--on-demand",
-            action="store_const",
-            const=True,
-            help="Pay for each request.",
+            "--on-demand", action="store_const", const=True, help="pay per request"
         )
         parser.add_argument(
-            "--viewers", type=int, help="Who play at once: the rates follow."
+            "--viewers", type=int, help="viewers at once, which imply the rates"
         )
         parser.add_argument(
-            "--rate", type=float, help="Requests a second, all callers together."
+            "--rate", type=float, help="requests per second of all callers"
         )
-        parser.add_argument("--burst", type=int, help="Requests at once.")
+        parser.add_argument("--burst", type=int, help="requests at once")
         parser.add_argument(
-            "--consumer",
-            type=consumer,
-            action="append",
-            help="NAME:RATE:BURST of a back end.",
+            "--consumer", type=consumer, action="append", help="NAME:RATE:BURST"
         )
         parser.add_argument(
-            "--viewer-rate",
-            type=int,
-            help="Requests a minute of one viewer, by AWS WAF.",
+            "--viewer-rate", type=int, help="requests per minute of one viewer"
         )
-        parser.add_argument(
-            "--topic", help="ARN of the SNS topic that alarms are sent to."
-        )
+        parser.add_argument("--topic", help="ARN of the SNS topic of the alarms")
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
-        names = (
-            "units",
-            "on_demand",
-            "viewers",
-            "rate",
-            "burst",
-            "viewer_rate",
-            "topic",
-        )
-        flags = {name: options[name] for name in names} | {
-            "consumers": options["consumer"]
-        }
-        if given := [name for name, value in flags.items() if value is not None]:
-            self.stdout.write(
-                f"For this run, before deploy/wanted/{stage.name}.toml: {', '.join(given)}"
-            )
+        flags = {name: options[name] for name in FLAGS}
+        flags["consumers"] = options["consumer"]
+        self._say_flags(stage.name, flags)
+
         with readable_errors():
-            wanted = wanted_of(stage, flags)
+            provisioning = Provisioning(
+                stage,
+                read_stage_file(stage, flags),
+                with_api=not options["without_api"],
+                prune=options["prune"],
+                variables=shell_variables(),
+            )
+            provisioning.check()
+            changes = provisioning.changes()
+            if not changes:
+                self.stdout.write(MATCHES)
+            elif options["plan"]:
+                self._show(changes, "would ")
+                provisioning.discard()
+                sys.exit(DIFFERS)
+            else:
+                self._apply(provisioning, changes, options)
 
-            def left() -> list[Step]:
-                return list(
-                    plan(stage, wanted, stage.client, only_table=options["only_table"])
-                )
+    def _say_flags(self, stage: str, flags: dict[str, Any]) -> None:
+        names = [name for name, value in flags.items() if value is not None]
+        if names:
+            self.stdout.write(
+                f"For this run, instead of deploy/wanted/{stage}.toml: "
+                f"{', '.join(names)}"
+            )
 
-            if options["plan"]:
-                steps = left()
-                for step in steps:
-                    self.stdout.write(f"would {step}")
-                if steps:
-                    sys.exit(DRIFT)
-            if options["plan"] or not carry_out(left, say=self._say):
-                self.stdout.write("Everything is as it should be.")
+    def _apply(
+        self, provisioning: Provisioning, changes: list[Change], options: dict[str, Any]
+    ) -> None:
+        self._show(changes)
+        kept = self._kept(changes, options)
+        if kept:
+            provisioning.discard()
+            changes = provisioning.changes(kept=kept)
+            self._say_kept(kept)
+        if not changes:
+            return
+        if not options["yes"] and not _confirms("Apply these changes?"):
+            provisioning.discard()
+            raise CommandError("No change was made.")
+
+        provisioning.apply(changes, self._say)
+        self._say("Done.")
+        if not provisioning.has_api and not options["without_api"]:
+            stage = options["stage"]
+            self._say(f"Next: zappa deploy {stage}, then manage.py provision {stage}.")
+
+    def _kept(self, changes: list[Change], options: dict[str, Any]) -> list[Change]:
+        """Return the reductions that stay undone, since they are not confirmed."""
+        pending = unconfirmed(changes, options["lower"])
+        if options["yes"] or not sys.stdin.isatty():
+            return pending
+        return [change for change in pending if not _confirms(f"{change}?")]
+
+    def _say_kept(self, kept: Iterable[Change]) -> None:
+        for change in kept:
+            self.stdout.write(
+                f"{change.subject} stays at {as_text(change.before)}: "
+                f"--lower {change.name} confirms the reduction."
+            )
+
+    def _show(self, changes: Iterable[Change], prefix: str = "") -> None:
+        for change in changes:
+            self.stdout.write(f"{prefix}{change}")
 
     def _say(self, text: str) -> None:
-        """Each step before it is done, since AWS takes its time, and after."""
-        self.stdout.write(text, ending="")
+        """Write a line at once, since a step can take minutes."""
+        self.stdout.write(text)
         self.stdout.flush()
+
+
+def _confirms(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() == "y"
+    except EOFError as exc:
+        raise CommandError(
+            "No terminal to answer: --yes applies the changes. No change was made."
+        ) from exc

@@ -9,10 +9,9 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
+from deploy.infrastructure import Provisioning, read_stage_file
 from deploy.management.commands.promote import add_canary_arguments
-from deploy.provision import plan
-from deploy.releases import Versions
-from deploy.state import wanted_of
+from deploy.releases import Versions, shell_variables
 from stages import PROJECT, Stage
 from stages.commands import StageCommand, readable_errors
 
@@ -43,18 +42,22 @@ class Command(StageCommand):
         if not options["yes"]:
             _confirm(f"{'Deploy' if is_first else 'Update'} {stage.name}?")
 
-        self._call("provision", stage, options, only_table=True)
+        self._call("provision", stage, options, yes=True)
         self._deploy(stage, options, is_first=is_first)
-        self._call("provision", stage, options)
+        self._call("provision", stage, options, yes=True)
 
     def _show_changes(self, stage: Stage) -> bool:
         """Write what would change and return whether this is a first deployment."""
         with readable_errors():
             is_first = _versions(stage).environment() is None
-            wanted = wanted_of(stage)
-            steps = list(plan(stage, wanted, stage.client, only_table=is_first))
-        for step in steps:
-            self.stdout.write(f"would {step}")
+            provisioning = Provisioning(
+                stage, read_stage_file(stage), variables=shell_variables()
+            )
+            provisioning.check()
+            changes = provisioning.changes()
+            provisioning.discard()
+        for change in changes:
+            self.stdout.write(f"would {change}")
         return is_first
 
     def _deploy(self, stage: Stage, options: dict[str, Any], *, is_first: bool) -> None:

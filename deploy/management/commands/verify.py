@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from deploy.gateway import api_of
+from deploy.infrastructure import api_of
 from deploy.verify import add_arguments, verify
 from deploy.verify.account import address_of
 from stages import stage_of

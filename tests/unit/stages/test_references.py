@@ -4,32 +4,26 @@ import pytest
 from click import ClickException
 
 from stages import resolve
-from stages.references import statements
+from stages.references import secret_arns
 
 
-def test_the_role_may_read_the_referenced_secrets_and_no_others() -> None:
+def test_the_secrets_are_those_that_the_variables_refer_to() -> None:
     variables = {
         "LEASE_TOKEN_KEYS": "ssm:/limits/keys",
         "AUTH_JWT_SECRETS": "secretsmanager:limits/jwt",
         "API_KEYS": "ssm:arn:aws:ssm:eu-west-1:1:parameter/keys",
+        "LOG_LEVEL": "INFO",
     }
 
-    allowed = statements(variables, region="eu-west-1", account="1")
-
-    resources = {entry["Action"][0]: entry["Resource"] for entry in allowed}
-    assert resources == {
-        "ssm:GetParameter": [
-            "arn:aws:ssm:eu-west-1:1:parameter/keys",
-            "arn:aws:ssm:eu-west-1:1:parameter/limits/keys",
-        ],
-        "secretsmanager:GetSecretValue": [
-            "arn:aws:secretsmanager:eu-west-1:1:secret:limits/jwt-??????"
-        ],
+    assert secret_arns(variables, region="eu-west-1", account="1") == {
+        "arn:aws:ssm:eu-west-1:1:parameter/keys",
+        "arn:aws:ssm:eu-west-1:1:parameter/limits/keys",
+        "arn:aws:secretsmanager:eu-west-1:1:secret:limits/jwt-??????",
     }
 
 
-def test_without_references_the_role_needs_no_permission() -> None:
-    assert statements({"API_KEYS": "x"}, region="eu-west-1", account="1") == []
+def test_without_references_there_is_no_secret() -> None:
+    assert secret_arns({"API_KEYS": "x"}, region="eu-west-1", account="1") == set()
 
 
 def test_a_secret_that_cannot_be_read_is_an_error_with_the_variable() -> None:

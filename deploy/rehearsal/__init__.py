@@ -1,0 +1,1 @@
+"""Rehearsal of deployments on this machine: `zappa` against an emulated AWS."""

@@ -1,0 +1,27 @@
+"""`python -m deploy.rehearsal`, or `make rehearse`: play all acts, and stop AWS."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from deploy.rehearsal.acts import ACTS
+from deploy.rehearsal.emulator import emulated_aws
+from deploy.rehearsal.stage import Rehearsal
+
+
+def main() -> None:
+    """Play each act after the one before, on the state that it left."""
+    began = time.monotonic()
+    with emulated_aws() as aws, tempfile.TemporaryDirectory() as folder:
+        rehearsal = Rehearsal(aws, Path(folder))
+        for act in ACTS:
+            act(rehearsal)
+            title = str(act.__doc__).partition("\n")[0]
+            print("  ", title, flush=True)  # noqa: T201
+
+    seconds = time.monotonic() - began
+    print(f"Rehearsed in {seconds:.0f} s.")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
