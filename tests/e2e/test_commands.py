@@ -143,7 +143,10 @@ REFUSED = {
         ("streams", "list", "x" * 2049),
         "userId: Must have 1 to 2048 bytes.",
     ),
-    "a bad id": (("streams", "end", "ana", ".."), "id: Must be 1 to 128 characters"),
+    "a bad id": (
+        ("streams", "end", "ana", ".."),
+        "id: Must have 1 to 128 of the characters",
+    ),
     "an unknown stream": (
         ("streams", "end", "nobody", "tv"),
         "List the live streams: manage.py streams list nobody",

@@ -30,5 +30,5 @@ def test_a_secret_that_cannot_be_read_is_an_error_with_the_variable() -> None:
     def no_client(service: str) -> object:
         raise KeyError(service)
 
-    with pytest.raises(ClickException, match="LEASE_TOKEN_KEYS is ssm:/none"):
+    with pytest.raises(ClickException, match="LEASE_TOKEN_KEYS refers to ssm:/none"):
         resolve({"LEASE_TOKEN_KEYS": "ssm:/none"}, no_client)
