@@ -266,7 +266,7 @@ def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
 
 @cache
 def replace_any() -> Statement:
-    """Return the write of an account without overrides, whatever the item holds."""
+    """Return the write of an account without overrides over any stored item."""
     return Statement.of(*_replacing(), condition=ITEM.user_id.exists())
 
 
