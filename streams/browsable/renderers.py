@@ -56,7 +56,7 @@ class Resource(NamedTuple):
         return any(hasattr(handler, "mapping") for handler in handlers)
 
 
-class Call(NamedTuple):
+class ResourceCall(NamedTuple):
     """A call that a page offers, with its documentation."""
 
     id: str
@@ -133,7 +133,7 @@ class PageRenderer(BrowsableAPIRenderer):
             "calls": list(self._calls(resource)),
         }
 
-    def _calls(self, resource: Resource) -> Iterator[Call]:
+    def _calls(self, resource: Resource) -> Iterator[ResourceCall]:
         """Yield the calls of a resource and of its extra actions."""
         for each in (resource, *_extra_actions(resource)):
             for method in each.view.allowed_methods:
@@ -148,10 +148,10 @@ class PageRenderer(BrowsableAPIRenderer):
         with override_method(view, view.request, method) as request:
             return bool(self.show_form_for_method(view, method, request, None))
 
-    def _call(self, resource: Resource, method: str) -> Call:
+    def _call(self, resource: Resource, method: str) -> ResourceCall:
         operation = document.operation(resource.route, method)
         example = document.example_body(operation)
-        return Call(
+        return ResourceCall(
             id=operation.get("operationId", method.lower()),
             method=method,
             path=resource.path,
