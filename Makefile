@@ -36,9 +36,10 @@ quick: $(READY) ## Run the unit tests, which need no engine.
 	@exec $(PYTHON) -m pytest tests/unit
 
 # Runs the hooks of a commit on all files, and then the slower checks.
-check: $(READY) $(MARKDOWNLINT) docs ## Check lint, imports, types, risky calls, Markdown and the site (needs Node.js).
+check: $(READY) $(MARKDOWNLINT) docs ## Check lint, imports, complexity, types, risky calls, Markdown and the site (needs Node.js).
 	$(VENV)/bin/pre-commit run --all-files --show-diff-on-failure
 	$(MARKDOWNLINT)
+	$(VENV)/bin/complexipy
 	DEBUG=1 $(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project stages capacity deploy insights reporting
 

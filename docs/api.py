@@ -96,15 +96,16 @@ class Operation:
 
 def _operations(document: Document) -> Iterator[Operation]:
     """Yield the calls by tag. `/me` repeats the calls of `/users/{userId}`."""
+    all_operations = [
+        Operation(path, method, item[method])
+        for path, item in document["paths"].items()
+        for method in METHODS
+        if method in item and not path.startswith("/me")
+    ]
     for tag in document["tags"]:
-        for path, item in document["paths"].items():
-            if path.startswith("/me"):
-                continue
-
-            for method in METHODS:
-                details = item.get(method)
-                if details and tag["name"] in details["tags"]:
-                    yield Operation(path, method, details)
+        for operation in all_operations:
+            if tag["name"] in operation.details["tags"]:
+                yield operation
 
 
 def _section(document: Document, operation: Operation) -> str:

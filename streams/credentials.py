@@ -5,7 +5,7 @@ An error names the setting and the position of the key, and contains no part of 
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple, override
 
@@ -125,16 +125,22 @@ def check_purposes(
         ImproperlyConfigured
     """
     settings: dict[str, str] = {key.sha256: "API_KEYS" for key in keys}
+    for setting, form in _secret_forms(secrets):
+        other = settings.setdefault(form, setting)
+        if other != setting:
+            raise ImproperlyConfigured(
+                f"{setting} and {other} share a secret. "
+                f"Generate one for each purpose. {HOW_TO_GENERATE}"
+            )
+
+
+def _secret_forms(secrets: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
+    """Yield each secret and its SHA-256, with the setting that contains it."""
     for setting, values in secrets.items():
         for value in values:
-            digest = hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()
-            for form in (value, digest):
-                other = settings.setdefault(form, setting)
-                if other != setting:
-                    raise ImproperlyConfigured(
-                        f"{setting} and {other} share a secret. "
-                        f"Generate one for each purpose. {HOW_TO_GENERATE}"
-                    )
+            yield setting, value
+            encoded = value.encode(errors="surrogateescape")
+            yield setting, hashlib.sha256(encoded).hexdigest()
 
 
 def _api_key(number: int, entry: str | ApiKey) -> ApiKey:

@@ -124,4 +124,4 @@ class StoreThrottled(StoreUnavailable):
 
 
 class StoreContended(StreamsError):
-    """Every attempt met a concurrent change of the same user. Nothing was written."""
+    """Every attempt met a concurrent change of the same user. No write was made."""

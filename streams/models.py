@@ -33,7 +33,7 @@ class UserStreams(Model):
     `leases` maps ids to leases; `storage/items.py` has their fields.
     `priors` maps ids to the expiry (ms) of the lease that each lease replaced, or
     0. It is separate from `leases`, because an update expression can copy a number
-    to a path of its own but not into a map that it writes whole.
+    to its own path but not into a map that it writes whole.
     `ended` maps ids to the last endings.
     `version` increases with every write.
     `theoretical_arrival_at` is the instant (ms) up to which starts are paid for.

@@ -5,7 +5,8 @@ An error names the file, line, plan, rule and key, and shows a valid value.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -335,22 +336,32 @@ def _check_names(places: list[Place], rules: list[Rule]) -> None:
 
 def _line(lines: list[str], plan: str | None, rule: int | None, key: str | None) -> int:
     """Return the line of a key of a plan or rule, or of the header of its table."""
-    wanted_key = re.compile(rf'\s*"?{re.escape(key or "")}"?\s*[.=]')
-    section: tuple[str | None, int | None] = (None, None)
-    rules_of_plan = 0
+    key_pattern = re.compile(rf'\s*"?{re.escape(key or "")}"?\s*[.=]')
     header_line = 1
+
+    for number, line, section in _lines_with_sections(lines):
+        if section != (plan, rule):
+            continue
+        if HEADER.match(line):
+            header_line = number
+        elif key and key_pattern.match(line):
+            return number
+    return header_line
+
+
+type Section = tuple[str | None, int | None]
+"""The plan of a table, and the index of the rule if the table is a rule."""
+
+
+def _lines_with_sections(lines: list[str]) -> Iterator[tuple[int, str, Section]]:
+    """Yield each line with its number and the table that it belongs to."""
+    section: Section = (None, None)
+    rule_counts: Counter[str] = Counter()
 
     for number, line in enumerate(lines, start=1):
         header = HEADER.match(line)
-        if header is None:
-            if key and section == (plan, rule) and wanted_key.match(line):
-                return number
-            continue
-
-        section = (header[1], None)
-        if header[2] and header[1] == plan:
-            section = (plan, rules_of_plan)
-            rules_of_plan += 1
-        if section == (plan, rule):
-            header_line = number
-    return header_line
+        if header:
+            plan, is_rule = header[1], header[2]
+            section = (plan, rule_counts[plan] if is_rule else None)
+            rule_counts[plan] += bool(is_rule)
+        yield number, line, section

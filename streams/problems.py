@@ -317,7 +317,9 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     ItemUnreadable: Problem(
         type="item-unreadable",
         status=503,
-        title="The stored data of this user cannot be read. An operator must repair it.",
+        title=(
+            "The stored data of this user cannot be read. An operator must repair it."
+        ),
         occurs="Another program changed the user's item. Retries cannot help.",
     ),
     StoreUnavailable: STORE_UNAVAILABLE,

@@ -279,7 +279,9 @@ def listing(context: Context) -> Listing:
     )
 
 
-def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> Listing:
+def set_limit(
+    context: Context, *, end_surplus: bool = False, **overrides: Any
+) -> Listing:
     """Override the plan, limit and `when_full` of a user.
 
     The next start is judged by them. Live streams continue unless `end_surplus`
@@ -287,7 +289,7 @@ def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> L
     """
     with _recording_refusals(context.now, user=context.user_id):
         before, after = store.set_limit(
-            context.user_id, **given, end_surplus=end_surplus, now=context.now
+            context.user_id, **overrides, end_surplus=end_surplus, now=context.now
         )
     plan = after.effective_plan(store.plans)
     live = before.live(context.now)
@@ -298,7 +300,7 @@ def set_limit(context: Context, *, end_surplus: bool = False, **given: Any) -> L
         now=context.now,
         user=context.user_id,
         limit=plan.limit,
-        plan=given.get("plan"),
+        plan=overrides.get("plan"),
         by=context.operator,
     )
     for lease in ended:
@@ -533,8 +535,8 @@ def _admission(context: Context, request: StartRequest) -> Admission:
         try:
             admission = store.start(context.user_id, request, now=context.now)
         except StreamLimitReached as denial:
-            found = denial.before
-            _record_verdicts_on_plans(context, request, found, is_admitted=False)
+            before = denial.before
+            _record_verdicts_on_plans(context, request, before, is_admitted=False)
             raise
 
     _record_verdicts_on_plans(context, request, admission.before, is_admitted=True)

@@ -55,7 +55,7 @@ def end_all(
         return account, []
 
     after = _end_leases(account, leases, now=now, fences_late_starts=True)
-    ended_live = sorted((one for one in leases if one.is_live(now)), key=age)
+    ended_live = sorted((lease for lease in leases if lease.is_live(now)), key=age)
     return after, [lease.id for lease in ended_live]
 
 

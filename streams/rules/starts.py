@@ -255,7 +255,7 @@ def _limit_reached(
         is_met = _keeps_its_place(other_rule, own, lease, now=now)
         if other_rule.counts(lease) and not is_met:
             refusing.append(other_rule)
-    retries = [_free_at(one, lease, others, now=now) for one in refusing]
+    retries = [_free_at(each, lease, others, now=now) for each in refusing]
     retry_at = None if None in retries else max(filter(None, retries))
 
     return StreamLimitReached(

@@ -126,14 +126,8 @@ def lease_item(lease: Lease) -> Item:
         LEASE["epoch"]: number(lease.epoch),
         LEASE["nonce"]: text(lease.nonce),
     }
-    for name in TEXT_FIELDS:
-        value = getattr(lease, name)
-        if value is not None:
-            fields[LEASE[name]] = text(value)
-    for name in LATER_INSTANTS:
-        instant = getattr(lease, name)
-        if instant:
-            fields[LEASE[name]] = number(instant)
+    fields |= _text_items(lease)
+    fields |= _instant_items(lease)
 
     if lease.device_id is not None:
         is_same = lease.device_id == lease.id
@@ -144,6 +138,21 @@ def lease_item(lease: Lease) -> Item:
         metadata = {key: _json(value) for key, value in lease.metadata.items()}
         fields[LEASE["metadata"]] = {"M": metadata}
     return {"M": fields | _entitlement_item(lease.entitlement)}
+
+
+def _text_items(lease: Lease) -> dict[str, Item]:
+    values = {name: getattr(lease, name) for name in TEXT_FIELDS}
+    return {
+        LEASE[name]: text(value) for name, value in values.items() if value is not None
+    }
+
+
+def _instant_items(lease: Lease) -> dict[str, Item]:
+    """Return the instants that are stored once they happened; 0 is not stored."""
+    instants = {name: getattr(lease, name) for name in LATER_INSTANTS}
+    return {
+        LEASE[name]: number(instant) for name, instant in instants.items() if instant
+    }
 
 
 def _entitlement_item(entitlement: Entitlement) -> dict[str, Item]:

@@ -64,7 +64,7 @@ class StreamStore:
 
     plans: Plans
     is_shadowed: bool = False
-    """Whether each admission carries the account that the start found."""
+    """Whether each admission carries the account that the start stored."""
     call: Call = UserStreams.call
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = SystemRandom().random
@@ -162,8 +162,8 @@ class StreamStore:
 
     def read(self, user_id: str, *, now: int) -> Account:
         """Return the account as it is now, by a consistent read."""
-        found = self.table.read(user_id)
-        return found.account or rules.empty_account(now)
+        stored = self.table.read(user_id)
+        return stored.account or rules.empty_account(now)
 
     def set_limit(
         self,
@@ -240,48 +240,48 @@ class StreamStore:
         except ConditionFailed as failed:
             if calls.unanswered.get() > unanswered:
                 verb.writes.has_unanswered = True
-            return failed.found
+            return failed.stored
 
     def _next_step[Outcome](
-        self, verb: Verb[Outcome], found: StoredItem
+        self, verb: Verb[Outcome], stored: StoredItem
     ) -> Done[Outcome] | Callable[[], Outcome]:
         """Return the write that follows from an item, or the outcome without one."""
-        if found.account is None:
-            return self._judge(verb, found, rules.empty_account(verb.now))
+        if stored.account is None:
+            return self._judge(verb, stored, rules.empty_account(verb.now))
 
-        outcome = verb.find_own_write(found.account)
+        outcome = verb.find_own_write(stored.account)
         if outcome is not None:
             return Done(outcome)
-        if found.is_first_format and verb.has_attempt:
-            return partial(self._upgrade_then_attempt, verb, found)
-        return self._judge(verb, found, found.account)
+        if stored.is_first_format and verb.has_attempt:
+            return partial(self._upgrade_then_attempt, verb, stored)
+        return self._judge(verb, stored, stored.account)
 
     def _judge[Outcome](
-        self, verb: Verb[Outcome], found: StoredItem, account: Account
+        self, verb: Verb[Outcome], stored: StoredItem, account: Account
     ) -> Done[Outcome] | Callable[[], Outcome]:
         """Let the rule decide about an account, and return how to write that."""
         try:
             outcome, after = verb.decide(account)
         except StreamsError as refusal:
-            if not verb.writes.has_unanswered or found.account is None:
+            if not verb.writes.has_unanswered or stored.account is None:
                 raise
-            return partial(self._fence_then_refuse, verb, found, refusal)
+            return partial(self._fence_then_refuse, verb, stored, refusal)
         if after is account:
             return Done(outcome)
 
-        narrow_write = verb.narrow_write(account) if found.account else None
+        narrow_write = verb.narrow_write(account) if stored.account else None
         if narrow_write is not None:
             return narrow_write
-        return partial(self._replace_item, verb, found, after, outcome)
+        return partial(self._replace_item, verb, stored, after, outcome)
 
     def _fence_then_refuse(
-        self, verb: Verb[Any], found: StoredItem, refusal: StreamsError
+        self, verb: Verb[Any], stored: StoredItem, refusal: StreamsError
     ) -> NoReturn:
         """Refuse a call whose first send got no answer and may still arrive."""
-        assert found.account is not None, "only an item can be fenced"
-        fenced = verb.fence(found.account, refusal)
-        if fenced is not found.account:
-            self._write_account(verb, found, fenced, write_id=verb.writes.prefix)
+        assert stored.account is not None, "only an item can be fenced"
+        fenced = verb.fence(stored.account, refusal)
+        if fenced is not stored.account:
+            self._write_account(verb, stored, fenced, write_id=verb.writes.prefix)
         raise refusal
 
     def _back_off(self, attempt: int) -> None:
@@ -294,25 +294,25 @@ class StreamStore:
             self.sleep(self.random() * longest)
 
     def _upgrade_then_attempt[Outcome](
-        self, verb: Verb[Outcome], found: StoredItem
+        self, verb: Verb[Outcome], stored: StoredItem
     ) -> Outcome:
         """Convert an item of version 1.0, then write blind."""
-        assert found.account is not None, "only an item has a format"
-        converted = replace(found.account, version=found.account.version + 1)
-        self._write_account(verb, found, converted, write_id=verb.writes.prefix)
+        assert stored.account is not None, "only an item has a format"
+        converted = replace(stored.account, version=stored.account.version + 1)
+        self._write_account(verb, stored, converted, write_id=verb.writes.prefix)
         return verb.attempt()
 
     def _replace_item[Result](
-        self, verb: Verb[Any], found: StoredItem, after: Account, outcome: Result
+        self, verb: Verb[Any], stored: StoredItem, after: Account, outcome: Result
     ) -> Result:
         """Write the whole account, as the verb decided, and return the outcome."""
-        expected_version = found.account.version if found.account else None
+        expected_version = stored.account.version if stored.account else None
         write_id = verb.writes.add(outcome, expected_version=expected_version)
-        self._write_account(verb, found, after, write_id=write_id)
+        self._write_account(verb, stored, after, write_id=write_id)
         return outcome
 
     def _write_account(
-        self, verb: Verb[Any], found: StoredItem, after: Account, *, write_id: str
+        self, verb: Verb[Any], stored: StoredItem, after: Account, *, write_id: str
     ) -> None:
         """Write the whole account if the item is still the one that was judged."""
         override = items.override_item(after)
@@ -322,11 +322,11 @@ class StreamStore:
             values["ttl"] = number(keep_override_until(verb.now))
             values["keep_until"] = values["ttl"]
         values["write"] = text(write_id)
-        if found.account is not None:
-            values["seen"] = number(found.account.version)
+        if stored.account is not None:
+            values["seen"] = number(stored.account.version)
 
         statement = statements.replace(
-            is_new=found.account is None, override=tuple(override)
+            is_new=stored.account is None, override=tuple(override)
         )
         self.table.update(statement.arguments(verb.user_id, ids={}, values=values))
 

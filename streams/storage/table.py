@@ -40,11 +40,11 @@ class StoredItem:
 
 
 class ConditionFailed(Exception):
-    """A conditional write was not applied. `found` is the item that it met."""
+    """A conditional write was not applied. `stored` is the item that it met."""
 
-    def __init__(self, found: StoredItem) -> None:
+    def __init__(self, stored: StoredItem) -> None:
         super().__init__()
-        self.found = found
+        self.stored = stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,12 +229,12 @@ class Start(Verb[Admission]):
             plan = before.get("plan", {}).get("S")
             return Admission(lease=lease, plan=plan)
 
-        found = account_of(before)
-        after = replace(found, leases={**found.leases, lease.id: lease})
+        account = account_of(before)
+        after = replace(account, leases={**account.leases, lease.id: lease})
         return Admission(
             lease=rules.with_pace(after, lease, now=self.now, plans=self.plans),
-            plan=found.plan,
-            before=found,
+            plan=account.plan,
+            before=account,
         )
 
     def _clauses(
@@ -471,7 +471,7 @@ class Forget(Verb[bool]):
     """
 
     def decide(self, account: Account) -> tuple[bool, Account]:
-        """Erase the account, whatever it holds."""
+        """Erase the account, regardless of what it holds."""
         return True, rules.forget(account, now=self.now)
 
     @property

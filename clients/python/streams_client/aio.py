@@ -195,8 +195,9 @@ class AsyncStreamClient:
     async def _send(self, call: Call) -> Answer:
         """Send a call. A failure of any kind is an answer that allows a repeat."""
         try:
-            given = self._headers()
-            headers = await given if isawaitable(given) else given
+            headers = self._headers()
+            if isawaitable(headers):
+                headers = await headers
             response = await self._http.post(
                 self._url + call.path,
                 json=call.body,
