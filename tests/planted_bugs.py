@@ -439,7 +439,7 @@ STORE_AND_CALLS = (
     Mutant(
         "a denial writes no fence",
         "storage/store.py",
-        "        if fenced is not found.account:\n",
+        "        if fenced is not stored.account:\n",
         "        if False:\n",
         (RIVALS,),
     ),

@@ -139,14 +139,24 @@ def _error_of(exc: ClientError, arguments: Mapping[str, Any]) -> Exception:
     is_conditional = "ConditionExpression" in arguments
     if is_conditional and code == "ConditionalCheckFailedException":
         return ConditionFailed(StoredItem.of(response.get("Item")))
-    if is_conditional and code == "ValidationException":
-        # The statements are valid, so a stored value has a type that they cannot use.
+    if is_conditional and _met_a_wrong_type(response):
         return _not_our_item(exc)
     if not calls.is_answer(exc):
         return StoreDown(str(exc))
     if calls.is_throttled(exc):
         return StoreThrottled(str(exc))
     return StoreUnavailable(str(exc))
+
+
+def _met_a_wrong_type(response: Mapping[str, Any]) -> bool:
+    """Return whether a stored value has a type that a statement cannot use.
+
+    The statements themselves are valid, so such an error is about the item.
+    """
+    error = response["Error"]
+    message = str(error.get("Message", "")).lower()
+    is_about_types = "operand" in message or "document path" in message
+    return error["Code"] == "ValidationException" and is_about_types
 
 
 def _is_complete(answer: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:

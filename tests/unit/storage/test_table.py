@@ -45,15 +45,15 @@ def test_a_failed_condition_hands_over_the_item_that_it_met() -> None:
     failure = failure_of(condition_failed(stored(account)))
 
     assert isinstance(failure, ConditionFailed)
-    assert failure.found.account == account
-    assert not failure.found.is_first_format
+    assert failure.stored.account == account
+    assert not failure.stored.is_first_format
 
 
 def test_a_failed_condition_without_an_item_has_no_account() -> None:
     failure = failure_of(condition_failed(None))
 
     assert isinstance(failure, ConditionFailed)
-    assert failure.found.account is None
+    assert failure.stored.account is None
 
 
 @pytest.mark.parametrize(
