@@ -1,0 +1,240 @@
+"""An item that this service cannot read gets a problem that says so, never a 500."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings
+
+from streams import service
+from streams.models import UserStreams
+from tests.conftest import Viewer
+
+type Item = dict[str, Any]
+"""DynamoDB's JSON."""
+type Corruption = Callable[[Item], Any]
+
+
+def read_item(user_id: str) -> Item:
+    """Return the item of a user as DynamoDB stores it."""
+    key = {"user_id": {"S": user_id}}
+    arguments = {"TableName": settings.DYNAMODB_TABLE, "Key": key}
+    item: Item = UserStreams.call("GetItem", arguments)["Item"]
+    return item
+
+
+def write_item(item: Item) -> None:
+    """Replace the item of a user, without any condition."""
+    arguments = {"TableName": settings.DYNAMODB_TABLE, "Item": item}
+    UserStreams._get_connection().connection.client._make_api_call("PutItem", arguments)
+
+
+def set_value(*path: str, to: Any) -> Corruption:
+    """Return a corruption that sets one value of an item."""
+
+    def corrupt(item: Item) -> None:
+        place = item
+        for name in path[:-1]:
+            place = place[name]
+        place[path[-1]] = to
+
+    return corrupt
+
+
+def remove(*path: str) -> Corruption:
+    """Return a corruption that removes one value of an item."""
+
+    def corrupt(item: Item) -> None:
+        place = item
+        for name in path[:-1]:
+            place = place[name]
+        del place[path[-1]]
+
+    return corrupt
+
+
+def keep_only_the_key(item: Item) -> None:
+    """Replace every attribute of the service by an unknown one."""
+    user_id = item["user_id"]
+    item.clear()
+    item |= {"user_id": user_id, "colour": {"S": "red"}}
+
+
+LEASE = ("l", "M", "tv", "M")
+
+CORRUPTIONS: Mapping[str, Corruption] = {
+    "leases as a list": set_value("l", to={"L": []}),
+    "leases as text": set_value("l", to={"S": "none"}),
+    "leases missing": remove("l"),
+    "a lease as text": set_value("l", "M", "tv", to={"S": "live"}),
+    "a lease as null": set_value("l", "M", "tv", to={"NULL": True}),
+    "an empty lease": set_value("l", "M", "tv", to={"M": {}}),
+    "a lease without expiry": remove(*LEASE, "e"),
+    "an expiry as text": set_value(*LEASE, "e", to={"S": "soon"}),
+    "an expiry as null": set_value(*LEASE, "e", to={"NULL": True}),
+    "an expiry as a list": set_value(*LEASE, "e", to={"L": [{"N": "1"}]}),
+    "an epoch as text": set_value(*LEASE, "n", to={"S": "first"}),
+    "a start time as text": set_value(*LEASE, "a", to={"S": "today"}),
+    "a content id as a number": set_value(*LEASE, "s", to={"N": "7"}),
+    "a title as a map": set_value(*LEASE, "t", to={"M": {}}),
+    "metadata as text": set_value(*LEASE, "x", to={"S": "genre"}),
+    "priors as a list": set_value("p", to={"L": []}),
+    "priors missing": remove("p"),
+    "endings as a list": set_value("d", to={"L": []}),
+    "endings missing": remove("d"),
+    "an ending as text": set_value("d", "M", "old", to={"S": "stopped"}),
+    "an ending without time": set_value(
+        "d", "M", "old", to={"M": {"r": {"S": "s"}, "n": {"N": "1"}}}
+    ),
+    "an ending with text as time": set_value(
+        "d",
+        "M",
+        "old",
+        to={"M": {"r": {"S": "s"}, "n": {"N": "1"}, "t": {"S": "now"}}},
+    ),
+    "a version as text": set_value("version", to={"S": "first"}),
+    "a version missing": remove("version"),
+    "a negative limit": set_value("limit", to={"N": "-1"}),
+    "a limit as text": set_value("limit", to={"S": "three"}),
+    "a limit as null": set_value("limit", to={"NULL": True}),
+    "a limit with a fraction": set_value("limit", to={"N": "2.5"}),
+    "a plan as a number": set_value("plan", to={"N": "7"}),
+    "a plan as a map": set_value("plan", to={"M": {}}),
+    "an unknown reaction to a full account": set_value(
+        "when_full", to={"S": "explode"}
+    ),
+    "a theoretical arrival time as text": set_value("m", to={"S": "now"}),
+    "only unknown attributes": keep_only_the_key,
+}
+
+type Call = Callable[[Viewer, dict[str, Any]], httpx.Response]
+
+
+def limit_url(viewer: Viewer) -> str:
+    return f"/users/{viewer.user_id}/limit"
+
+
+def dry_run(viewer: Viewer, tv: dict[str, Any]) -> httpx.Response:
+    return viewer.api.post(f"{viewer.url}?dryRun=true", json={"streamId": "film"})
+
+
+def start_again(viewer: Viewer, tv: dict[str, Any]) -> httpx.Response:
+    return viewer.api.put(f"{viewer.url}/tv", json={"streamId": "film"})
+
+
+def pause(viewer: Viewer, tv: dict[str, Any]) -> httpx.Response:
+    body = {"token": tv["token"], "state": "paused"}
+    return viewer.api.post(f"{viewer.url}/tv/heartbeat", json=body)
+
+
+def set_limit(viewer: Viewer, tv: dict[str, Any]) -> httpx.Response:
+    return viewer.api.put(limit_url(viewer), json={"limit": 2})
+
+
+CALLS_ON_THE_WHOLE_ITEM: Mapping[str, Call] = {
+    "start": lambda viewer, tv: viewer.start(deviceId="phone"),
+    "start again": start_again,
+    "replace": lambda viewer, tv: viewer.start(replace=["tv"]),
+    "dry run": dry_run,
+    "list": lambda viewer, tv: viewer.api.get(viewer.url),
+    "read": lambda viewer, tv: viewer.read("tv"),
+    "pause": pause,
+    "end all": lambda viewer, tv: viewer.api.delete(viewer.url),
+    "read limit": lambda viewer, tv: viewer.api.get(limit_url(viewer)),
+    "set limit": set_limit,
+    "clear limit": lambda viewer, tv: viewer.api.delete(limit_url(viewer)),
+}
+
+CALLS_ON_ONE_STREAM: Mapping[str, Call] = {
+    "heartbeat": lambda viewer, tv: viewer.heartbeat("tv", tv["token"]),
+    "stop": lambda viewer, tv: viewer.stop("tv", tv["token"]),
+    "end of an epoch": lambda viewer, tv: viewer.end("tv", epoch=tv["epoch"]),
+    "end": lambda viewer, tv: viewer.end("tv"),
+}
+
+
+@pytest.fixture
+def client(server_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server_url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def viewer(client: httpx.Client, user_id: str) -> Viewer:
+    return Viewer(client, user_id)
+
+
+def start_and_corrupt(viewer: Viewer, corrupt: Corruption) -> dict[str, Any]:
+    """Start a stream, corrupt the item, and return the answer to the start."""
+    tv = viewer.started(deviceId="tv", title="Film", metadata={"genre": "news"})
+    item = read_item(viewer.user_id)
+    corrupt(item)
+    write_item(item)
+    return tv
+
+
+def outcome_of(answer: httpx.Response) -> str:
+    """Return the type of a problem, or "success"."""
+    if answer.is_success:
+        return "success"
+    problem_type: str = answer.json()["type"]
+    return problem_type
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_every_call_on_an_unreadable_item_reports_it(
+    viewer: Viewer, corrupt: Corruption
+) -> None:
+    tv = start_and_corrupt(viewer, corrupt)
+
+    outcomes = {
+        name: outcome_of(call(viewer, tv))
+        for name, call in CALLS_ON_THE_WHOLE_ITEM.items()
+    }
+    assert outcomes == dict.fromkeys(CALLS_ON_THE_WHOLE_ITEM, "item-unreadable")
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_a_call_on_one_stream_succeeds_or_reports_the_unreadable_item(
+    viewer: Viewer, corrupt: Corruption
+) -> None:
+    tv = start_and_corrupt(viewer, corrupt)
+
+    outcomes = {outcome_of(call(viewer, tv)) for call in CALLS_ON_ONE_STREAM.values()}
+    assert outcomes <= {"success", "item-unreadable"}
+
+
+def test_an_unreadable_item_is_not_worth_a_retry(viewer: Viewer) -> None:
+    start_and_corrupt(viewer, keep_only_the_key)
+    answer = viewer.start()
+
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "Retry-After" not in answer.headers
+
+
+def test_an_unreadable_item_is_counted_by_an_event(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded: list[str] = []
+
+    def record(*kinds: str, now: int, **attributes: Any) -> None:
+        recorded.extend(kinds)
+
+    start_and_corrupt(viewer, keep_only_the_key)
+    monkeypatch.setattr("streams.events.record", record)
+    viewer.start()
+
+    assert recorded == ["item-unreadable"]
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_an_operator_can_repair_an_unreadable_item(
+    viewer: Viewer, corrupt: Corruption
+) -> None:
+    start_and_corrupt(viewer, corrupt)
+    service.store.repair(viewer.user_id, now=time.time_ns() // 1_000_000)
+
+    assert viewer.start().status_code == 201
