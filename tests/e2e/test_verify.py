@@ -26,8 +26,7 @@ from tests.e2e.faulty_service import (
     no_fault,
     with_fault,
 )
-from tests.http.test_authentication import SECRET, claims
-from tests.wsgi_servers import serving
+from tests.http.bearer_tokens import SECRET, claims
 
 PLAYER_ORIGIN = "https://watch.example.com"
 OPERATOR_KEY = "key-of-an-operator"

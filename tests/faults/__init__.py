@@ -1,1 +1,1 @@
-"""What happens when DynamoDB fails: faults between the service and a real engine, and histories that are checked."""
+"""Faults between the service and a real engine, and histories that are checked."""

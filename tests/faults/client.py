@@ -1,4 +1,7 @@
-"""Faults that the service's own client meets: no such host, nobody listens, no TLS."""
+"""Faults that the client of the service meets itself.
+
+The name of the host is unknown, the connection is refused, or TLS fails.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +17,15 @@ from tests.faults.proxy import ELSEWHERE, Fault, Proxy
 from tests.servers import free_port
 
 CALL_SECONDS, DEADLINE_SECONDS = 0.25, 0.8
-"""For a try, and for a request, where a whole matrix would take hours with 2 and 8 seconds."""
+"""Times for a try and for a request. With 2 and 8 s a whole matrix takes hours."""
 
 
 class Elsewhere:
-    """libcurl's client of the proxy, but for the tries at which a user's fault is one that a proxy cannot make."""
+    """libcurl's client of the proxy.
+
+    If the fault of a user is one that a proxy cannot cause, the try goes to an
+    address that causes it.
+    """
 
     def __init__(self, proxy: Proxy, *, call_seconds: float) -> None:
         places = {
@@ -34,7 +41,7 @@ class Elsewhere:
         self.choose: Callable[[], str] = lambda: ""
 
     def set(self, user_id: str, fault: Fault | None) -> None:
-        """Have this go wrong for a user from now on, or nothing."""
+        """Set or clear the fault of a user, and count its tries from 0."""
         self.tries[user_id] = 0
         self.proxy.set(user_id, fault)
 
@@ -44,13 +51,11 @@ class Elsewhere:
         user_id = operation_kwargs["Key"]["user_id"]["S"]
         self.tries[user_id] += 1
         fault = self.proxy.faults.get(user_id)
-        kind = (
-            self.choose()
-            if fault is None
-            else fault.kind
-            if fault.hits(self.tries[user_id])
-            else ""
-        )
+        if fault is None:
+            kind = self.choose()
+        else:
+            kind = fault.kind if fault.hits(self.tries[user_id]) else ""
+
         if kind in ELSEWHERE:
             self.proxy.done[kind] += 1
         client: CurlClient = self.clients.get(kind, self.clients[""])
@@ -63,7 +68,7 @@ class Elsewhere:
 
 @contextmanager
 def through(proxy: Proxy, *, call_seconds: float = CALL_SECONDS) -> Iterator[Elsewhere]:
-    """Have the service of this process reach DynamoDB through the proxy."""
+    """Make the service of this process reach DynamoDB through the proxy."""
     UserStreams.disconnect()
     client = Elsewhere(proxy, call_seconds=call_seconds)
     connection: Any = UserStreams._get_connection().connection

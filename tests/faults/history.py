@@ -1,14 +1,17 @@
-"""Whether what the callers of one user were told can have happened, given that some calls are on their way for long,
-some answers are lost, leases run out by themselves and the servers' clocks disagree.
+"""Checks whether the answers that the callers of one user received are possible.
 
-Ours, because nothing for Python fits. Porcupine (Go) and Knossos (Clojure) search for an order of the operations that a
-sequential model allows; a lease, though, runs out without any operation, by a clock that nobody reads exactly, and
-each call whose outcome is not known, and that may still come, doubles what such a search has to look at. Here each
-claim is held to what is certain in any order: intervals, not permutations.
+Some calls are slow, some answers are lost, leases expire without a call, and the
+clocks of the servers differ.
 
-        called        answered                                     expires by the earliest clock
-    ──────┼──────────────┼────────────────────────────────────────────────┼───────────┼────▶ time
-          └─ may live ───┴───────────── lives for certain ────────────────┘ may live ─┘ by the latest
+Porcupine (Go) and Knossos (Clojure) search for an order of the operations that a
+sequential model allows. They do not fit: a lease expires without an operation, by
+a clock that is not known exactly, and each call without an answer doubles the
+search. This checker compares each answer with the facts that hold in every order:
+intervals instead of permutations.
+
+      called       answered                        expires by the earliest clock
+    ────┼─────────────┼───────────────────────────────────┼──────────┼────▶ time
+        └─ can live ──┴──────── lives for certain ────────┘ can live ┘ by the latest
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 type TomlTable = Mapping[str, Any]
-"""A plan, or a rule of one, as the file of plans has it."""
+"""A plan, or a rule of a plan, as in a file of plans."""
 
 UNKNOWN = (0, 503)
-"""Statuses after which nothing is known: no answer, or one that says so."""
+"""Statuses of an unknown outcome: no answer, or 503."""
 DOCUMENTED = {
     "start": {200, 201, 409, 503},
     "renew": {200, 400, 404, 410, 503},
@@ -31,8 +34,8 @@ DOCUMENTED = {
 }
 FOREVER = float("inf")
 LEASES = ("relaxed_lease_seconds", "paused_seconds")
-"""By plans, beside the plain one."""
-TOLD = (
+"""Settings of plans that grant longer leases."""
+REPORTED = (
     "epoch",
     "expires_at",
     "paused_at",
@@ -41,7 +44,7 @@ TOLD = (
     "limit",
     "plan",
     "rule",
-    "facts",
+    "attributes",
     "reason",
     "by",
 )
@@ -49,12 +52,17 @@ TOLD = (
 
 @dataclass(eq=False)
 class Exchanged:
-    """A call and its answer. Instants are ms of one clock, that of who calls; `expires_at` and `paused_at` are the
-    server's.
+    """A call and its answer.
 
-    `epoch` is that of the answer of a start, and of the token of a renewal or stop. `names` are the streams in a
-    denial or a list, or the one to keep; `limit` and `plan` what an operator set, or what a denial tells, and `rule`
-    the one that it names. `facts` are what a start says of its stream that rules may look at, by attribute."""
+    Times are ms of the caller's clock, except `expires_at` and `paused_at`, which
+    are the server's.
+
+    `epoch` is that of a started stream, or of the token of a renewal or stop.
+    `names` are the streams in a denial or a list, or the one that an end keeps.
+    `limit` and `plan` are those that an operator set, or that a denial reports;
+    `rule` is the rule of a denial. `attributes` are the properties of a started
+    stream that rules examine.
+    """
 
     verb: str
     called: float
@@ -68,7 +76,7 @@ class Exchanged:
     limit: int | None = None
     plan: str | None = None
     rule: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     evicts: bool = False
     pauses: bool = False
     paused_at: float = 0
@@ -77,7 +85,7 @@ class Exchanged:
 
     @property
     def is_done(self) -> bool:
-        """Whether it was told to have been carried out."""
+        """Whether the answer says that the call took effect."""
         return self.status in (200, 201, 204)
 
     @property
@@ -85,20 +93,25 @@ class Exchanged:
         return self.is_done or self.status in UNKNOWN
 
     def __str__(self) -> str:
-        told = f"{self.status or 'no answer'}"
-        facts = {name: getattr(self, name) for name in TOLD if getattr(self, name)}
-        return f"{self.called:.0f} to {self.answered:.0f}: {self.verb} {self.id} -> {told} {facts}"
+        times = f"{self.called:.0f} to {self.answered:.0f}"
+        values = {name: getattr(self, name) for name in REPORTED}
+        reported = {name: value for name, value in values.items() if value}
+        status = self.status or "no answer"
+        return f"{times}: {self.verb} {self.id} -> {status} {reported}"
 
 
 UNSET = Exchanged("limit", -FOREVER, answered=-FOREVER, status=204)
-"""What holds for a user before an operator set anything."""
+"""The limit of a user before an operator sets one."""
 
 
 @dataclass
 class History:
-    """The calls of one user, in the order in which they were made. `plans` are all there are, by name, the default one
-    too; a lease lasts `lease_ms` under each, unless it is relaxed or paused. `skew_ms` is by how much clocks may
-    disagree, `late_ms` for how long the network may keep a request."""
+    """The calls of one user, in the order in which they were made.
+
+    `plans` are all plans, including `default`. A lease lasts `lease_ms` under each
+    of them, unless it is relaxed or paused. `skew_ms` is the greatest difference
+    of the clocks, `late_ms` the longest time that the network keeps a request.
+    """
 
     plans: Mapping[str, TomlTable]
     lease_ms: int
@@ -108,30 +121,37 @@ class History:
     operations: list[Exchanged] = field(default_factory=list)
 
     def wrong(self, it: Exchanged) -> str | None:
-        """What cannot be in the answer to a call, given every call that was made before it was answered."""
+        """Return what is impossible in the answer to a call, or None.
+
+        Every call that was made before this answer is known.
+        """
         return next(self._claims(it), None)
 
     def shortest(self, it: Exchanged) -> list[Exchanged]:
-        """As few calls as still show what is wrong."""
+        """Return as few calls as still show the impossible answer."""
         kept = list(self.operations)
-        said = (self.wrong(it) or "").partition(":")[0]
-        for one in list(reversed(kept)):
-            fewer = [other for other in kept if other is not one]
+        kind = _kind_of(self.wrong(it))
+        for candidate in reversed(self.operations):
+            fewer = [other for other in kept if other is not candidate]
             smaller = replace(self, operations=fewer)
-            if one is not it and (smaller.wrong(it) or "").partition(":")[0] == said:
+            if candidate is not it and _kind_of(smaller.wrong(it)) == kind:
                 kept = fewer
+
         return kept
 
     def forget(self, before: float) -> None:
-        """Drop what can matter to no call that is made from now on: not the limits of which one holds, and not the
-        starts of playbacks that may go on."""
+        """Drop the calls that cannot affect a later call.
+
+        The limits that can apply, and the starts of streams that can continue,
+        are kept.
+        """
         held = self._in_force(before, FOREVER)
         kept = {one for one in self.operations if one.answered > before or one in held}
-        playing = {(one.id, one.epoch) for one in kept if one.verb == "renew"}
-        kept |= {one for one in self._starts() if (one.id, one.epoch) in playing}
+        renewed = {(one.id, one.epoch) for one in kept if one.verb == "renew"}
+        kept |= {one for one in self._starts() if (one.id, one.epoch) in renewed}
         self.operations = [one for one in self.operations if one in kept]
 
-    # --- what may not be ------------------------------------------------------------------------------------------
+    # --- impossible answers ----------------------------------------------------
 
     def _claims(self, it: Exchanged) -> Iterator[str]:
         if it.status and it.status not in DOCUMENTED[it.verb]:
@@ -161,24 +181,30 @@ class History:
         ]
         for one in earlier:
             if one.epoch >= it.epoch + self.skew_ms * 1000:
-                yield f"an epoch went back: {one.epoch}, {it.epoch}"
+                yield f"an epoch decreased: {one.epoch}, {it.epoch}"
             if one.epoch >= it.epoch and self._is_certain(it.id, one.epoch, it):
-                yield f"an epoch went back: {one.epoch} of a live stream, {it.epoch}"
+                yield f"an epoch decreased: {one.epoch} of a live stream, {it.epoch}"
+
         before = list(self._living(it.id, it))
         if not self._may_evict(it):
             yield from self._of_room(it, it, before=before if it.status == 200 else ())
         if it.status == 201 and any(
             self._is_certain(it.id, one.epoch, it) for one in earlier
         ):
-            yield "201, and its slot was live: 200 is what happened"
+            yield "201, but its slot was live, so 200 is true"
+
         if it.status == 200 and not before:
-            yield "200, and nothing was in its slot: 201 is what happened"
+            yield "200, but its slot was free, so 201 is true"
 
     def _of_room(
         self, it: Exchanged, stream: Exchanged, *, before: Collection[Exchanged]
     ) -> Iterator[str]:
-        """Whether this call could give the stream its slot. Whatever may hold, a rule or the limit is full, and counted
-        none of those that were in the slot before as it counts the stream."""
+        """Check that this call could give the stream its slot.
+
+        It could not if, under each limit that can apply, a rule or the limit is
+        full and did not count one of `before`, the streams that were in the slot,
+        in the same way as it counts the stream.
+        """
         others = [
             one for one in self._certain(it) if one.id not in (it.id, *it.replaces)
         ]
@@ -193,20 +219,25 @@ class History:
             for one in self._in_force(it.called, it.answered)
         ]
         if all(full):
-            yield f"over the {_said(full[0][0])}: {[one.id for one in others]} and {it.id}"
+            holders = [one.id for one in others]
+            yield f"over the {_text_of(full[0][0])}: {holders} and {it.id}"
 
     def _of_a_denial(self, it: Exchanged) -> Iterator[str]:
-        told = (it.plan, it.limit)
-        may_hold = {
+        reported = (it.plan, it.limit)
+        possible = {
             (one.plan or "default", self._limit(one)): one
             for one in self._in_force(it.called, it.answered)
         }
-        rules = self._rules(may_hold[told]) if told in may_hold else []
+        rules = self._rules(possible[reported]) if reported in possible else []
         rule = next((rule for rule in rules if rule["name"] == it.rule), None)
         if rule is None:
-            what = "a rule" if rules else "a limit"
-            yield f"a denial by {what} that did not hold: {it.rule} of {told}, of {sorted(may_hold)}"
+            kind = "a rule" if rules else "a limit"
+            yield (
+                f"a denial by {kind} that did not apply: {it.rule} of {reported}, "
+                f"of {sorted(possible)}"
+            )
             return
+
         living = [
             one
             for id in it.names
@@ -215,14 +246,18 @@ class History:
         ]
         for id in it.names:
             if id not in [one.id for one in living]:
-                yield f"a denial without a reason: {id} does not live, or not for the {_said(rule)}"
+                yield (
+                    f"a denial without a reason: {id} is not live or does not count "
+                    f"for the {_text_of(rule)}"
+                )
+
         if len(_places(rule, it, living)) < rule["limit"]:
-            yield f"a denial without a reason: {it.names} for the {_said(rule)}"
+            yield f"a denial without a reason: {it.names} for the {_text_of(rule)}"
         if any(
             one.id == it.id and _counted_as(rule, one) == _counted_as(rule, it)
             for one in self._certain(it)
         ):
-            yield f"a denial of who has a place: {it.id} under the {_said(rule)}"
+            yield f"a denial of a holder: {it.id} under the {_text_of(rule)}"
 
     def _of_a_renewal(self, it: Exchanged) -> Iterator[str]:
         if it.status in (400, 404, 410) and self._is_certain(it.id, it.epoch, it):
@@ -235,7 +270,7 @@ class History:
                 if (
                     is_certain
                     and one.verb in ("end", "end all")
-                    and self._told(it) + self.skew_ms < one.called
+                    and self._answered_at(it) + self.skew_ms < one.called
                 ):
                     yield "a stream that was ended renewed"
                 if (
@@ -249,10 +284,11 @@ class History:
                     is_certain
                     and one.verb == "start"
                     and it.id in one.replaces
-                    and self._told(it) < one.called
+                    and self._answered_at(it) < one.called
                 ):
                     yield "a stream that was replaced renewed"
             yield from self._of_a_new_end(it)
+
         if it.status == 410:
             yield from self._of_an_ending(it)
 
@@ -262,7 +298,7 @@ class History:
             for is_certain in (True, False)
         )
         if it.expires_at < at_least:
-            yield f"an end moved back: {at_least:.0f}, {it.expires_at:.0f}"
+            yield f"an expiry decreased: {at_least:.0f}, {it.expires_at:.0f}"
         for one in self._of(it.id, it.epoch):
             is_known = (
                 it.pauses and one.pauses and one.is_done and one.answered < it.called
@@ -272,7 +308,8 @@ class History:
                 and one.paused_at != it.paused_at
                 and not self._may_continue(one, it)
             ):
-                yield f"a pause began anew: {one.paused_at:.0f}, {it.paused_at:.0f}"
+                yield f"a pause began again: {one.paused_at:.0f}, {it.paused_at:.0f}"
+
         ends: list[float] = []
         for plan in map(self._plan, self._in_force(it.called, it.answered)):
             if it.pauses and "paused_seconds" in plan:
@@ -283,8 +320,13 @@ class History:
                     it.called - self.skew_ms + self.lease_ms,
                     it.answered + longest_ms,
                 ]
+
         if not min(ends) <= it.expires_at <= max(*ends, at_most):
-            yield f"an end that cannot be: {it.expires_at:.0f}, and not {min(ends):.0f} to {max(*ends, at_most):.0f}"
+            yield (
+                f"an impossible expiry: {it.expires_at:.0f}, "
+                f"not {min(ends):.0f} to {max(*ends, at_most):.0f}"
+            )
+
         if at_most + self.skew_ms < it.called:  # it was revived
             for one in self._starts(it.id):
                 if one.epoch == it.epoch:
@@ -310,17 +352,17 @@ class History:
             <= it.answered,
         }
         if not could.get(it.reason):
-            yield f"a reason that is not true: {it.reason} by {it.by}"
+            yield f"an untrue reason: {it.reason} by {it.by}"
 
     def _of_a_list(self, it: Exchanged) -> Iterator[str]:
         for one in self._certain(it):
             if one.id not in it.names:
-                yield f"a stream that lives is not listed: {one.id}"
+                yield f"a live stream is not listed: {one.id}"
         for id in it.names:
             if not any(self._living(id, it)):
-                yield f"a stream is listed that does not live: {id}"
+                yield f"a listed stream is not live: {id}"
 
-    # --- what is certain, and what may be --------------------------------------------------------------------------
+    # --- certain and possible facts --------------------------------------------
 
     def _starts(self, id: str | None = None) -> Iterator[Exchanged]:
         return (
@@ -330,22 +372,26 @@ class History:
         )
 
     def _of(self, id: str, epoch: int) -> Iterator[Exchanged]:
-        """What was told of the lease of a playback."""
+        """Generate the calls that reported the lease of a playback."""
         return (
             one
             for one in self.operations
             if one.id == id and one.epoch == epoch and one.verb in ("start", "renew")
         )
 
-    def _told(self, it: Exchanged) -> float:
+    def _answered_at(self, it: Exchanged) -> float:
         return min(
             (one.answered for one in self._starts(it.id) if one.epoch == it.epoch),
             default=FOREVER,
         )
 
     def _enders(self, id: str, epoch: int) -> Iterator[Exchanged]:
-        """Calls that may end this playback: of those that were sent before it began, only as far as clocks disagree and
-        no start that was admitted before. Also those that were refused: a first try may come late."""
+        """Generate the calls that can end this playback.
+
+        A call that was sent before the playback began counts within the skew of
+        the clocks, unless it is a start that was admitted before. A call that was
+        denied counts too, because its first try can arrive late.
+        """
         began = min(
             (one.called for one in self._starts(id) if one.epoch == epoch), default=0
         )
@@ -362,13 +408,16 @@ class History:
                 yield one
 
     def _is_certain(self, id: str, epoch: int, it: Exchanged) -> bool:
-        """Whether this playback lived all the while that a call took, but for what that call did."""
-        is_told = any(
+        """Return whether a playback was live during the whole call.
+
+        The effect of the call itself is ignored.
+        """
+        is_known = any(
             one.epoch == epoch and one.is_done and one.answered < it.called
             for one in self._starts(id)
         )
         return (
-            is_told
+            is_known
             and it.answered + self.skew_ms < self._end(id, epoch, it, is_certain=True)
             and not any(
                 one is not it and one.called <= it.answered
@@ -377,7 +426,7 @@ class History:
         )
 
     def _certain(self, it: Exchanged) -> list[Exchanged]:
-        """The starts of the playbacks that did: of each id the last one, if any."""
+        """Return the last start of each id whose playback was live during the call."""
         last = {
             one.id: one
             for one in sorted(self._starts(), key=lambda one: one.epoch)
@@ -386,7 +435,11 @@ class History:
         return [one for one in last.values() if self._is_certain(one.id, one.epoch, it)]
 
     def _end(self, id: str, epoch: int, it: Exchanged, *, is_certain: bool) -> float:
-        """When its lease ends: at least, by what was told before the call, or at most, but for what that call did."""
+        """Return the earliest (`is_certain`) or latest expiry of a lease.
+
+        The earliest one follows from the answers before the call. The effect of
+        the call itself is ignored.
+        """
         of_it = [one for one in self._of(id, epoch) if one is not it]
         if is_certain:
             return max(
@@ -397,6 +450,7 @@ class History:
                 ),
                 default=0,
             )
+
         unknown_ms = self._longest_ms(*LEASES) + self.skew_ms + self.late_ms
         at_most = (
             one.expires_at if one.is_done else one.answered + unknown_ms
@@ -406,19 +460,23 @@ class History:
         return max(at_most, default=0)
 
     def _longest_ms(self, *kinds: str) -> int:
-        """The longest lease of these kinds under any plan: a token keeps the pace of one that holds no more."""
+        """Return the longest lease of these kinds under any plan.
+
+        A token keeps the pace of a plan that no longer applies.
+        """
         seconds: list[int] = [
             plan.get(kind, 0) for plan in self.plans.values() for kind in kinds
         ]
         return max(self.lease_ms, 1000 * max(seconds))
 
     def _living(self, id: str, it: Exchanged) -> Iterator[Exchanged]:
-        """The starts of the playbacks of this id that may have lived at a moment of the call."""
+        """Generate the starts whose playback can have been live during the call."""
         for one in self._starts(id):
             if one is it or one.called > it.answered:
                 continue
             if not one.is_done:
-                # It may come late, but not after another of its slot. Nobody has a token of it: it lives for a lease.
+                # It can arrive late, but not after a later start of its slot. It
+                # lives for one lease, because its caller has no token.
                 later = (
                     other
                     for other in self._starts(id)
@@ -448,8 +506,10 @@ class History:
                 yield one
 
     def _has_ended(self, end: Exchanged, start: Exchanged) -> bool:
-        """Whether this call has ended a playback that was known by then, whatever the order of those at once. An
-        operator's call ends what began before it by the clock of its server."""
+        """Return whether a call ended a playback in every order of concurrent calls.
+
+        An operator's call ends what began before it by the clock of its server.
+        """
         skew_ms = self.skew_ms if end.verb in ("end", "end all") else 0
         return (
             end.is_done
@@ -458,7 +518,7 @@ class History:
         )
 
     def _may_continue(self, pause: Exchanged, it: Exchanged) -> bool:
-        """Whether the player may have gone on between a pause and this call."""
+        """Return whether the player can have resumed between a pause and this call."""
         return any(
             not one.pauses
             and one.may_be_done
@@ -468,10 +528,10 @@ class History:
             if one.verb == "renew"
         )
 
-    # --- limits and plans ------------------------------------------------------------------------------------------
+    # --- limits and plans ------------------------------------------------------
 
     def _in_force(self, since: float, until: float) -> list[Exchanged]:
-        """Changes of the limit of which one holds at a moment between."""
+        """Return the changes of the limit of which one applies at a moment between."""
         changes = [
             UNSET,
             *(
@@ -488,8 +548,11 @@ class History:
         ]
 
     def _at_latest(self, one: Exchanged) -> float:
-        """Until when a call can have been carried out that is judged on the item as it was read: a late one changes
-        nothing any more once anything else was written, as each start that is admitted is."""
+        """Return the latest time at which a call can have taken effect.
+
+        The call is judged on the item that it read. A late one has no effect after
+        any other write, and each admitted start is a write.
+        """
         if one.is_done:
             return one.answered
         written = (
@@ -511,7 +574,7 @@ class History:
         )
 
     def _rules(self, change: Exchanged) -> list[TomlTable]:
-        """What may refuse a start after this change: the plan's rules, and the limit as one without a name."""
+        """Return the rules after this change, with the limit as a rule without name."""
         return [
             *self._plan(change).get("rules", ()),
             {"name": "", "limit": self._limit(change)},
@@ -519,7 +582,7 @@ class History:
 
 
 def _ends(one: Exchanged, id: str, epoch: int) -> bool:
-    """Whether this call is one to end a playback that it finds."""
+    """Return whether a call ends this playback if it is live."""
     match one.verb:
         case "start":
             return id in (one.id, *one.replaces)
@@ -532,7 +595,11 @@ def _ends(one: Exchanged, id: str, epoch: int) -> bool:
     return False
 
 
-def _said(rule: TomlTable) -> str:
+def _kind_of(problem: str | None) -> str:
+    return (problem or "").partition(":")[0]
+
+
+def _text_of(rule: TomlTable) -> str:
     return (
         f"rule {rule['name']} of {rule['limit']}"
         if rule["name"]
@@ -541,19 +608,22 @@ def _said(rule: TomlTable) -> str:
 
 
 def _counted_as(rule: TomlTable, stream: Exchanged) -> Any:
-    """What a rule counts a stream with or as; None when it does not count it."""
+    """Return the value by which a rule counts a stream, or None."""
     by = rule.get("per") or rule.get("distinct")
     is_counted = all(
-        stream.facts.get(name) in values
+        stream.attributes.get(name) in values
         for name, values in rule.get("where", {}).items()
     )
-    return (stream.facts.get(by) if by else True) if is_counted else None
+    return (stream.attributes.get(by) if by else True) if is_counted else None
 
 
 def _places(
     rule: TomlTable, stream: Exchanged, others: Iterable[Exchanged]
 ) -> set[Any]:
-    """What takes places of a rule from a stream: others by their id, or values that are not its own."""
+    """Return the places of a rule that other streams occupy for a stream.
+
+    These are the ids of other streams, or values that differ from its own value.
+    """
     own = _counted_as(rule, stream)
     values = [(one.id, _counted_as(rule, one)) for one in others if own is not None]
     if "distinct" in rule:

@@ -1,7 +1,8 @@
-"""A proxy between the service and a real DynamoDB engine, that does to a request what networks and servers do.
+"""A proxy between the service and a real DynamoDB engine that causes faults.
 
-It reads HTTP as DynamoDB's clients speak it: one signed POST for each call, the operation in a header. Nothing is
-signed anew, since local engines do not look at signatures.
+It does to requests what networks and servers do. It reads HTTP as DynamoDB's
+clients write it: one signed POST per call, with the operation in a header. It does
+not sign requests again, because local engines ignore signatures.
 """
 
 import http.client
@@ -19,17 +20,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 type StatusAndBody = tuple[int, bytes]
-"""Status and body."""
 type Act = Callable[["Exchange"], None]
-"""What is done with a request in place of passing it on."""
+"""Handles a request in place of the engine."""
 
-DELAY_SECONDS, DRIP_SECONDS = 0.05, 0.04
+DELAY_SECONDS = 0.05
+DRIP_SECONDS = 0.04
 THROTTLED = "ProvisionedThroughputExceededException"
 
 
 @dataclass
 class Exchange:
-    """A request that was received, and what can be done with it."""
+    """A request that the proxy received, and the ways to handle it."""
 
     proxy: "Proxy"
     handler: BaseHTTPRequestHandler
@@ -37,12 +38,12 @@ class Exchange:
 
     @property
     def user_id(self) -> str:
-        """Whose item it is about."""
+        """The user whose item the request reads or writes."""
         user_id: str = json.loads(self.body)["Key"]["user_id"]["S"]
         return user_id
 
-    def carry_out(self) -> StatusAndBody:
-        """Pass it on to the engine."""
+    def execute(self) -> StatusAndBody:
+        """Pass the request to the engine and return its answer."""
         return self.proxy.pass_on(dict(self.handler.headers.items()), self.body)
 
     def answer(self, status: int, body: bytes) -> None:
@@ -53,107 +54,108 @@ class Exchange:
         self.handler.wfile.write(body)
 
     def reset(self) -> None:
-        """End the connection as a machine does that has lost power: RST, and not FIN."""
+        """Reset the connection (RST), as a machine does after a power failure."""
         self.handler.close_connection = True
         link = self.handler.connection
         with suppress(OSError):
             link.setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
             )
+
         self.proxy.drop(link)
 
     def be_silent(self) -> None:
-        """Say nothing until the caller hangs up."""
+        """Send no answer, and wait until the client closes the connection."""
         self.handler.close_connection = True
         with suppress(OSError):
             self.handler.connection.recv(1)
 
 
 def refusal(code: str) -> bytes:
-    return json.dumps(
-        {
-            "__type": f"com.amazonaws.dynamodb.v20120810#{code}",
-            "message": "as it was told",
-        }
-    ).encode()
+    body = {
+        "__type": f"com.amazonaws.dynamodb.v20120810#{code}",
+        "message": "a fault of the test",
+    }
+    return json.dumps(body).encode()
 
 
-def _reset_before(it: Exchange) -> None:
-    it.reset()
+def _reset_before(exchange: Exchange) -> None:
+    exchange.reset()
 
 
-def _reset_after(it: Exchange) -> None:
-    it.carry_out()
-    it.reset()
+def _reset_after(exchange: Exchange) -> None:
+    exchange.execute()
+    exchange.reset()
 
 
-def _lost(it: Exchange) -> None:
-    it.carry_out()
-    it.be_silent()
+def _lost(exchange: Exchange) -> None:
+    exchange.execute()
+    exchange.be_silent()
 
 
-def _late(it: Exchange) -> None:
-    it.proxy.keep(it)
-    it.reset()
+def _late(exchange: Exchange) -> None:
+    exchange.proxy.keep(exchange)
+    exchange.reset()
 
 
-def _twice(it: Exchange) -> None:
-    it.carry_out()
-    it.answer(*it.carry_out())
+def _twice(exchange: Exchange) -> None:
+    exchange.execute()
+    exchange.answer(*exchange.execute())
 
 
-def _twice_first_answer(it: Exchange) -> None:
-    answered = it.carry_out()
-    it.carry_out()
-    it.answer(*answered)
+def _twice_first_answer(exchange: Exchange) -> None:
+    answered = exchange.execute()
+    exchange.execute()
+    exchange.answer(*answered)
 
 
-def _delayed(it: Exchange) -> None:
+def _delayed(exchange: Exchange) -> None:
     threading.Event().wait(DELAY_SECONDS)
-    it.answer(*it.carry_out())
+    exchange.answer(*exchange.execute())
 
 
-def _dripped(it: Exchange) -> None:
-    _, body = it.carry_out()
-    it.handler.close_connection = True
+def _dripped(exchange: Exchange) -> None:
+    _, body = exchange.execute()
+    exchange.handler.close_connection = True
     with suppress(OSError):
-        it.handler.wfile.write(
+        exchange.handler.wfile.write(
             b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
         )
         for byte in body:
-            it.handler.wfile.write(bytes([byte]))
+            exchange.handler.wfile.write(bytes([byte]))
             threading.Event().wait(DRIP_SECONDS)
 
 
-def _truncated(it: Exchange) -> None:
-    status, body = it.carry_out()
+def _truncated(exchange: Exchange) -> None:
+    status, body = exchange.execute()
     with suppress(OSError):
-        it.handler.send_response(status)
-        it.handler.send_header("Content-Length", str(len(body)))
-        it.handler.end_headers()
-        it.handler.wfile.write(body[: len(body) // 2])
-    it.handler.close_connection = True
+        exchange.handler.send_response(status)
+        exchange.handler.send_header("Content-Length", str(len(body)))
+        exchange.handler.end_headers()
+        exchange.handler.wfile.write(body[: len(body) // 2])
+
+    exchange.handler.close_connection = True
 
 
-def _hung(it: Exchange) -> None:
-    it.be_silent()
+def _hung(exchange: Exchange) -> None:
+    exchange.be_silent()
 
 
-def _no_item_of_ours(it: Exchange) -> None:
-    status, body = it.carry_out()
-    it.answer(status, NO_ITEM_OF_OURS if status == 200 else body)
+def _unknown_item(exchange: Exchange) -> None:
+    status, body = exchange.execute()
+    exchange.answer(status, UNKNOWN_ITEM if status == 200 else body)
 
 
-def _says(status: int, body: bytes, *, is_carried_out: bool) -> Act:
-    def act(it: Exchange) -> None:
-        if is_carried_out:
-            it.carry_out()
-        it.answer(status, body)
+def _answering(status: int, body: bytes, *, is_executed: bool) -> Act:
+    def act(exchange: Exchange) -> None:
+        if is_executed:
+            exchange.execute()
+        exchange.answer(status, body)
 
     return act
 
 
-NO_ITEM_OF_OURS = (
+UNKNOWN_ITEM = (
     b'{"ConsumedCapacity": {}, "Item": {"l": []}, "Attributes": {"l": 3, "p": null}}'
 )
 PAGE = b"<html><body>502 Bad Gateway</body></html>"
@@ -169,31 +171,37 @@ ACTS: dict[str, Act] = {
     "dripped": _dripped,
     "truncated": _truncated,
     "hung": _hung,
-    "500": _says(500, refusal("InternalServerError"), is_carried_out=False),
-    "500 after": _says(500, refusal("InternalServerError"), is_carried_out=True),
-    "503": _says(503, PAGE, is_carried_out=False),
-    "503 after": _says(503, PAGE, is_carried_out=True),
-    "throttled": _says(400, refusal(THROTTLED), is_carried_out=False),
-    "refused": _says(400, refusal("AccessDeniedException"), is_carried_out=False),
-    "null": _says(200, b"null", is_carried_out=True),
-    "list": _says(200, b"[]", is_carried_out=True),
-    "{}": _says(200, b"{}", is_carried_out=True),
-    "HTML": _says(200, PAGE, is_carried_out=True),
-    "a string": _says(200, b'"ok"', is_carried_out=True),
-    "no item of ours": _no_item_of_ours,
-    "400 null": _says(400, b"null", is_carried_out=True),
-    "null, not carried out": _says(200, b"null", is_carried_out=False),
-    "{}, not carried out": _says(200, b"{}", is_carried_out=False),
+    "500": _answering(500, refusal("InternalServerError"), is_executed=False),
+    "500 after": _answering(500, refusal("InternalServerError"), is_executed=True),
+    "503": _answering(503, PAGE, is_executed=False),
+    "503 after": _answering(503, PAGE, is_executed=True),
+    "throttled": _answering(400, refusal(THROTTLED), is_executed=False),
+    "refused": _answering(400, refusal("AccessDeniedException"), is_executed=False),
+    "null": _answering(200, b"null", is_executed=True),
+    "list": _answering(200, b"[]", is_executed=True),
+    "{}": _answering(200, b"{}", is_executed=True),
+    "HTML": _answering(200, PAGE, is_executed=True),
+    "a string": _answering(200, b'"ok"', is_executed=True),
+    "unknown item": _unknown_item,
+    "400 null": _answering(400, b"null", is_executed=True),
+    "null, not executed": _answering(200, b"null", is_executed=False),
+    "{}, not executed": _answering(200, b"{}", is_executed=False),
 }
-"""Faults of the network and the engine, by name. `late` and `very late` are delivered when they are asked for."""
+"""Faults of the network and the engine.
+
+The proxy keeps `late` and `very late` requests until `Proxy.deliver`.
+"""
 ELSEWHERE = ("TLS broken", "DNS gone", "connection refused")
-"""Faults that keep a request from being sent, so that the client has to meet them: see `client.py`."""
+"""Faults that prevent a request. The client causes them: see `client.py`."""
 FAULTS = (*ACTS, *ELSEWHERE)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong, and at which requests: the first is 1. With `onwards` all that follow too."""
+    """A fault and the requests that it hits: one, or with `onwards` all from there.
+
+    The first request of a user has the number 1.
+    """
 
     kind: str
     first: int = 1
@@ -208,16 +216,18 @@ class Fault:
 
 @dataclass
 class Proxy:
-    """Passes requests on to an engine. A user's requests meet the user's fault, and where there is none, what `choose`
-    picks, the name of a fault or nothing."""
+    """Passes requests to an engine, with the fault of their user.
+
+    For a user without a fault, `choose` returns the kind of a fault or "".
+    """
 
     engine: str
     choose: Callable[[], str] = lambda: ""
     done: Counter[str] = field(default_factory=Counter)
-    """Faults that happened, by kind."""
+    """Number of faults that happened, by kind."""
     faults: dict[str, Fault] = field(default_factory=dict)
     numbers: Counter[str] = field(default_factory=Counter)
-    """Requests of a user since the user's fault was set."""
+    """Number of requests of a user since its fault was set."""
     kept: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -262,19 +272,20 @@ class Proxy:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def set(self, user_id: str, fault: Fault | None) -> None:
-        """Have this go wrong for a user from now on, or nothing."""
+        """Set or clear the fault of a user, and count its requests from 0."""
         with self._lock:
             self.numbers[user_id] = 0
             self.faults.pop(user_id, None)
             if fault is not None:
                 self.faults[user_id] = fault
 
-    def keep(self, it: Exchange) -> None:
+    def keep(self, exchange: Exchange) -> None:
         with self._lock:
-            self.kept.append((it.user_id, dict(it.handler.headers.items()), it.body))
+            headers = dict(exchange.handler.headers.items())
+            self.kept.append((exchange.user_id, headers, exchange.body))
 
     def deliver(self, user_id: str | None = None) -> None:
-        """Pass on what was kept, of one user or of all; nobody hears the answers."""
+        """Pass on the kept requests of one user or of all, and drop the answers."""
         with self._lock:
             kept = [late for late in self.kept if user_id in (None, late[0])]
             self.kept = [late for late in self.kept if late not in kept]
@@ -301,34 +312,35 @@ class Proxy:
         raise AssertionError("it returns or raises")
 
     def drop(self, link: socket.socket) -> None:
-        """Close it now, whoever else still refers to it."""
+        """Close a connection now, even if another object refers to it."""
         self._links.discard(link)
         with suppress(OSError):
             os.close(link.detach())
 
-    def _exchange(self, it: Exchange) -> None:
-        user_id = it.user_id
+    def _exchange(self, exchange: Exchange) -> None:
+        user_id = exchange.user_id
         with self._lock:
             self.numbers[user_id] += 1
-            fault = self.faults.get(user_id)
-            kind = (
-                self.choose()
-                if fault is None
-                else fault.kind
-                if fault.hits(self.numbers[user_id])
-                else ""
-            )
+            kind = self._kind_for(user_id)
             act = ACTS.get(kind)
             self.done[kind] += act is not None
+
         if act is None:
-            it.answer(*it.carry_out())
+            exchange.answer(*exchange.execute())
         else:
-            act(it)
+            act(exchange)
+
+    def _kind_for(self, user_id: str) -> str:
+        """Return the kind of fault for the current request of a user, or ""."""
+        fault = self.faults.get(user_id)
+        if fault is None:
+            return self.choose()
+        return fault.kind if fault.hits(self.numbers[user_id]) else ""
 
 
 @contextmanager
 def proxying(engine: str) -> Iterator[Proxy]:
-    """A running proxy to the engine."""
+    """Run a proxy to the engine."""
     proxy = Proxy(engine)
     thread = threading.Thread(
         target=proxy._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True

@@ -1,5 +1,6 @@
-"""Runs the whole matrix on one engine and writes its table into docs/reliability.md. `make faults`.
+"""Runs the whole matrix on one engine and writes its table to docs/reliability.md.
 
+make faults
 DYNAMODB_ENDPOINT=http://… python -m tests.faults.report "DynamoDB Local"
 """
 
@@ -8,26 +9,31 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import django
 
 from streams.conf import settings
+
+if TYPE_CHECKING:
+    from tests.faults.matrix import Case
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 
 @contextmanager
 def ready() -> Iterator[str]:
-    """Django, and an engine with a table, by its endpoint: `DYNAMODB_ENDPOINT`'s, or an embedded one."""
+    """Set up Django, an engine and its table, and yield the endpoint of the engine.
+
+    The engine is that of `DYNAMODB_ENDPOINT`, or an embedded one.
+    """
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     django.setup()
-    logging.disable(
-        logging.CRITICAL
-    )  # thousands of warnings that the store does not answer
+    logging.disable(logging.CRITICAL)  # each fault logs a warning
     from streams.errors import StoreUnavailable
     from streams.storage.store import create_table
     from streams_project.local_dynamodb import engine
@@ -37,7 +43,7 @@ def ready() -> Iterator[str]:
         if ENGINE_PORT:
             folder = Path(running.enter_context(TemporaryDirectory(prefix="dynamodb-")))
             running.enter_context(engine(folder, keep=False, port=ENGINE_PORT))
-        for _ in range(10):  # an engine that has just started takes its time
+        for _ in range(10):  # an engine can be slow after its start
             with suppress(StoreUnavailable):
                 create_table()
                 break
@@ -45,7 +51,7 @@ def ready() -> Iterator[str]:
 
 
 def write(name: str, text: str) -> None:
-    """Put the text into the page, between the markers of that name."""
+    """Replace the text between the markers of this name in the page."""
     begins, ends = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     page = PAGE.read_text()
     before, _, rest = page.partition(begins)
@@ -53,43 +59,57 @@ def write(name: str, text: str) -> None:
 
 
 def main(engine: str) -> int:
-    """The number of cases with something wrong."""
+    """Run the matrix and return the number of cases with a fault of the service."""
     with ready() as endpoint:
-        from tests.faults.matrix import Case, bench, cases
-        from tests.faults.proxy import FAULTS
+        from tests.faults.matrix import bench, cases
 
         results: dict[str, list[Case]] = defaultdict(list)
         began = time.monotonic()
         with bench(endpoint) as running:
             for case in running.run_all(cases(running)):
                 results[case.fault.kind].append(case)
-                for what in case.wrong:
-                    sys.stderr.write(
-                        f"{case.verb}, {case.fault}: {case.status}, {what}\n"
-                    )
+                _report_wrong(case)
             verbs = len(running.healthy)
-    every = [case for of_kind in results.values() for case in of_kind]
-    wrong = [case for case in every if case.wrong]
+
+    seconds = time.monotonic() - began
+    text = "\n".join(_lines(results, engine=engine, verbs=verbs, seconds=seconds))
+    write(f"the matrix on {engine}", text + "\n")
+    sys.stdout.write(text + "\n")
+    return sum(bool(case.wrong) for of_kind in results.values() for case in of_kind)
+
+
+def _report_wrong(case: "Case") -> None:
+    for problem in case.wrong:
+        sys.stderr.write(f"{case.verb}, {case.fault}: {case.status}, {problem}\n")
+
+
+def _lines(
+    results: Mapping[str, list["Case"]], *, engine: str, verbs: int, seconds: float
+) -> list[str]:
+    """Return the lines of the table, one per fault."""
+    all_cases = [case for of_kind in results.values() for case in of_kind]
+    wrong = sum(bool(case.wrong) for case in all_cases)
     lines = [
-        f"On {engine}: {verbs} verbs and scenes, {len(FAULTS)} faults, {len(every)} cases, {len(wrong)} of them wrong; "
-        f"made in {time.monotonic() - began:.0f} s.\n",
-        "| fault | cases | told what happened | told 503 | wrong | slowest answer |",
+        f"On {engine}: {verbs} verbs and scenes, {len(results)} faults, "
+        f"{len(all_cases)} cases, {wrong} of them wrong; made in {seconds:.0f} s.\n",
+        "| fault | cases | outcome reported | 503 | wrong | slowest answer |",
         "|---|---|---|---|---|---|",
     ]
-    for kind in FAULTS:
-        of_kind = results[kind]
-        unknown, bad = (
-            sum(case.status == 503 for case in of_kind),
-            sum(bool(case.wrong) for case in of_kind),
-        )
+    for kind, of_kind in results.items():
+        unknown = sum(case.status == 503 for case in of_kind)
+        wrong = sum(bool(case.wrong) for case in of_kind)
         slowest = max(case.seconds for case in of_kind)
-        told = len(of_kind) - unknown
-        lines.append(
-            f"| {kind} | {len(of_kind)} | {told} | {unknown} | {bad} | {slowest:.2f} s |"
-        )
-    write(f"the matrix on {engine}", "\n".join(lines) + "\n")
-    sys.stdout.write("\n".join(lines) + "\n")
-    return len(wrong)
+        cells = [
+            kind,
+            len(of_kind),
+            len(of_kind) - unknown,
+            unknown,
+            wrong,
+            f"{slowest:.2f} s",
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+
+    return lines
 
 
 if __name__ == "__main__":

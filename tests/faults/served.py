@@ -1,6 +1,10 @@
-"""A service in a process of its own whose clock is wrong by so many seconds: `python -m tests.faults.served 2.0`.
+"""A service in a separate process whose clock is wrong by a number of seconds.
 
-Prints its URL, and ends when its standard input does. The clock is set before anything of the service is imported."""
+    python -m tests.faults.served 2.0
+
+It prints its URL, and stops when its standard input ends. It sets the clock before
+it imports the service.
+"""
 
 import sys
 import threading

@@ -1,10 +1,11 @@
-"""A population of players over two services whose clocks disagree, while their store fails. `make soak`.
+"""Players on two services whose clocks differ, while their store fails. `make soak`.
 
     SECONDS=600 USERS=2000 FAULTS=1 DEBUG=1 python -m tests.faults.soak
 
-Players start, zap, replace, pause, crash, sleep and stop; operators end streams and change limits and plans
-(`soak.toml`). Every answer is held to the user's history (`history.py`). It ends at the first answer that cannot be,
-with as few calls as show it.
+Players start, zap, replace, pause, crash, sleep and stop; operators end streams
+and change limits and plans (`soak.toml`). The checker (`history.py`) compares each
+answer with the history of its user. The run ends at the first impossible answer
+and prints as few calls as show it.
 """
 
 import http.client
@@ -17,7 +18,7 @@ import threading
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,19 +32,19 @@ from tests.servers import PROJECT
 
 LEASE_SECONDS, LIMIT, SKEW_SECONDS = 5, 2, 2.0
 LATE_SECONDS = 1.5
-"""For how long the network keeps a request that is late."""
+"""Time that the network keeps a late request."""
 CALLS_AT_ONCE, USERS_AT_ONCE = 12, 24
-"""With calls of all users spread over the time, few would meet another of the same user."""
+"""The calls concentrate on a few users, so that calls of the same user race."""
 ASLEEP_SECONDS = 2 * LEASE_SECONDS
-"""Long enough that a late heartbeat may have to revive the stream."""
+"""Long enough for a late heartbeat to revive the stream."""
 SILENT_SECONDS = 30
-"""A player that got no answer for so long has crashed."""
+"""A player without an answer for this time has crashed."""
 REMEMBERED_SECONDS = SILENT_SECONDS + 21
-"""Longer by what a call can take and be late, so that all is known that may have ended what a player still holds."""
+"""Longer than a silent player and a late call, so that each possible end is known."""
 WAIT_SECONDS = 0.25
-"""After a 503: without it most calls would be those that meet an outage."""
+"""Pause after a 503. Without it most calls would meet an outage."""
 IDS = ("tv", "phone", "web", "car")
-"""Devices, each of a type of that name."""
+"""Ids of devices. Each is also the type of its device."""
 PLANS = Path(__file__).with_name("soak.toml")
 FAULTS: Mapping[str, float] = {
     "reset before": 3,
@@ -64,7 +65,10 @@ FAULTS: Mapping[str, float] = {
     "hung": 0.05,
     "dripped": 0.05,
 }
-"""By how often, of a thousand requests: few that take seconds, since who waits does nothing else."""
+"""Frequency of each fault per thousand requests.
+
+Slow faults are rare, because a thread that waits makes no other call.
+"""
 
 
 def now_ms() -> float:
@@ -73,7 +77,7 @@ def now_ms() -> float:
 
 @dataclass
 class Soak:
-    """Who plays, what they were told, and what of it cannot be."""
+    """A run: its users, its counts, and the first impossible answer."""
 
     urls: list[str]
     seconds: float
@@ -87,7 +91,7 @@ class Soak:
 
     def __post_init__(self) -> None:
         self.people = [
-            Somebody(f"soak-{os.getpid()}-{number}") for number in range(self.users)
+            User(f"soak-{os.getpid()}-{number}") for number in range(self.users)
         ]
         self.until = time.monotonic() + self.seconds
         self.counting = threading.Lock()
@@ -101,7 +105,7 @@ class Soak:
         )
 
     def play(self, seed: int) -> None:
-        """One thread: acts for a few people for a while, then for others."""
+        """Act for a few users for a while, then for others. One thread runs this."""
         dice = random.Random(seed)
         services = [
             http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
@@ -109,8 +113,8 @@ class Soak:
         ]
         try:
             while not self.is_over:
-                # A few people at a time, whom the other threads meet too: first now and then, so that their streams
-                # live for certain, and more and more often, so that their calls race.
+                # All threads act for the same few users: rarely at first, so that
+                # their streams live for certain, then often, so that calls race.
                 place = int(time.monotonic() / 2) + int(
                     USERS_AT_ONCE * dice.random() ** 2
                 )
@@ -130,11 +134,11 @@ class Soak:
 
     def act(
         self,
-        person: "Somebody",
+        person: "User",
         service: http.client.HTTPConnection,
         dice: random.Random,
     ) -> None:
-        """One call of somebody's."""
+        """Make one call for a user and check its answer."""
         id = dice.choice(IDS)
         held = person.holds(id)
         verb = dice.choices(list(ACTIONS), [weight for weight, _ in ACTIONS.values()])[
@@ -173,6 +177,7 @@ class Soak:
                 )
             if len(person.history.operations) > 300:
                 person.history.forget(now_ms() - 1000 * REMEMBERED_SECONDS)
+
         if response.status == 503:
             time.sleep(WAIT_SECONDS)
         with self.counting:
@@ -183,15 +188,16 @@ class Soak:
             )
 
     def tell(
-        self, person: "Somebody", it: Exchanged, status: int, answer: dict[str, Any]
+        self, person: "User", it: Exchanged, status: int, answer: dict[str, Any]
     ) -> None:
-        """Write the answer down, and do what a player does with it."""
+        """Record the answer, and update the tokens that the player holds."""
         it.answered, it.status = now_ms(), status
         if "expiresAt" in answer:
             it.expires_at, it.paused_at = (
                 _ms(answer["expiresAt"]),
                 _ms(answer["pausedAt"]),
             )
+
         if it.verb == "start" and it.is_done:
             it.epoch = answer["epoch"]
             person.held[it.id] = (answer["epoch"], answer["token"], it.answered)
@@ -207,26 +213,28 @@ class Soak:
             and person.held.get(it.id, (0,))[0] == it.epoch
         ):
             del person.held[it.id]
+
         if status == 409:
             it.limit, it.plan, it.rule = (
                 answer["limit"],
                 answer["plan"],
                 answer.get("rule", {}).get("name", ""),
             )
+
         if "streams" in answer:
             it.names = tuple(stream["id"] for stream in answer["streams"])
         it.reason, it.by = answer.get("reason", ""), answer.get("endedBy")
 
 
 @dataclass
-class Somebody:
+class User:
     """A user, with a player on each device."""
 
     user_id: str
     held: dict[str, tuple[int, str, float]] = field(default_factory=dict)
-    """By device, the epoch and the newest token of its playback, and when it was given, in ms."""
+    """By device: the epoch and the newest token of its playback, and its time (ms)."""
     asleep: dict[str, float] = field(default_factory=dict)
-    """By device, until when it says nothing, in ms."""
+    """By device: the time (ms) until which it makes no call."""
 
     def __post_init__(self) -> None:
         self.recording = threading.Lock()
@@ -235,15 +243,15 @@ class Somebody:
             lease_ms=LEASE_SECONDS * 1000,
             skew_ms=int(SKEW_SECONDS * 1000) + 100,
             late_ms=int(LATE_SECONDS * 1000) + 9000,
-            slowest_ms=float(os.environ.get("SLOWEST_SECONDS") or 8.5)
-            * 1000,  # more where the machine is busy
+            # A busy machine needs a higher limit.
+            slowest_ms=float(os.environ.get("SLOWEST_SECONDS") or 8.5) * 1000,
         )
 
     def sleeps(self, id: str) -> bool:
         return now_ms() < self.asleep.get(id, 0)
 
     def holds(self, id: str) -> "Held":
-        """What a device can call with: nothing while it sleeps, or once it has crashed."""
+        """Return the token of a device, or None while it sleeps or after a crash."""
         held = self.held.get(id)
         is_silent = (
             held is None
@@ -255,12 +263,10 @@ class Somebody:
 
 type Prepared = tuple[Exchanged, str, str, Any]
 type Held = tuple[int, str, float] | None
-type Action = Callable[[Somebody, str, Held, random.Random], Prepared | None]
+type Action = Callable[[User, str, Held, random.Random], Prepared | None]
 
 
-def _start(
-    person: Somebody, id: str, held: Held, dice: random.Random
-) -> Prepared | None:
+def _start(person: User, id: str, held: Held, dice: random.Random) -> Prepared | None:
     if person.sleeps(id):
         return None
     replaces = (
@@ -273,10 +279,10 @@ def _start(
         "deviceType": dice.choice((id, id, id, None)),
     }
     room = dice.choice(("hall", "den", "attic", None))
-    facts = body | {"metadata.room": room}
+    attributes = body | {"metadata.room": room}
     body |= {"deviceId": id, "replace": list(replaces), "metadata": {"room": room}}
     return (
-        Exchanged("start", 0, id, replaces=replaces, facts=facts),
+        Exchanged("start", 0, id, replaces=replaces, attributes=attributes),
         "POST",
         "/streams",
         body,
@@ -284,9 +290,7 @@ def _start(
 
 
 def _by_token(verb: str, path: str, *, pauses: bool = False) -> Action:
-    def act(
-        person: Somebody, id: str, held: Held, dice: random.Random
-    ) -> Prepared | None:
+    def act(person: User, id: str, held: Held, dice: random.Random) -> Prepared | None:
         if held is None:
             return None
         body = {"token": held[1]} | ({"state": "paused"} if pauses else {})
@@ -300,29 +304,29 @@ def _by_token(verb: str, path: str, *, pauses: bool = False) -> Action:
     return act
 
 
-def _crash(person: Somebody, id: str, held: Held, dice: random.Random) -> None:
+def _crash(person: User, id: str, held: Held, dice: random.Random) -> None:
     person.held.pop(id, None)
 
 
-def _sleep(person: Somebody, id: str, held: Held, dice: random.Random) -> None:
+def _sleep(person: User, id: str, held: Held, dice: random.Random) -> None:
     person.asleep[id] = now_ms() + 1000 * ASLEEP_SECONDS
 
 
-def _end(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
+def _end(person: User, id: str, held: Held, dice: random.Random) -> Prepared:
     return Exchanged("end", 0, id), "DELETE", f"/streams/{id}", None
 
 
-def _end_all(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
+def _end_all(person: User, id: str, held: Held, dice: random.Random) -> Prepared:
     keep = dice.random() < 0.5
     path = f"/streams?except={id}" if keep else "/streams"
     return Exchanged("end all", 0, names=(id,) if keep else ()), "DELETE", path, None
 
 
-def _list(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
+def _list(person: User, id: str, held: Held, dice: random.Random) -> Prepared:
     return Exchanged("list", 0), "GET", "/streams", None
 
 
-def _limit(person: Somebody, id: str, held: Held, dice: random.Random) -> Prepared:
+def _limit(person: User, id: str, held: Held, dice: random.Random) -> Prepared:
     if dice.random() < 0.3:
         return Exchanged("limit", 0), "DELETE", "/limit", None
     plan, evicts = dice.choice((None, "household", "hotel")), dice.random() < 0.2
@@ -360,7 +364,7 @@ def _ms(instant: str | None) -> int:
 
 @contextmanager
 def services(endpoint: str) -> Iterator[list[str]]:
-    """Two, by their URLs: one has the right time, the other is ahead."""
+    """Run two services and yield their URLs. The clock of the second is ahead."""
     environment = os.environ | {
         "DYNAMODB_ENDPOINT": endpoint,
         "LEASE_SECONDS": str(LEASE_SECONDS),
@@ -380,7 +384,7 @@ def services(endpoint: str) -> Iterator[list[str]]:
                     env=environment,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,  # what operators do is logged, whatever the level
+                    stderr=subprocess.DEVNULL,  # audit records have every level
                     text=True,
                 )
             )
@@ -390,11 +394,11 @@ def services(endpoint: str) -> Iterator[list[str]]:
 
 
 def fail(proxy: Proxy, dice: random.Random) -> None:
-    """Have the proxy do to requests what it may, and deliver what is late."""
+    """Make the proxy cause each fault with its frequency."""
     kinds, weights = ["", *FAULTS], [1000 - sum(FAULTS.values()), *FAULTS.values()]
 
     def choose() -> str:
-        """As often as each happens; and now and then nothing but failures, for half a second."""
+        """Return a random fault. For half a second out of 20, each request fails."""
         if time.monotonic() % 20 < 0.5:
             return dice.choice(("500", "reset before", "reset after", "late"))
         return dice.choices(kinds, weights)[0]
@@ -410,7 +414,7 @@ def soak(
     seed: int = 1,
     operations: float = float("inf"),
 ) -> Soak:
-    """Run it; what came of it."""
+    """Run the soak and return it."""
     with ready() as engine, proxying(engine) as proxy, services(proxy.url) as urls:
         if faults:
             fail(proxy, random.Random(seed))
@@ -431,7 +435,7 @@ def soak(
 
 
 def main() -> int:
-    """1 when something cannot be."""
+    """Run the soak and print its report. Return 1 after an impossible answer."""
     seconds, users = (
         float(os.environ.get("SECONDS") or 60),
         int(os.environ.get("USERS") or 200),
@@ -446,28 +450,25 @@ def main() -> int:
         operations=float(os.environ.get("OPERATIONS") or "inf"),
     )
     took = time.monotonic() - began
-    say = sys.stdout.write
-    slowest = run.slowest_ms / 1000
-    say(
-        f"{run.done.total()} operations of {users} users in {took:.0f} s; slowest answer {slowest:.2f} s\n"
-    )
-    say(
-        "operations: "
-        + ", ".join(f"{name} {count}" for name, count in run.done.most_common())
-        + "\n"
-    )
-    say(
-        "answers: "
-        + ", ".join(f"{name} {count}" for name, count in sorted(run.statuses.items()))
-        + "\n"
-    )
-    say(
-        "faults: "
-        + ", ".join(f"{name} {count}" for name, count in run.faults.most_common())
-        + "\n"
-    )
-    say(f"violations: {'1\n' + run.violation if run.violation else 0}\n")
+    sys.stdout.write("\n".join(_report(run, users=users, seconds=took)) + "\n")
     return 1 if run.violation else 0
+
+
+def _report(run: Soak, *, users: int, seconds: float) -> list[str]:
+    """Return the lines of a report."""
+    slowest = run.slowest_ms / 1000
+    return [
+        f"{run.done.total()} operations of {users} users in {seconds:.0f} s; "
+        f"slowest answer {slowest:.2f} s",
+        f"operations: {_counts(run.done.most_common())}",
+        f"answers: {_counts(sorted(run.statuses.items()))}",
+        f"faults: {_counts(run.faults.most_common())}",
+        f"violations: {f'1\n{run.violation}' if run.violation else 0}",
+    ]
+
+
+def _counts(items: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in items)
 
 
 if __name__ == "__main__":

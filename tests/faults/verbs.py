@@ -1,4 +1,4 @@
-"""Every verb of the API in every scene that changes its calls to DynamoDB, and what has to come of it."""
+"""Every verb of the API, in every scene that changes its calls to DynamoDB."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,19 +13,19 @@ from streams.storage.store import StreamStore
 from tests.builders import asking
 
 GONE_MS = 5_000
-"""How long ago a ghost's lease ended."""
+"""Age of a ghost: the time since its lease expired."""
 
 
 @dataclass
 class Scene:
-    """A user, and what its players hold: the token of each stream, by id."""
+    """A user and the tokens that its players hold, by the id of the stream."""
 
     api: httpx.Client
     store: StreamStore
-    """Around the proxy, and with time."""
+    """The store, without the proxy and with enough time."""
     user_id: str
     asks_of: str = ""
-    """Whose item the verb is about, when it is not the user's."""
+    """The user whose item the verb reads, if it is another one."""
     tokens: dict[str, str] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
 
@@ -42,13 +42,11 @@ class Scene:
         )
 
     def keep(self, response: httpx.Response) -> httpx.Response:
-        """What a player does with an answer: it keeps the token."""
-        body = response.json() if response.content else {}
-        if response.is_success and isinstance(body, dict) and "token" in body:
-            self.tokens[body["id"]], self.epochs[body["id"]] = (
-                body["token"],
-                body["epoch"],
-            )
+        """Store the token of an answer, as a player does."""
+        body = response.json() if response.is_success and response.content else {}
+        if "token" in body:
+            self.tokens[body["id"]] = body["token"]
+            self.epochs[body["id"]] = body["epoch"]
         return response
 
     def heartbeat(self, id: str, token: str | None = None) -> httpx.Response:
@@ -114,7 +112,7 @@ def limited(scene: Scene) -> None:
 
 
 def forgetful(scene: Scene) -> None:
-    """So many endings that a stop has to forget some."""
+    """Fill the account with endings, so that the next stop forgets one."""
     scene.live("a", "b")
     for id in "efghijklmnop":
         scene.hold(id, ago_ms=1000)
@@ -139,7 +137,10 @@ type Do = Callable[[Scene], httpx.Response]
 
 @dataclass(frozen=True)
 class Verb:
-    """A call in a scene. `after` is what the same people do next, which a write that is late must not undo."""
+    """A call in a scene.
+
+    `after` is the next call of the same users. A late write must not undo it.
+    """
 
     before: Callable[[Scene], None]
     do: Do
@@ -147,70 +148,72 @@ class Verb:
 
 
 def stopping(id: str) -> Do:
-    return lambda it: it.call(
-        "POST", f"/streams/{id}/stop", json={"token": it.tokens[id]}
+    return lambda scene: scene.call(
+        "POST", f"/streams/{id}/stop", json={"token": scene.tokens[id]}
     )
 
 
 def starting(id: str, **fields: Any) -> Do:
-    return lambda it: it.start(id, **fields)
+    return lambda scene: scene.start(id, **fields)
 
 
 def limiting(limit: int) -> Do:
-    return lambda it: it.call(
+    return lambda scene: scene.call(
         "PUT", "/limit", json={"limit": limit, "whenFull": "deny"}
     )
 
 
 def calling(method: str, path: str) -> Do:
-    return lambda it: it.call(method, path)
+    return lambda scene: scene.call(method, path)
 
 
 VERBS: Mapping[str, Verb] = {
     "start": Verb(room, starting("new"), stopping("new")),
-    "first start of a user": Verb(lambda it: None, starting("new"), starting("new")),
+    "first start of a user": Verb(lambda scene: None, starting("new"), starting("new")),
     "start over a ghost": Verb(full_of_ghosts, starting("new"), stopping("new")),
-    "start that is refused": Verb(full, starting("new")),
+    "start that is denied": Verb(full, starting("new")),
     "dry run": Verb(
         room,
-        lambda it: it.call("POST", "/streams?dryRun=true", json={"streamId": "film"}),
+        lambda scene: scene.call(
+            "POST", "/streams?dryRun=true", json={"streamId": "film"}
+        ),
     ),
-    "take-over": Verb(room, starting("a"), starting("a")),
-    "take-over when full": Verb(full, starting("a"), stopping("a")),
+    "takeover": Verb(room, starting("a"), starting("a")),
+    "takeover when full": Verb(full, starting("a"), stopping("a")),
     "replace": Verb(
         full, starting("new", replace=["b"]), starting("b", replace=["new"])
     ),
     "evict": Verb(evicting, starting("new"), starting("a")),
-    "renew": Verb(room, lambda it: it.heartbeat("a"), starting("a")),
+    "renew": Verb(room, lambda scene: scene.heartbeat("a"), starting("a")),
     "pause": Verb(
         room,
-        lambda it: it.call(
+        lambda scene: scene.call(
             "POST",
             "/streams/a/heartbeat",
-            json={"token": it.tokens["a"], "state": "paused"},
+            json={"token": scene.tokens["a"], "state": "paused"},
         ),
         starting("a"),
     ),
-    "resume": Verb(paused, lambda it: it.heartbeat("a"), starting("a")),
-    "revival": Verb(full_of_ghosts, lambda it: it.heartbeat("c"), stopping("c")),
+    "resume": Verb(paused, lambda scene: scene.heartbeat("a"), starting("a")),
+    "revival": Verb(full_of_ghosts, lambda scene: scene.heartbeat("c"), stopping("c")),
     "renew of a lost slot": Verb(
-        taken_over, lambda it: it.heartbeat("a", it.tokens["old"])
+        taken_over, lambda scene: scene.heartbeat("a", scene.tokens["old"])
     ),
     "stop by token": Verb(room, stopping("a"), starting("a")),
     "stop that forgets endings": Verb(forgetful, stopping("a"), starting("a")),
-    "stop of what is over": Verb(over, stopping("a"), starting("a")),
-    "stop of what ran out": Verb(full_of_ghosts, stopping("c"), starting("c")),
+    "stop of an ended stream": Verb(over, stopping("a"), starting("a")),
+    "stop of a ghost": Verb(full_of_ghosts, stopping("c"), starting("c")),
     "DELETE": Verb(room, calling("DELETE", "/streams/a"), starting("a")),
     "DELETE of an epoch": Verb(
         room,
-        lambda it: it.call("DELETE", f"/streams/a?epoch={it.epochs['a']}"),
+        lambda scene: scene.call("DELETE", f"/streams/a?epoch={scene.epochs['a']}"),
         starting("a"),
     ),
-    "DELETE of what ran out": Verb(
+    "DELETE of a ghost": Verb(
         full_of_ghosts, calling("DELETE", "/streams/c"), starting("c")
     ),
     "end all": Verb(full, calling("DELETE", "/streams"), starting("a")),
-    "end all, with what ran out": Verb(
+    "end all, with a ghost": Verb(
         full_of_ghosts, calling("DELETE", "/streams"), starting("a")
     ),
     "end all except": Verb(full, calling("DELETE", "/streams?except=a"), starting("b")),
@@ -221,12 +224,16 @@ VERBS: Mapping[str, Verb] = {
     "set limit again": Verb(limited, limiting(6), calling("DELETE", "/limit")),
     "set limit that ends the surplus": Verb(
         full,
-        lambda it: it.call("PUT", "/limit", json={"limit": 1, "endSurplus": True}),
+        lambda scene: scene.call(
+            "PUT", "/limit", json={"limit": 1, "endSurplus": True}
+        ),
         limiting(7),
     ),
     "clear limit": Verb(limited, calling("DELETE", "/limit"), limiting(7)),
-    "forget": Verb(
-        limited, lambda it: it.api.delete(f"/users/{it.user_id}"), starting("a")
+    "erase": Verb(
+        limited,
+        lambda scene: scene.api.delete(f"/users/{scene.user_id}"),
+        starting("a"),
     ),
-    "readyz": Verb(room, lambda it: it.api.get("/readyz")),
+    "readyz": Verb(room, lambda scene: scene.api.get("/readyz")),
 }

@@ -12,8 +12,8 @@ from django.core.management import call_command
 
 from streams import audit
 from streams_project.logs import TextFormatter
-from tests.http.test_authentication import SECRET, claims
-from tests.viewer import Viewer
+from tests.conftest import Viewer
+from tests.http.bearer_tokens import SECRET, claims
 
 KEYS = {"X-API-Key": "the-key"}
 
@@ -71,7 +71,7 @@ def line(
     }
 
 
-def test_an_operator_of_the_api_leaves_lines(
+def test_each_action_of_an_operator_over_http_is_recorded(
     api: httpx.Client, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -93,6 +93,7 @@ def test_an_operator_of_the_api_leaves_lines(
         {"limit": 5, "whenFull": "deny"},
         {"limit": 2, "whenFull": "evict-oldest"},
     )
+
     assert lines(caplog) == [
         line("limit.set", user_id, "key billing", None, five),
         line("limit.set", user_id, "subject olga", five, two),
@@ -100,11 +101,13 @@ def test_an_operator_of_the_api_leaves_lines(
         line("stream.stop", user_id, "subject olga", "live", "over", id="tv"),
         line("stream.stop", user_id, "key billing", "over", "over", id="tv"),
     ]
+
     json.dumps(lines(caplog))
+
     assert user_id not in written(caplog)
 
 
-def test_an_operator_at_a_terminal_leaves_lines(
+def test_each_action_of_an_operator_at_a_terminal_is_recorded(
     user_id: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -112,18 +115,20 @@ def test_an_operator_at_a_terminal_leaves_lines(
     call_command("limit", "set", user_id, "5")
     call_command("limit", "clear", user_id)
     five = {"limit": 5, "whenFull": "deny"}
+
     assert lines(caplog) == [
         line("limit.set", user_id, "command olga", None, five),
         line("limit.clear", user_id, "command olga", five, None),
     ]
 
 
-def test_a_viewer_leaves_none(
+def test_actions_of_a_viewer_are_not_recorded(
     api: httpx.Client, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     api.headers.update(bearer(user_id))
     Viewer(api, user_id).started(deviceId="tv")
+
     assert api.delete(f"/users/{user_id}/streams/tv").status_code == 204
     assert lines(caplog) == []
     assert user_id not in written(caplog)
@@ -148,15 +153,18 @@ def test_a_viewer_leaves_none(
         "unknown API key",
     ],
 )
-def test_refused_credentials_are_counted_by_kind(
+def test_rejected_credentials_are_counted_by_kind(
     api: httpx.Client,
     settings: Any,
     capsys: pytest.CaptureFixture[str],
     headers: dict[str, str],
     kind: str,
 ) -> None:
-    settings.METRICS, settings.EVENT_SINKS = "emf", ["streams.sinks.lines.line"]
+    settings.METRICS, settings.EVENT_SINKS = "emf", ["streams_project.events.line"]
+
     assert api.get("/users/ana/streams", headers=headers).status_code == 401
+
     (counted,) = capsys.readouterr().out.splitlines()
+
     assert json.loads(counted)[kind] == 1
     assert "ana" not in counted

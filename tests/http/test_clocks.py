@@ -52,5 +52,6 @@ def test_the_device_that_started_on_a_server_that_is_ahead_starts_again(
     start_ahead(viewer, "tv")
 
     started = viewer.started(deviceId="tv")
+
     assert viewer.heartbeat("tv", started["token"]).status_code == 200
     assert viewer.list()["active"] == 1

@@ -55,7 +55,9 @@ class Cdn:
 
     def claims(self, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
+
         assert header["typ"] == "lease+jwt"
+
         key, algorithm = self.keys[header["kid"]]
         return jwt.decode(
             token, key, algorithms=[algorithm], audience=AUDIENCE, issuer=ISSUER
@@ -63,7 +65,7 @@ class Cdn:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_start_and_heartbeat_bring_an_edge_token_that_says_what_may_play_until_when(
+def test_starts_and_heartbeats_return_an_edge_token(
     edge: Any, viewer: Viewer, kind: str
 ) -> None:
     edge.EDGE_TOKEN_KEYS = keys = edge_keys([new_key(kind)])
@@ -73,15 +75,17 @@ def test_start_and_heartbeat_bring_an_edge_token_that_says_what_may_play_until_w
     first, second = (
         Cdn(keys).claims(answer["edgeToken"]) for answer in (started, renewed)
     )
+
     assert first.keys() == {"iss", "aud", "sub", "jti", "epoch", "streamId", "exp"}
     assert (first["streamId"], first["epoch"]) == ("film-1", started["epoch"])
     assert (second["sub"], second["epoch"]) == (first["sub"], first["epoch"])
     assert second["jti"] != first["jti"]
+
     for claims in (first, second):
         assert began + 20 + 20 - 1 <= claims["exp"] <= time.time() + 20 + 20
 
 
-def test_a_token_is_never_good_for_longer_than_its_lease(
+def test_an_edge_token_does_not_outlive_its_lease(
     edge: Any, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = changed(service.store.plans, lease_ms=9000)
@@ -90,18 +94,22 @@ def test_a_token_is_never_good_for_longer_than_its_lease(
     cdn.fetch(viewer.api)
     before = time.time()
     exp = cdn.claims(viewer.started()["edgeToken"])["exp"]
+
     assert before + 8 <= exp <= time.time() + 9
 
 
-def test_the_user_is_named_by_a_hash_unless_it_is_said_otherwise(
+def test_the_subject_is_a_hash_of_the_user_unless_configured(
     edge: Any, viewer: Viewer
 ) -> None:
     cdn = Cdn()
     cdn.fetch(viewer.api)
     first, second = (cdn.claims(viewer.started()["edgeToken"])["sub"] for _ in range(2))
+
     assert first == second
     assert viewer.user_id not in first
+
     edge.EDGE_TOKEN_SUBJECT = "plain"
+
     assert cdn.claims(viewer.started()["edgeToken"])["sub"] == viewer.user_id
 
 
@@ -111,20 +119,23 @@ def test_an_edge_token_of_es256_has_at_most_450_bytes(
     assert len(viewer.started("movie-1234567")["edgeToken"]) <= 450
 
 
-def test_without_keys_there_are_no_edge_tokens_and_an_empty_set_of_keys(
+def test_without_keys_no_edge_token_is_issued_and_the_key_set_is_empty(
     viewer: Viewer,
 ) -> None:
     assert "edgeToken" not in viewer.started()
     assert viewer.api.get("/.well-known/jwks.json").json() == {"keys": []}
 
 
-def test_only_the_public_parts_of_keys_are_published_and_caches_may_keep_them(
+def test_only_public_keys_are_published_and_caches_may_keep_them(
     edge: Any, api: httpx.Client
 ) -> None:
     edge.EDGE_TOKEN_KEYS = edge_keys([new_key(kind) for kind in KINDS])
     answer = api.get("/.well-known/jwks.json")
+
     assert answer.headers["Cache-Control"] == "public, max-age=300"
+
     keys = answer.json()["keys"]
+
     assert [(key["kty"], key["alg"], key["use"]) for key in keys] == [
         ("EC", "ES256", "sig"),
         ("OKP", "EdDSA", "sig"),
@@ -134,7 +145,7 @@ def test_only_the_public_parts_of_keys_are_published_and_caches_may_keep_them(
     )
 
 
-def test_a_kid_is_the_keys_thumbprint() -> None:
+def test_a_key_id_is_the_thumbprint_of_the_key() -> None:
     """The example of RFC 7638 is RSA's; of RFC 8037, appendix A.3, this one."""
     private = bytes.fromhex(
         "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
@@ -143,13 +154,14 @@ def test_a_kid_is_the_keys_thumbprint() -> None:
     [key] = edge_keys(
         [made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()]
     )
+
     assert key.kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 
 
 @pytest.mark.parametrize(
     "kinds", [("es256", "es256"), ("es256", "hs256"), ("hs256", "hs256")]
 )
-def test_a_rotation_costs_no_player_anything(
+def test_players_continue_during_a_rotation_of_keys(
     edge: Any, viewer: Viewer, kinds: tuple[str, str]
 ) -> None:
     """As docs/edge.md has it: published, then signing, then gone."""
@@ -179,6 +191,7 @@ def test_a_rotation_costs_no_player_anything(
     edge.EDGE_TOKEN_KEYS = [new]  # 3. a token's life later the old one goes
     cdn.forget(old.kid)
     next(player)
+
     assert jwt.get_unverified_header(after["edgeToken"])["kid"] == new.kid
     with pytest.raises(KeyError):
         cdn.claims(before["edgeToken"])
@@ -199,7 +212,7 @@ def bearer(edge: Any, user_id: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_token_of_one_kind_passes_as_another(
+def test_a_token_of_one_kind_is_rejected_as_another_kind(
     edge: Any, viewer: Viewer, bearer: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edge.EDGE_TOKEN_KEYS = keys = edge_keys([new_key(kind)])
@@ -231,7 +244,7 @@ def test_no_token_of_one_kind_passes_as_another(
         assert (as_edge_token(bearer), as_edge_token(token)) == (403, 403)
 
 
-def test_a_paused_stream_has_no_edge_token_and_gets_one_as_short_as_any_when_it_goes_on(
+def test_a_paused_stream_gets_an_edge_token_when_it_resumes(
     edge: Any, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = changed(service.store.plans, paused_ms=600_000)
@@ -239,13 +252,16 @@ def test_a_paused_stream_has_no_edge_token_and_gets_one_as_short_as_any_when_it_
     url = f"{viewer.url}/tv/heartbeat"
     token = viewer.started(deviceId="tv")["token"]
     paused = viewer.api.post(url, json={"token": token, "state": "paused"}).json()
+
     assert "edgeToken" not in paused
     assert paused["leaseSeconds"] > 500
+
     going_on = viewer.api.post(
         url, json={"token": paused["token"], "state": "playing"}
     ).json()
     exp = Cdn(edge.EDGE_TOKEN_KEYS).claims(going_on["edgeToken"])["exp"]
-    assert exp <= time.time() + conf.settings.EDGE_TOKEN_MS / 1000
+
+    assert exp <= time.time() + edge.EDGE_TOKEN_MS / 1000
     assert time.time() + going_on["heartbeatSeconds"] < exp, (
         "or it would be cut off before its next heartbeat"
     )
@@ -266,7 +282,7 @@ NETWORKS = plans_of(
         ("nobody's", None),
     ],
 )
-def test_a_token_is_bound_to_the_network_of_each_call_where_a_rule_looks_at_networks(
+def test_an_edge_token_is_bound_to_the_network_of_the_call_under_a_rule_on_networks(
     edge: Any, user_id: str, address: str, network: str | None
 ) -> None:
     edge.PLANS = NETWORKS
@@ -285,14 +301,16 @@ def test_a_token_is_bound_to_the_network_of_each_call_where_a_rule_looks_at_netw
         renewed = api.post(
             f"{viewer.url}/tv/heartbeat", json=body, headers={"From": address}
         ).json()
+
     claims = [
         Cdn(edge.EDGE_TOKEN_KEYS).claims(answer["edgeToken"])
         for answer in (started, renewed)
     ]
+
     assert [claim.get("network") for claim in claims] == ["198.51.100.0/24", network]
 
 
-def test_without_such_a_rule_a_token_is_good_from_every_network(
+def test_without_a_rule_on_networks_an_edge_token_has_no_network(
     edge: Any, viewer: Viewer
 ) -> None:
     assert "network" not in Cdn(edge.EDGE_TOKEN_KEYS).claims(

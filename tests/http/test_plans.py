@@ -42,11 +42,13 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
 def family(plans: Plans, viewer: Viewer) -> Viewer:
     """A user of that plan."""
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "family"})
+
     assert (answer.status_code, answer.json()["plan"], answer.json()["limit"]) == (
         200,
         "family",
         4,
     )
+
     return viewer
 
 
@@ -62,14 +64,17 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     return recorded
 
 
-def test_a_denial_names_the_plan_and_the_rule_and_what_to_tell_the_viewer(
+def test_a_denial_names_the_plan_the_rule_and_its_message(
     family: Viewer,
 ) -> None:
     for id, kind in [("a", "tv"), ("b", "phone"), ("c", "tv")]:
         family.started(id, deviceId=id, deviceType=kind)
     denial = family.start("d", deviceId="d", deviceType="tv")
+
     assert denial.status_code == 409
+
     body = denial.json()
+
     assert (body["plan"], body["limit"]) == ("family", 4)
     assert body["rule"] == {
         "name": "two-big-screens",
@@ -90,10 +95,11 @@ def test_a_denial_by_the_limit_names_no_rule(plans: Plans, viewer: Viewer) -> No
     assert (body["plan"], body["limit"], "rule" in body) == ("default", 3, False)
 
 
-def test_an_unknown_plan_is_refused_with_those_that_are_known(
+def test_the_error_of_an_unknown_plan_lists_the_plans(
     plans: Plans, viewer: Viewer
 ) -> None:
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "gold"})
+
     assert answer.status_code == 400
     assert answer.json()["errors"] == {
         "plan": ["Unknown plan. The plans are: default, family."]
@@ -103,17 +109,22 @@ def test_an_unknown_plan_is_refused_with_those_that_are_known(
 @pytest.mark.parametrize(
     "body", [{}, {"whenFull": "deny"}, {"endSurplus": True}, {"limit": None}]
 )
-def test_a_limit_of_nothing_is_refused(viewer: Viewer, body: dict[str, Any]) -> None:
+def test_a_limit_without_number_or_plan_is_rejected(
+    viewer: Viewer, body: dict[str, Any]
+) -> None:
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json=body)
     assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"limit"})
 
 
-def test_a_plan_and_a_limit_of_ones_own_go_together_and_are_cleared_together(
+def test_a_plan_and_a_limit_are_set_and_cleared_together(
     family: Viewer,
 ) -> None:
     url = f"/users/{family.user_id}/limit"
+
     assert family.api.put(url, json={"plan": "family", "limit": 2}).status_code == 200
+
     own = family.api.get(url).json()
+
     assert (own["plan"], own["limit"], own["whenFull"], own["isDefault"]) == (
         "family",
         2,
@@ -124,10 +135,13 @@ def test_a_plan_and_a_limit_of_ones_own_go_together_and_are_cleared_together(
     assert family.api.get(url).json()["plan"] == "default"
 
 
-def test_the_plans_in_force_are_listed(plans: Plans, api: httpx.Client) -> None:
+def test_the_plans_are_listed(plans: Plans, api: httpx.Client) -> None:
     answer = api.get("/plans").json()
+
     assert [plan["name"] for plan in answer["plans"]] == ["default", "family"]
+
     family = answer["plans"][1]
+
     assert (family["pausedSeconds"], family["relaxedLeaseSeconds"]) == (600, None)
     assert family["rules"][0] == {
         "name": "two-big-screens",
@@ -139,18 +153,21 @@ def test_the_plans_in_force_are_listed(plans: Plans, api: httpx.Client) -> None:
     }
 
 
-def test_a_user_is_suspended_at_once(viewer: Viewer) -> None:
+def test_a_suspension_ends_streams_immediately(viewer: Viewer) -> None:
     started = viewer.started(deviceId="tv")
     answer = viewer.api.put(
         f"/users/{viewer.user_id}/limit", json={"limit": 0, "endSurplus": True}
     )
+
     assert answer.json()["ended"] == ["tv"]
+
     told = viewer.heartbeat("tv", started["token"])
+
     assert (told.status_code, told.json()["reason"]) == (410, "suspended")
     assert viewer.start().status_code == 409
 
 
-def test_a_paused_stream_keeps_its_slot_for_as_long_as_the_plan_says(
+def test_a_paused_stream_keeps_its_slot_as_long_as_the_plan_allows(
     family: Viewer,
 ) -> None:
     started = family.started(deviceId="tv")
@@ -158,33 +175,40 @@ def test_a_paused_stream_keeps_its_slot_for_as_long_as_the_plan_says(
     paused = family.api.post(
         beat, json={"token": started["token"], "state": "paused"}
     ).json()
+
     assert (paused["state"], paused["pausedAt"] is not None) == ("paused", True)
     assert paused["leaseSeconds"] == 600
     assert 170 < paused["heartbeatSeconds"] <= 200, "its own, longer interval"
     assert family.list()["streams"][0]["state"] == "paused"
+
     playing = family.api.post(
         beat, json={"token": paused["token"], "state": "playing"}
     ).json()
+
     assert (playing["state"], playing["pausedAt"]) == ("playing", None)
     assert playing["expiresAt"] == paused["expiresAt"], "an end never moves back"
 
 
-def test_a_state_that_is_none_is_refused(viewer: Viewer) -> None:
+def test_an_unknown_state_is_rejected(viewer: Viewer) -> None:
     token = viewer.started(deviceId="tv")["token"]
     answer = viewer.api.post(
         f"{viewer.url}/tv/heartbeat", json={"token": token, "state": "asleep"}
     )
+
     assert answer.json()["errors"] == {"state": ["Must be one of playing, paused."]}
 
 
-def test_a_dry_run_says_what_would_come_and_takes_nothing(family: Viewer) -> None:
+def test_a_dry_run_reports_the_decision_without_changing_state(family: Viewer) -> None:
     family.started("film", deviceId="tv", deviceType="tv")
     asked = {"streamId": "film", "deviceId": "phone"}
     denied = family.api.post(f"{family.url}?dryRun=true", json=asked)
+
     assert (denied.status_code, denied.json()["rule"]["name"]) == (409, "one-per-title")
+
     would = family.api.post(
         f"{family.url}?dryRun=true", json=asked | {"replace": ["tv"]}
     )
+
     assert would.json() == {
         "isAdmitted": True,
         "plan": "family",
@@ -221,7 +245,7 @@ def two_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_no_caller_can_choose_its_network_nor_sees_it(
+def test_a_caller_can_neither_choose_nor_see_its_network(
     two_networks: httpx.Client, user_id: str
 ) -> None:
     def start(id: str, forwarded: str, **more: Any) -> httpx.Response:
@@ -238,13 +262,15 @@ def test_no_caller_can_choose_its_network_nor_sees_it(
     assert start("a", "203.0.113.1", network="mine").status_code == 201
     assert start("b", "203.0.113.99").status_code == 201
     assert start("c", "198.51.100.1").status_code == 201
+
     denial = start("d", "203.0.113.1, 192.0.2.1", network="203.0.113.0/24")
+
     assert (denial.status_code, denial.json()["rule"]["name"]) == (409, "two-networks")
     assert "network" not in denial.json()["streams"][0]
     assert start("e", "192.0.2.1, 198.51.100.77").status_code == 201
 
 
-def test_a_shadow_decides_nothing_and_is_told_of_where_it_would_have(
+def test_a_shadow_plan_records_where_it_would_decide_differently(
     monkeypatch: pytest.MonkeyPatch,
     viewer: Viewer,
     events: list[tuple[str, dict[str, Any]]],
@@ -259,19 +285,22 @@ def test_a_shadow_decides_nothing_and_is_told_of_where_it_would_have(
     monkeypatch.setattr(service, "store", replace(service.store, is_shadowed=True))
     for stream_id in ("one", "two", "one"):
         assert viewer.start(stream_id).status_code == 201
+
     assert viewer.start("three").status_code == 409
+
     told = [
         (kind, facts["plan"], facts.get("rule"))
         for kind, facts in events
         if kind.startswith("shadow-")
     ]
+
     assert told == [
         ("shadow-denied", "default", "candidate"),
         ("shadow-admitted", "default", None),
     ]
 
 
-def test_a_plan_that_went_from_the_file_counts_as_the_default_and_is_told_of(
+def test_a_plan_that_was_removed_counts_as_the_default(
     family: Viewer,
     monkeypatch: pytest.MonkeyPatch,
     events: list[tuple[str, dict[str, Any]]],
@@ -281,6 +310,7 @@ def test_a_plan_that_went_from_the_file_counts_as_the_default_and_is_told_of(
     )
     monkeypatch.setattr(settings, "PLANS", fewer)
     monkeypatch.setattr(service, "store", replace(service.store, plans=fewer))
+
     assert family.start().status_code == 201
     assert ("unknown-plan", "family") in [
         (kind, facts.get("plan")) for kind, facts in events

@@ -18,25 +18,29 @@ def a_burst_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "store", replace(service.store, plans=policy))
 
 
-def test_a_start_too_many_is_told_when_to_come_again_and_what_plays_plays_on(
+def test_a_start_above_the_rate_learns_when_to_retry_and_streams_continue(
     viewer: Viewer,
 ) -> None:
     viewer.started(deviceId="tv")
     playing = viewer.started(deviceId="tv")
     refused = viewer.start(deviceId="tv")
+
     assert (refused.status_code, refused.json()["type"]) == (429, "too-many-starts")
     assert 1 <= int(refused.headers["Retry-After"]) <= 3
     assert viewer.heartbeat("tv", playing["token"]).status_code == 200
     assert viewer.stop("tv", playing["token"]).status_code == 204
 
 
-def test_every_way_to_start_is_charged(viewer: Viewer) -> None:
+def test_every_kind_of_start_is_charged(viewer: Viewer) -> None:
     first = viewer.started()
+
     assert (
         viewer.api.put(f"{viewer.url}/tv", json={"streamId": "film"}).status_code == 201
     )
+
     again = viewer.api.put(f"{viewer.url}/tv", json={"streamId": "film"})
     instead = viewer.start(replace=[first["id"]])
+
     assert [again.status_code, instead.status_code] == [429, 429]
     assert {stream["id"] for stream in viewer.list()["streams"]} == {
         first["id"],

@@ -193,6 +193,7 @@ def test_every_call_on_an_unreadable_item_reports_it(
         name: outcome_of(call(viewer, tv))
         for name, call in CALLS_ON_THE_WHOLE_ITEM.items()
     }
+
     assert outcomes == dict.fromkeys(CALLS_ON_THE_WHOLE_ITEM, "item-unreadable")
 
 

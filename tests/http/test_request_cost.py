@@ -62,6 +62,7 @@ def work(*request: Any, **more: Any) -> tuple[int, Answer]:
         answer = ask(*request, **more)
     finally:
         sys.setprofile(before)
+
     return calls, answer
 
 
@@ -91,7 +92,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], int]] = {
 
 
 @pytest.mark.parametrize(("hostile", "status"), HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_request_is_as_much_work_as_an_ordinary_one(
+def test_a_hostile_request_costs_at_most_twice_an_ordinary_one(
     user_id: str, hostile: dict[str, Any], status: int
 ) -> None:
     path = f"/users/{user_id}/streams/tv"
@@ -99,6 +100,7 @@ def test_a_hostile_request_is_as_much_work_as_an_ordinary_one(
     spent, (answered, _, content) = work(
         "PUT", path, hostile.pop("body", BODY), **hostile
     )
+
     assert answered in (status, 200 if status == 201 else status)
     assert spent <= 2 * ordinary
     assert len(content) < 4096
@@ -115,11 +117,12 @@ PATHS = {
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "FOO"])
-def test_a_path_of_100_kilobytes_is_refused_for_less_than_an_ordinary_request(
+def test_rejecting_a_long_path_costs_less_than_a_health_check(
     method: str, path: str
 ) -> None:
     ordinary, _ = work("GET", "/healthz")
     spent, (status, headers, content) = work(method, path)
+
     assert (status, json.loads(content)["errors"].keys()) == (400, {"path"})
     assert (headers["Cache-Control"], headers["X-Frame-Options"]) == (
         "no-store",
@@ -128,7 +131,7 @@ def test_a_path_of_100_kilobytes_is_refused_for_less_than_an_ordinary_request(
     assert spent <= ordinary
 
 
-def test_a_path_is_measured_as_it_is_and_not_as_it_is_escaped() -> None:
+def test_the_length_of_a_path_is_that_of_the_decoded_path() -> None:
     within, over = "/" + "x" * 1023, "/" + "x" * 1024
     assert ask("GET", within)[0] == 404
     assert ask("GET", over)[0] == 400
@@ -138,7 +141,7 @@ def test_a_path_is_measured_as_it_is_and_not_as_it_is_escaped() -> None:
     "path",
     ["/users/" + "x" * 1000, "/users" + "/streams/" * 100, "/users" + "/" * 1000],
 )
-def test_the_longest_path_there_is_finds_its_route_in_under_5_milliseconds(
+def test_the_longest_path_is_resolved_within_5_milliseconds(
     path: str,
 ) -> None:
     def seconds() -> float:
@@ -149,7 +152,7 @@ def test_the_longest_path_there_is_finds_its_route_in_under_5_milliseconds(
     assert min(seconds() for _ in range(5)) < 0.005
 
 
-REMEMBERED = {
+CODEC_NAMES = {
     "a charset": {"Content-Type": "application/json; charset={name}"},
     "a charset of RFC 2231": {"Content-Type": "application/json; charset*={name}''x"},
     "another parameter of RFC 2231": {
@@ -166,9 +169,9 @@ REMEMBERED = {
 }
 
 
-@pytest.mark.parametrize("headers", REMEMBERED.values(), ids=REMEMBERED)
+@pytest.mark.parametrize("headers", CODEC_NAMES.values(), ids=CODEC_NAMES)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_no_name_of_a_codec_is_looked_up_or_remembered(
+def test_a_request_cannot_make_the_service_look_up_a_codec(
     user_id: str, method: str, headers: dict[str, str]
 ) -> None:
     path = f"/users/{user_id}/streams"
@@ -181,4 +184,5 @@ def test_no_name_of_a_codec_is_looked_up_or_remembered(
             method, path, b"{}" if method == "POST" else b"", "a=1", named
         )
         assert status in (200, 400, 415)
+
     assert set(encodings._cache) == before

@@ -1,0 +1,28 @@
+"""Fixtures of the tests under faults."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+
+from streams import grace
+from streams.dynamodb import calls
+from tests.faults.client import through
+from tests.faults.outages import Store
+from tests.faults.proxy import proxying
+
+
+@pytest.fixture
+def store(settings: Any) -> Iterator[Store]:
+    settings.WHEN_STORE_IS_DOWN, settings.DEADLINE_SECONDS = "open", 2
+    grace.forget()
+    with (
+        proxying(str(configured.DYNAMODB_ENDPOINT)) as proxy,
+        through(proxy, call_seconds=0.5) as network,
+    ):
+        calls.reset_circuit()
+        yield Store(network)
+
+    grace.forget()
+    calls.reset_circuit()

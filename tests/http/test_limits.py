@@ -1,0 +1,43 @@
+"""Limits that an operator sets."""
+
+from tests.conftest import Viewer
+
+
+def test_an_operator_sets_reads_and_clears_a_limit(viewer: Viewer) -> None:
+    url = f"/users/{viewer.user_id}/limit"
+    user = {"userId": viewer.user_id, "plan": "default"}
+    default = {**user, "limit": 3, "whenFull": "deny", "isDefault": True}
+    own = {**user, "limit": 5, "whenFull": "evict-oldest", "isDefault": False}
+
+    assert viewer.api.get(url).json() == default
+    assert (
+        viewer.api.put(url, json={"limit": 5, "whenFull": "evict-oldest"}).json() == own
+    )
+    assert viewer.api.get(url).json() == own
+    assert [viewer.api.delete(url).status_code for _ in range(2)] == [204, 204]
+    assert viewer.api.get(url).json() == default
+
+
+def test_a_limit_without_when_full_denies_starts_above_it(viewer: Viewer) -> None:
+    assert (
+        viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 1}).json()[
+            "whenFull"
+        ]
+        == "deny"
+    )
+
+
+def test_a_limit_may_be_written_with_a_fraction_of_zero(viewer: Viewer) -> None:
+    assert (
+        viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 4.0}).json()[
+            "limit"
+        ]
+        == 4
+    )
+
+
+def test_a_denial_by_a_limit_of_zero_has_no_retry_after(viewer: Viewer) -> None:
+    viewer.limit(0)
+    response = viewer.start("456")
+    assert (response.status_code, response.json()["streams"]) == (409, [])
+    assert "Retry-After" not in response.headers
