@@ -101,7 +101,8 @@ def assert_problem(
 
     body = response.json()
 
-    assert (body["type"], body["status"]) == (type, status)
+    assert body["type"] == type
+    assert body["status"] == status
 
     if field:
         assert field in body["errors"], body

@@ -69,11 +69,9 @@ def test_a_stream_id_may_equal_a_type_of_dynamodb(viewer: Viewer, id: str) -> No
     viewer.started(deviceId="tv", replace=[id])
     ended = viewer.heartbeat(id, token)
 
-    assert (ended.status_code, ended.json()["reason"], ended.json()["endedBy"]) == (
-        410,
-        "replaced",
-        "tv",
-    )
+    assert ended.status_code == 410
+    assert ended.json()["reason"] == "replaced"
+    assert ended.json()["endedBy"] == "tv"
 
     viewer.started(deviceId=id, replace=["tv"])
 

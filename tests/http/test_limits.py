@@ -39,5 +39,6 @@ def test_a_limit_may_be_written_with_a_fraction_of_zero(viewer: Viewer) -> None:
 def test_a_denial_by_a_limit_of_zero_has_no_retry_after(viewer: Viewer) -> None:
     viewer.limit(0)
     response = viewer.start("456")
-    assert (response.status_code, response.json()["streams"]) == (409, [])
+    assert response.status_code == 409
+    assert response.json()["streams"] == []
     assert "Retry-After" not in response.headers

@@ -12,13 +12,15 @@ from tests.conftest import Viewer
 def test_reading_an_expired_stream_says_that_it_ended(viewer: Viewer) -> None:
     viewer.crashed("tv")
     gone = viewer.read("tv")
-    assert (gone.status_code, gone.json()["reason"]) == (410, "expired")
+    assert gone.status_code == 410
+    assert gone.json()["reason"] == "expired"
 
 
 @pytest.mark.parametrize("verb", ["read", "end"])
 def test_an_unknown_stream_is_not_found(viewer: Viewer, verb: str) -> None:
     response = getattr(viewer, verb)("nobody")
-    assert (response.status_code, response.json()["type"]) == (404, "stream-not-found")
+    assert response.status_code == 404
+    assert response.json()["type"] == "stream-not-found"
 
 
 def test_a_stream_reads_as_it_was_started_without_its_token(viewer: Viewer) -> None:
@@ -39,12 +41,10 @@ def test_the_list_has_the_free_slots_and_expires_with_the_first_lease(
     response = viewer.api.get(viewer.url)
     body = response.json()
 
-    assert (body["userId"], body["limit"], body["active"], body["available"]) == (
-        viewer.user_id,
-        3,
-        2,
-        1,
-    )
+    assert body["userId"] == viewer.user_id
+    assert body["limit"] == 3
+    assert body["active"] == 2
+    assert body["available"] == 1
     assert [stream["id"] for stream in body["streams"]] == ["tv", "phone"]
 
     left = parsedate_to_datetime(response.headers["Expires"]) - parsedate_to_datetime(
@@ -99,7 +99,8 @@ def test_an_id_may_contain_every_documented_character(api: httpx.Client) -> None
 
 def test_text_is_stored_as_it_was_sent(viewer: Viewer) -> None:
     stream = viewer.started(" 4 5 6 ", title="Amélie 🎬 — <b>ñ</b>")
-    assert (stream["streamId"], stream["title"]) == (" 4 5 6 ", "Amélie 🎬 — <b>ñ</b>")
+    assert stream["streamId"] == " 4 5 6 "
+    assert stream["title"] == "Amélie 🎬 — <b>ñ</b>"
 
 
 @pytest.mark.parametrize("id", ["streams", "limit", "heartbeat", "users", "healthz"])
