@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings as configured
 
 from streams import grace
+from streams.conf import settings as configured
 from streams.dynamodb import calls
 from tests.faults.client import through
 from tests.faults.outages import Store

@@ -59,7 +59,7 @@ def start(
     epoch: int = 0,
     **more: Any,
 ) -> Exchanged:
-    """An admitted start whose epoch is the instant of the call, as the service's are."""
+    """Return an admitted start. Its epoch is the time of the call."""
     epoch = epoch or int((at + 100_000) * 1000)
     return Exchanged(
         "start", at, id, at + took, status, epoch, expires_at=at + LEASE, **more

@@ -71,4 +71,4 @@ def events_on(settings: Any) -> None:
     """Events and metrics, written to standard output."""
     settings.EVENTS = "log"
     settings.METRICS = "emf"
-    settings.EVENT_SINKS = ["streams_project.events.line"]
+    settings.EVENT_SINKS = ["streams.sinks.lines.line"]

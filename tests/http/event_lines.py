@@ -15,23 +15,22 @@ SCHEMA = Draft202012Validator(
 
 
 def written_events(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """The events, each of which is as the schema has it."""
-    lines = capsys.readouterr().out.splitlines()
-    found: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    for line, event in zip(lines, found, strict=True):
+    """Return the written events. Each must match the schema and be short."""
+    events = []
+    for line in capsys.readouterr().out.splitlines():
+        event: dict[str, Any] = json.loads(line)
         SCHEMA.validate(event)
         assert len(line.encode()) < 1300, "with its metrics"
-        del event["_aws"], event["Table"]
-        assert (
-            len(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode())
-            < 1024
-        )
 
-    return found
+        del event["_aws"], event["Table"]
+        compact = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+        assert len(compact.encode()) < 1024
+        events.append(event)
+    return events
 
 
 def written_counts(capsys: pytest.CaptureFixture[str]) -> Counter[str]:
-    """The counts in all lines that CloudWatch would read."""
+    """Return the counts in all lines, as CloudWatch reads them."""
     counts: Counter[str] = Counter()
     for line in capsys.readouterr().out.splitlines():
         record = json.loads(line)
@@ -39,8 +38,7 @@ def written_counts(capsys: pytest.CaptureFixture[str]) -> Counter[str]:
         assert directive["Namespace"] == "StreamLimits"
         assert directive["Dimensions"] == [["Table"]]
         assert record["_aws"]["Timestamp"] > 1_790_000_000_000
-        counts.update(
-            {metric["Name"]: record[metric["Name"]] for metric in directive["Metrics"]}
-        )
 
+        names = [metric["Name"] for metric in directive["Metrics"]]
+        counts.update({name: record[name] for name in names})
     return counts

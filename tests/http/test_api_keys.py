@@ -7,7 +7,7 @@ import pytest
 from rest_framework.exceptions import AuthenticationFailed
 
 from streams.authentication import ApiKeyAuthentication, Caller
-from streams_project.credentials import ApiKey
+from streams.credentials import ApiKey
 from tests.http.bearer_tokens import request
 
 
@@ -23,9 +23,9 @@ def test_several_api_keys_can_be_active(
         for key in ("old", "new")
     ]
     for key in ("old", "new"):
-        found = ApiKeyAuthentication().authenticate(request(HTTP_X_API_KEY=key))
-        assert found
-        assert found[0] == Caller(
+        authenticated = ApiKeyAuthentication().authenticate(request(HTTP_X_API_KEY=key))
+        assert authenticated
+        assert authenticated[0] == Caller(
             key_name=f"billing-{key}", scopes=frozenset({"streams:operate"})
         )
 

@@ -1,4 +1,4 @@
-"""What operators do leaves a line, by API and by command alike; what viewers do leaves none."""
+"""Each action of an operator is recorded, over HTTP and by command."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ KEYS = {"X-API-Key": "the-key"}
 
 @pytest.fixture(autouse=True)
 def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service as it asks for credentials."""
+    """A service that requires credentials."""
     from streams.api_view import StreamsAPIView
     from streams.authentication import ApiKeyAuthentication, BearerAuthentication
     from streams.credentials import ApiKey
@@ -50,7 +50,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 
 def written(caplog: pytest.LogCaptureFixture) -> str:
-    """The service's own lines, without those of the tests' HTTP client."""
+    """Return the log of the service, without the records of the HTTP client."""
     records = [
         record for record in caplog.records if not record.name.startswith("http")
     ]
@@ -58,14 +58,14 @@ def written(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def line(
-    action: str, user_id: str, by: str, before: Any, after: Any, **what: Any
+    action: str, user_id: str, by: str, before: Any, after: Any, **more: Any
 ) -> dict[str, Any]:
     user = audit.user_in_logs(user_id)
     return {
         "action": action,
         "by": by,
         "user": user,
-        **what,
+        **more,
         "before": before,
         "after": after,
     }
@@ -89,10 +89,9 @@ def test_each_action_of_an_operator_over_http_is_recorded(
     api.delete(f"{url}/limit", headers=olga).raise_for_status()
     api.delete(f"{url}/streams/tv", headers=olga).raise_for_status()
     api.delete(f"{url}/streams/tv", headers=KEYS).raise_for_status()
-    five, two = (
-        {"limit": 5, "whenFull": "deny"},
-        {"limit": 2, "whenFull": "evict-oldest"},
-    )
+
+    five = {"limit": 5, "whenFull": "deny"}
+    two = {"limit": 2, "whenFull": "evict-oldest"}
 
     assert lines(caplog) == [
         line("limit.set", user_id, "key billing", None, five),
@@ -160,7 +159,7 @@ def test_rejected_credentials_are_counted_by_kind(
     headers: dict[str, str],
     kind: str,
 ) -> None:
-    settings.METRICS, settings.EVENT_SINKS = "emf", ["streams_project.events.line"]
+    settings.METRICS, settings.EVENT_SINKS = "emf", ["streams.sinks.lines.line"]
 
     assert api.get("/users/ana/streams", headers=headers).status_code == 401
 

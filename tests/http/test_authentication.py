@@ -61,13 +61,34 @@ def test_a_valid_token_gives_its_user_and_scopes() -> None:
         token()[:-4] + "AAAA",
     ],
     ids=[
-        "empty", "nonsense", "not base64", "another's secret", "another algorithm", "unsigned", "another issuer",
-        "no issuer", "another audience", "no audience", "no user", "a number for a user", "no expiry", "expired",
-        "good for more than a year", "expiry in text", "the issuer with a slash", "another audience in a list",
-        "audiences that are no text", "an empty user", "half a character for a user", "scopes in an object",
-        "scopes that are no text", "not yet valid", "oversize", "altered",
+        "empty",
+        "nonsense",
+        "not base64",
+        "another secret",
+        "another algorithm",
+        "unsigned",
+        "another issuer",
+        "no issuer",
+        "another audience",
+        "no audience",
+        "no user",
+        "a number as user",
+        "no expiry",
+        "expired",
+        "valid for more than a year",
+        "expiry as text",
+        "the issuer with a slash",
+        "another audience in a list",
+        "audiences that are not text",
+        "an empty user",
+        "half of a surrogate pair as user",
+        "scopes as an object",
+        "scopes that are not text",
+        "not yet valid",
+        "oversize",
+        "altered",
     ],
-)  # fmt: skip
+)
 def test_an_invalid_token_is_rejected(bad: str) -> None:
     with pytest.raises(AuthenticationFailed):
         caller_of(bad)
@@ -138,12 +159,12 @@ def test_this_service_may_be_one_of_several_audiences() -> None:
 @pytest.mark.usefixtures("shared_secret")
 @pytest.mark.parametrize("spelling", ["Bearer {}", "bearer {}", "BEARER {}"])
 def test_the_scheme_is_case_insensitive(spelling: str) -> None:
-    found = BearerAuthentication().authenticate(
+    authenticated = BearerAuthentication().authenticate(
         request(HTTP_AUTHORIZATION=spelling.format(token()))
     )
 
-    assert found
-    assert found[0] == Caller(user_id="ana")
+    assert authenticated
+    assert authenticated[0] == Caller(user_id="ana")
 
 
 @pytest.mark.usefixtures("shared_secret")
@@ -160,7 +181,7 @@ def test_the_scheme_is_case_insensitive(spelling: str) -> None:
     ],
 )
 def test_other_spellings_of_a_token_are_rejected(spelling: str) -> None:
-    """Or a limit that counts by the header would give each spelling a count of its own."""
+    """A limit by header would count each spelling separately."""
     with pytest.raises(AuthenticationFailed):
         BearerAuthentication().authenticate(
             request(HTTP_AUTHORIZATION=spelling.format(token()))
@@ -181,10 +202,16 @@ def test_other_spellings_of_a_token_are_rejected(spelling: str) -> None:
         (token(aud="another-service"), "wrong-audience"),
     ],
     ids=[
-        "not base64", "no expiry", "expired", "not yet valid", "another algorithm", "another's secret",
-        "another issuer", "another audience",
+        "not base64",
+        "no expiry",
+        "expired",
+        "not yet valid",
+        "another algorithm",
+        "another secret",
+        "another issuer",
+        "another audience",
     ],
-)  # fmt: skip
+)
 def test_a_rejection_has_a_kind(bad: str, kind: str) -> None:
     with pytest.raises(AuthenticationFailed) as refused:
         caller_of(bad)

@@ -7,7 +7,7 @@ import pytest
 from django.core.wsgi import get_wsgi_application
 from pytest_django.fixtures import Settings
 
-from streams_project.wsgi import bounded
+from streams.wsgi import bounded
 from tests.conftest import serving
 from tests.http.requests_by_hand import BODY, OTHER_HOST, assert_problem
 
@@ -28,7 +28,7 @@ TRACING = [
 
 @pytest.fixture
 def for_players(settings: Settings) -> Iterator[httpx.Client]:
-    """The service as players of another origin call it."""
+    """A client of the service that sends the origin of a web player."""
     settings.CORS_ALLOWED_ORIGINS = [PLAYER]
     settings.MIDDLEWARE = [
         "corsheaders.middleware.CorsMiddleware",

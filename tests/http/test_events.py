@@ -12,6 +12,7 @@ from streams import audit, current_request, service, tokens
 from streams import events as decisions
 from streams.errors import StoreThrottled
 from streams.rules import Lease
+from streams.sinks import lines
 from streams.storage.table import Table
 from tests.builders import changed
 from tests.conftest import Viewer
@@ -78,9 +79,9 @@ def test_each_decision_is_recorded_with_its_cause(
     viewer.limit(0)
     viewer.api.delete(f"/users/{viewer.user_id}/streams")
     viewer.api.delete(f"/users/{viewer.user_id}")
-    found = written_events(capsys)
+    events = written_events(capsys)
 
-    assert {event["user"] for event in found} == {audit.user_in_logs(viewer.user_id)}
+    assert {event["user"] for event in events} == {audit.user_in_logs(viewer.user_id)}
     assert [
         (
             event["kind"],
@@ -90,7 +91,7 @@ def test_each_decision_is_recorded_with_its_cause(
                 if name in event
             ),
         )
-        for event in found
+        for event in events
     ] == [
         ("limit-set", 2),
         ("limit-cleared",),
@@ -110,14 +111,14 @@ def test_each_decision_is_recorded_with_its_cause(
         ("forgotten",),
     ]
 
-    denied = found[5]
+    denied = events[5]
 
     assert [
         (holder["id"], holder.get("deviceType")) for holder in denied["holders"]
     ] == [("tv", "tv"), ("phone", None)]
     assert denied["held"] == 2
     assert denied["calls"] == 1
-    assert all(event["calls"] >= 1 and event["ms"] > 0 for event in found)
+    assert all(event["calls"] >= 1 and event["ms"] > 0 for event in events)
 
 
 def test_a_late_heartbeat_is_recorded_as_a_revival(
@@ -133,7 +134,7 @@ def test_throttling_is_recorded_separately_from_an_outage(
     viewer: Viewer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def throttled(operation: str, arguments: Any) -> Any:
-        raise StoreThrottled("too much")
+        raise StoreThrottled("throttled by the test")
 
     monkeypatch.setattr(Table, "send", lambda self, *call: throttled(*call))
 
@@ -154,7 +155,7 @@ def test_a_sample_of_heartbeats_is_recorded_with_its_weight(
 ) -> None:
     settings.EVENTS_SAMPLE_RENEWALS = 3
     turns = iter([2, 0, 1])
-    monkeypatch.setattr(events, "_random_below", lambda number: next(turns))
+    monkeypatch.setattr(lines, "_random_below", lambda number: next(turns))
     stream = viewer.started(deviceId="tv")
     for _ in range(3):
         viewer.heartbeat("tv", stream["token"])
@@ -183,7 +184,7 @@ def test_a_sample_of_heartbeats_is_recorded_with_its_weight(
         ({"X-Request-Id": "x" * 65}, None),
         ({}, None),
     ],
-    ids=["X-Ray", "W3C", "the caller's", "no id", "too long", "none"],
+    ids=["X-Ray", "W3C", "chosen by the caller", "invalid", "too long", "missing"],
 )
 def test_an_event_names_its_request(
     viewer: Viewer,

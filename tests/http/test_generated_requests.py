@@ -28,7 +28,7 @@ MAX_CPU_SECONDS = 0.05
 CASES = 1000
 
 
-in_few_words = settings(
+settings_of_cases = settings(
     max_examples=CASES,
     deadline=None,
     derandomize=True,
@@ -51,7 +51,10 @@ def nothing_failed(caplog: pytest.LogCaptureFixture) -> Iterable[None]:
 
 
 def timed[Answer](ask: Callable[[], Answer]) -> Answer:
-    """The answer; processor time is taken again when it was long, since the first of a kind may have been."""
+    """Return the answer, and check its processor time.
+
+    A request that took long is repeated, because the first of its kind can be slow.
+    """
     for is_last in (False, False, True):
         began = time.thread_time()
         answer = ask()
@@ -64,10 +67,10 @@ def timed[Answer](ask: Callable[[], Answer]) -> Answer:
 
 
 def judge(status: int, content_type: str, body: bytes, *, accept: str) -> None:
-    """What every answer has to be."""
+    """Check the properties of every answer."""
     assert status < 500, body
     assert len(body) < 64 * 1024 or status == 200, (
-        "an answer to what was refused is short"
+        "the answer to a rejected request is short"
     )
 
     if status >= 400 and body:
@@ -79,7 +82,7 @@ def judge(status: int, content_type: str, body: bytes, *, accept: str) -> None:
 def over_wsgi(
     method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
 ) -> None:
-    """As a WSGI server hands it on: bytes as latin-1."""
+    """Send a request as a WSGI server does, with bytes as latin-1."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -128,7 +131,7 @@ def over_lambda(
     headers: Mapping[str, str],
     body: bytes,
 ) -> None:
-    """As API Gateway and its like hand it on."""
+    """Send a request as API Gateway and similar services do."""
     make, prefix, _ = WAYS[way]
     sent = {"Content-Type": "application/json"} | dict(headers)
     event = make(
@@ -153,7 +156,7 @@ def over_lambda(
 STREAMS = "/users/u/streams"
 
 
-@in_few_words
+@settings_of_cases
 @given(**requests)
 @example(method="GET", path=STREAMS, query="&a" * 3000, headers={}, body=b"")
 @example(
@@ -206,7 +209,7 @@ def test_no_request_over_wsgi_makes_the_service_fail(**request: Any) -> None:
     over_wsgi(**request)
 
 
-@in_few_words
+@settings_of_cases
 @given(way=st.sampled_from(list(WAYS)), **requests)
 @example(
     way="REST API",

@@ -28,8 +28,8 @@ CONFUSABLES = {
     "a combining accent": "ana\u0301",
     "a zero-width joiner": "a\u200dna",
     "a soft hyphen": "a\u00adna",
-    "written from right to left": "\u202eana",
-    "a non-breaking blank": "a\u00a0na",
+    "a right-to-left override": "\u202eana",
+    "a non-breaking space": "a\u00a0na",
     "a line separator": "a\u2028na",
     "mathematical letters": "\U0001d41ana",
     "a fullwidth slash": "a\uff0fb",
@@ -69,7 +69,7 @@ def test_an_id_that_resembles_another_is_rejected(
 BAD_IDS = {
     "empty": "",
     "too long": LONG,
-    "a blank": "a%20b",
+    "a space": "a%20b",
     "a slash": "a%2Fb",
     "two slashes": "a%2F%2Fb",
     "a backslash": "a%5Cb",
@@ -91,7 +91,7 @@ BAD_USER_IDS = {name: id for name, id in BAD_IDS.items() if "slash" not in name}
     "a dot": "%2E",
     "two dots": "%2E%2E",
 }
-del BAD_USER_IDS["empty"], BAD_USER_IDS["a blank"]
+del BAD_USER_IDS["empty"], BAD_USER_IDS["a space"]
 
 
 @pytest.mark.parametrize("id", BAD_USER_IDS.values(), ids=BAD_USER_IDS)

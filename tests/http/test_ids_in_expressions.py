@@ -6,7 +6,8 @@ from tests.conftest import Viewer
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 
-# Made of the characters an id may have: words, placeholders and paths of DynamoDB's expressions, the row's own names.
+# Keywords, placeholders and paths of DynamoDB's expressions, and names of attributes.
+# Each contains only characters that an id may contain.
 EXPRESSIONS = [
     "leases",
     "leases.tv",

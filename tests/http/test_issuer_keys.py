@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rest_framework.exceptions import AuthenticationFailed
 
+from streams import published_keys
 from streams.authentication import Caller
 from streams.errors import IssuerUnavailable
-from streams_project import published_keys
 from tests.conftest import serving
 from tests.http.bearer_tokens import (
     EC_KEY,
@@ -73,7 +73,7 @@ def test_a_token_signed_with_another_key_is_rejected(
 
 @pytest.mark.usefixtures("key_file")
 def test_a_public_key_is_not_accepted_as_a_shared_secret() -> None:
-    """The confusion of algorithms: a token made with HS256 and the published key's own text as the secret."""
+    """Sign with HS256 and the text of the public key as the secret."""
     import base64
     import hmac
 

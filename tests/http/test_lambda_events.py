@@ -43,7 +43,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 @dataclass
 class Client:
-    """A client that comes one of the ways."""
+    """A client that sends its requests in one kind of event."""
 
     make: Make
     prefix: str
@@ -51,7 +51,7 @@ class Client:
     def ask(
         self, method: str, path: str, body: Any = None, query: str = "", **headers: str
     ) -> Event:
-        """Ask for a path below where the service is mounted."""
+        """Send a request to a path below the mount of the service."""
         sent = JSON | {name.replace("_", "-"): value for name, value in headers.items()}
         text = "" if body is None else json.dumps(body)
         answer: Event = lambda_handler(
@@ -284,7 +284,7 @@ def test_a_health_check_of_a_load_balancer_needs_no_host() -> None:
 
 
 def seen_by_the_application(event: Event) -> dict[str, Any]:
-    """The WSGI environment that the application gets."""
+    """Return the WSGI environment that the application receives."""
     seen: dict[str, Any] = {}
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -14,11 +14,16 @@ FORKED = """
 import json, os, sys
 from tests.lambda_events import lambda_handler, rest_api
 
-loaded, headers = set(sys.modules), {"Content-Type": "application/json", "X-API-Key": "the-key"}
+loaded = set(sys.modules)
+headers = {"Content-Type": "application/json", "X-API-Key": "the-key"}
 for path in sys.argv[1:]:
     if not os.fork():
-        answer = lambda_handler(rest_api("POST", f"/test{path}", "", headers, '{"streamId": "456"}'), None)
-        print(json.dumps([answer["statusCode"], json.loads(answer["body"])["id"], sorted(set(sys.modules) - loaded)]))
+        body = '{"streamId": "456"}'
+        event = rest_api("POST", f"/test{path}", "", headers, body)
+        answer = lambda_handler(event, None)
+        stream = json.loads(answer["body"])
+        imported = sorted(set(sys.modules) - loaded)
+        print(json.dumps([answer["statusCode"], stream["id"], imported]))
         sys.stdout.flush()
         os._exit(0)
     os.wait()
@@ -29,7 +34,7 @@ for path in sys.argv[1:]:
 def test_a_resumed_process_imports_no_module_and_draws_its_own_random_ids(
     user_id: str, pages: str
 ) -> None:
-    """As instances do that Lambda resumes from one snapshot."""
+    """Fork, as Lambda resumes several instances from one snapshot."""
     environment = os.environ | {
         "DEBUG": "0",
         "ALLOWED_HOSTS": ".amazonaws.com",

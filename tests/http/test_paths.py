@@ -14,7 +14,7 @@ from tests.http.requests_by_hand import (
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 
-# `{victim}` is a user that would be reached if the path were tidied up, decoded twice or cut.
+# A server that normalised, decoded twice or truncated a path would reach `{victim}`.
 PATHS: dict[str, tuple[str, int]] = {
     "dot segments": ("/users/x/../{victim}/streams/tv", 404),
     "encoded dot segments": ("/users/x/%2e%2e/{victim}/streams/tv", 404),
@@ -29,21 +29,21 @@ PATHS: dict[str, tuple[str, int]] = {
     "a stream named .": ("/users/{victim}/streams/%2e", 400),
     "a path parameter of the user": ("/users/{victim}%3Fjsessionid=1/streams/tv", 400),
     "a path parameter of the stream": ("/users/{victim}/streams/tv;jsessionid=1", 400),
-    "a path parameter of a word": ("/users/{victim}/streams;jsessionid=1/tv", 404),
+    "a path parameter of a segment": ("/users/{victim}/streams;jsessionid=1/tv", 404),
     "a fragment": ("/users/{victim}/streams/tv#x", 400),
-    "a NUL to cut at": ("/users/{victim}%00x/streams/tv", 400),
-    "a newline to cut at": ("/users/{victim}%0a/streams/tv", 400),
-    "two slashes inside": ("/users//{victim}/streams/tv", 404),
-    "no slash in front": ("users/{victim}/streams/tv", 404),
-    "another case": ("/USERS/{victim}/streams/tv", 404),
-    "a whole URL": ("http://localhost/users/{victim}/streams/tv", 404),
-    "a whole URL of another host": (
+    "a NUL": ("/users/{victim}%00x/streams/tv", 400),
+    "a newline": ("/users/{victim}%0a/streams/tv", 400),
+    "two slashes": ("/users//{victim}/streams/tv", 404),
+    "no leading slash": ("users/{victim}/streams/tv", 404),
+    "capital letters": ("/USERS/{victim}/streams/tv", 404),
+    "an absolute URL": ("http://localhost/users/{victim}/streams/tv", 404),
+    "an absolute URL of another host": (
         "http://evil.example/users/{victim}/streams/tv",
         404,
     ),
     "an authority": ("evil.example:443", 404),
     "an asterisk": ("*", 404),
-    "an expression language": ("/users/{victim}/streams/${{7*7}}", 400),
+    "an expression of a template": ("/users/{victim}/streams/${{7*7}}", 400),
     "many slashes": ("/users" + "/streams/" * 5000, 400),
     "a line of 70 KB": ("/users/" + "x" * 70_000 + "/streams/tv", 414),
 }

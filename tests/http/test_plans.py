@@ -1,4 +1,4 @@
-"""Plans over HTTP: what a denial says, pauses, suspensions, dry runs, networks, shadows."""
+"""Plans over HTTP: denials, pauses, suspensions, dry runs, networks and shadows."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,16 +31,16 @@ FAMILY = plans_of(
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
-    """A service with a plan beside the default one."""
-    policy = changed(settings.PLANS, named={"family": FAMILY})
-    monkeypatch.setattr(settings, "PLANS", policy)
-    monkeypatch.setattr(service, "store", replace(service.store, plans=policy))
-    return policy
+    """The plans of the service: the default and `family`."""
+    plans = changed(settings.PLANS, named={"family": FAMILY})
+    monkeypatch.setattr(settings, "PLANS", plans)
+    monkeypatch.setattr(service, "store", replace(service.store, plans=plans))
+    return plans
 
 
 @pytest.fixture
 def family(plans: Plans, viewer: Viewer) -> Viewer:
-    """A user of that plan."""
+    """A user of the plan `family`."""
     answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "family"})
 
     assert answer.status_code == 200
@@ -52,11 +52,11 @@ def family(plans: Plans, viewer: Viewer) -> Viewer:
 
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """What is recorded."""
+    """The recorded events."""
     recorded: list[tuple[str, dict[str, Any]]] = []
 
-    def record(*kinds: str, now: int, **facts: Any) -> None:
-        recorded.extend((kind, facts) for kind in kinds)
+    def record(*kinds: str, now: int, **attributes: Any) -> None:
+        recorded.extend((kind, attributes) for kind in kinds)
 
     monkeypatch.setattr("streams.events.record", record)
     return recorded
@@ -162,10 +162,10 @@ def test_a_suspension_ends_streams_immediately(viewer: Viewer) -> None:
 
     assert answer.json()["ended"] == ["tv"]
 
-    told = viewer.heartbeat("tv", started["token"])
+    answered = viewer.heartbeat("tv", started["token"])
 
-    assert told.status_code == 410
-    assert told.json()["reason"] == "suspended"
+    assert answered.status_code == 410
+    assert answered.json()["reason"] == "suspended"
     assert viewer.start().status_code == 409
 
 
@@ -181,7 +181,9 @@ def test_a_paused_stream_keeps_its_slot_as_long_as_the_plan_allows(
     assert paused["state"] == "paused"
     assert paused["pausedAt"] is not None
     assert paused["leaseSeconds"] == 600
-    assert 170 < paused["heartbeatSeconds"] <= 200, "its own, longer interval"
+    assert 170 < paused["heartbeatSeconds"] <= 200, (
+        "a paused stream has a longer interval"
+    )
     assert family.list()["streams"][0]["state"] == "paused"
 
     playing = family.api.post(
@@ -190,7 +192,7 @@ def test_a_paused_stream_keeps_its_slot_as_long_as_the_plan_allows(
 
     assert playing["state"] == "playing"
     assert playing["pausedAt"] is None
-    assert playing["expiresAt"] == paused["expiresAt"], "an end never moves back"
+    assert playing["expiresAt"] == paused["expiresAt"], "an expiry does not decrease"
 
 
 def test_an_unknown_state_is_rejected(viewer: Viewer) -> None:
@@ -204,14 +206,14 @@ def test_an_unknown_state_is_rejected(viewer: Viewer) -> None:
 
 def test_a_dry_run_reports_the_decision_without_changing_state(family: Viewer) -> None:
     family.started("film", deviceId="tv", deviceType="tv")
-    asked = {"streamId": "film", "deviceId": "phone"}
-    denied = family.api.post(f"{family.url}?dryRun=true", json=asked)
+    request = {"streamId": "film", "deviceId": "phone"}
+    denied = family.api.post(f"{family.url}?dryRun=true", json=request)
 
     assert denied.status_code == 409
     assert denied.json()["rule"]["name"] == "one-per-title"
 
     would = family.api.post(
-        f"{family.url}?dryRun=true", json=asked | {"replace": ["tv"]}
+        f"{family.url}?dryRun=true", json=request | {"replace": ["tv"]}
     )
 
     assert would.json() == {
@@ -221,7 +223,7 @@ def test_a_dry_run_reports_the_decision_without_changing_state(family: Viewer) -
         "ended": ["tv"],
     }
     assert [stream["id"] for stream in family.list()["streams"]] == ["tv"]
-    assert family.api.post(f"{family.url}?dryRun=yes", json=asked).status_code == 400
+    assert family.api.post(f"{family.url}?dryRun=yes", json=request).status_code == 400
     assert (
         family.api.post(
             f"{family.url}?dryRun=false", json={"streamId": "x", "deviceId": "p"}
@@ -232,16 +234,16 @@ def test_a_dry_run_reports_the_decision_without_changing_state(family: Viewer) -
 
 @pytest.fixture
 def two_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """A service behind a proxy, whose default plan is of two networks."""
-    policy = changed(
+    """A service behind a proxy whose default plan allows two networks."""
+    plans = changed(
         settings.PLANS,
         limit=9,
         rules=(Rule(name="two-networks", distinct="network", limit=2),),
     )
-    monkeypatch.setattr(settings, "PLANS", policy)
+    monkeypatch.setattr(settings, "PLANS", plans)
     monkeypatch.setattr(settings, "PLANS_LOOK_AT_NETWORKS", True)
     monkeypatch.setattr(settings, "TRUSTED_PROXIES", 1)
-    monkeypatch.setattr(service, "store", replace(service.store, plans=policy))
+    monkeypatch.setattr(service, "store", replace(service.store, plans=plans))
     hooks = {"response": [hold_to_the_document]}
     with (
         serving(placed(application)) as url,
@@ -294,13 +296,13 @@ def test_a_shadow_plan_records_where_it_would_decide_differently(
 
     assert viewer.start("three").status_code == 409
 
-    told = [
-        (kind, facts["plan"], facts.get("rule"))
-        for kind, facts in events
+    answered = [
+        (kind, attributes["plan"], attributes.get("rule"))
+        for kind, attributes in events
         if kind.startswith("shadow-")
     ]
 
-    assert told == [
+    assert answered == [
         ("shadow-denied", "default", "candidate"),
         ("shadow-admitted", "default", None),
     ]
@@ -319,6 +321,6 @@ def test_a_plan_that_was_removed_counts_as_the_default(
 
     assert family.start().status_code == 201
     assert ("unknown-plan", "family") in [
-        (kind, facts.get("plan")) for kind, facts in events
+        (kind, attributes.get("plan")) for kind, attributes in events
     ]
     assert family.list()["plan"] == "default"

@@ -23,19 +23,19 @@ HOSTILE_JSON: dict[str, bytes] = {
     "a list of objects": b'{"streamId":"4","replace":['
     + b",".join([b"{}"] * 5000)
     + b"]}",
-    "a number beyond all": b'{"streamId":1e999}',
+    "a number that is too large": b'{"streamId":1e999}',
     "a number of many digits": b'{"streamId":' + b"9" * 16_000 + b"}",
     "a fraction of many digits": b'{"streamId":0.' + b"9" * 16_000 + b"}",
     "a name twice": b'{"streamId":"456","streamId":"457"}',
     "a name twice, once escaped": b'{"streamId":"456","\\u0073treamId":"457"}',
-    "a name twice, inside": b'{"streamId":"456","title":{"a":1,"a":2}}',
-    "a name with half a surrogate pair": b'{"streamId":"456","\\ud800":1}',
+    "a name twice in an inner object": b'{"streamId":"456","title":{"a":1,"a":2}}',
+    "a name with an unpaired surrogate": b'{"streamId":"456","\\ud800":1}',
     "a byte order mark": b'\xef\xbb\xbf{"streamId":"456"}',
     "a comment": b'{"streamId":"456"/**/}',
-    "a comma at the end": b'{"streamId":"456",}',
+    "a trailing comma": b'{"streamId":"456",}',
     "single quotes": b"{'streamId':'456'}",
     "Infinity": b'{"streamId":"456","title":-Infinity}',
-    "a prefix against hijacking": b')]}\',\n{"streamId":"456"}',
+    "a prefix against JSON hijacking": b')]}\',\n{"streamId":"456"}',
 }
 
 
@@ -101,7 +101,10 @@ BODIES: dict[str, tuple[Any, str]] = {
         {"streamId": "456", "replace": [{"id": "tv", "epoch": "1"}]},
         "replace",
     ),
-    "replace of nobody": ({"streamId": "456", "replace": [{"epoch": 1}]}, "replace"),
+    "replace without an id": (
+        {"streamId": "456", "replace": [{"epoch": 1}]},
+        "replace",
+    ),
 }
 
 

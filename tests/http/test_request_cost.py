@@ -1,5 +1,7 @@
-"""What a hostile request may cost: about the work of an ordinary one, and no memory that stays. Work is counted in
-calls of functions, which are the same on every machine; times are not."""
+"""The cost of a hostile request: similar to an ordinary one, and no lasting memory.
+
+Cost is counted in function calls, because these are the same on every machine.
+"""
 
 import encodings
 import json
@@ -25,7 +27,7 @@ def ask(
     query: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """One request, in this process and thread."""
+    """Send a request in this process and thread."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
@@ -48,14 +50,17 @@ def ask(
 
 
 def work(*request: Any, **more: Any) -> tuple[int, Answer]:
-    """How many functions a request calls, Python's and C's, and its answer."""
+    """Return the number of functions that a request calls, and its answer.
+
+    Functions of Python and of C count.
+    """
     calls = 0
 
     def count(frame: Any, event: str, argument: Any) -> None:
         nonlocal calls
         calls += event in ("call", "c_call")
 
-    ask(*request, **more)  # what is imported, compiled or connected once
+    ask(*request, **more)  # imports, compiles and connects once
     before = sys.getprofile()
     sys.setprofile(count)
     try:
@@ -97,11 +102,11 @@ def test_a_hostile_request_costs_at_most_twice_an_ordinary_one(
 ) -> None:
     path = f"/users/{user_id}/streams/tv"
     ordinary, _ = work("PUT", path, BODY)
-    spent, (answered, _, content) = work(
+    spent, (answer_status, _, content) = work(
         "PUT", path, hostile.pop("body", BODY), **hostile
     )
 
-    assert answered in (status, 200 if status == 201 else status)
+    assert answer_status in (status, 200 if status == 201 else status)
     assert spent <= 2 * ordinary
     assert len(content) < 4096
 
@@ -110,8 +115,8 @@ PATHS = {
     "many streams": "/users" + "/streams/" * 12_000,
     "many slashes": "/users" + "/" * 100_000,
     "one long id": "/users/" + "x" * 100_000 + "/streams",
-    "what is not UTF-8": "/users/" + "\xff" * 100_000,
-    "a newline at its end": "/users/" + "a/streams/" * 10_000 + "\n",
+    "bytes that are not UTF-8": "/users/" + "\xff" * 100_000,
+    "a newline at the end": "/users/" + "a/streams/" * 10_000 + "\n",
 }
 
 

@@ -36,11 +36,11 @@ FRAMINGS: dict[str, tuple[list[bytes], bytes]] = {
         b"0\r\n\r\n" + SMUGGLED,
     ),
     "chunks alone": ([b"Transfer-Encoding: chunked"], CHUNKED),
-    "a coding that is none": (
+    "an unknown coding": (
         [b"Transfer-Encoding: xchunked", b"Content-Length: 4"],
         CHUNKED,
     ),
-    "a blank before the colon": (
+    "a space before the colon": (
         [b"Transfer-Encoding : chunked", b"Content-Length: 4"],
         CHUNKED,
     ),
@@ -57,18 +57,18 @@ FRAMINGS: dict[str, tuple[list[bytes], bytes]] = {
     "a length with a sign": ([b"Content-Length: +18"], BODY + SMUGGLED),
     "a hexadecimal length": ([b"Content-Length: 0x12"], BODY + SMUGGLED),
     "a length with an underscore": ([b"Content-Length: 1_8"], BODY + SMUGGLED),
-    "a length beyond all": ([b"Content-Length: " + b"9" * 30], BODY + SMUGGLED),
+    "an enormous length": ([b"Content-Length: " + b"9" * 30], BODY + SMUGGLED),
     "a length of too many digits": (
         [b"Content-Length: " + b"9" * 5000],
         BODY + SMUGGLED,
     ),
     "no length": ([], BODY + SMUGGLED),
-    "a length of nothing": ([b"Content-Length: 0"], SMUGGLED),
+    "a length of zero": ([b"Content-Length: 0"], SMUGGLED),
     "a bare line feed": ([b"X: 1\nContent-Length: 18"], BODY + SMUGGLED),
     "a bare carriage return": ([b"X: 1\rContent-Length: 18"], BODY + SMUGGLED),
     "a NUL": ([b"X: \x001", b"Content-Length: 18"], BODY + SMUGGLED),
     "a header without a name": ([b": 1", b"Content-Length: 18"], BODY + SMUGGLED),
-    "a line that is no header": ([b"nothing", b"Content-Length: 18"], BODY + SMUGGLED),
+    "a line without a colon": ([b"no header", b"Content-Length: 18"], BODY + SMUGGLED),
     "an underscore for the hyphen": (
         [b"Content_Length: 400", b"Content-Length: 18"],
         BODY + SMUGGLED,
@@ -81,7 +81,7 @@ FRAMINGS: dict[str, tuple[list[bytes], bytes]] = {
         ],
         BODY + SMUGGLED,
     ),
-    "a connection kept": (
+    "keep-alive": (
         [b"Connection: keep-alive", b"Content-Length: 18"],
         BODY + SMUGGLED,
     ),

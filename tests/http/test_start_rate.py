@@ -1,4 +1,4 @@
-"""A viewer whose players start too fast, one after the other, over HTTP."""
+"""The start rate over HTTP: a viewer whose players start too quickly."""
 
 from dataclasses import replace
 
@@ -12,10 +12,10 @@ from tests.viewer import Viewer
 
 @pytest.fixture(autouse=True)
 def a_burst_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = changed(
+    plans = changed(
         service.store.plans, start_rate=StartRate(burst=2, interval_ms=3000)
     )
-    monkeypatch.setattr(service, "store", replace(service.store, plans=policy))
+    monkeypatch.setattr(service, "store", replace(service.store, plans=plans))
 
 
 def test_a_start_above_the_rate_learns_when_to_retry_and_streams_continue(
@@ -46,4 +46,4 @@ def test_every_kind_of_start_is_charged(viewer: Viewer) -> None:
     assert {stream["id"] for stream in viewer.list()["streams"]} == {
         first["id"],
         "tv",
-    }, "nothing was replaced"
+    }, "no stream was replaced"

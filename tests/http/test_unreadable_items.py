@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from django.conf import settings
 
 from streams import service
+from streams.conf import settings
 from streams.models import UserStreams
 from tests.conftest import Viewer
 
