@@ -92,6 +92,15 @@ class Exchanged:
     def may_be_done(self) -> bool:
         return self.is_done or self.status in UNKNOWN
 
+    @property
+    def playback(self) -> tuple[str, int]:
+        """The id and the epoch, which identify a playback."""
+        return self.id, self.epoch
+
+    def took_effect_before(self, call: "Exchanged") -> bool:
+        """Return whether this call took effect before another one was made."""
+        return self.is_done and self.answered < call.called
+
     def __str__(self) -> str:
         times = f"{self.called:.0f} to {self.answered:.0f}"
         values = {name: getattr(self, name) for name in REPORTED}
@@ -120,21 +129,21 @@ class History:
     slowest_ms: float = 8500
     operations: list[Exchanged] = field(default_factory=list)
 
-    def wrong(self, it: Exchanged) -> str | None:
+    def wrong(self, call: Exchanged) -> str | None:
         """Return what is impossible in the answer to a call, or None.
 
         Every call that was made before this answer is known.
         """
-        return next(self._claims(it), None)
+        return next(self._claims(call), None)
 
-    def shortest(self, it: Exchanged) -> list[Exchanged]:
+    def shortest(self, call: Exchanged) -> list[Exchanged]:
         """Return as few calls as still show the impossible answer."""
         kept = list(self.operations)
-        kind = _kind_of(self.wrong(it))
+        kind = _kind_of(self.wrong(call))
         for candidate in reversed(self.operations):
             fewer = [other for other in kept if other is not candidate]
             smaller = replace(self, operations=fewer)
-            if candidate is not it and _kind_of(smaller.wrong(it)) == kind:
+            if candidate is not call and _kind_of(smaller.wrong(call)) == kind:
                 kept = fewer
 
         return kept
@@ -146,58 +155,56 @@ class History:
         are kept.
         """
         held = self._in_force(before, FOREVER)
-        kept = {one for one in self.operations if one.answered > before or one in held}
-        renewed = {(one.id, one.epoch) for one in kept if one.verb == "renew"}
-        kept |= {one for one in self._starts() if (one.id, one.epoch) in renewed}
-        self.operations = [one for one in self.operations if one in kept]
+        kept = {past for past in self.operations if past.answered > before}
+        kept |= set(held)
+        renewed = {past.playback for past in kept if past.verb == "renew"}
+        kept |= {past for past in self._starts() if past.playback in renewed}
+        self.operations = [past for past in self.operations if past in kept]
 
     # --- impossible answers ----------------------------------------------------
 
-    def _claims(self, it: Exchanged) -> Iterator[str]:
-        if it.status and it.status not in DOCUMENTED[it.verb]:
-            yield f"no documented answer: {it.status}"
-        if it.answered - it.called > self.slowest_ms:
-            yield f"too slow: {it.answered - it.called:.0f} ms"
-        if it.verb == "start" and it.is_done:
-            yield from self._of_an_admission(it)
-        elif it.verb == "start" and it.status == 409:
-            yield from self._of_a_denial(it)
-        elif it.verb == "renew":
-            yield from self._of_a_renewal(it)
-        elif (
-            it.verb == "stop"
-            and it.status in (404, 410, 400)
-            and self._is_certain(it.id, it.epoch, it)
-        ):
-            yield f"a holder could not stop: {it.status} {it.reason}"
-        elif it.verb == "list" and it.status == 200:
-            yield from self._of_a_list(it)
+    def _claims(self, call: Exchanged) -> Iterator[str]:
+        if call.status and call.status not in DOCUMENTED[call.verb]:
+            yield f"no documented answer: {call.status}"
+        if call.answered - call.called > self.slowest_ms:
+            yield f"too slow: {call.answered - call.called:.0f} ms"
+        if call.verb == "start" and call.is_done:
+            yield from self._of_an_admission(call)
+        elif call.verb == "start" and call.status == 409:
+            yield from self._of_a_denial(call)
+        elif call.verb == "renew":
+            yield from self._of_a_renewal(call)
+        elif call.verb == "stop" and call.status in (404, 410, 400):
+            yield from self._of_a_failed_stop(call)
+        elif call.verb == "list" and call.status == 200:
+            yield from self._of_a_list(call)
 
-    def _of_an_admission(self, it: Exchanged) -> Iterator[str]:
-        earlier = [
-            one
-            for one in self._starts(it.id)
-            if one.is_done and one.answered < it.called
-        ]
-        for one in earlier:
-            if one.epoch >= it.epoch + self.skew_ms * 1000:
-                yield f"an epoch decreased: {one.epoch}, {it.epoch}"
-            if one.epoch >= it.epoch and self._is_certain(it.id, one.epoch, it):
-                yield f"an epoch decreased: {one.epoch} of a live stream, {it.epoch}"
+    def _of_a_failed_stop(self, call: Exchanged) -> Iterator[str]:
+        if self._is_certain(call.id, call.epoch, call):
+            yield f"a holder could not stop: {call.status} {call.reason}"
 
-        before = list(self._living(it.id, it))
-        if not self._may_evict(it):
-            yield from self._of_room(it, it, before=before if it.status == 200 else ())
-        if it.status == 201 and any(
-            self._is_certain(it.id, one.epoch, it) for one in earlier
-        ):
+    def _of_an_admission(self, call: Exchanged) -> Iterator[str]:
+        starts = self._starts(call.id)
+        earlier = [past for past in starts if past.took_effect_before(call)]
+        live = [past for past in earlier if self._is_certain(*past.playback, call)]
+        for past in earlier:
+            if past.epoch >= call.epoch + self.skew_ms * 1000:
+                yield f"an epoch decreased: {past.epoch}, {call.epoch}"
+            if past.epoch >= call.epoch and past in live:
+                yield f"an epoch decreased: {past.epoch} of a live stream, {call.epoch}"
+
+        before = list(self._living(call.id, call))
+        if not self._may_evict(call):
+            in_its_slot = before if call.status == 200 else ()
+            yield from self._of_room(call, call, before=in_its_slot)
+        if call.status == 201 and live:
             yield "201, but its slot was live, so 200 is true"
 
-        if it.status == 200 and not before:
+        if call.status == 200 and not before:
             yield "200, but its slot was free, so 201 is true"
 
     def _of_room(
-        self, it: Exchanged, stream: Exchanged, *, before: Collection[Exchanged]
+        self, call: Exchanged, stream: Exchanged, *, before: Collection[Exchanged]
     ) -> Iterator[str]:
         """Check that this call could give the stream its slot.
 
@@ -206,184 +213,178 @@ class History:
         in the same way as it counts the stream.
         """
         others = [
-            one for one in self._certain(it) if one.id not in (it.id, *it.replaces)
+            past
+            for past in self._certain(call)
+            if past.id not in (call.id, *call.replaces)
         ]
 
         def is_full(rule: TomlTable) -> bool:
             own = _counted_as(rule, stream)
-            is_open = own is None or own in [_counted_as(rule, one) for one in before]
+            is_open = own is None or own in [_counted_as(rule, past) for past in before]
             return not is_open and len(_places(rule, stream, others)) >= rule["limit"]
 
         full = [
-            list(filter(is_full, self._rules(one)))
-            for one in self._in_force(it.called, it.answered)
+            list(filter(is_full, self._rules(past)))
+            for past in self._in_force(call.called, call.answered)
         ]
         if all(full):
-            holders = [one.id for one in others]
-            yield f"over the {_text_of(full[0][0])}: {holders} and {it.id}"
+            holders = [past.id for past in others]
+            yield f"over the {_text_of(full[0][0])}: {holders} and {call.id}"
 
-    def _of_a_denial(self, it: Exchanged) -> Iterator[str]:
-        reported = (it.plan, it.limit)
+    def _of_a_denial(self, call: Exchanged) -> Iterator[str]:
+        reported = (call.plan, call.limit)
         possible = {
-            (one.plan or "default", self._limit(one)): one
-            for one in self._in_force(it.called, it.answered)
+            (past.plan or "default", self._limit(past)): past
+            for past in self._in_force(call.called, call.answered)
         }
         rules = self._rules(possible[reported]) if reported in possible else []
-        rule = next((rule for rule in rules if rule["name"] == it.rule), None)
+        rule = next((rule for rule in rules if rule["name"] == call.rule), None)
         if rule is None:
             kind = "a rule" if rules else "a limit"
             yield (
-                f"a denial by {kind} that did not apply: {it.rule} of {reported}, "
+                f"a denial by {kind} that did not apply: {call.rule} of {reported}, "
                 f"of {sorted(possible)}"
             )
             return
 
         living = [
-            one
-            for id in it.names
-            for one in self._living(id, it)
-            if _places(rule, it, [one])
+            past
+            for id in call.names
+            for past in self._living(id, call)
+            if _places(rule, call, [past])
         ]
-        for id in it.names:
-            if id not in [one.id for one in living]:
+        for id in call.names:
+            if id not in [past.id for past in living]:
                 yield (
                     f"a denial without a reason: {id} is not live or does not count "
                     f"for the {_text_of(rule)}"
                 )
 
-        if len(_places(rule, it, living)) < rule["limit"]:
-            yield f"a denial without a reason: {it.names} for the {_text_of(rule)}"
+        if len(_places(rule, call, living)) < rule["limit"]:
+            yield f"a denial without a reason: {call.names} for the {_text_of(rule)}"
         if any(
-            one.id == it.id and _counted_as(rule, one) == _counted_as(rule, it)
-            for one in self._certain(it)
+            past.id == call.id and _counted_as(rule, past) == _counted_as(rule, call)
+            for past in self._certain(call)
         ):
-            yield f"a denial of a holder: {it.id} under the {_text_of(rule)}"
+            yield f"a denial of a holder: {call.id} under the {_text_of(rule)}"
 
-    def _of_a_renewal(self, it: Exchanged) -> Iterator[str]:
-        if it.status in (400, 404, 410) and self._is_certain(it.id, it.epoch, it):
-            yield f"a holder could not renew: {it.status} {it.reason}"
-        if it.status == 200:
-            for one in self._enders(it.id, it.epoch):
-                is_certain = one.is_done and one.answered < it.called
-                if is_certain and one.verb == "stop" and one.epoch == it.epoch:
-                    yield "a stream that was stopped renewed"
-                if (
-                    is_certain
-                    and one.verb in ("end", "end all")
-                    and self._answered_at(it) + self.skew_ms < one.called
-                ):
-                    yield "a stream that was ended renewed"
-                if (
-                    is_certain
-                    and one.verb == "start"
-                    and one.id == it.id
-                    and one.epoch > it.epoch
-                ):
-                    yield "a stream that was taken over renewed"
-                if (
-                    is_certain
-                    and one.verb == "start"
-                    and it.id in one.replaces
-                    and self._answered_at(it) < one.called
-                ):
-                    yield "a stream that was replaced renewed"
-            yield from self._of_a_new_end(it)
+    def _of_a_renewal(self, call: Exchanged) -> Iterator[str]:
+        if call.status in (400, 404, 410) and self._is_certain(
+            call.id, call.epoch, call
+        ):
+            yield f"a holder could not renew: {call.status} {call.reason}"
+        if call.status == 200:
+            yield from self._of_a_renewal_after_an_end(call)
+            yield from self._of_a_new_end(call)
+        if call.status == 410:
+            yield from self._of_an_ending(call)
 
-        if it.status == 410:
-            yield from self._of_an_ending(it)
-
-    def _of_a_new_end(self, it: Exchanged) -> Iterator[str]:
-        at_least, at_most = (
-            self._end(it.id, it.epoch, it, is_certain=is_certain)
-            for is_certain in (True, False)
-        )
-        if it.expires_at < at_least:
-            yield f"an expiry decreased: {at_least:.0f}, {it.expires_at:.0f}"
-        for one in self._of(it.id, it.epoch):
-            is_known = (
-                it.pauses and one.pauses and one.is_done and one.answered < it.called
-            )
+    def _of_a_renewal_after_an_end(self, call: Exchanged) -> Iterator[str]:
+        started_at = self._answered_at(call)
+        for past in self._enders(call.id, call.epoch):
+            if not past.took_effect_before(call):
+                continue
+            is_later_start = past.verb == "start" and started_at < past.called
+            if past.verb == "stop" and past.playback == call.playback:
+                yield "a stream that was stopped renewed"
             if (
-                is_known
-                and one.paused_at != it.paused_at
-                and not self._may_continue(one, it)
+                past.verb in ("end", "end all")
+                and started_at + self.skew_ms < past.called
             ):
-                yield f"a pause began again: {one.paused_at:.0f}, {it.paused_at:.0f}"
+                yield "a stream that was ended renewed"
+            if past.verb == "start" and past.id == call.id and past.epoch > call.epoch:
+                yield "a stream that was taken over renewed"
+            if is_later_start and call.id in past.replaces:
+                yield "a stream that was replaced renewed"
+
+    def _of_a_new_end(self, call: Exchanged) -> Iterator[str]:
+        at_least = self._end(call.id, call.epoch, call, is_certain=True)
+        at_most = self._end(call.id, call.epoch, call, is_certain=False)
+        if call.expires_at < at_least:
+            yield f"an expiry decreased: {at_least:.0f}, {call.expires_at:.0f}"
+        for past in self._of(call.id, call.epoch):
+            if not (call.pauses and past.pauses and past.took_effect_before(call)):
+                continue
+            is_new_pause = past.paused_at != call.paused_at
+            if is_new_pause and not self._may_continue(past, call):
+                yield f"a pause began again: {past.paused_at:.0f}, {call.paused_at:.0f}"
 
         ends: list[float] = []
-        for plan in map(self._plan, self._in_force(it.called, it.answered)):
-            if it.pauses and "paused_seconds" in plan:
-                ends += [it.paused_at + 1000 * plan["paused_seconds"]]
+        for change in self._in_force(call.called, call.answered):
+            plan = self._plan(change)
+            if call.pauses and "paused_seconds" in plan:
+                ends += [call.paused_at + 1000 * plan["paused_seconds"]]
             else:
                 longest_ms = self._longest_ms("relaxed_lease_seconds") + self.skew_ms
                 ends += [
-                    it.called - self.skew_ms + self.lease_ms,
-                    it.answered + longest_ms,
+                    call.called - self.skew_ms + self.lease_ms,
+                    call.answered + longest_ms,
                 ]
 
-        if not min(ends) <= it.expires_at <= max(*ends, at_most):
+        if not min(ends) <= call.expires_at <= max(*ends, at_most):
             yield (
-                f"an impossible expiry: {it.expires_at:.0f}, "
+                f"an impossible expiry: {call.expires_at:.0f}, "
                 f"not {min(ends):.0f} to {max(*ends, at_most):.0f}"
             )
 
-        if at_most + self.skew_ms < it.called:  # it was revived
-            for one in self._starts(it.id):
-                if one.epoch == it.epoch:
-                    yield from self._of_room(it, one, before=())
+        if at_most + self.skew_ms < call.called:  # it was revived
+            for past in self._starts(call.id):
+                if past.epoch == call.epoch:
+                    yield from self._of_room(call, past, before=())
 
-    def _of_an_ending(self, it: Exchanged) -> Iterator[str]:
+    def _of_an_ending(self, call: Exchanged) -> Iterator[str]:
         enders = [
-            one for one in self._enders(it.id, it.epoch) if one.called <= it.answered
+            past
+            for past in self._enders(call.id, call.epoch)
+            if past.called <= call.answered
         ]
         could = {
-            "stopped": any(one.verb in ("stop", "end", "end all") for one in enders),
+            "stopped": any(past.verb in ("stop", "end", "end all") for past in enders),
             "taken-over": any(
-                one.verb == "start" and one.id == it.id for one in enders
+                past.verb == "start" and past.id == call.id for past in enders
             ),
             "replaced": any(
-                it.id in one.replaces and it.by == one.id for one in enders
+                call.id in past.replaces and call.by == past.id for past in enders
             ),
             "evicted": any(
-                one.verb == "start" and one.id == it.by and self._may_evict(one)
-                for one in enders
+                past.verb == "start" and past.id == call.by and self._may_evict(past)
+                for past in enders
             ),
-            "expired": self._end(it.id, it.epoch, it, is_certain=True) - self.skew_ms
-            <= it.answered,
+            "expired": self._end(call.id, call.epoch, call, is_certain=True)
+            - self.skew_ms
+            <= call.answered,
         }
-        if not could.get(it.reason):
-            yield f"an untrue reason: {it.reason} by {it.by}"
+        if not could.get(call.reason):
+            yield f"an untrue reason: {call.reason} by {call.by}"
 
-    def _of_a_list(self, it: Exchanged) -> Iterator[str]:
-        for one in self._certain(it):
-            if one.id not in it.names:
-                yield f"a live stream is not listed: {one.id}"
-        for id in it.names:
-            if not any(self._living(id, it)):
+    def _of_a_list(self, call: Exchanged) -> Iterator[str]:
+        for past in self._certain(call):
+            if past.id not in call.names:
+                yield f"a live stream is not listed: {past.id}"
+        for id in call.names:
+            if not any(self._living(id, call)):
                 yield f"a listed stream is not live: {id}"
 
     # --- certain and possible facts --------------------------------------------
 
     def _starts(self, id: str | None = None) -> Iterator[Exchanged]:
         return (
-            one
-            for one in self.operations
-            if one.verb == "start" and id in (None, one.id)
+            past
+            for past in self.operations
+            if past.verb == "start" and id in (None, past.id)
         )
 
     def _of(self, id: str, epoch: int) -> Iterator[Exchanged]:
         """Generate the calls that reported the lease of a playback."""
         return (
-            one
-            for one in self.operations
-            if one.id == id and one.epoch == epoch and one.verb in ("start", "renew")
+            past
+            for past in self.operations
+            if past.playback == (id, epoch) and past.verb in ("start", "renew")
         )
 
-    def _answered_at(self, it: Exchanged) -> float:
-        return min(
-            (one.answered for one in self._starts(it.id) if one.epoch == it.epoch),
-            default=FOREVER,
-        )
+    def _answered_at(self, call: Exchanged) -> float:
+        starts = [past for past in self._starts() if past.playback == call.playback]
+        return min((past.answered for past in starts), default=FOREVER)
 
     def _enders(self, id: str, epoch: int) -> Iterator[Exchanged]:
         """Generate the calls that can end this playback.
@@ -392,70 +393,71 @@ class History:
         the clocks, unless it is a start that was admitted before. A call that was
         denied counts too, because its first try can arrive late.
         """
-        began = min(
-            (one.called for one in self._starts(id) if one.epoch == epoch), default=0
-        )
-        for one in self.operations:
-            is_start = one.verb == "start"
+        starts = [past for past in self._starts() if past.playback == (id, epoch)]
+        began = min((past.called for past in starts), default=0)
+        for past in self.operations:
+            is_start = past.verb == "start"
             is_before = (
                 is_start
-                and one.is_done
-                and (one.answered < began or (one.id, one.epoch) == (id, epoch))
+                and past.is_done
+                and (past.answered < began or past.playback == (id, epoch))
             )
-            if one.called < began - self.skew_ms or is_before:
+            if past.called < began - self.skew_ms or is_before:
                 continue
-            if _ends(one, id, epoch) or (is_start and self._may_evict(one)):
-                yield one
+            if _ends(past, id, epoch) or (is_start and self._may_evict(past)):
+                yield past
 
-    def _is_certain(self, id: str, epoch: int, it: Exchanged) -> bool:
+    def _is_certain(self, id: str, epoch: int, call: Exchanged) -> bool:
         """Return whether a playback was live during the whole call.
 
         The effect of the call itself is ignored.
         """
         is_known = any(
-            one.epoch == epoch and one.is_done and one.answered < it.called
-            for one in self._starts(id)
+            past.epoch == epoch and past.is_done and past.answered < call.called
+            for past in self._starts(id)
         )
         return (
             is_known
-            and it.answered + self.skew_ms < self._end(id, epoch, it, is_certain=True)
+            and call.answered + self.skew_ms
+            < self._end(id, epoch, call, is_certain=True)
             and not any(
-                one is not it and one.called <= it.answered
-                for one in self._enders(id, epoch)
+                past is not call and past.called <= call.answered
+                for past in self._enders(id, epoch)
             )
         )
 
-    def _certain(self, it: Exchanged) -> list[Exchanged]:
+    def _certain(self, call: Exchanged) -> list[Exchanged]:
         """Return the last start of each id whose playback was live during the call."""
         last = {
-            one.id: one
-            for one in sorted(self._starts(), key=lambda one: one.epoch)
-            if one.is_done
+            past.id: past
+            for past in sorted(self._starts(), key=lambda past: past.epoch)
+            if past.is_done
         }
-        return [one for one in last.values() if self._is_certain(one.id, one.epoch, it)]
+        starts = last.values()
+        return [past for past in starts if self._is_certain(*past.playback, call)]
 
-    def _end(self, id: str, epoch: int, it: Exchanged, *, is_certain: bool) -> float:
+    def _end(self, id: str, epoch: int, call: Exchanged, *, is_certain: bool) -> float:
         """Return the earliest (`is_certain`) or latest expiry of a lease.
 
         The earliest one follows from the answers before the call. The effect of
         the call itself is ignored.
         """
-        of_it = [one for one in self._of(id, epoch) if one is not it]
+        of_it = [past for past in self._of(id, epoch) if past is not call]
         if is_certain:
             return max(
                 (
-                    one.expires_at
-                    for one in of_it
-                    if one.is_done and one.answered < it.called
+                    past.expires_at
+                    for past in of_it
+                    if past.is_done and past.answered < call.called
                 ),
                 default=0,
             )
 
         unknown_ms = self._longest_ms(*LEASES) + self.skew_ms + self.late_ms
         at_most = (
-            one.expires_at if one.is_done else one.answered + unknown_ms
-            for one in of_it
-            if one.called <= it.answered and one.may_be_done
+            past.expires_at if past.is_done else past.answered + unknown_ms
+            for past in of_it
+            if past.called <= call.answered and past.may_be_done
         )
         return max(at_most, default=0)
 
@@ -469,41 +471,41 @@ class History:
         ]
         return max(self.lease_ms, 1000 * max(seconds))
 
-    def _living(self, id: str, it: Exchanged) -> Iterator[Exchanged]:
+    def _living(self, id: str, call: Exchanged) -> Iterator[Exchanged]:
         """Generate the starts whose playback can have been live during the call."""
-        for one in self._starts(id):
-            if one is it or one.called > it.answered:
+        for past in self._starts(id):
+            if past is call or past.called > call.answered:
                 continue
-            if not one.is_done:
+            if not past.is_done:
                 # It can arrive late, but not after a later start of its slot. It
                 # lives for one lease, because its caller has no token.
                 later = (
                     other
                     for other in self._starts(id)
-                    if other.called > one.answered + self.skew_ms
+                    if other.called > past.answered + self.skew_ms
                 )
                 is_fenced_off = any(
-                    other.is_done and other.answered < it.called for other in later
+                    other.is_done and other.answered < call.called for other in later
                 )
                 until = (
-                    min(one.answered, it.answered)
+                    min(past.answered, call.answered)
                     + self.late_ms
                     + self.lease_ms
                     + 2 * self.skew_ms
                 )
-                if it.called <= until and not is_fenced_off:
-                    yield one
+                if call.called <= until and not is_fenced_off:
+                    yield past
                 continue
             if (
-                it.called
-                > self._end(id, one.epoch, it, is_certain=False) + self.skew_ms
+                call.called
+                > self._end(id, past.epoch, call, is_certain=False) + self.skew_ms
             ):
                 continue
             if not any(
-                end.answered < it.called and self._has_ended(end, one)
+                end.answered < call.called and self._has_ended(end, past)
                 for end in self.operations
             ):
-                yield one
+                yield past
 
     def _has_ended(self, end: Exchanged, start: Exchanged) -> bool:
         """Return whether a call ended a playback in every order of concurrent calls.
@@ -517,15 +519,15 @@ class History:
             and _ends(end, start.id, start.epoch)
         )
 
-    def _may_continue(self, pause: Exchanged, it: Exchanged) -> bool:
+    def _may_continue(self, pause: Exchanged, call: Exchanged) -> bool:
         """Return whether the player can have resumed between a pause and this call."""
         return any(
-            not one.pauses
-            and one.may_be_done
-            and one.called <= it.answered
-            and pause.called <= self._at_latest(one)
-            for one in self._of(it.id, it.epoch)
-            if one.verb == "renew"
+            not past.pauses
+            and past.may_be_done
+            and past.called <= call.answered
+            and pause.called <= self._at_latest(past)
+            for past in self._of(call.id, call.epoch)
+            if past.verb == "renew"
         )
 
     # --- limits and plans ------------------------------------------------------
@@ -535,35 +537,37 @@ class History:
         changes = [
             UNSET,
             *(
-                one
-                for one in self.operations
-                if one.verb == "limit" and one.called <= until
+                past
+                for past in self.operations
+                if past.verb == "limit" and past.called <= until
             ),
         ]
         newest = max(
-            one.called for one in changes if one.is_done and one.answered < since
+            past.called for past in changes if past.is_done and past.answered < since
         )
         return [
-            one for one in changes if one.may_be_done and self._at_latest(one) >= newest
+            past
+            for past in changes
+            if past.may_be_done and self._at_latest(past) >= newest
         ]
 
-    def _at_latest(self, one: Exchanged) -> float:
+    def _at_latest(self, past: Exchanged) -> float:
         """Return the latest time at which a call can have taken effect.
 
         The call is judged on the item that it read. A late one has no effect after
         any other write, and each admitted start is a write.
         """
-        if one.is_done:
-            return one.answered
+        if past.is_done:
+            return past.answered
         written = (
             start.answered
             for start in self._starts()
-            if start.is_done and start.called > one.answered
+            if start.is_done and start.called > past.answered
         )
-        return min([one.answered + self.late_ms, *written])
+        return min([past.answered + self.late_ms, *written])
 
-    def _may_evict(self, it: Exchanged) -> bool:
-        return any(one.evicts for one in self._in_force(it.called, it.answered))
+    def _may_evict(self, call: Exchanged) -> bool:
+        return any(past.evicts for past in self._in_force(call.called, call.answered))
 
     def _plan(self, change: Exchanged) -> TomlTable:
         return self.plans[change.plan or "default"]
@@ -581,17 +585,17 @@ class History:
         ]
 
 
-def _ends(one: Exchanged, id: str, epoch: int) -> bool:
+def _ends(past: Exchanged, id: str, epoch: int) -> bool:
     """Return whether a call ends this playback if it is live."""
-    match one.verb:
+    match past.verb:
         case "start":
-            return id in (one.id, *one.replaces)
+            return id in (past.id, *past.replaces)
         case "stop":
-            return (one.id, one.epoch) == (id, epoch)
+            return (past.id, past.epoch) == (id, epoch)
         case "end":
-            return one.id == id
+            return past.id == id
         case "end all":
-            return id not in one.names
+            return id not in past.names
     return False
 
 
@@ -625,7 +629,7 @@ def _places(
     These are the ids of other streams, or values that differ from its own value.
     """
     own = _counted_as(rule, stream)
-    values = [(one.id, _counted_as(rule, one)) for one in others if own is not None]
+    values = [(past.id, _counted_as(rule, past)) for past in others if own is not None]
     if "distinct" in rule:
         return {value for _, value in values} - {own, None}
     return {id for id, value in values if value == own}
