@@ -15,7 +15,9 @@ from tests.faults.proxy import proxying
 
 @pytest.fixture
 def store(settings: Any) -> Iterator[Store]:
-    settings.WHEN_STORE_IS_DOWN, settings.DEADLINE_SECONDS = "open", 2
+    """A store that can fail, under a service that grants grace leases."""
+    settings.WHEN_STORE_IS_DOWN = "open"
+    settings.DEADLINE_SECONDS = 2
     grace.forget()
     with (
         proxying(str(configured.DYNAMODB_ENDPOINT)) as proxy,

@@ -94,7 +94,7 @@ def plan(name: str, at: float, **more: Any) -> Exchanged:
 
 
 def of(one: Exchanged, title: str = "", *, type: str = "", room: str = "") -> Exchanged:
-    """A start, and what it says that rules look at."""
+    """Return a start with the attributes that rules examine."""
     attributes = {
         "streamId": title or one.id,
         "deviceType": type,
@@ -108,7 +108,7 @@ def of(one: Exchanged, title: str = "", *, type: str = "", room: str = "") -> Ex
 def pause(
     of: Exchanged, at: float, *, since: float | None = None, **more: Any
 ) -> Exchanged:
-    """A paused heartbeat under the plan `home`, of a player that paused then."""
+    """Return a paused heartbeat under the plan `home`."""
     paused_at = at if since is None else since
     return renew(
         of,

@@ -187,21 +187,28 @@ class History:
         starts = self._starts(call.id)
         earlier = [past for past in starts if past.took_effect_before(call)]
         live = [past for past in earlier if self._is_certain(*past.playback, call)]
-        for past in earlier:
-            if past.epoch >= call.epoch + self.skew_ms * 1000:
-                yield f"an epoch decreased: {past.epoch}, {call.epoch}"
-            if past.epoch >= call.epoch and past in live:
-                yield f"an epoch decreased: {past.epoch} of a live stream, {call.epoch}"
-
         before = list(self._living(call.id, call))
+
+        yield from self._of_epochs(call, earlier, live)
         if not self._may_evict(call):
             in_its_slot = before if call.status == 200 else ()
             yield from self._of_room(call, call, before=in_its_slot)
         if call.status == 201 and live:
             yield "201, but its slot was live, so 200 is true"
-
         if call.status == 200 and not before:
             yield "200, but its slot was free, so 201 is true"
+
+    def _of_epochs(
+        self,
+        call: Exchanged,
+        earlier: Iterable[Exchanged],
+        live: Collection[Exchanged],
+    ) -> Iterator[str]:
+        for past in earlier:
+            if past.epoch >= call.epoch + self.skew_ms * 1000:
+                yield f"an epoch decreased: {past.epoch}, {call.epoch}"
+            if past.epoch >= call.epoch and past in live:
+                yield f"an epoch decreased: {past.epoch} of a live stream, {call.epoch}"
 
     def _of_room(
         self, call: Exchanged, stream: Exchanged, *, before: Collection[Exchanged]
@@ -234,39 +241,44 @@ class History:
     def _of_a_denial(self, call: Exchanged) -> Iterator[str]:
         reported = (call.plan, call.limit)
         possible = {
-            (past.plan or "default", self._limit(past)): past
-            for past in self._in_force(call.called, call.answered)
+            (change.plan or "default", self._limit(change)): change
+            for change in self._in_force(call.called, call.answered)
         }
         rules = self._rules(possible[reported]) if reported in possible else []
-        rule = next((rule for rule in rules if rule["name"] == call.rule), None)
-        if rule is None:
-            kind = "a rule" if rules else "a limit"
-            yield (
-                f"a denial by {kind} that did not apply: {call.rule} of {reported}, "
-                f"of {sorted(possible)}"
-            )
+        named = [rule for rule in rules if rule["name"] == call.rule]
+        if named:
+            yield from self._of_a_denial_by(named[0], call)
             return
 
-        living = [
+        kind = "a rule" if rules else "a limit"
+        yield (
+            f"a denial by {kind} that did not apply: {call.rule} of {reported}, "
+            f"of {sorted(possible)}"
+        )
+
+    def _of_a_denial_by(self, rule: TomlTable, call: Exchanged) -> Iterator[str]:
+        text = _text_of(rule)
+        counted = [
             past
             for id in call.names
             for past in self._living(id, call)
             if _places(rule, call, [past])
         ]
+        counted_ids = {past.id for past in counted}
         for id in call.names:
-            if id not in [past.id for past in living]:
+            if id not in counted_ids:
                 yield (
-                    f"a denial without a reason: {id} is not live or does not count "
-                    f"for the {_text_of(rule)}"
+                    f"a denial without a reason: {id} is not live "
+                    f"or does not count for the {text}"
                 )
 
-        if len(_places(rule, call, living)) < rule["limit"]:
-            yield f"a denial without a reason: {call.names} for the {_text_of(rule)}"
-        if any(
-            past.id == call.id and _counted_as(rule, past) == _counted_as(rule, call)
-            for past in self._certain(call)
-        ):
-            yield f"a denial of a holder: {call.id} under the {_text_of(rule)}"
+        if len(_places(rule, call, counted)) < rule["limit"]:
+            yield f"a denial without a reason: {call.names} for the {text}"
+
+        own = [past for past in self._certain(call) if past.id == call.id]
+        value = _counted_as(rule, call)
+        if value in [_counted_as(rule, past) for past in own]:
+            yield f"a denial of a holder: {call.id} under the {text}"
 
     def _of_a_renewal(self, call: Exchanged) -> Iterator[str]:
         if call.status in (400, 404, 410) and self._is_certain(
@@ -280,57 +292,63 @@ class History:
             yield from self._of_an_ending(call)
 
     def _of_a_renewal_after_an_end(self, call: Exchanged) -> Iterator[str]:
+        for past in self._enders(*call.playback):
+            ending = self._ending_by(past, call)
+            if ending and past.took_effect_before(call):
+                yield f"a stream that was {ending} renewed"
+
+    def _ending_by(self, past: Exchanged, call: Exchanged) -> str | None:
+        """Return how an earlier call ended the playback of this call, if it did."""
         started_at = self._answered_at(call)
-        for past in self._enders(call.id, call.epoch):
-            if not past.took_effect_before(call):
-                continue
-            is_later_start = past.verb == "start" and started_at < past.called
-            if past.verb == "stop" and past.playback == call.playback:
-                yield "a stream that was stopped renewed"
-            if (
-                past.verb in ("end", "end all")
-                and started_at + self.skew_ms < past.called
-            ):
-                yield "a stream that was ended renewed"
-            if past.verb == "start" and past.id == call.id and past.epoch > call.epoch:
-                yield "a stream that was taken over renewed"
-            if is_later_start and call.id in past.replaces:
-                yield "a stream that was replaced renewed"
+        if past.verb == "stop":
+            return "stopped" if past.playback == call.playback else None
+        if past.verb in ("end", "end all"):
+            return "ended" if started_at + self.skew_ms < past.called else None
+        if past.id == call.id and past.epoch > call.epoch:
+            return "taken over"
+        if call.id in past.replaces and started_at < past.called:
+            return "replaced"
+        return None
 
     def _of_a_new_end(self, call: Exchanged) -> Iterator[str]:
-        at_least = self._end(call.id, call.epoch, call, is_certain=True)
-        at_most = self._end(call.id, call.epoch, call, is_certain=False)
+        at_least = self._end(*call.playback, call, is_certain=True)
+        at_most = self._end(*call.playback, call, is_certain=False)
         if call.expires_at < at_least:
             yield f"an expiry decreased: {at_least:.0f}, {call.expires_at:.0f}"
-        for past in self._of(call.id, call.epoch):
-            if not (call.pauses and past.pauses and past.took_effect_before(call)):
-                continue
-            is_new_pause = past.paused_at != call.paused_at
-            if is_new_pause and not self._may_continue(past, call):
+        if call.pauses:
+            yield from self._of_a_pause(call)
+
+        ends = list(self._possible_ends(call))
+        earliest = min(ends)
+        latest = max(*ends, at_most)
+        if not earliest <= call.expires_at <= latest:
+            yield (
+                f"an impossible expiry: {call.expires_at:.0f}, "
+                f"not {earliest:.0f} to {latest:.0f}"
+            )
+
+        is_revival = at_most + self.skew_ms < call.called
+        starts = [past for past in self._starts() if past.playback == call.playback]
+        for start in starts if is_revival else ():
+            yield from self._of_room(call, start, before=())
+
+    def _of_a_pause(self, call: Exchanged) -> Iterator[str]:
+        for past in self._of(*call.playback):
+            is_earlier = past.pauses and past.took_effect_before(call)
+            is_other = is_earlier and past.paused_at != call.paused_at
+            if is_other and not self._may_continue(past, call):
                 yield f"a pause began again: {past.paused_at:.0f}, {call.paused_at:.0f}"
 
-        ends: list[float] = []
+    def _possible_ends(self, call: Exchanged) -> Iterator[float]:
+        """Generate bounds of the expiry under each plan that can apply."""
+        longest_ms = self._longest_ms("relaxed_lease_seconds") + self.skew_ms
         for change in self._in_force(call.called, call.answered):
             plan = self._plan(change)
             if call.pauses and "paused_seconds" in plan:
-                ends += [call.paused_at + 1000 * plan["paused_seconds"]]
+                yield call.paused_at + 1000 * plan["paused_seconds"]
             else:
-                longest_ms = self._longest_ms("relaxed_lease_seconds") + self.skew_ms
-                ends += [
-                    call.called - self.skew_ms + self.lease_ms,
-                    call.answered + longest_ms,
-                ]
-
-        if not min(ends) <= call.expires_at <= max(*ends, at_most):
-            yield (
-                f"an impossible expiry: {call.expires_at:.0f}, "
-                f"not {min(ends):.0f} to {max(*ends, at_most):.0f}"
-            )
-
-        if at_most + self.skew_ms < call.called:  # it was revived
-            for past in self._starts(call.id):
-                if past.epoch == call.epoch:
-                    yield from self._of_room(call, past, before=())
+                yield call.called - self.skew_ms + self.lease_ms
+                yield call.answered + longest_ms
 
     def _of_an_ending(self, call: Exchanged) -> Iterator[str]:
         enders = [
@@ -476,36 +494,32 @@ class History:
         for past in self._starts(id):
             if past is call or past.called > call.answered:
                 continue
-            if not past.is_done:
-                # It can arrive late, but not after a later start of its slot. It
-                # lives for one lease, because its caller has no token.
-                later = (
-                    other
-                    for other in self._starts(id)
-                    if other.called > past.answered + self.skew_ms
-                )
-                is_fenced_off = any(
-                    other.is_done and other.answered < call.called for other in later
-                )
-                until = (
-                    min(past.answered, call.answered)
-                    + self.late_ms
-                    + self.lease_ms
-                    + 2 * self.skew_ms
-                )
-                if call.called <= until and not is_fenced_off:
-                    yield past
-                continue
-            if (
-                call.called
-                > self._end(id, past.epoch, call, is_certain=False) + self.skew_ms
-            ):
-                continue
-            if not any(
-                end.answered < call.called and self._has_ended(end, past)
-                for end in self.operations
-            ):
+            can_live = self._can_live if past.is_done else self._can_arrive_late
+            if can_live(past, call):
                 yield past
+
+    def _can_live(self, start: Exchanged, call: Exchanged) -> bool:
+        """Return whether an admitted start can have been live during the call."""
+        latest = self._end(*start.playback, call, is_certain=False) + self.skew_ms
+        return call.called <= latest and not any(
+            past.answered < call.called and self._has_ended(past, start)
+            for past in self.operations
+        )
+
+    def _can_arrive_late(self, start: Exchanged, call: Exchanged) -> bool:
+        """Return whether a start without an answer can be live during the call.
+
+        It cannot arrive after a later start of its slot. It lives for one lease,
+        because its caller has no token.
+        """
+        is_fenced_off = any(
+            past.called > start.answered + self.skew_ms
+            and past.took_effect_before(call)
+            for past in self._starts(start.id)
+        )
+        answered = min(start.answered, call.answered)
+        until = answered + self.late_ms + self.lease_ms + 2 * self.skew_ms
+        return call.called <= until and not is_fenced_off
 
     def _has_ended(self, end: Exchanged, start: Exchanged) -> bool:
         """Return whether a call ended a playback in every order of concurrent calls.

@@ -28,6 +28,7 @@ class Store:
     def failing(
         self, user_id: str, kind: str = "connection refused", **more: Any
     ) -> Iterator[None]:
+        """Let the calls of a user fail during the block."""
         self.network.set(user_id, Fault(kind, **more))
         try:
             yield
@@ -37,29 +38,32 @@ class Store:
 
 
 def start(user_id: str, id: str, *, now: int, **more: Any) -> IssuedLease:
-    return service.start(
-        Context(user_id=user_id, now=now, **more), StartRequest(id=id, stream_id="film")
-    )
+    """Start a stream."""
+    context = Context(user_id=user_id, now=now, **more)
+    return service.start(context, StartRequest(id=id, stream_id="film"))
 
 
 def beat(playing: IssuedLease, *, now: int) -> IssuedLease:
-    return service.renew(
-        playing.token, user_id=playing.user_id, id=playing.lease.id, now=now
-    )
+    """Renew a stream."""
+    id = playing.lease.id
+    return service.renew(playing.token, user_id=playing.user_id, id=id, now=now)
 
 
 def stop(playing: IssuedLease, *, now: int) -> None:
-    service.stop(playing.token, user_id=playing.user_id, id=playing.lease.id, now=now)
+    """Stop a stream."""
+    id = playing.lease.id
+    service.stop(playing.token, user_id=playing.user_id, id=id, now=now)
 
 
 def live(user_id: str, *, now: int) -> set[str]:
-    return {
-        lease.id for lease in service.listing(Context(user_id=user_id, now=now)).streams
-    }
+    """Return the ids of the live streams of a user."""
+    streams = service.listing(Context(user_id=user_id, now=now)).streams
+    return {lease.id for lease in streams}
 
 
 def ended(playing: IssuedLease, *, now: int) -> Reason:
-    with pytest.raises(StreamEnded) as refusal:
+    """Return the reason for which a heartbeat is denied."""
+    with pytest.raises(StreamEnded) as denied:
         beat(playing, now=now)
-    reason: Reason = refusal.value.ending.reason
+    reason: Reason = denied.value.ending.reason
     return reason

@@ -141,9 +141,8 @@ class Soak:
         """Make one call for a user and check its answer."""
         id = dice.choice(IDS)
         held = person.holds(id)
-        verb = dice.choices(list(ACTIONS), [weight for weight, _ in ACTIONS.values()])[
-            0
-        ]
+        weights = [weight for weight, _ in ACTIONS.values()]
+        verb = dice.choices(list(ACTIONS), weights)[0]
         call = ACTIONS[verb][1](person, id, held, dice)
         if call is None:
             return
@@ -198,32 +197,24 @@ class Soak:
                 _ms(answer["pausedAt"]),
             )
 
+        held_epoch = person.held.get(it.id, (0,))[0]
+        is_over = it.is_done or status in (404, 410)
         if it.verb == "start" and it.is_done:
             it.epoch = answer["epoch"]
-            person.held[it.id] = (answer["epoch"], answer["token"], it.answered)
-        elif (
-            it.verb == "renew"
-            and it.is_done
-            and person.held.get(it.id, (0,))[0] == it.epoch
-        ):
             person.held[it.id] = (it.epoch, answer["token"], it.answered)
-        elif (
-            it.epoch
-            and (it.is_done or status in (404, 410))
-            and person.held.get(it.id, (0,))[0] == it.epoch
-        ):
+        elif it.verb == "renew" and it.is_done and held_epoch == it.epoch:
+            person.held[it.id] = (it.epoch, answer["token"], it.answered)
+        elif it.epoch and is_over and held_epoch == it.epoch:
             del person.held[it.id]
-
         if status == 409:
-            it.limit, it.plan, it.rule = (
-                answer["limit"],
-                answer["plan"],
-                answer.get("rule", {}).get("name", ""),
-            )
+            it.limit = answer["limit"]
+            it.plan = answer["plan"]
+            it.rule = answer.get("rule", {}).get("name", "")
 
         if "streams" in answer:
             it.names = tuple(stream["id"] for stream in answer["streams"])
-        it.reason, it.by = answer.get("reason", ""), answer.get("endedBy")
+        it.reason = answer.get("reason", "")
+        it.by = answer.get("endedBy")
 
 
 @dataclass

@@ -17,6 +17,7 @@ from streams.storage.table import Table
 from tests.builders import changed
 from tests.conftest import Viewer
 from tests.http.event_lines import written_events
+from tests.http.viewers import limit_url
 
 pytestmark = pytest.mark.usefixtures("events_on")
 
@@ -63,7 +64,7 @@ def test_each_decision_is_recorded_with_its_cause(
     viewer: Viewer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     viewer.limit(2)
-    viewer.api.delete(f"/users/{viewer.user_id}/limit")
+    viewer.api.delete(limit_url(viewer))
     viewer.limit(2)
     tv = viewer.started(deviceId="tv", deviceType="tv")
     phone = viewer.started(deviceId="phone")

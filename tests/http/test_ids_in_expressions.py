@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conftest import Viewer
+from tests.http.viewers import ids_of
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 
@@ -51,11 +52,11 @@ def test_an_id_is_not_interpreted_as_an_expression(viewer: Viewer, id: str) -> N
     viewer.started(deviceId="other")
     token = viewer.started(deviceId=id, replace=["x"])["token"]
 
-    assert {stream["id"] for stream in viewer.list()["streams"]} == {"other", id}
+    assert set(ids_of(viewer.list())) == {"other", id}
     assert viewer.heartbeat(id, token).status_code == 200
     assert viewer.started(deviceId=f"{id}x", replace=[id])["id"] == f"{id}x"
     assert viewer.end(f"{id}x").status_code == 204
-    assert [stream["id"] for stream in viewer.list()["streams"]] == ["other"]
+    assert ids_of(viewer.list()) == ["other"]
 
 
 @pytest.mark.engine
@@ -76,7 +77,7 @@ def test_a_stream_id_may_equal_a_type_of_dynamodb(viewer: Viewer, id: str) -> No
 
     viewer.started(deviceId=id, replace=["tv"])
 
-    assert [stream["id"] for stream in viewer.list()["streams"]] == [id]
+    assert ids_of(viewer.list()) == [id]
     assert viewer.end(id).status_code == 204
     assert viewer.list()["active"] == 0
 
@@ -85,5 +86,5 @@ def test_a_user_id_may_resemble_an_expression(viewer: Viewer) -> None:
     for name in EXPRESSIONS[:13]:
         user = Viewer(viewer.api, f"{name}:{viewer.user_id}")
         user.started(deviceId="tv")
-        assert [stream["id"] for stream in user.list()["streams"]] == ["tv"]
+        assert ids_of(user.list()) == ["tv"]
     assert viewer.list()["active"] == 0

@@ -1,10 +1,11 @@
 """Limits that an operator sets."""
 
 from tests.conftest import Viewer
+from tests.http.viewers import limit_url
 
 
 def test_an_operator_sets_reads_and_clears_a_limit(viewer: Viewer) -> None:
-    url = f"/users/{viewer.user_id}/limit"
+    url = limit_url(viewer)
     user = {"userId": viewer.user_id, "plan": "default"}
     default = {**user, "limit": 3, "whenFull": "deny", "isDefault": True}
     own = {**user, "limit": 5, "whenFull": "evict-oldest", "isDefault": False}
@@ -20,20 +21,13 @@ def test_an_operator_sets_reads_and_clears_a_limit(viewer: Viewer) -> None:
 
 def test_a_limit_without_when_full_denies_starts_above_it(viewer: Viewer) -> None:
     assert (
-        viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 1}).json()[
-            "whenFull"
-        ]
+        viewer.api.put(limit_url(viewer), json={"limit": 1}).json()["whenFull"]
         == "deny"
     )
 
 
 def test_a_limit_may_be_written_with_a_fraction_of_zero(viewer: Viewer) -> None:
-    assert (
-        viewer.api.put(f"/users/{viewer.user_id}/limit", json={"limit": 4.0}).json()[
-            "limit"
-        ]
-        == 4
-    )
+    assert viewer.api.put(limit_url(viewer), json={"limit": 4.0}).json()["limit"] == 4
 
 
 def test_a_denial_by_a_limit_of_zero_has_no_retry_after(viewer: Viewer) -> None:

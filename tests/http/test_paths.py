@@ -11,6 +11,7 @@ from tests.http.requests_by_hand import (
     request_raw,
     send_bytes,
 )
+from tests.http.viewers import limit_url
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 
@@ -106,7 +107,7 @@ def test_a_header_cannot_override_the_method(viewer: Viewer, header: str) -> Non
         "method-not-allowed",
     )
 
-    limit = viewer.api.get(f"/users/{viewer.user_id}/limit", headers={header: "DELETE"})
+    limit = viewer.api.get(limit_url(viewer), headers={header: "DELETE"})
 
     assert limit.status_code == 200
     assert limit.json()["limit"] == 3

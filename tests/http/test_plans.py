@@ -13,9 +13,9 @@ from streams.rules import Plans, Rule, StartRate
 from streams.wsgi import placed
 from streams_project.wsgi import application
 from tests.builders import changed, plans_of
-from tests.openapi_document import hold_to_the_document
-from tests.viewer import Viewer
-from tests.wsgi_servers import serving
+from tests.conftest import Viewer, serving
+from tests.contract import hold_to_the_document
+from tests.http.viewers import ids_of, limit_url
 
 BIG = Rule(
     name="two-big-screens",
@@ -41,7 +41,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
 @pytest.fixture
 def family(plans: Plans, viewer: Viewer) -> Viewer:
     """A user of the plan `family`."""
-    answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "family"})
+    answer = viewer.api.put(limit_url(viewer), json={"plan": "family"})
 
     assert answer.status_code == 200
     assert answer.json()["plan"] == "family"
@@ -79,7 +79,7 @@ def test_a_denial_names_the_plan_the_rule_and_its_message(
         "name": "two-big-screens",
         "message": "Two big screens are playing.",
     }
-    assert [stream["id"] for stream in body["streams"]] == ["a", "c"]
+    assert ids_of(body) == ["a", "c"]
     assert 55 <= int(denial.headers["Retry-After"]) <= 60
     assert (
         family.start("d", deviceId="d", deviceType="tv", replace=["a"]).status_code
@@ -99,7 +99,7 @@ def test_a_denial_by_the_limit_names_no_rule(plans: Plans, viewer: Viewer) -> No
 def test_the_error_of_an_unknown_plan_lists_the_plans(
     plans: Plans, viewer: Viewer
 ) -> None:
-    answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json={"plan": "gold"})
+    answer = viewer.api.put(limit_url(viewer), json={"plan": "gold"})
 
     assert answer.status_code == 400
     assert answer.json()["errors"] == {
@@ -113,7 +113,7 @@ def test_the_error_of_an_unknown_plan_lists_the_plans(
 def test_a_limit_without_number_or_plan_is_rejected(
     viewer: Viewer, body: dict[str, Any]
 ) -> None:
-    answer = viewer.api.put(f"/users/{viewer.user_id}/limit", json=body)
+    answer = viewer.api.put(limit_url(viewer), json=body)
     assert answer.status_code == 400
     assert answer.json()["errors"].keys() == {"limit"}
 
@@ -121,7 +121,7 @@ def test_a_limit_without_number_or_plan_is_rejected(
 def test_a_plan_and_a_limit_are_set_and_cleared_together(
     family: Viewer,
 ) -> None:
-    url = f"/users/{family.user_id}/limit"
+    url = limit_url(family)
 
     assert family.api.put(url, json={"plan": "family", "limit": 2}).status_code == 200
 
@@ -156,9 +156,7 @@ def test_the_plans_are_listed(plans: Plans, api: httpx.Client) -> None:
 
 def test_a_suspension_ends_streams_immediately(viewer: Viewer) -> None:
     started = viewer.started(deviceId="tv")
-    answer = viewer.api.put(
-        f"/users/{viewer.user_id}/limit", json={"limit": 0, "endSurplus": True}
-    )
+    answer = viewer.api.put(limit_url(viewer), json={"limit": 0, "endSurplus": True})
 
     assert answer.json()["ended"] == ["tv"]
 
@@ -222,7 +220,7 @@ def test_a_dry_run_reports_the_decision_without_changing_state(family: Viewer) -
         "limit": 4,
         "ended": ["tv"],
     }
-    assert [stream["id"] for stream in family.list()["streams"]] == ["tv"]
+    assert ids_of(family.list()) == ["tv"]
     assert family.api.post(f"{family.url}?dryRun=yes", json=request).status_code == 400
     assert (
         family.api.post(

@@ -7,6 +7,7 @@ import pytest
 
 from streams.serializers import iso
 from tests.conftest import Viewer
+from tests.http.viewers import ids_of
 
 
 def test_reading_an_expired_stream_says_that_it_ended(viewer: Viewer) -> None:
@@ -45,7 +46,7 @@ def test_the_list_has_the_free_slots_and_expires_with_the_first_lease(
     assert body["limit"] == 3
     assert body["active"] == 2
     assert body["available"] == 1
-    assert [stream["id"] for stream in body["streams"]] == ["tv", "phone"]
+    assert ids_of(body) == ["tv", "phone"]
 
     left = parsedate_to_datetime(response.headers["Expires"]) - parsedate_to_datetime(
         response.headers["Date"]

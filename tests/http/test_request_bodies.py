@@ -8,6 +8,7 @@ import pytest
 from streams.models import UserStreams
 from tests.conftest import Viewer
 from tests.http.requests_by_hand import JSON, assert_problem
+from tests.http.viewers import limit_url
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 
@@ -59,7 +60,7 @@ def test_hostile_json_is_rejected_with_a_short_answer(
 def test_a_number_that_is_not_a_limit_is_rejected(viewer: Viewer, limit: bytes) -> None:
     for field in (b'"limit":%s', b'"limit":3,"whenFull":%s'):
         body = b"{" + field % limit + b"}"
-        url = f"/users/{viewer.user_id}/limit"
+        url = limit_url(viewer)
         response = viewer.api.put(
             url, content=body, headers={"Content-Type": "application/json"}
         )
@@ -174,7 +175,7 @@ def test_an_invalid_limit_names_the_field(
     viewer: Viewer, body: Any, field: str
 ) -> None:
     assert_problem(
-        viewer.api.put(f"/users/{viewer.user_id}/limit", json=body),
+        viewer.api.put(limit_url(viewer), json=body),
         400,
         "invalid-request",
         field,

@@ -7,7 +7,8 @@ import pytest
 from streams import service
 from streams.rules import StartRate
 from tests.builders import changed
-from tests.viewer import Viewer
+from tests.conftest import Viewer
+from tests.http.viewers import ids_of
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def test_every_kind_of_start_is_charged(viewer: Viewer) -> None:
     instead = viewer.start(replace=[first["id"]])
 
     assert [again.status_code, instead.status_code] == [429, 429]
-    assert {stream["id"] for stream in viewer.list()["streams"]} == {
+    assert set(ids_of(viewer.list())) == {
         first["id"],
         "tv",
     }, "no stream was replaced"

@@ -6,6 +6,7 @@ import pytest
 
 from streams import tokens
 from tests.conftest import Viewer
+from tests.http.viewers import ids_of, limit_url
 
 
 def test_a_minimal_request_is_admitted_three_times_and_then_denied(
@@ -142,7 +143,7 @@ def test_the_player_of_a_replaced_stream_learns_the_reason(
         "reason": "replaced",
         "endedBy": "car",
     }
-    assert [stream["id"] for stream in viewer.list()["streams"]] == [
+    assert ids_of(viewer.list()) == [
         "phone",
         "web",
         "car",
@@ -150,9 +151,7 @@ def test_the_player_of_a_replaced_stream_learns_the_reason(
 
 
 def test_evict_oldest_ends_the_oldest_stream(viewer: Viewer) -> None:
-    viewer.api.put(
-        f"/users/{viewer.user_id}/limit", json={"limit": 2, "whenFull": "evict-oldest"}
-    )
+    viewer.api.put(limit_url(viewer), json={"limit": 2, "whenFull": "evict-oldest"})
     first = viewer.started("1", deviceId="tv")
     viewer.started("2", deviceId="phone")
 

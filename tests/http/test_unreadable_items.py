@@ -11,6 +11,7 @@ from streams import service
 from streams.conf import settings
 from streams.models import UserStreams
 from tests.conftest import Viewer
+from tests.http.viewers import limit_url
 
 type Item = dict[str, Any]
 """DynamoDB's JSON."""
@@ -110,10 +111,6 @@ CORRUPTIONS: Mapping[str, Corruption] = {
 }
 
 type Call = Callable[[Viewer, dict[str, Any]], httpx.Response]
-
-
-def limit_url(viewer: Viewer) -> str:
-    return f"/users/{viewer.user_id}/limit"
 
 
 def dry_run(viewer: Viewer, tv: dict[str, Any]) -> httpx.Response:
