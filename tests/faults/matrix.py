@@ -30,9 +30,7 @@ from streams_project.wsgi import application
 from tests.dynamodb_clients import curl
 from tests.faults.client import CALL_SECONDS, DEADLINE_SECONDS, Elsewhere, through
 from tests.faults.proxy import FAULTS, Fault, Proxy, proxying
-from tests.faults.verbs import VERBS, Do, Scene, Verb
-from tests.openapi_document import hold_to_the_document
-from tests.wsgi_servers import serving
+from tests.faults.verbs import VERBS, Do, Scene, Verb, now_ms
 
 TO_ANSWER_SECONDS = 0.5
 CASES_AT_ONCE = 16
@@ -206,7 +204,7 @@ class Bench:
     def _check_holders(self, case: Case, scene: Scene, held: dict[str, str]) -> None:
         """Check that live streams renew, and that others get 410 or 404."""
         account = _account(scene)
-        now = _now_ms()
+        now = now_ms()
         limit = account.effective_plan(self.store.plans).limit
         live = account.live(now)
         if len(live) > limit:
@@ -234,7 +232,8 @@ class Bench:
         if answer.status_code == 410:
             ending = account.ended[id]
             body = answer.json()
-            if (body["reason"], body["endedBy"]) != (ending.reason, ending.by):
+            is_true = body["reason"] == ending.reason and body["endedBy"] == ending.by
+            if not is_true:
                 case.wrong.append(f"{id} gets {answer.text}, but ended as {ending}")
         elif answer.status_code != 404:
             case.wrong.append(f"{id} ended, but gets {answer.status_code}")
@@ -276,18 +275,14 @@ def _heartbeat_of(id: str) -> Do:
     return lambda scene: scene.heartbeat(id)
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _account(scene: Scene) -> Account:
-    return scene.store.read(scene.user_id, now=_now_ms())
+    return scene.store.read(scene.user_id, now=now_ms())
 
 
 def _stored(scene: Scene) -> Any:
     """Return the stored state of the user, without times and epochs."""
     account = _account(scene)
-    now = _now_ms()
+    now = now_ms()
     leases = {
         id: (
             lease.stream_id,

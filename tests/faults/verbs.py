@@ -16,6 +16,10 @@ GONE_MS = 5_000
 """Age of a ghost: the time since its lease expired."""
 
 
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 @dataclass
 class Scene:
     """A user and the tokens that its players hold, by the id of the stream."""
@@ -51,7 +55,9 @@ class Scene:
 
     def heartbeat(self, id: str, token: str | None = None) -> httpx.Response:
         return self.call(
-            "POST", f"/streams/{id}/heartbeat", json={"token": token or self.tokens[id]}
+            "POST",
+            f"/streams/{id}/heartbeat",
+            json={"token": token or self.tokens[id]},
         )
 
     def live(self, *ids: str) -> None:
@@ -62,19 +68,24 @@ class Scene:
         self.hold(id, ago_ms=self.store.plans.default.lease_ms + GONE_MS)
 
     def hold(self, id: str, *, ago_ms: int) -> None:
-        now = time.time_ns() // 1_000_000 - ago_ms
-        lease = self.store.start(self.user_id, asking(id, now=now), now=now).lease
-        self.tokens[id], self.epochs[id] = (
-            tokens.issue(self.user_id, lease),
-            lease.epoch,
-        )
+        now = now_ms() - ago_ms
+        request = asking(id, now=now)
+        lease = self.store.start(self.user_id, request, now=now).lease
+        self.tokens[id] = tokens.issue(self.user_id, lease)
+        self.epochs[id] = lease.epoch
 
     def hold_of(self, id: str) -> Hold:
-        return tokens.verify(self.tokens[id], user_id=self.user_id, id=id).hold
+        token = self.tokens[id]
+        return tokens.verify(token, user_id=self.user_id, id=id).hold
 
     def limit(self, limit: int, when_full: WhenFull = WhenFull.DENY) -> None:
-        now = time.time_ns() // 1_000_000
-        self.store.set_limit(self.user_id, limit=limit, when_full=when_full, now=now)
+        now = now_ms()
+        self.store.set_limit(
+            self.user_id,
+            limit=limit,
+            when_full=when_full,
+            now=now,
+        )
 
 
 def room(scene: Scene) -> None:
@@ -97,7 +108,7 @@ def paused(scene: Scene) -> None:
         "a",
         hold=scene.hold_of("a"),
         is_paused=True,
-        now=time.time_ns() // 1_000_000,
+        now=now_ms(),
     )
 
 
@@ -116,7 +127,7 @@ def forgetful(scene: Scene) -> None:
     scene.live("a", "b")
     for id in "efghijklmnop":
         scene.hold(id, ago_ms=1000)
-        scene.store.stop(scene.user_id, id, hold=None, now=time.time_ns() // 1_000_000)
+        scene.store.stop(scene.user_id, id, hold=None, now=now_ms())
 
 
 def taken_over(scene: Scene) -> None:
@@ -127,9 +138,7 @@ def taken_over(scene: Scene) -> None:
 
 def over(scene: Scene) -> None:
     room(scene)
-    scene.store.stop(
-        scene.user_id, "a", hold=scene.hold_of("a"), now=time.time_ns() // 1_000_000
-    )
+    scene.store.stop(scene.user_id, "a", hold=scene.hold_of("a"), now=now_ms())
 
 
 type Do = Callable[[Scene], httpx.Response]
