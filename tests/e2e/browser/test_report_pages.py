@@ -10,10 +10,8 @@ from playwright.sync_api import Browser
 from insights import report_formats
 from insights.report import report
 from insights.report_formats import Scope
-from tests.e2e.test_browser import axe, chromium, unusable
+from tests.e2e.browser.pages import accessibility_problems
 from tests.unit.insights.simulation import SINCE, UNTIL, instant, recorded, simulated
-
-__all__ = ["axe", "chromium"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
@@ -61,9 +59,10 @@ def test_a_page_fits_the_screen_and_has_no_violation_of_axe(
     page.on("request", lambda request: requests.append(request.url))
     page.goto((folder / f"{name}.html").as_uri())
 
-    assert unusable(page, axe) == []
+    assert accessibility_problems(page, axe) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert len(requests) == 1, "the page itself"
+
     page.context.close()
 
 

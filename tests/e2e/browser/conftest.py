@@ -1,0 +1,95 @@
+"""Fixtures of the tests in Chromium."""
+
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import Viewer
+from tests.e2e.test_permissions import ADMIN_KEY, hashed
+from tests.servers import brief_server, running, runserver
+
+AXE = "axe-core@4.14.1"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        where = shutil.which("chromium") or shutil.which("google-chrome")
+        assert where, "These tests need Chromium: apt-get install chromium."
+        browser = playwright.chromium.launch(
+            executable_path=where, args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A service whose leases last five seconds, so that heartbeats are quick."""
+    with brief_server() as server:
+        yield server.url
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A tab. An error of its script or a violation of its policy fails the test."""
+    tab = chromium.new_page()
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on(
+        "console",
+        lambda said: (
+            wrong.append(said.text) if "Content Security Policy" in said.text else None
+        ),
+    )
+    yield tab
+    tab.context.close()
+
+    assert wrong == []
+
+
+@pytest.fixture
+def viewer(url: str, user_id: str) -> Iterator[Viewer]:
+    with httpx.Client(base_url=url, timeout=30) as api:
+        yield Viewer(api, user_id)
+
+
+@pytest.fixture
+def console(page: Page, url: str, user_id: str) -> Page:
+    page.goto(f"{url}/console?user={quote(user_id)}")
+    expect(page.locator("#count")).to_have_text("0 of 3 in use")
+    return page
+
+
+@pytest.fixture(scope="module")
+def guarded_url() -> Iterator[str]:
+    """A service that asks for an API key."""
+    key = hashed(ADMIN_KEY, "streams:operate streams:admin")
+    with running(
+        runserver(), os.environ | {"API_KEYS": key, "PYTHONUNBUFFERED": "1"}
+    ) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Deque's checker of accessibility, as a script."""
+    folder = tmp_path_factory.mktemp("axe")
+    subprocess.run(
+        ["npm", "pack", "--silent", AXE],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        script = archive.extractfile("package/axe.min.js")
+        assert script
+        return script.read().decode()
