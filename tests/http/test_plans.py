@@ -14,8 +14,8 @@ from streams.wsgi import placed
 from streams_project.wsgi import application
 from tests.builders import changed, plans_of
 from tests.conftest import Viewer, serving
-from tests.contract import hold_to_the_document
 from tests.http.viewers import ids_of, limit_url
+from tests.openapi_document import hold_to_the_document
 
 BIG = Rule(
     name="two-big-screens",
