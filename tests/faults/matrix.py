@@ -31,6 +31,8 @@ from tests.dynamodb_clients import curl
 from tests.faults.client import CALL_SECONDS, DEADLINE_SECONDS, Elsewhere, through
 from tests.faults.proxy import FAULTS, Fault, Proxy, proxying
 from tests.faults.verbs import VERBS, Do, Scene, Verb, now_ms
+from tests.openapi_document import hold_to_the_document
+from tests.wsgi_servers import serving
 
 TO_ANSWER_SECONDS = 0.5
 CASES_AT_ONCE = 16

@@ -14,9 +14,9 @@ from streams.errors import (
     StoreUnavailable,
 )
 from streams.rules import Reason, StartRate
-from tests.builders import changed
-from tests.conftest import LEASE_MS, NOW, Viewer
+from tests.builders import LEASE_MS, NOW, changed
 from tests.faults.outages import Store, beat, ended, live, start
+from tests.viewer import Viewer
 
 
 def test_a_stream_that_starts_in_an_outage_gets_a_slot_afterwards(

@@ -11,8 +11,9 @@ from streams.errors import (
 )
 from streams.rules import Reason, WhenFull
 from streams.service import Context
-from tests.conftest import LEASE_MS, NOW, Viewer
+from tests.builders import LEASE_MS, NOW
 from tests.faults.outages import Store, beat, ended, live, start, stop
+from tests.viewer import Viewer
 
 
 def test_a_grace_token_is_judged_each_time_after_the_outage(

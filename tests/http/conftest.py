@@ -11,9 +11,9 @@ import pytest
 
 from streams import authentication
 from streams.models import UserStreams
-from tests.conftest import Viewer
 from tests.http.bearer_tokens import EC_KEY, ISSUER, RSA_KEY, SECRET, public_key
 from tests.http.requests_by_hand import VICTIM
+from tests.viewer import Viewer
 
 
 @pytest.fixture

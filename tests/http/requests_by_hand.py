@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.conftest import Viewer
+from tests.viewer import Viewer
 
 VICTIM = f"victim-{uuid.uuid4()}"
 """The user whose stream the attacks try to start. No test starts one."""

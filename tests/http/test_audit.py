@@ -12,8 +12,8 @@ from django.core.management import call_command
 
 from streams import audit
 from streams_project.logs import TextFormatter
-from tests.conftest import Viewer
 from tests.http.bearer_tokens import SECRET, claims
+from tests.viewer import Viewer
 
 KEYS = {"X-API-Key": "the-key"}
 

@@ -9,7 +9,7 @@ from streams import service
 from streams.rules import StartRate, StartRequest
 from streams.service import Context, IssuedLease
 from tests.builders import changed
-from tests.conftest import Viewer
+from tests.viewer import Viewer
 
 AHEAD_MS = 600_000
 

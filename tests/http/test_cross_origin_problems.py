@@ -8,8 +8,8 @@ from django.core.wsgi import get_wsgi_application
 from pytest_django.fixtures import Settings
 
 from streams.wsgi import bounded
-from tests.conftest import serving
 from tests.http.requests_by_hand import BODY, OTHER_HOST, assert_problem
+from tests.wsgi_servers import serving
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 

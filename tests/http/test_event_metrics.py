@@ -6,8 +6,9 @@ import pytest
 
 from streams import service
 from streams.rules import WhenFull
-from tests.conftest import Viewer, unreachable
+from tests.dynamodb_clients import unreachable
 from tests.http.event_lines import written_counts
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.usefixtures("events_on")
 

@@ -15,9 +15,9 @@ from streams.rules import Lease
 from streams.sinks import lines
 from streams.storage.table import Table
 from tests.builders import changed
-from tests.conftest import Viewer
 from tests.http.event_lines import written_events
 from tests.http.viewers import limit_url
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.usefixtures("events_on")
 

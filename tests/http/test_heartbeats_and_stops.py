@@ -1,7 +1,7 @@
 """Heartbeats, stops and leases over HTTP, as a player sees them."""
 
 from streams import tokens
-from tests.conftest import Viewer
+from tests.viewer import Viewer
 
 
 def test_a_heartbeat_renews_with_a_new_token(viewer: Viewer) -> None:

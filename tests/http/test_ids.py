@@ -5,7 +5,6 @@ from urllib.parse import quote, unquote
 import pytest
 
 from streams.models import UserStreams
-from tests.conftest import Viewer
 from tests.http.requests_by_hand import (
     BODY,
     assert_problem,
@@ -13,6 +12,7 @@ from tests.http.requests_by_hand import (
     send_bytes,
     start_request,
 )
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.conftest import Viewer
 from tests.http.viewers import ids_of
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 

@@ -13,7 +13,6 @@ from rest_framework.exceptions import AuthenticationFailed
 from streams import published_keys
 from streams.authentication import Caller
 from streams.errors import IssuerUnavailable
-from tests.conftest import serving
 from tests.http.bearer_tokens import (
     EC_KEY,
     RSA_KEY,
@@ -24,6 +23,7 @@ from tests.http.bearer_tokens import (
     token,
 )
 from tests.servers import running, runserver
+from tests.wsgi_servers import serving
 
 
 @pytest.mark.usefixtures("key_file")

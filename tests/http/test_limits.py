@@ -1,7 +1,7 @@
 """Limits that an operator sets."""
 
-from tests.conftest import Viewer
 from tests.http.viewers import limit_url
+from tests.viewer import Viewer
 
 
 def test_an_operator_sets_reads_and_clears_a_limit(viewer: Viewer) -> None:

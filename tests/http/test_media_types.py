@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.conftest import Viewer
 from tests.http.requests_by_hand import JSON, assert_problem
+from tests.viewer import Viewer
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import pytest
 
 from streams.models import UserStreams
-from tests.conftest import Viewer
 from tests.http.requests_by_hand import (
     BODY,
     VICTIM,
@@ -12,6 +11,7 @@ from tests.http.requests_by_hand import (
     send_bytes,
 )
 from tests.http.viewers import limit_url
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 

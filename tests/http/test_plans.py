@@ -13,9 +13,10 @@ from streams.rules import Plans, Rule, StartRate
 from streams.wsgi import placed
 from streams_project.wsgi import application
 from tests.builders import changed, plans_of
-from tests.conftest import Viewer, serving
 from tests.http.viewers import ids_of, limit_url
 from tests.openapi_document import hold_to_the_document
+from tests.viewer import Viewer
+from tests.wsgi_servers import serving
 
 BIG = Rule(
     name="two-big-screens",

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from streams.serializers import iso
-from tests.conftest import Viewer
 from tests.http.viewers import ids_of
+from tests.viewer import Viewer
 
 
 def test_reading_an_expired_stream_says_that_it_ended(viewer: Viewer) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from streams.models import UserStreams
-from tests.conftest import Viewer
 from tests.http.requests_by_hand import JSON, assert_problem
 from tests.http.viewers import limit_url
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 

@@ -5,8 +5,8 @@ API Gateway rejects many of them itself. These tests do not rely on it.
 
 import pytest
 
-from tests.conftest import Viewer
 from tests.http.requests_by_hand import BODY, SMUGGLED, send_bytes, start_request
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 

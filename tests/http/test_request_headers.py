@@ -3,8 +3,8 @@
 import pytest
 
 from streams.models import UserStreams
-from tests.conftest import Viewer
 from tests.http.requests_by_hand import OTHER_HOST, VICTIM, send_bytes, start_request
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 

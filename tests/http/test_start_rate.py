@@ -7,8 +7,8 @@ import pytest
 from streams import service
 from streams.rules import StartRate
 from tests.builders import changed
-from tests.conftest import Viewer
 from tests.http.viewers import ids_of
+from tests.viewer import Viewer
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from streams import tokens
-from tests.conftest import Viewer
 from tests.http.viewers import ids_of, limit_url
+from tests.viewer import Viewer
 
 
 def test_a_minimal_request_is_admitted_three_times_and_then_denied(

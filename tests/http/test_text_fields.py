@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from streams_project.logs import JSONFormatter
-from tests.conftest import Viewer
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.usefixtures("service_unharmed")
 

@@ -10,8 +10,8 @@ import pytest
 from streams import service
 from streams.conf import settings
 from streams.models import UserStreams
-from tests.conftest import Viewer
 from tests.http.viewers import limit_url
+from tests.viewer import Viewer
 
 type Item = dict[str, Any]
 """DynamoDB's JSON."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.conftest import Viewer
+from tests.viewer import Viewer
 
 
 def limit_url(viewer: Viewer) -> str:

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.conftest import Viewer
 from tests.e2e.test_permissions import ADMIN_KEY, hashed
 from tests.servers import brief_server, running, runserver
+from tests.viewer import Viewer
 
 AXE = "axe-core@4.14.1"
 

@@ -6,8 +6,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import Viewer
 from tests.e2e.browser.pages import accessibility_problems, open_docs, operation
+from tests.viewer import Viewer
 
 pytestmark = pytest.mark.browser
 

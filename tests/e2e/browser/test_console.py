@@ -12,9 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from streams import service
-from tests.builders import changed
-from tests.conftest import Viewer, asking, serving_under
+from tests.builders import asking, changed
 from tests.e2e.browser.pages import SCREENSHOTS, add_player, state
+from tests.viewer import Viewer
+from tests.wsgi_servers import serving_under
 
 pytestmark = pytest.mark.browser
 

@@ -3,9 +3,10 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import Viewer, serving_under
 from tests.e2e.browser.pages import TAGS, open_docs, operation, tried
 from tests.e2e.test_permissions import ADMIN_KEY
+from tests.viewer import Viewer
+from tests.wsgi_servers import serving_under
 
 pytestmark = pytest.mark.browser
 

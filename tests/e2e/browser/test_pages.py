@@ -8,9 +8,10 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import Viewer, serving_under
 from tests.e2e.browser.pages import SCREENSHOTS, started_at_the_page
 from tests.e2e.test_permissions import ADMIN_KEY
+from tests.viewer import Viewer
+from tests.wsgi_servers import serving_under
 
 pytestmark = pytest.mark.browser
 
