@@ -18,7 +18,7 @@ CALLS = "tests/unit/dynamodb/test_calls.py"
 DEADLINE = "tests/unit/dynamodb/test_deadline.py"
 GRACE = "tests/unit/test_grace.py"
 TOKENS = "tests/unit/test_tokens.py"
-OUTAGE = "tests/faults/test_outage.py"
+OUTAGE = ("tests/faults/test_outage.py", "tests/faults/test_outage_limits.py")
 
 
 @dataclass(frozen=True)
@@ -403,7 +403,7 @@ RULE = (
         "rules/starts.py",
         "    if account.last_epoch(request.id) >= request.epoch:\n",
         "    if False:\n",
-        (RULES, OUTAGE),
+        (RULES, *OUTAGE),
     ),
     Mutant(
         "a plan must fit with its own comparisons",
@@ -490,21 +490,21 @@ STORE_AND_CALLS = (
         "storage/table.py",
         "return StoreThrottled(str(exc))",
         "return StoreDown(str(exc))",
-        (TABLE, OUTAGE),
+        (TABLE, *OUTAGE),
     ),
     Mutant(
         "a request without time opens grace leases",
         "storage/table.py",
         'raise RequestTimedOut(f"{operation}: {exc}") from exc',
         'raise StoreDown(f"{operation}: {exc}") from exc',
-        (TABLE, OUTAGE),
+        (TABLE, *OUTAGE),
     ),
     Mutant(
         "a store that answered before opens grace leases",
         "storage/store.py",
         "return StoreUnavailable(str(exc)) if attempt else exc",
         "return exc",
-        (OUTAGE,),
+        OUTAGE,
     ),
     Mutant(
         "a call continues after the deadline",
@@ -532,7 +532,7 @@ STORE_AND_CALLS = (
         "dynamodb/calls.py",
         "    if deadline.seconds_left() < settings.DYNAMODB_CALL_SECONDS:\n",
         "    if False:\n",
-        (CALLS, OUTAGE),
+        (CALLS, *OUTAGE),
     ),
     Mutant(
         "an attempt without an answer is not counted",
@@ -567,14 +567,14 @@ STORE_AND_CALLS = (
         "service.py",
         "        if is_live:\n            return _admit_grace_lease",
         "        if True:\n            return _admit_grace_lease",
-        (OUTAGE,),
+        OUTAGE,
     ),
     Mutant(
         "an expired token is renewed in an outage",
         "service.py",
         "if not is_live or not grace.may_continue",
         "if not grace.may_continue",
-        (OUTAGE,),
+        OUTAGE,
     ),
 )
 

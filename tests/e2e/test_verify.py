@@ -27,6 +27,7 @@ from tests.e2e.faulty_service import (
     with_fault,
 )
 from tests.http.bearer_tokens import SECRET, claims
+from tests.wsgi_servers import serving
 
 PLAYER_ORIGIN = "https://watch.example.com"
 OPERATOR_KEY = "key-of-an-operator"
