@@ -97,6 +97,7 @@ def _paused(world: World) -> None:
 
 def _relaxed(world: World) -> None:
     world.call("set limit", plan="relaxed")
+    world.now += 90_000  # tokens from before a change of plan are judged
     start(world, "tv", FILM)
     world.call("heartbeat", id="tv", token=2)
     world.now += 5000

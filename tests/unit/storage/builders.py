@@ -39,12 +39,14 @@ def condition_failed(
     return refused("ConditionalCheckFailedException", Item=item)
 
 
-def refused(code: str, *, status: int = 400, **more: Any) -> ClientError:
+def refused(
+    code: str, *, status: int = 400, message: str = "the reason", **more: Any
+) -> ClientError:
     """Return an error response of DynamoDB."""
     response: Any = {
         "Error": {
             "Code": code,
-            "Message": "the reason",
+            "Message": message,
         },
         "ResponseMetadata": {"HTTPStatusCode": status},
         **more,

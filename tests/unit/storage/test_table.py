@@ -83,7 +83,7 @@ def test_a_failed_condition_without_an_item_has_no_account() -> None:
             StoreUnavailable,
         ),
         (
-            refused("ValidationException"),
+            refused("ValidationException", message="Incorrect operand type"),
             ItemUnreadable,
         ),
     ],
