@@ -24,8 +24,9 @@ class PayloadTooLarge(APIException):
 class StrictJSONParser(BaseParser):
     """Parses JSON (RFC 8259) and rejects what parsers interpret differently (RFC 7493).
 
-    A byte order mark is skipped. Rejected are encodings other than UTF-8, NaN and infinity, duplicate names, unpaired
-    surrogates in names, nesting that exhausts the stack, and large bodies.
+    A byte order mark is skipped. Rejected are encodings other than UTF-8, NaN and
+    infinity, duplicate names, unpaired surrogates in names, nesting that exhausts the
+    stack, and large bodies.
     """
 
     media_type = "application/json"

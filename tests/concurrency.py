@@ -65,7 +65,10 @@ def together(count: int, call: Any) -> list[Any]:
 
 @contextmanager
 def forked() -> Iterator[bool]:
-    """Run the block in a child (true) and in its parent, which fails if the child fails."""
+    """Run the block in a child process, which gets true, and then in its parent.
+
+    The parent fails if the child fails.
+    """
     child = os.fork()
     if child == 0:
         status = 1

@@ -15,7 +15,7 @@ UNDESCRIBED = {"not-found", "method-not-allowed"}
 
 
 def hold_to_the_document(response: httpx.Response) -> None:
-    """An httpx hook: fail the test that got an answer which the document does not describe."""
+    """Fail the test of an answer that the document does not describe: an httpx hook."""
     if not response.headers.get("Content-Type", "").startswith(
         ("application/json", MEDIA_TYPE)
     ):
@@ -30,10 +30,9 @@ def hold_to_the_document(response: httpx.Response) -> None:
             response.text
         )
         return
+    call = f"{response.request.method} {response.request.url}"
     answer = operation["responses"].get(str(response.status_code))
-    assert answer, (
-        f"{response.request.method} {response.request.url}: {response.status_code} is not described"
-    )
+    assert answer, f"{call}: {response.status_code} is not described"
     if "$ref" in answer:
         answer = document()["components"]["responses"][
             answer["$ref"].rpartition("/")[2]
@@ -43,17 +42,13 @@ def hold_to_the_document(response: httpx.Response) -> None:
         "components": document()["components"]
     }
     errors = list(Draft202012Validator(schema).iter_errors(body))
-    assert not errors, (
-        f"{response.request.method} {response.request.url}: {errors[0].message} in {json.dumps(body)}"
-    )
+    assert not errors, f"{call}: {errors[0].message} in {json.dumps(body)}"
     for name, header in answer.get("headers", {}).items():
         is_there, is_a_number = (
             name in response.headers,
             header["schema"].get("type") == "integer",
         )
-        assert is_there or not header.get("required"), (
-            f"{response.request.method} {response.request.url}: no {name}"
-        )
+        assert is_there or not header.get("required"), f"{call}: no {name}"
         if is_there:
             value = (
                 int(response.headers[name]) if is_a_number else response.headers[name]
@@ -64,7 +59,7 @@ def hold_to_the_document(response: httpx.Response) -> None:
 
 
 def operation_of(request: httpx.Request) -> dict[str, Any] | None:
-    """The document's operation for a request."""
+    """Return the document's operation for a request."""
     path = request.url.path.rstrip("/")
     for template, item in document()["paths"].items():
         if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path):

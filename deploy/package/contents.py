@@ -73,10 +73,11 @@ EXCLUDED = re.compile(
     | ^cffi/
     | ^curl/
     | ^dateutil/zoneinfo/.*\.tar\.gz$
-    | ^django/contrib/(admin|admindocs|auth|gis)/(static|templates|locale)/
-    | ^django/contrib/
-      (gis|postgres|flatpages|redirects|sitemaps|syndication|humanize|sites)/
+    | ^django/contrib/auth/(static|templates|locale)/
+    | ^django/contrib/(admin|admindocs|flatpages|gis|humanize|postgres)/
+    | ^django/contrib/(redirects|sitemaps|sites|syndication)/
     | ^django/(contrib/\w+|conf)/locale/(?!en/)\w+/
+    | ^django/db/backends/(mysql|oracle|postgresql)/
     | ^django/(test|core/management/commands/test\w*\.py)
     | ^drf_spectacular_sidecar/static/.*/
       (redoc/|oauth2-|favicon-|swagger-ui-standalone-)

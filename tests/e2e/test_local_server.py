@@ -37,7 +37,7 @@ def environment(state: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in (*CONFIGURED_BY, "DEBUG")
+        if name not in (*CONFIGURED_BY, "DEBUG", "PRIVATE_NETWORK")
     }
     return kept | {"LOCAL_STATE_DIR": str(state), "PYTHONUNBUFFERED": "1"}
 

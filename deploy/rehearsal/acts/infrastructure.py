@@ -136,7 +136,7 @@ def an_undeployment(rehearsal: Rehearsal) -> None:
 
 
 def a_second_deployment(rehearsal: Rehearsal) -> None:
-    """`zappa deploy` alone adopts what is left: the table and the keys stay as they are.
+    """`zappa deploy` alone adopts the table and the keys that are left, unchanged.
 
     Traps: `zappa deploy` alone served 503 to each start. A key that CloudFormation
     creates again has another value.

@@ -143,19 +143,28 @@ def test_amazons_cloudwatch_takes_each_alarm() -> None:
             amazon.put_metric_alarm(**plain(alarm))
 
 
+FUNCTIONS = ("Ref", "Fn::Sub", "Fn::If")
+
+
 def plain(value: Any, key: str = "") -> Any:
     """Return an alarm's properties with a value in place of each function."""
-    if isinstance(value, dict) and len(value) == 1 and "Metric" not in value:
-        ((function, argument),) = value.items()
-        if function in ("Ref", "Fn::Sub"):
-            return 1.0 if key == "Threshold" else str(argument)
-        if function == "Fn::If":
-            return []
-    if isinstance(value, dict):
-        return {name: plain(part, name) for name, part in value.items()}
     if isinstance(value, list):
         return [plain(part) for part in value]
-    return value
+    if not isinstance(value, dict):
+        return value
+
+    if len(value) == 1:
+        ((name, argument),) = value.items()
+        if name in FUNCTIONS:
+            return result_of(name, argument, key)
+    return {name: plain(part, name) for name, part in value.items()}
+
+
+def result_of(function: str, argument: Any, key: str) -> Any:
+    """Return a value of the type that the function gives to the property `key`."""
+    if function == "Fn::If":
+        return []
+    return 1.0 if key == "Threshold" else str(argument)
 
 
 # --- the dashboard --------------------------------------------------------------------
