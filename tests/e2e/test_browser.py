@@ -34,7 +34,10 @@ for _item in document()["paths"].values():
         TAGS.setdefault(_operation["tags"][0], []).append(_operation["operationId"])
 AXE = "axe-core@4.14.1"
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
-"""A folder: `SCREENSHOTS=docs/screenshots make test TESTS='-m browser -k fits'` makes those of the docs."""
+"""The folder for screenshots.
+
+Those of the docs: `SCREENSHOTS=docs/screenshots make test TESTS='-m browser -k fits'`.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +54,14 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A service whose leases last five seconds, so that heartbeats are quick."""
+    """Yield a service whose leases last five seconds, so that heartbeats are quick."""
     with brief_server() as server:
         yield server.url
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A tab. What a page may not do, by its own policy or by a mistake in it, fails the test."""
+    """Yield a tab. A mistake in a page, or a breach of its policy, fails the test."""
     tab = chromium.new_page()
     wrong: list[str] = []
     tab.on("pageerror", lambda error: wrong.append(str(error)))
@@ -97,7 +100,7 @@ def state(player: Locator) -> Locator:
     return player.get_by_role("status")
 
 
-def test_a_refused_viewer_picks_a_stream_to_end_and_plays_and_the_ended_player_learns_it(
+def test_a_refused_viewer_ends_a_stream_and_plays_and_the_ended_player_learns_it(
     console: Page,
 ) -> None:
     players = {
@@ -264,11 +267,17 @@ def test_a_page_that_goes_away_sends_its_stop_as_a_beacon(
 ZAPPING = """async ([api, userId, count]) => {
   const { StreamClient } = await import(`${api}/static/client/streams-client.js`);
   const told = [];
-  const on = { admitted: ({ streamId }) => told.push(streamId), ended: (reason) => told.push(reason) };
+  const on = {
+    admitted: ({ streamId }) => told.push(streamId),
+    ended: (reason) => told.push(reason),
+  };
   const client = new StreamClient({ url: api, userId, on });
-  const starts = Array.from({ length: count }, (_, number) => client.start({ streamId: `channel-${number}` }));
+  const starts = Array.from({ length: count }, (_, number) =>
+    client.start({ streamId: `channel-${number}` }),
+  );
   const admitted = await Promise.all(starts);
-  return { admitted: admitted.map((is, number) => is && number).filter((one) => one !== false), told };
+  const numbers = admitted.map((is, number) => is && number);
+  return { admitted: numbers.filter((number) => number !== false), told };
 }"""
 
 
@@ -279,7 +288,8 @@ def test_a_viewer_who_zaps_fast_watches_the_last_channel_in_one_slot(
         "admitted": [9],
         "told": ["channel-9"],
     }
-    # Those that the service met after the last one have the slot until the client takes it back.
+    # Starts that the service met after the last one hold the slot until the client
+    # takes it back.
     until = time.monotonic() + 10
     while [stream["streamId"] for stream in viewer.list()["streams"]] != ["channel-9"]:
         assert time.monotonic() < until
@@ -329,7 +339,7 @@ def test_the_console_fits_the_screen(
 
 
 def started_at_the_page(page: Page, url: str, user_id: str) -> None:
-    """A stream, started as the page has it ready."""
+    """Start the stream that the page has ready, and return it."""
     page.goto(f"{url}/users/{quote(user_id)}/streams")
     page.get_by_role("button", name="Start a stream", exact=True).click()
     expect(page.locator("#answer-title")).to_have_text("201 Created")
@@ -480,7 +490,7 @@ def test_a_service_that_cannot_be_reached_leaves_the_page_and_says_so(
 
 @pytest.fixture(scope="module")
 def guarded_url() -> Iterator[str]:
-    """A service that asks for an API key."""
+    """Yield a service that requires an API key."""
     key = hashed(ADMIN_KEY, "streams:operate streams:admin")
     with running(
         runserver(), os.environ | {"API_KEYS": key, "PYTHONUNBUFFERED": "1"}
@@ -533,7 +543,7 @@ def test_the_pages_work_under_a_stage(page: Page, user_id: str) -> None:
         expect(page.locator("#answer")).to_contain_text("1 of 3 in use")
 
 
-# --- /docs -----------------------------------------------------------------------------------------------------------
+# --- /docs ----------------------------------------------------------------------------
 
 
 def open_docs(page: Page, url: str) -> None:
@@ -548,7 +558,7 @@ def operation(page: Page, id: str) -> Locator:
 
 
 def tried(page: Page, id: str, user_id: str) -> Locator:
-    """An operation after it was tried for a user, with the rest as it stands there."""
+    """Try an operation for a user with its example values, and return it."""
     call = operation(page, id)
     call.get_by_role("button").first.click()
     call.get_by_role("button", name="Try it out").click()
@@ -602,7 +612,7 @@ def test_the_docs_send_the_credentials_that_they_are_given(
     expect(answered).to_contain_text("201")
 
 
-# --- for everyone ----------------------------------------------------------------------------------------------------
+# --- all pages ------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -657,7 +667,7 @@ def test_a_page_of_the_api_fits_the_screen(
 def unusable(
     page: Page, axe: str, *, but: tuple[str, ...] = ()
 ) -> list[tuple[str, list[str]]]:
-    """What axe finds wrong with a page, whatever is folded open."""
+    """Return the faults that axe finds in a page, with all details open."""
     page.evaluate(
         "for (const one of document.querySelectorAll('details')) one.open = true"
     )
@@ -717,9 +727,9 @@ SWAGGER_UIS_OWN = (
     "heading-order",  # from its title straight to the third level
     "nested-interactive",  # an operation's button holds a link to it
     "region",  # its head stands before its main part, in no landmark
-    "select-name",  # its lists of servers and examples have a label beside them and none of their own
+    "select-name",  # labels stand next to its lists of servers and examples
 )
-"""Rules that Swagger UI's own markup and style break; the page around it breaks none."""
+"""Rules that Swagger UI's markup and style break. The rest of the page breaks none."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
