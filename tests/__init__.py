@@ -1,1 +1,1 @@
-"""Mirrors the modules; plus races, bad input, the browsable API and the local server."""
+"""Tests by what they run: units, the engine, HTTP, faults, and the whole product."""

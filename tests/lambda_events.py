@@ -22,7 +22,7 @@ type Make = Callable[[str, str, str, Mapping[str, str], str], Event]
 """Method, path and query as the client sent them, headers and body; to the event."""
 
 zappa_settings = ModuleType("zappa_settings")
-"""What Zappa writes at deployment."""
+"""The settings that Zappa writes at deployment."""
 zappa_settings.__dict__.update(
     API_STAGE=STAGE,
     APP_FUNCTION="application",
@@ -105,7 +105,7 @@ def version_2(
 def rest_api(
     method: str, path: str, query: str, headers: Mapping[str, str], body: str
 ) -> Event:
-    """It takes the stage off the path by itself."""
+    """Return an event whose path lacks the stage, because API Gateway removes it."""
     event = version_1(
         path.removeprefix(f"/{STAGE}"), {"path": path}, API, method, query, headers
     )
@@ -121,7 +121,7 @@ def rest_api_on_a_domain(
 
 
 def for_back_ends(make: Make) -> Make:
-    """The same, through the resource that asks for a key."""
+    """Return a maker of the same events through the resource that requires a key."""
 
     def made(*request: Any) -> Event:
         return {**make(*request), "resource": "/back-end/{proxy+}"}
@@ -173,7 +173,9 @@ def balancer(
     return {
         "requestContext": {
             "elb": {
-                "targetGroupArn": "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/t/1"
+                "targetGroupArn": (
+                    "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/t/1"
+                )
             }
         },
         "httpMethod": method,
@@ -222,11 +224,11 @@ WAYS: dict[str, tuple[Make, str, str | None]] = {
     "load balancer, many values": (balancer_with_many_values, "", None),
     "function URL": (function_url, "", None),
 }
-"""How a client may come: the event's maker, the path that the client finds the service at, Zappa's `base_path`."""
+"""The ways to the service: the event's maker, its path and Zappa's `base_path`."""
 
 
 def header(answer: Event, name: str) -> str | None:
-    """A header of an answer, whichever form it has."""
+    """Return a header of an answer in either form."""
     single = {key.lower(): value for key, value in answer.get("headers", {}).items()}
     many = {
         key.lower(): values[-1]
@@ -237,5 +239,5 @@ def header(answer: Event, name: str) -> str | None:
 
 
 def content(answer: Event) -> Any:
-    """The JSON of an answer."""
+    """Return the JSON of an answer."""
     return json.loads(answer["body"])

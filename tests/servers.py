@@ -64,7 +64,7 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        # As a terminal has it: of a shell in the background, children inherit that SIGINT is ignored.
+        # As in a terminal: children of a shell in the background ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
@@ -74,7 +74,7 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Server]
                 said += line
                 if "Browse:" in line:
                     break
-            # What it says from here on is read and dropped, or it would stop at a full pipe.
+            # Later output is read and dropped, because a full pipe would stop it.
             threading.Thread(target=process.stdout.read, daemon=True).start()
             yield Server(process, said, environment)
         finally:

@@ -7,12 +7,11 @@
 * `leftovers` lists what an undeployed stage leaves in the account.
 * `first_format` converts items for a rollback to version 1.0.
 
-Zappa imports `hooks` by its own name. `first_format` needs Django's settings, which
-Zappa's process does not have, so `manage.py rewrite_items` imports it by its own name
-too.
+Zappa imports `hooks` by its own name.
 """
 
 from deploy.releases.environment import changes, shell_variables
+from deploy.releases.first_format import rewrite_items
 from deploy.releases.leftovers import Leftover, find_leftovers
 from deploy.releases.preflight import check_deployment
 from deploy.releases.versions import VERSIONS_KEPT, Live, NotFit, Versions
@@ -26,5 +25,6 @@ __all__ = [
     "changes",
     "check_deployment",
     "find_leftovers",
+    "rewrite_items",
     "shell_variables",
 ]

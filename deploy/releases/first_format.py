@@ -48,7 +48,7 @@ def first_format_item(account: Account) -> dict[str, Item]:
     }
 
 
-def rewrite(table: str, dynamodb: Any) -> Iterator[bool]:
+def rewrite_items(table: str, dynamodb: Any) -> Iterator[bool]:
     """Convert every item that a later version has written.
 
     Yields for each item whether it was converted. An item that changed during the

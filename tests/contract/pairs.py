@@ -161,13 +161,19 @@ def pairs_of(stage: Stage) -> Iterator[Pair]:
     for first in possible:
         if first in READS:
             continue
-        operations = stage.operations(first)
-        for index, operation in enumerate(operations):
-            is_read = operation == "GetItem"
-            modes = QUICK if is_read else (*QUICK, *ON_WRITES)
-            for mode in modes:
-                for second in possible:
-                    yield Pair(stage.scene, first, second, mode, index)
+        for index, mode in _moments(stage, first):
+            for second in possible:
+                yield Pair(stage.scene, first, second, mode, index)
+
+
+def _moments(stage: Stage, name: str) -> Iterator[tuple[int, str]]:
+    """Yield each call to the engine of a deed, with each mode that applies to it."""
+    operations = stage.operations(name)
+    for index, operation in enumerate(operations):
+        is_read = operation == "GetItem"
+        modes = QUICK if is_read else (*QUICK, *ON_WRITES)
+        for mode in modes:
+            yield index, mode
 
 
 def run_scene(

@@ -125,6 +125,13 @@ class Run:
         self.world.now += WAIT_MS
         self._act_inside(step)
 
+    def _replaces(self, step: Step) -> tuple[tuple[str, int | None], ...]:
+        """Return the stream that a start replaces, with the playback if it names it."""
+        if step.replaces is None:
+            return ()
+        playback = self._latest(self.world.known.epochs, step.replaces, step.age)
+        return ((step.replaces, playback if step.names_epoch else None),)
+
     def _details(self, step: Step) -> dict[str, Any] | None:
         """Return the arguments of the call; None without a token to send."""
         world = self.world
@@ -134,15 +141,10 @@ class Run:
         }
         match step.verb:
             case "start" | "dry run":
-                replaces: tuple[tuple[str, int | None], ...] = ()
-                if step.replaces is not None:
-                    playback = self._latest(world.known.epochs, step.replaces, step.age)
-                    named = playback if step.names_epoch else None
-                    replaces = ((step.replaces, named),)
                 details |= {
                     "id": step.id,
                     "attributes": step.said,
-                    "replaces": replaces,
+                    "replaces": self._replaces(step),
                 }
             case "heartbeat" | "stop":
                 token = self._latest(world.known.tokens, step.id, step.age)

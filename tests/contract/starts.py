@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from itertools import chain
 
 from tests.contract.catalogue import Catalogue, Plan, Rule, places
 from tests.contract.state import (
@@ -186,27 +187,36 @@ def _denials(
     earliest = _earliest_start(user, catalogue)
     replaced = {stream.id for stream in _replaced(user, call)}
 
+    named = refusing[0]
     outcomes = []
     for hidden in ({call.id}, {call.id, *replaced}):
-        others = [one for one in user.live(call.now) if one.id not in hidden]
-        named = refusing[0]
-        holders = [
-            one for place in places(named, call.attributes, others) for one in place
-        ]
-        retries = [_retry_at(rule, call, others) for rule in refusing]
-
-        facts = {
+        others = [stream for stream in user.live(call.now) if stream.id not in hidden]
+        members = {
             "limit": plan.limit,
             "plan": plan.name,
             "rule": named.name,
-            "streams": [one.id for one in sorted(holders, key=lambda one: one.age)],
+            "streams": _holders(named, call, others),
         }
+        retries = [_retry_at(rule, call, others) for rule in refusing]
         for also in (0, earliest):
-            known = [at for at in retries if at is not None]
-            helps = len(known) == len(retries)
-            retry = retry_after(max(*known, also), call.now) if helps else None
-            outcomes.append(Outcome(409, user, facts | {"retryAfter": retry}))
+            retry = _latest_retry(retries, also, now=call.now)
+            outcomes.append(Outcome(409, user, members | {"retryAfter": retry}))
     return with_fences(outcomes, call)
+
+
+def _holders(rule: Rule, call: Call, others: list[Stream]) -> list[str]:
+    """Return the ids of the streams that count against a rule, oldest first."""
+    taken = places(rule, call.attributes, others)
+    holders = sorted(chain.from_iterable(taken), key=lambda stream: stream.age)
+    return [stream.id for stream in holders]
+
+
+def _latest_retry(retries: list[int | None], also: int, *, now: int) -> int | None:
+    """Return the Retry-After of a denial; None if waiting cannot help."""
+    known = [at for at in retries if at is not None]
+    if len(known) < len(retries):
+        return None
+    return retry_after(max(*known, also), now)
 
 
 def _retry_at(rule: Rule, call: Call, others: list[Stream]) -> int | None:

@@ -1,1 +1,4 @@
-"""The whole product, in processes of its own: the local server, commands, pages, clients, deployment."""
+"""The whole product, in separate processes.
+
+The local server, commands, pages, clients and deployment.
+"""

@@ -232,7 +232,7 @@ def answers_in_html(request: Request) -> Answer:
 
 
 def keeps_ghosts(request: Request) -> Answer:
-    """The clock of the service stands still; the tests arrange that."""
+    """Pass the call on: the clock of the service stands still, as the tests arrange."""
     return request.pass_on()
 
 

@@ -1,4 +1,4 @@
-"""The container, as far as it can be tried without one: the files that it copies, the commands that it runs."""
+"""The container without a container engine: its files and its commands."""
 
 import json
 import os
@@ -25,7 +25,7 @@ COMPOSE = yaml.safe_load((PROJECT / "compose.yaml").read_text())
 
 
 def command() -> list[str]:
-    """What the image runs."""
+    """Return the command that the image runs."""
     found = re.search(r"^CMD (\[.*\])$", DOCKERFILE, re.M)
     assert found
     words: list[str] = json.loads(found[1])
@@ -34,7 +34,7 @@ def command() -> list[str]:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is in the image's folder: that which is copied and not ignored, and nothing else."""
+    """Return a folder with exactly the files that the image contains."""
     folder = tmp_path_factory.mktemp("image")
     for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.M):
         *sources, target = line.split()
@@ -51,7 +51,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
-    """What compose.yaml gives, with this machine's engine, and a table of its own."""
+    """Return the variables of compose.yaml, with a local engine and a new table."""
     line = re.search(r"^ENV (.*)$", DOCKERFILE, re.M)
     assert line, "the image sets variables"
     variables = re.findall(r"(\w+)=(\S+)", line[1])
@@ -68,7 +68,7 @@ def environment() -> dict[str, str]:
 def running(
     image: Path, environment: dict[str, str]
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The image's command, on loopback, by its URL."""
+    """Yield the URL of the image's command on loopback."""
     port = free_port()
     bound = environment | {
         "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port} --log-level warning"

@@ -19,7 +19,7 @@ TIMEOUT_MS = 20_000
 
 @pytest.fixture
 def demo() -> Iterator[str]:
-    """The demo with short leases: a heartbeat every two seconds and a grace of two."""
+    """Yield the demo with a heartbeat every two seconds and a grace of two."""
     demo_port = free_port()
     environment = os.environ | {
         "PORT": str(free_port()),

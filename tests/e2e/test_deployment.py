@@ -27,7 +27,7 @@ FUNCTION = f"stream-limits-{STAGE}"
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """The stage `production`, deployed by the first act.
+    """Yield the stage `production`, deployed by the first act.
 
     The last act but one undeploys it. Only `make rehearse` plays the last one, which
     deploys again and takes as long as the first.

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment in which the wheel is installed.
+    """Return the Python of an environment in which the wheel is installed.
 
     The dependencies are those of the tests, so that no package is downloaded.
     """
@@ -64,7 +64,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(python: Path, tmp_path: Path) -> Path:
-    """The folder of a new project that lists the app."""
+    """Return the folder of a new project that lists the app."""
     run(python, "-m", "django", "startproject", "site_of_tests", str(tmp_path))
     with (tmp_path / "site_of_tests" / "settings.py").open("a") as settings:
         settings.write(CONFIGURATION)

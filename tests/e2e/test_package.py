@@ -53,7 +53,7 @@ def zappa_package(
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of the stage `test`."""
+    """Return the package of the stage `test`."""
     path = tmp_path_factory.mktemp("package") / "first.zip"
     result = zappa_package(path)
     assert result.returncode == 0, result.stdout + result.stderr

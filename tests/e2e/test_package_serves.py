@@ -84,7 +84,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unpacked package for this machine, with published keys."""
+    """Return the unpacked package for this machine, with published keys."""
     folder = tmp_path_factory.mktemp("package")
     of_the_stage, for_this_machine = folder / "stage.zip", folder / "here.zip"
     result = zappa_package(of_the_stage)

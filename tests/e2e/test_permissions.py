@@ -220,7 +220,7 @@ for headers in json.loads(sys.argv[2]):
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[httpx.Client]:
-    """A service that requires credentials."""
+    """Yield a service that requires credentials."""
     environment = os.environ | ENVIRONMENT
     with running(runserver(), environment) as server, server.client() as client:
         assert "Callers must authenticate." in server.said

@@ -14,10 +14,11 @@ UNIT = "tests/unit/test_tokens.py"
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Nothing is configured, and no engine is installed that could be started."""
+    """Run the tests without settings, where no engine is installed."""
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as util\nfind = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'ministack' else find(name, *rest)\n"
+        "util.find_spec = lambda name, *rest: "
+        "None if name == 'ministack' else find(name, *rest)\n"
     )
     return {
         "PATH": os.environ["PATH"],

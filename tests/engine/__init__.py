@@ -1,1 +1,4 @@
-"""The store on a real DynamoDB engine; a second time on Amazon's DynamoDB Local, and over both transports."""
+"""The store on a real DynamoDB engine.
+
+CI runs these tests on Amazon's DynamoDB Local and with the transport botocore too.
+"""

@@ -17,7 +17,7 @@ WRITES = ("UpdateItem", "DeleteItem")
 
 
 def delivered_twice(call: Call) -> Call:
-    """Return a network that loses the answer to each write, so that it is sent twice."""
+    """Return a network that loses the answer to each write: it is sent twice."""
 
     def act(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = call(operation, arguments)

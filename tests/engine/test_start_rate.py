@@ -1,5 +1,8 @@
-"""A cheat who hoards tokens, on a real engine: however many players it starts at once, no more of its tokens verify at
-a moment than the bound says. `tests/unit/rules/test_start_rate.py` has the rule's side of it."""
+"""A cheat who hoards tokens, on a real engine.
+
+At most as many of its tokens verify at a moment as the bound says, however many players
+it starts at once. `tests/unit/rules/test_start_rate.py` tests the rule.
+"""
 
 import random
 import threading
@@ -53,8 +56,10 @@ class Instants:
 def most_at_a_moment(
     tokens: Iterable[tuple[int, int]],
 ) -> int:
-    """How many playbacks have a token that verifies, at the moment when most have. `tokens` are playbacks, by their
-    epoch, and when each token was given out."""
+    """Return how many playbacks have a valid token at the moment when most have.
+
+    `tokens` are playbacks, by their epoch, and when each token was issued.
+    """
     given = sorted((now, epoch) for epoch, now in tokens)
     return max(
         len({epoch for now, epoch in given if end - TOKEN_MS < now <= end})

@@ -1,4 +1,4 @@
-"""Log lines: one a record, whatever is in it, and nobody's name in the clear."""
+"""Log lines: one per record, without control characters and without plain user ids."""
 
 import json
 import logging
@@ -13,7 +13,10 @@ from django.conf import settings as django_settings
 from streams import audit, current_request
 from streams_project.logs import AccessLine, FailuresOnly, JSONFormatter, TextFormatter
 
-FORGED = "fine\n2026-01-01 00:00:00,000 INFO streams.audit limit.set\r\x1b[31m\x85\u2028\ud800"
+FORGED = (
+    "fine\n2026-01-01 00:00:00,000 INFO streams.audit limit.set"
+    "\r\x1b[31m\x85\u2028\ud800"
+)
 
 
 def record(
@@ -36,7 +39,8 @@ def raised(error: Exception) -> Any:
 def test_no_message_makes_a_second_line_of_text() -> None:
     (line,) = TextFormatter().format(record("%s", FORGED)).splitlines()
     assert line.endswith(
-        r"fine\n2026-01-01 00:00:00,000 INFO streams.audit limit.set\r\x1b[31m\x85\u2028\ud800"
+        r"fine\n2026-01-01 00:00:00,000 INFO streams.audit limit.set"
+        r"\r\x1b[31m\x85\u2028\ud800"
     )
     line.encode()
 

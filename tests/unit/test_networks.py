@@ -1,4 +1,4 @@
-"""The network of a caller: from addresses that no caller can choose, and known by a hash only."""
+"""The network of a caller: from addresses that it cannot choose, and as a hash."""
 
 from typing import Any
 

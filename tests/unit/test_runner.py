@@ -1,4 +1,4 @@
-"""What `manage.py test` runs for a label."""
+"""The tests that `manage.py test` runs for a label."""
 
 import pytest
 

@@ -40,9 +40,7 @@ def test_the_token_of_the_previous_release_is_valid() -> None:
     assert tokens.verify(token, user_id="ana", id="tv").hold == CLAIMS.hold
 
 
-def test_the_token_of_a_grace_lease_contains_its_start_without_the_streams_to_replace() -> (
-    None
-):
+def test_the_token_of_a_grace_lease_contains_its_start_without_replace() -> None:
     asked = replace(
         REQUEST,
         nonce="n",
@@ -128,10 +126,17 @@ def signed(value: Any, **changes: Any) -> str:
         signed(["ana", "tv", 7], salt="another purpose"),
     ],
     ids=[
-        "empty", "no token", "not signed", "not ASCII", "padded", "cut short", "no signature", "another's key",
+        "empty",
+        "no token",
+        "not signed",
+        "not ASCII",
+        "padded",
+        "cut short",
+        "no signature",
+        "another's key",
         "of another purpose",
     ],
-)  # fmt: skip
+)
 def test_a_text_that_is_not_a_token_of_this_service_is_rejected(
     token: str,
 ) -> None:

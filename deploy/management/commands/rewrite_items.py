@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from deploy.releases.first_format import rewrite
+from deploy.releases import rewrite_items
 from stages.commands import StageCommand, readable_errors
 
 
@@ -24,7 +24,7 @@ class Command(StageCommand):
             raise CommandError(f"The stage {stage.name} names no table.")
 
         with readable_errors():
-            counts = Counter(rewrite(stage.table, stage.client("dynamodb")))
+            counts = Counter(rewrite_items(stage.table, stage.client("dynamodb")))
 
         converted, changed = counts[True], counts[False]
         self.stdout.write(

@@ -45,7 +45,7 @@ def client(
 
 @pytest.fixture
 def stage(client: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """A stage with unique names."""
+    """Return a stage with unique names."""
     monkeypatch.setattr(Stage, "client", lambda self, service: client(service))
     number = next(numbers)
     settings = {

@@ -21,7 +21,7 @@ def network() -> Network:
 
 @pytest.fixture
 def player(recorder: Recorder, server_url: str, user_id: str) -> Iterator[StreamClient]:
-    """A player whose heartbeats the test sends."""
+    """Yield a player whose heartbeats the test sends."""
     with recorder.client(server_url, user_id) as client:
         yield client
 
@@ -30,7 +30,7 @@ def player(recorder: Recorder, server_url: str, user_id: str) -> Iterator[Stream
 def remote_player(
     network: Network, recorder: Recorder, server_url: str, user_id: str
 ) -> Iterator[StreamClient]:
-    """A player on a network that the test controls."""
+    """Yield a player on a network that the test controls."""
     with recorder.client(
         server_url,
         user_id,
@@ -44,6 +44,6 @@ def remote_player(
 
 @pytest.fixture(scope="package")
 def brief() -> Iterator[Server]:
-    """A service with short leases."""
+    """Yield a service with short leases."""
     with brief_server() as server:
         yield server

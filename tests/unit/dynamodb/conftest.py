@@ -45,7 +45,7 @@ def transport(request: pytest.FixtureRequest, settings: Any) -> str:
 def model(
     transport: str, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[type[UserStreams]]:
-    """The model over either transport, with the server as its endpoint."""
+    """Return the model over either transport, with the server as its endpoint."""
     monkeypatch.setattr("pynamodb.connection.base.get_session", _session)
     monkeypatch.setattr(UserStreams.Meta, "host", wire.url)
     UserStreams.disconnect()
@@ -61,6 +61,10 @@ def model(
 def connection(wire: Wire) -> CurlConnection:
     """Return PynamoDB's connection to the server."""
     return CurlConnection(
-        region="eu-west-1", host=wire.url, aws_access_key_id="local", aws_secret_access_key="local",
-        connect_timeout_seconds=1, read_timeout_seconds=2,
-    )  # fmt: skip
+        region="eu-west-1",
+        host=wire.url,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        connect_timeout_seconds=1,
+        read_timeout_seconds=2,
+    )

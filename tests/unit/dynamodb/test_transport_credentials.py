@@ -90,18 +90,27 @@ def test_temporary_credentials_are_renewed_before_they_expire(
     assert tokens == ["token of ONE", "token of ONE", "token of TWO"]
 
 
+ASSUMED_ROLE = """
+<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleWithWebIdentityResult>
+    <Credentials>
+      <AccessKeyId>WEB</AccessKeyId>
+      <SecretAccessKey>s</SecretAccessKey>
+      <SessionToken>t</SessionToken>
+      <Expiration>{expires_at}</Expiration>
+    </Credentials>
+  </AssumeRoleWithWebIdentityResult>
+</AssumeRoleWithWebIdentityResponse>"""
+
+
 def test_credentials_come_from_a_web_identity(
     nowhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (nowhere / "token").write_text("a JWT")
     with listening() as sts:
-        sts.answers = [
-            (200, f"""<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-                <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>WEB</AccessKeyId>
-                <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>
-                <Expiration>{(datetime.now(UTC) + timedelta(hours=1)).isoformat()}</Expiration></Credentials>
-                </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>""".encode())
-        ]  # fmt: skip
+        expires_at = datetime.now(UTC) + timedelta(hours=1)
+        answer = ASSUMED_ROLE.format(expires_at=expires_at.isoformat())
+        sts.answers = [(200, answer.encode())]
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
         monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/streams")
         monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(nowhere / "token"))

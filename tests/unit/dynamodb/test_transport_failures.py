@@ -20,9 +20,15 @@ FAILURES: dict[str, tuple[Reply, str]] = {
     "it drips": (dripping, "timed out|no answer within"),
     "it hangs up": (b"", "Empty reply|Connection was closed"),
     "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", "UpdateItem"),
-    "cut short": (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", "bytes missing|Connection was closed"),
+    "cut short": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+        "bytes missing|Connection was closed",
+    ),
     "not HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "UpdateItem"),
-    "more than there can be": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}", "UpdateItem"),
+    "more than there can be": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}",
+        "UpdateItem",
+    ),
     "HTML": ((200, b"<html>Please log in</html>"), "UpdateItem"),
     "an error in HTML": ((502, b"<html>Bad gateway</html>"), "502"),
     "null": ((200, b"null"), "not DynamoDB's"),
@@ -38,10 +44,16 @@ FAILURES: dict[str, tuple[Reply, str]] = {
     "an error that is a list": ((500, b"[]"), "not DynamoDB's"),
     "an error without a type": ((400, b"{}"), "400"),
     "an error of a strange type": ((400, b'{"__type": 3}'), "UpdateItem"),
-    "internal": ((500, {"__type": "x#InternalServerError", "message": "said why"}), "InternalServerError.*said why"),
+    "internal": (
+        (500, {"__type": "x#InternalServerError", "message": "said why"}),
+        "InternalServerError.*said why",
+    ),
     "not valid": (refused("ValidationException"), "ValidationException.*said why"),
-    "not allowed": (refused("AccessDeniedException"), "AccessDeniedException.*said why"),
-}  # fmt: skip
+    "not allowed": (
+        refused("AccessDeniedException"),
+        "AccessDeniedException.*said why",
+    ),
+}
 
 
 def failure_of(model: Model) -> StoreUnavailable:

@@ -34,7 +34,10 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-WITHOUT_PYCURL = "sys.modules['pycurl'] = None\nimport django\ndjango.setup()\nimport streams.service"
+WITHOUT_PYCURL = (
+    "sys.modules['pycurl'] = None\n"
+    "import django\ndjango.setup()\nimport streams.service"
+)
 
 
 def test_without_pycurl_the_error_at_start_up_names_it_and_the_other_transport() -> (
@@ -63,7 +66,8 @@ def test_connections_and_credentials_are_discarded_before_a_snapshot(
         f"""
 from pathlib import Path
 from types import ModuleType
-runtime = sys.modules["snapshot_restore_py"] = ModuleType("snapshot_restore_py")  # as Lambda has it
+# As in Lambda:
+runtime = sys.modules["snapshot_restore_py"] = ModuleType("snapshot_restore_py")
 hooks = []
 runtime.register_before_snapshot = hooks.append
 import django
@@ -71,7 +75,8 @@ django.setup()
 from streams.models import UserStreams
 
 def call(key):
-    lines = ["[default]", "aws_access_key_id = " + key, "aws_secret_access_key = secret"]
+    secret = "aws_secret_access_key = secret"
+    lines = ["[default]", "aws_access_key_id = " + key, secret]
     Path({str(profile)!r}).write_text(chr(10).join(lines))
     UserStreams.call("GetItem", {GET})
 

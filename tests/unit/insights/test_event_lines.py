@@ -38,7 +38,9 @@ def test_a_device_type_with_a_separator_keeps_its_event(separator: str) -> None:
 
 def test_lines_may_end_as_on_windows() -> None:
     started = event("admitted", 0, "tv")
-    assert read(f"{json.dumps(started)}\r\n" * 2) == [started, started]
+    line = json.dumps(started) + "\r\n"
+
+    assert read(line + line) == [started, started]
 
 
 NOT_EVENTS: dict[str, Any] = {
@@ -63,7 +65,13 @@ NOT_EVENTS: dict[str, Any] = {
 @pytest.mark.parametrize("content", NOT_EVENTS.values(), ids=NOT_EVENTS)
 def test_a_line_that_is_not_an_event_is_skipped(content: Any) -> None:
     started = event("admitted", 0, "tv", user="ana")
-    events = read(f"{json.dumps(content)}\n{json.dumps(started)}\n[[[\n{'[' * 100_000}")
+    lines = [
+        json.dumps(content),
+        json.dumps(started),
+        "[[[",
+        "[" * 100_000,
+    ]
+    events = read("\n".join(lines))
 
     assert events == [started]
     assert report(events, since=AT, until=AT + 1000)

@@ -21,7 +21,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def ended() -> None:
-    """The process that kept events is gone."""
+    """Close the file, as the end of the process that writes it does."""
     if store._connection.cache_info().currsize:
         store._connection().close()
         store._connection.cache_clear()
@@ -30,10 +30,8 @@ def ended() -> None:
 def kinds(
     file: Path, *, user: str | None = None, since: int = 0, until: int = NOW + 10
 ) -> list[str]:
-    return [
-        event["kind"]
-        for event in store.read(since=since, until=until, user=user, file=file)
-    ]
+    events = store.read(since=since, until=until, user=user, file=file)
+    return [event["kind"] for event in events]
 
 
 def test_what_was_told_is_read_in_order_by_user_and_time(file: Path) -> None:
