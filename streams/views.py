@@ -4,6 +4,7 @@ The docstrings of their methods are the summaries and descriptions of the OpenAP
 document.
 """
 
+import re
 import secrets
 import time
 from functools import cache
@@ -469,9 +470,20 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
+DRY_RUN_NAME = re.compile(
+    "".join(f"(?:{letter}|%{ord(letter):02x})" for letter in "dryRun"),
+    re.IGNORECASE,
+)
+"""The name of the parameter, with any of its letters percent-encoded."""
+
+
 def _is_dry_run(request: Request) -> bool:
-    """Return whether the start is only a question. Most requests have no query."""
-    if not request.META["QUERY_STRING"]:
+    """Return whether the start is only a question.
+
+    A query is parsed only if it can contain the parameter, because parsing a long
+    one costs more than a start.
+    """
+    if not DRY_RUN_NAME.search(request.META["QUERY_STRING"]):
         return False
 
     dry_run = request.query_params.get("dryRun")

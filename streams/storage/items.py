@@ -222,8 +222,9 @@ def lease_of(item: Item, id: str) -> Lease | None:
     if not stored:
         return None
 
-    prior = item["p"]["M"].get(id, number(0))
-    return lease(id, stored, prior_expires_at=plain(prior))
+    prior = plain(item["p"]["M"].get(id, number(0)))
+    _check_types({"prior": prior}, {"prior": int})
+    return lease(id, stored, prior_expires_at=prior)
 
 
 def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
@@ -250,6 +251,7 @@ def account(item: Item) -> Account:
     attributes = {name: plain(item[name]) for name in ACCOUNT_TYPES if name in item}
     _check_types(attributes, ACCOUNT_TYPES)
     priors = plain(item["p"])
+    _check_types(priors, dict.fromkeys(priors, int))
     leases = {
         id: lease(id, stored, prior_expires_at=priors.get(id, 0))
         for id, stored in item["l"]["M"].items()

@@ -148,15 +148,25 @@ def _error_of(exc: ClientError, arguments: Mapping[str, Any]) -> Exception:
     return StoreUnavailable(str(exc))
 
 
+ABOUT_THE_ITEM = (
+    "operand",
+    "document path",
+    "does not exist in the item",
+    "datatypes",  # ministack, for a path into a value that is not a map
+)
+"""Words of messages about the type or absence of a stored value."""
+
+
 def _met_a_wrong_type(response: Mapping[str, Any]) -> bool:
     """Return whether a stored value has a type that a statement cannot use.
 
-    The statements themselves are valid, so such an error is about the item.
+    The statements themselves are valid, so such an error is about the item. A
+    missing attribute is such an error too.
     """
     error = response["Error"]
     message = str(error.get("Message", "")).lower()
-    is_about_types = "operand" in message or "document path" in message
-    return error["Code"] == "ValidationException" and is_about_types
+    is_about_item = any(words in message for words in ABOUT_THE_ITEM)
+    return error["Code"] == "ValidationException" and is_about_item
 
 
 def _is_complete(answer: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:

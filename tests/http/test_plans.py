@@ -231,6 +231,20 @@ def test_a_dry_run_reports_the_decision_without_changing_state(family: Viewer) -
     )
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["dryRun=true", "dry%52un=true", "%64%72%79%52%75%6e=true", "a=1&dry%52un=true"],
+)
+def test_an_encoded_name_of_a_parameter_is_the_same_parameter(
+    viewer: Viewer, query: str
+) -> None:
+    answer = viewer.api.post(f"{viewer.url}?{query}", json={"streamId": "film"})
+
+    assert answer.status_code == 200
+    assert answer.json()["isAdmitted"] is True
+    assert viewer.list()["active"] == 0
+
+
 @pytest.fixture
 def two_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """A service behind a proxy whose default plan allows two networks."""

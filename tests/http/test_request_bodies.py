@@ -31,7 +31,6 @@ HOSTILE_JSON: dict[str, bytes] = {
     "a name twice, once escaped": b'{"streamId":"456","\\u0073treamId":"457"}',
     "a name twice in an inner object": b'{"streamId":"456","title":{"a":1,"a":2}}',
     "a name with an unpaired surrogate": b'{"streamId":"456","\\ud800":1}',
-    "a byte order mark": b'\xef\xbb\xbf{"streamId":"456"}',
     "a comment": b'{"streamId":"456"/**/}',
     "a trailing comma": b'{"streamId":"456",}',
     "single quotes": b"{'streamId':'456'}",
@@ -204,3 +203,22 @@ def test_a_body_above_the_size_limit_is_rejected(viewer: Viewer) -> None:
         viewer.url, content=b'{"streamId":"' + b"x" * 1_000_000 + b'"}', headers=JSON
     )
     assert_problem(response, 413, "payload-too-large")
+
+
+def test_a_byte_order_mark_before_json_is_skipped(viewer: Viewer) -> None:
+    body = b'\xef\xbb\xbf{"streamId":"456"}'
+    answer = viewer.api.post(viewer.url, content=body, headers=JSON)
+
+    assert answer.status_code == 201
+    assert answer.json()["streamId"] == "456"
+
+
+@pytest.mark.parametrize("number", ["1e-200", "1e200", "1e-131", "0.1", "-1e125"])
+def test_a_number_in_metadata_never_causes_an_error(
+    viewer: Viewer, number: str
+) -> None:
+    body = f'{{"streamId":"456","metadata":{{"rating":{number}}}}}'
+    answer = viewer.api.post(viewer.url, content=body.encode(), headers=JSON)
+
+    assert answer.status_code == 201
+    assert viewer.list()["active"] == 1

@@ -83,7 +83,9 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "metadata as text": set_value(*LEASE, "x", to={"S": "genre"}),
     "priors as a list": set_value("p", to={"L": []}),
     "priors missing": remove("p"),
+    "a prior as text": set_value("p", "M", "tv", to={"S": "0"}),
     "endings as a list": set_value("d", to={"L": []}),
+    "endings as text": set_value("d", to={"S": "none"}),
     "endings missing": remove("d"),
     "an ending as text": set_value("d", "M", "old", to={"S": "stopped"}),
     "an ending without time": set_value(
@@ -107,6 +109,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         "when_full", to={"S": "explode"}
     ),
     "a theoretical arrival time as text": set_value("m", to={"S": "now"}),
+    "the id of a write as a list": set_value("w1", to={"L": []}),
     "only unknown attributes": keep_only_the_key,
 }
 
