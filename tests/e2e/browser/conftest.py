@@ -32,14 +32,14 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A service whose leases last five seconds, so that heartbeats are quick."""
+    """Serve a service whose leases last five seconds, so that heartbeats are quick."""
     with brief_server() as server:
         yield server.url
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A tab. An error of its script or a violation of its policy fails the test."""
+    """Open a tab. An error of its script or a violation of its policy fails the test."""
     tab = chromium.new_page()
     wrong: list[str] = []
     tab.on("pageerror", lambda error: wrong.append(str(error)))
@@ -70,7 +70,7 @@ def console(page: Page, url: str, user_id: str) -> Page:
 
 @pytest.fixture(scope="module")
 def guarded_url() -> Iterator[str]:
-    """A service that asks for an API key."""
+    """Serve a service that asks for an API key."""
     key = hashed(ADMIN_KEY, "streams:operate streams:admin")
     with running(
         runserver(), os.environ | {"API_KEYS": key, "PYTHONUNBUFFERED": "1"}

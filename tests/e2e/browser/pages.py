@@ -31,7 +31,7 @@ def state(player: Locator) -> Locator:
 
 
 def started_at_the_page(page: Page, url: str, user_id: str) -> None:
-    """A stream, started as the page has it ready."""
+    """Start a stream with the body that the page suggests."""
     page.goto(f"{url}/users/{quote(user_id)}/streams")
     page.get_by_role("button", name="Start a stream", exact=True).click()
     expect(page.locator("#answer-title")).to_have_text("201 Created")
@@ -49,7 +49,7 @@ def operation(page: Page, id: str) -> Locator:
 
 
 def tried(page: Page, id: str, user_id: str) -> Locator:
-    """An operation after it was tried for a user, with the rest as it stands there."""
+    """Try an operation for a user with the values that the page suggests, and return it."""
     call = operation(page, id)
     call.get_by_role("button").first.click()
     call.get_by_role("button", name="Try it out").click()
