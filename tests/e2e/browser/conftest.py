@@ -39,7 +39,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """Open a tab. An error of its script or a violation of its policy fails the test."""
+    """Open a tab. A script error or a violation of its policy fails the test."""
     tab = chromium.new_page()
     wrong: list[str] = []
     tab.on("pageerror", lambda error: wrong.append(str(error)))

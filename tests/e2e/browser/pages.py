@@ -49,7 +49,7 @@ def operation(page: Page, id: str) -> Locator:
 
 
 def tried(page: Page, id: str, user_id: str) -> Locator:
-    """Try an operation for a user with the values that the page suggests, and return it."""
+    """Try an operation for a user with suggested values, and return it."""
     call = operation(page, id)
     call.get_by_role("button").first.click()
     call.get_by_role("button", name="Try it out").click()
