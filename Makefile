@@ -69,9 +69,11 @@ package: $(READY) ## Build the package of a stage and list its content by size (
 rehearse: $(READY) ## Deploy, update, roll back and undeploy against an emulated AWS, with the real zappa.
 	@exec $(PYTHON) -m deploy.rehearsal
 
-# Uses the first interpreter of this list that is Python 3.12 or later.
+# Uses the first interpreter of this list that is Python 3.12 or later. pyenv hides the
+# versions that are not selected, so they are listed by their paths.
+PYENV_PYTHONS = $$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python3 2>/dev/null | sort -rV)
 $(READY): requirements-dev.txt
-	@for python in python3 python3.14 python3.13 python3.12; do \
+	@for python in python3 python3.14 python3.13 python3.12 $(PYENV_PYTHONS); do \
 	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && break; python=; \
 	done; \
 	if [ -z "$$python" ]; then echo "Python 3.12 or later is required. Install one of python3.14, python3.13, python3.12." >&2; exit 1; fi; \
