@@ -73,12 +73,16 @@ EXCLUDED = re.compile(
     | ^cffi/
     | ^curl/
     | ^dateutil/zoneinfo/.*\.tar\.gz$
-    | ^django/contrib/auth/(static|templates|locale)/
-    | ^django/contrib/(admin|admindocs|flatpages|gis|humanize|postgres)/
-    | ^django/contrib/(redirects|sitemaps|sites|syndication)/
+    | ^django/contrib/(admin|admindocs|auth|gis)/(static|templates|locale)/
+    | ^django/contrib/
+      (gis|postgres|flatpages|redirects|sitemaps|syndication|humanize|sites)/
+    | ^django/contrib/auth/common-passwords\.txt\.gz$
     | ^django/(contrib/\w+|conf)/locale/(?!en/)\w+/
-    | ^django/db/backends/(mysql|oracle|postgresql)/
-    | ^django/(test|core/management/commands/test\w*\.py)
+    | ^django/db/backends/(mysql|oracle|postgresql|sqlite3)/
+    | ^django/core/management/commands/
+      (compile|create|db|dump|flush|inspect|load|make|migrate|optimize|run|send|sql)
+    | ^django/core/management/commands/(shell|show|squash|start|test)
+    | ^django/test
     | ^drf_spectacular_sidecar/static/.*/
       (redoc/|oauth2-|favicon-|swagger-ui-standalone-)
     | ^rest_framework/(locale|static)/
