@@ -1,4 +1,4 @@
-"""What operations see of requests: a line for each where that is asked for, and metrics that Prometheus scrapes."""
+"""Logs of requests, and metrics that Prometheus scrapes."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ urlpatterns = [
 
 @pytest.fixture
 def scraped(settings: Any) -> None:
-    """The service as it is with `METRICS=prometheus`."""
+    """Yield the service with `METRICS=prometheus`."""
     settings.ROOT_URLCONF, settings.EVENT_SINKS = (
         __name__,
         ["streams.sinks.prometheus.count"],
@@ -64,7 +64,10 @@ def counts(text: str) -> dict[str, float]:
 
 
 def scrape(server_url: str, **headers: str) -> httpx.Response:
-    accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    accept = (
+        "application/openmetrics-text;version=1.0.0,"
+        "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    )
     return httpx.get(f"{server_url}/metrics", headers={"Accept": accept, **headers})
 
 
