@@ -15,7 +15,7 @@ from tests.faults.proxy import proxying
 
 @pytest.fixture
 def store(settings: Any) -> Iterator[Store]:
-    """A store that can fail, under a service that grants grace leases."""
+    """Yield a store that can fail, under a service that grants grace leases."""
     settings.WHEN_STORE_IS_DOWN = "open"
     settings.DEADLINE_SECONDS = 2
     grace.forget()

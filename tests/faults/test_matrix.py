@@ -25,7 +25,7 @@ def under_faults() -> Iterator[Bench]:
 
 @pytest.fixture(scope="module")
 def results(under_faults: Bench) -> dict[str, list[Case]]:
-    """The cases of a slice of the matrix, by kind of fault."""
+    """Return the cases of a slice of the matrix, by kind of fault."""
     by_fault: dict[str, list[Case]] = {kind: [] for kind in FAULTS}
     for case in under_faults.run_all(slice_of(under_faults)):
         by_fault[case.fault.kind].append(case)

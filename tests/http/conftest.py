@@ -20,7 +20,7 @@ from tests.viewer import Viewer
 def service_unharmed(
     api: object, viewer: Viewer, caplog: pytest.LogCaptureFixture
 ) -> Iterator[None]:
-    """A check, after the test, that the service works and its log is intact.
+    """Check, after the test, that the service works and its log is intact.
 
     The victim has no stream, no request failed, and each record is one line.
     """
@@ -44,7 +44,7 @@ def service_unharmed(
 
 @pytest.fixture
 def shared_secret(settings: Any) -> Any:
-    """The settings of an identity provider that signs with a shared secret."""
+    """Set up the settings of an identity provider that signs with a shared secret."""
     settings.AUTH_JWT_SECRETS = [SECRET]
     settings.AUTH_ALGORITHMS = ["HS256"]
     settings.AUTH_ISSUER = ISSUER
@@ -54,7 +54,7 @@ def shared_secret(settings: Any) -> Any:
 
 @pytest.fixture
 def key_file(shared_secret: Any, tmp_path: Path) -> Iterator[Path]:
-    """The file of an identity provider that publishes an RSA and an EC key."""
+    """Return the file of an identity provider that publishes an RSA and an EC key."""
     keys = [public_key(RSA_KEY, "rsa-1"), public_key(EC_KEY, "ec-1")]
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps({"keys": keys}))

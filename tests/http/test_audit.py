@@ -20,7 +20,7 @@ KEYS = {"X-API-Key": "the-key"}
 
 @pytest.fixture(autouse=True)
 def guarded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that requires credentials."""
+    """Set up a service that requires credentials."""
     from streams.api_view import StreamsAPIView
     from streams.authentication import ApiKeyAuthentication, BearerAuthentication
     from streams.credentials import ApiKey

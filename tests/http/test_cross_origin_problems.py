@@ -28,7 +28,7 @@ TRACING = [
 
 @pytest.fixture
 def for_players(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of the service that sends the origin of a web player."""
+    """Yield a client of the service that sends the origin of a web player."""
     settings.CORS_ALLOWED_ORIGINS = [PLAYER]
     settings.MIDDLEWARE = [
         "corsheaders.middleware.CorsMiddleware",

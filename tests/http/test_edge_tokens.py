@@ -35,7 +35,7 @@ KINDS = ["hs256", "es256", "eddsa"]
 
 @pytest.fixture
 def edge(settings: Any) -> Any:
-    """The settings of a service that issues edge tokens for a CDN."""
+    """Set up the settings of a service that issues edge tokens for a CDN."""
     settings.EDGE_TOKEN_ISSUER = ISSUER
     settings.EDGE_TOKEN_AUDIENCE = AUDIENCE
     settings.EDGE_TOKEN_KEYS = edge_keys([new_key("es256")])
@@ -207,7 +207,7 @@ def test_players_continue_during_a_rotation_of_keys(
 
 @pytest.fixture
 def bearer(edge: Any, user_id: str) -> str:
-    """A viewer's bearer token, signed with a shared secret."""
+    """Return a viewer's bearer token, signed with a shared secret."""
     edge.AUTH_JWT_SECRETS, edge.AUTH_ALGORITHMS = ["b" * 32 + "earer"], ["HS256"]
     edge.AUTH_ISSUER, edge.AUTH_AUDIENCE = "https://id.example.com", "streams"
     claims = {

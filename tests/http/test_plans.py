@@ -32,7 +32,7 @@ FAMILY = plans_of(
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
-    """The plans of the service: the default and `family`."""
+    """Return the plans of the service: the default and `family`."""
     plans = changed(settings.PLANS, named={"family": FAMILY})
     monkeypatch.setattr(settings, "PLANS", plans)
     monkeypatch.setattr(service, "store", replace(service.store, plans=plans))
@@ -41,7 +41,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
 
 @pytest.fixture
 def family(plans: Plans, viewer: Viewer) -> Viewer:
-    """A user of the plan `family`."""
+    """Return a user of the plan `family`."""
     answer = viewer.api.put(limit_url(viewer), json={"plan": "family"})
 
     assert answer.status_code == 200
@@ -53,7 +53,7 @@ def family(plans: Plans, viewer: Viewer) -> Viewer:
 
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """The recorded events."""
+    """Return the recorded events."""
     recorded: list[tuple[str, dict[str, Any]]] = []
 
     def record(*kinds: str, now: int, **attributes: Any) -> None:
@@ -247,7 +247,7 @@ def test_an_encoded_name_of_a_parameter_is_the_same_parameter(
 
 @pytest.fixture
 def two_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """A service behind a proxy whose default plan allows two networks."""
+    """Yield a service behind a proxy whose default plan allows two networks."""
     plans = changed(
         settings.PLANS,
         limit=9,

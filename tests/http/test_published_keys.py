@@ -79,7 +79,7 @@ NO_KEYS = {
 
 
 class Issuer:
-    """A key endpoint that answers as it is told, and counts."""
+    """A key endpoint that gives the prepared answers and counts its calls."""
 
     def __init__(self) -> None:
         self.asked = 0
