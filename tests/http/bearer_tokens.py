@@ -19,7 +19,7 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Return valid claims with these changes. A claim of None is left out."""
+    """Return valid claims with these changes. Claims of value `None` are omitted."""
     valid = {
         "sub": "ana",
         "iss": ISSUER,
