@@ -247,14 +247,28 @@ def end_all(context: Context, *, keep: str | None = None) -> list[str]:
     return ended
 
 
-def forget(context: Context) -> None:
-    """Delete everything that is stored for the user."""
+def forget(context: Context, *, even_if_unreadable: bool = False) -> None:
+    """Delete everything that is stored for the user.
+
+    With `even_if_unreadable`, an item that cannot be read is replaced as well.
+
+    Raises:
+        ItemUnreadable
+    """
     with _recording_refusals(context.now, user=context.user_id):
-        store.forget(context.user_id, now=context.now)
+        if even_if_unreadable:
+            store.repair(context.user_id, now=context.now)
+        else:
+            store.forget(context.user_id, now=context.now)
     events.record(
         "forgotten", now=context.now, user=context.user_id, by=context.operator
     )
     _audit(context, "user.forget", before="known", after="forgotten")
+
+
+def read_item(context: Context) -> Mapping[str, Any] | None:
+    """Return the stored item of the user in DynamoDB's JSON, readable or not."""
+    return store.read_item(context.user_id)
 
 
 def read(context: Context, id: str) -> Lease:

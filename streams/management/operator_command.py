@@ -27,6 +27,10 @@ ADVICE = {
         "DYNAMODB_TABLE exists (manage.py provision creates it). Then retry."
     ),
     "store-contended": "Retry.",
+    "item-unreadable": (
+        "Look at it: manage.py streams show-item {user_id}. "
+        "Erase it: manage.py streams forget {user_id} --force"
+    ),
 }
 """The next step of a person at a terminal, by problem."""
 

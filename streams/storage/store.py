@@ -6,6 +6,7 @@ the steps of a verb; this module runs them.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from random import SystemRandom
@@ -154,7 +155,8 @@ class StreamStore:
         values["write"] = text(token_urlsafe(4))
 
         statement = statements.replace_any()
-        self.table.update(statement.arguments(user_id, ids={}, values=values))
+        with suppress(ConditionFailed):  # the user has no item
+            self.table.update(statement.arguments(user_id, ids={}, values=values))
 
     def read_item(self, user_id: str) -> items.Item | None:
         """Return the user's item in DynamoDB's JSON, readable or not."""

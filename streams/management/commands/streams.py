@@ -1,6 +1,7 @@
-"""`manage.py streams list USER`, `end USER ID`, `clear USER` and `forget USER`."""
+"""`manage.py streams list|clear|forget|show-item USER` and `streams end USER ID`."""
 
 import argparse
+import json
 from typing import Any, override
 
 from django.core.management.base import CommandParser
@@ -39,11 +40,22 @@ class Command(OperatorCommand):
             default=argparse.SUPPRESS,
             help="stream that continues",
         )
-        self.add_action(
+        forget = self.add_action(
             actions,
             "forget",
             self.forget,
             "Erase everything stored about the user, including the limit.",
+        )
+        forget.add_argument(
+            "--force",
+            action="store_true",
+            help="also if the stored item cannot be read",
+        )
+        self.add_action(
+            actions,
+            "show-item",
+            self.show_item,
+            "Show the stored item in DynamoDB's JSON, readable or not.",
         )
 
     def list(self, context: Context, **options: Any) -> Answer:
@@ -71,10 +83,19 @@ class Command(OperatorCommand):
         text = f"Ended streams of {context.user_id}: {', '.join(ended) or 'none'}."
         return Answer(text, {"ended": ended})
 
-    def forget(self, context: Context, **options: Any) -> Answer:
+    def forget(
+        self, context: Context, *, force: bool = False, **options: Any
+    ) -> Answer:
         """Erase the user, as `DELETE /users/{userId}` does."""
-        service.forget(context)
+        service.forget(context, even_if_unreadable=force)
         return Answer(f"All data of {context.user_id} was erased.")
+
+    def show_item(self, context: Context, **options: Any) -> Answer:
+        """Return the stored item as it is."""
+        item = service.read_item(context)
+        if item is None:
+            return Answer(f"{context.user_id} has no stored item.", item)
+        return Answer(json.dumps(item, indent=2, sort_keys=True), item)
 
 
 def in_words(seconds: float) -> str:
