@@ -67,8 +67,11 @@ def assert_refused(environment: dict[str, str], *parts: str, hidden: list[str]) 
 
 
 def unconfigured() -> dict[str, str]:
-    """Return this process's environment without the variables of the service."""
-    names = set(VARIABLES)
+    """Return this process's environment without the variables of the service.
+
+    Those by which `make` knows that it runs inside another `make` are left out too.
+    """
+    names = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", *VARIABLES}
     for variable in VARIABLES.values():
         names.update(variable.aliases)
     return {name: value for name, value in os.environ.items() if name not in names}

@@ -20,15 +20,15 @@ from stages import Stage
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
-    "invalid-request": "The request is malformed",
-    "unauthenticated": "The credentials are not valid",
-    "forbidden": "This caller may not do this",
-    "not-found": "There is nothing at this URL",
-    "payload-too-large": "The body is too large",
-    "unsupported-media-type": "The body must be application/json",
-    "throttled": "Too many requests",
-    "internal-error": "The service failed; the failure is logged",
-    "gateway-timeout": "The service did not answer in time; nothing is known",
+    "invalid-request": "The request is not valid.",
+    "unauthenticated": "The credentials are not valid.",
+    "forbidden": "The caller does not have permission.",
+    "not-found": "The URL does not exist.",
+    "payload-too-large": "The body is too large.",
+    "unsupported-media-type": "The body must be application/json.",
+    "throttled": "Too many requests. Retry after the time in Retry-After.",
+    "internal-error": "The service failed. The failure is logged.",
+    "gateway-timeout": "The service did not answer in time. Retry the request.",
 }
 """Titles of the service's problems, which a test compares."""
 SOON = 1

@@ -46,10 +46,8 @@ def test_with_a_stage_the_command_works_on_the_stages_table(
         **CREDENTIALS,
     )
 
-    assert result.stderr.startswith(
-        f"On the table UserStreams of the account {ACCOUNT} in eu-west-1."
-    )
-    assert "The store does not answer" in result.stderr
+    assert result.stderr.startswith("Table UserStreams, http://127.0.0.1:9\n")
+    assert "The database did not answer" in result.stderr
 
 
 def test_with_a_profile_but_no_credentials_the_command_fails_without_an_engine(
@@ -62,7 +60,7 @@ def test_with_a_profile_but_no_credentials_the_command_fails_without_an_engine(
 
     assert result.returncode != 0
     assert result.stderr.startswith(
-        "On the table UserStreams of an account that AWS does not name"
+        "Table UserStreams, an account that AWS does not name"
     )
     assert "Unable to locate credentials" in result.stderr
     assert "Traceback" not in result.stderr

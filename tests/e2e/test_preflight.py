@@ -265,12 +265,12 @@ def test_a_package_that_would_not_start_is_a_problem(
     [
         pytest.param(
             {"LEASE_TOKEN_KEYS": KEY},
-            "No authentication is configured",
+            "Authentication is not configured",
             id="no authentication",
         ),
         pytest.param(
             {"API_KEYS": GOOD["API_KEYS"]},
-            "LEASE_TOKEN_KEYS must hold",
+            "LEASE_TOKEN_KEYS is not set",
             id="no token key",
         ),
         pytest.param(
