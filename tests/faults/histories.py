@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.faults.history import Exchanged, History, TomlTable
+from tests.faults.exchanged import Exchanged
+from tests.faults.history import History
+from tests.faults.plan_rules import TomlTable
 
 LEASE = 5000
 

@@ -25,7 +25,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.faults.history import Exchanged, History
+from tests.faults.exchanged import Exchanged
+from tests.faults.history import History
 from tests.faults.proxy import Proxy, proxying
 from tests.faults.report import ready
 from tests.servers import PROJECT

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.faults.exchanged import Exchanged
 from tests.faults.histories import A, B, history, limit, renew, start
-from tests.faults.history import Exchanged
 from tests.faults.impossible_histories import TOO_LATE, VIOLATIONS
 from tests.faults.possible_histories import POSSIBLE
 
