@@ -110,7 +110,7 @@ class Soak:
         self._count(name, call)
 
     def _choose_user(self, dice: random.Random) -> User:
-        """Return one of the few users for whom all threads act at the moment.
+        """Return a random user of the few that all threads act for at the moment.
 
         They act rarely at first, so that the streams of the user live for certain,
         then often, so that calls race.
