@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+type Playback = tuple[str, int]
+"""The id and the epoch of a started stream."""
+
 UNKNOWN = (0, 503)
 """Statuses of an unknown outcome: no answer, or 503."""
 FOREVER = float("inf")
@@ -65,7 +68,7 @@ class Exchanged:
         return self.is_done or self.status in UNKNOWN
 
     @property
-    def playback(self) -> tuple[str, int]:
+    def playback(self) -> Playback:
         """The id and the epoch, which identify a playback."""
         return self.id, self.epoch
 
@@ -75,8 +78,11 @@ class Exchanged:
 
     def __str__(self) -> str:
         times = f"{self.called:.0f} to {self.answered:.0f}"
-        values = {name: getattr(self, name) for name in REPORTED}
-        reported = {name: value for name, value in values.items() if value}
+        reported = {}
+        for name in REPORTED:
+            if value := getattr(self, name):
+                reported[name] = value
+
         status = self.status or "no answer"
         return f"{times}: {self.verb} {self.id} -> {status} {reported}"
 
@@ -85,13 +91,14 @@ UNSET = Exchanged("limit", -FOREVER, answered=-FOREVER, status=204)
 """The limit of a user before an operator sets one."""
 
 
-def ends(past: Exchanged, id: str, epoch: int) -> bool:
+def ends(past: Exchanged, playback: Playback) -> bool:
     """Return whether a call ends this playback if it is live."""
+    id, _ = playback
     match past.verb:
         case "start":
             return id in (past.id, *past.replaces)
         case "stop":
-            return (past.id, past.epoch) == (id, epoch)
+            return past.playback == playback
         case "end":
             return past.id == id
         case "end all":

@@ -70,11 +70,13 @@ def start(
 
 def renew(of: Exchanged, at: float, *, status: int = 200, **more: Any) -> Exchanged:
     more = {"expires_at": at + LEASE} | more
-    return Exchanged("renew", at, of.id, at + 10, status, of.epoch, **more)
+    answered = at + 10
+    return Exchanged("renew", at, of.id, answered, status, of.epoch, **more)
 
 
 def stop(of: Exchanged, at: float, *, status: int = 204) -> Exchanged:
-    return Exchanged("stop", at, of.id, at + 10, status, of.epoch)
+    answered = at + 10
+    return Exchanged("stop", at, of.id, answered, status, of.epoch)
 
 
 def denied(

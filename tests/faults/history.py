@@ -37,8 +37,12 @@ class History(Answers):
         kind = _kind_of(self.wrong(call))
         for candidate in reversed(self.operations):
             fewer = [other for other in kept if other is not candidate]
+            if candidate is call:
+                continue
+
             smaller = replace(self, operations=fewer)
-            if candidate is not call and _kind_of(smaller.wrong(call)) == kind:
+            wrong = smaller.wrong(call)
+            if _kind_of(wrong) == kind:
                 kept = fewer
 
         return kept
@@ -49,12 +53,16 @@ class History(Answers):
         The limits that can apply, and the starts of streams that can continue,
         are kept.
         """
-        held = self._in_force(before, FOREVER)
-        kept = {past for past in self.operations if past.answered > before}
-        kept |= set(held)
-        renewed = {past.playback for past in kept if past.verb == "renew"}
-        kept |= {past for past in self._starts() if past.playback in renewed}
-        self.operations = [past for past in self.operations if past in kept]
+        operations = self.operations
+        kept = {past for past in operations if past.answered > before}
+        kept.update(self._in_force(before, FOREVER))
+
+        renewals = [past for past in kept if past.verb == "renew"]
+        for renewal in renewals:
+            starts = self._starts_of(renewal.playback)
+            kept.update(starts)
+
+        self.operations = [past for past in operations if past in kept]
 
 
 def _kind_of(problem: str | None) -> str:

@@ -1,6 +1,7 @@
 """The answers that the earlier calls of a user make impossible."""
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from tests.faults.exchanged import Exchanged
 from tests.faults.history_playbacks import Playbacks
@@ -15,6 +16,7 @@ DOCUMENTED = {
     "limit": {200, 204, 503},
     "list": {200, 503},
 }
+STOPS = ("stop", "end", "end all")
 
 
 class Answers(Playbacks):
@@ -24,10 +26,13 @@ class Answers(Playbacks):
     """
 
     def _claims(self, call: Exchanged) -> Iterator[str]:
-        if call.status and call.status not in DOCUMENTED[call.verb]:
+        documented = DOCUMENTED[call.verb]
+        took_ms = call.answered - call.called
+        if call.status and call.status not in documented:
             yield f"no documented answer: {call.status}"
-        if call.answered - call.called > self.slowest_ms:
-            yield f"too slow: {call.answered - call.called:.0f} ms"
+        if took_ms > self.slowest_ms:
+            yield f"too slow: {took_ms:.0f} ms"
+
         if call.verb == "start" and call.is_done:
             yield from self._of_an_admission(call)
         elif call.verb == "start" and call.status == 409:
@@ -40,13 +45,13 @@ class Answers(Playbacks):
             yield from self._of_a_list(call)
 
     def _of_a_failed_stop(self, call: Exchanged) -> Iterator[str]:
-        if self._is_certain(call.id, call.epoch, call):
+        if self._is_certain(call.playback, call):
             yield f"a holder could not stop: {call.status} {call.reason}"
 
     def _of_an_admission(self, call: Exchanged) -> Iterator[str]:
         starts = self._starts(call.id)
         earlier = [past for past in starts if past.took_effect_before(call)]
-        live = [past for past in earlier if self._is_certain(*past.playback, call)]
+        live = [past for past in earlier if self._is_certain(past.playback, call)]
         before = list(self._living(call.id, call))
 
         yield from self._of_epochs(call, earlier, live)
@@ -64,8 +69,9 @@ class Answers(Playbacks):
         earlier: Iterable[Exchanged],
         live: Collection[Exchanged],
     ) -> Iterator[str]:
+        latest = call.epoch + self.skew_ms * 1000
         for past in earlier:
-            if past.epoch >= call.epoch + self.skew_ms * 1000:
+            if past.epoch >= latest:
                 yield f"an epoch decreased: {past.epoch}, {call.epoch}"
             if past.epoch >= call.epoch and past in live:
                 yield f"an epoch decreased: {past.epoch} of a live stream, {call.epoch}"
@@ -79,32 +85,38 @@ class Answers(Playbacks):
         full and did not count one of `before`, the streams that were in the slot,
         in the same way as it counts the stream.
         """
-        others = [
-            past
-            for past in self._certain(call)
-            if past.id not in (call.id, *call.replaces)
-        ]
+        ended = (call.id, *call.replaces)
+        certain = self._certain(call)
+        others = [past for past in certain if past.id not in ended]
 
         def is_full(rule: TomlTable) -> bool:
             own = counted_as(rule, stream)
-            is_open = own is None or own in [counted_as(rule, past) for past in before]
-            return not is_open and len(places(rule, stream, others)) >= rule["limit"]
+            in_the_slot = [counted_as(rule, past) for past in before]
+            if own is None or own in in_the_slot:
+                return False
 
-        full = [
-            list(filter(is_full, self._rules(past)))
-            for past in self._in_force(call.called, call.answered)
-        ]
+            occupied = places(rule, stream, others)
+            limit: int = rule["limit"]
+            return len(occupied) >= limit
+
+        full = []
+        for change in self._in_force_during(call):
+            rules = self._rules(change)
+            full.append([rule for rule in rules if is_full(rule)])
+
         if all(full):
+            text = text_of(full[0][0])
             holders = [past.id for past in others]
-            yield f"over the {text_of(full[0][0])}: {holders} and {call.id}"
+            yield f"over the {text}: {holders} and {call.id}"
 
     def _of_a_denial(self, call: Exchanged) -> Iterator[str]:
         reported = (call.plan, call.limit)
-        possible = {
-            (change.plan or "default", self._limit(change)): change
-            for change in self._in_force(call.called, call.answered)
-        }
-        rules = self._rules(possible[reported]) if reported in possible else []
+        possible: dict[Any, list[TomlTable]] = {}
+        for change in self._in_force_during(call):
+            plan = change.plan or "default"
+            possible[plan, self._limit(change)] = self._rules(change)
+
+        rules = possible.get(reported, [])
         named = [rule for rule in rules if rule["name"] == call.rule]
         if named:
             yield from self._of_a_denial_by(named[0], call)
@@ -132,18 +144,19 @@ class Answers(Playbacks):
                     f"or does not count for the {text}"
                 )
 
-        if len(places(rule, call, counted)) < rule["limit"]:
+        occupied = places(rule, call, counted)
+        if len(occupied) < rule["limit"]:
             yield f"a denial without a reason: {call.names} for the {text}"
 
-        own = [past for past in self._certain(call) if past.id == call.id]
-        value = counted_as(rule, call)
-        if value in [counted_as(rule, past) for past in own]:
+        certain = self._certain(call)
+        own = [past for past in certain if past.id == call.id]
+        own_values = [counted_as(rule, past) for past in own]
+        if counted_as(rule, call) in own_values:
             yield f"a denial of a holder: {call.id} under the {text}"
 
     def _of_a_renewal(self, call: Exchanged) -> Iterator[str]:
-        if call.status in (400, 404, 410) and self._is_certain(
-            call.id, call.epoch, call
-        ):
+        is_denied = call.status in (400, 404, 410)
+        if is_denied and self._is_certain(call.playback, call):
             yield f"a holder could not renew: {call.status} {call.reason}"
         if call.status == 200:
             yield from self._of_a_renewal_after_an_end(call)
@@ -152,7 +165,7 @@ class Answers(Playbacks):
             yield from self._of_an_ending(call)
 
     def _of_a_renewal_after_an_end(self, call: Exchanged) -> Iterator[str]:
-        for past in self._enders(*call.playback):
+        for past in self._enders(call.playback):
             ending = self._ending_by(past, call)
             if ending and past.took_effect_before(call):
                 yield f"a stream that was {ending} renewed"
@@ -171,8 +184,8 @@ class Answers(Playbacks):
         return None
 
     def _of_a_new_end(self, call: Exchanged) -> Iterator[str]:
-        at_least = self._end(*call.playback, call, is_certain=True)
-        at_most = self._end(*call.playback, call, is_certain=False)
+        at_least = self._earliest_end(call.playback, call)
+        at_most = self._latest_end(call.playback, call)
         if call.expires_at < at_least:
             yield f"an expiry decreased: {at_least:.0f}, {call.expires_at:.0f}"
         if call.pauses:
@@ -188,12 +201,13 @@ class Answers(Playbacks):
             )
 
         is_revival = at_most + self.skew_ms < call.called
-        starts = [past for past in self._starts() if past.playback == call.playback]
-        for start in starts if is_revival else ():
+        if not is_revival:
+            return
+        for start in self._starts_of(call.playback):
             yield from self._of_room(call, start, before=())
 
     def _of_a_pause(self, call: Exchanged) -> Iterator[str]:
-        for past in self._of(*call.playback):
+        for past in self._reports(call.playback):
             is_earlier = past.pauses and past.took_effect_before(call)
             is_other = is_earlier and past.paused_at != call.paused_at
             if is_other and not self._may_continue(past, call):
@@ -202,7 +216,7 @@ class Answers(Playbacks):
     def _possible_ends(self, call: Exchanged) -> Iterator[float]:
         """Generate bounds of the expiry under each plan that can apply."""
         longest_ms = self._longest_ms("relaxed_lease_seconds") + self.skew_ms
-        for change in self._in_force(call.called, call.answered):
+        for change in self._in_force_during(call):
             plan = self._plan(change)
             if call.pauses and "paused_seconds" in plan:
                 yield call.paused_at + 1000 * plan["paused_seconds"]
@@ -211,26 +225,19 @@ class Answers(Playbacks):
                 yield call.answered + longest_ms
 
     def _of_an_ending(self, call: Exchanged) -> Iterator[str]:
-        enders = [
-            past
-            for past in self._enders(call.id, call.epoch)
-            if past.called <= call.answered
-        ]
+        enders = self._enders(call.playback)
+        earlier = [past for past in enders if past.called <= call.answered]
+        is_stopped = any(past.verb in STOPS for past in earlier)
+        starts = [past for past in earlier if past.verb == "start"]
+        by_reported = [past for past in starts if past.id == call.by]
+        expires_at = self._earliest_end(call.playback, call)
+
         could = {
-            "stopped": any(past.verb in ("stop", "end", "end all") for past in enders),
-            "taken-over": any(
-                past.verb == "start" and past.id == call.id for past in enders
-            ),
-            "replaced": any(
-                call.id in past.replaces and call.by == past.id for past in enders
-            ),
-            "evicted": any(
-                past.verb == "start" and past.id == call.by and self._may_evict(past)
-                for past in enders
-            ),
-            "expired": self._end(call.id, call.epoch, call, is_certain=True)
-            - self.skew_ms
-            <= call.answered,
+            "stopped": is_stopped,
+            "taken-over": any(past.id == call.id for past in starts),
+            "replaced": any(call.id in past.replaces for past in by_reported),
+            "evicted": any(self._may_evict(past) for past in by_reported),
+            "expired": expires_at - self.skew_ms <= call.answered,
         }
         if not could.get(call.reason):
             yield f"an untrue reason: {call.reason} by {call.by}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tests.faults.exchanged import UNSET, Exchanged
+from tests.faults.exchanged import UNSET, Exchanged, Playback
 from tests.faults.plan_rules import TomlTable
 
 
@@ -30,16 +30,19 @@ class Limits:
             if past.verb == "start" and id in (None, past.id)
         )
 
+    def _starts_of(self, playback: Playback) -> list[Exchanged]:
+        """Return the starts that began a playback."""
+        return [past for past in self._starts() if past.playback == playback]
+
+    def _in_force_during(self, call: Exchanged) -> list[Exchanged]:
+        """Return the changes of the limit of which one applies to a call."""
+        return self._in_force(call.called, call.answered)
+
     def _in_force(self, since: float, until: float) -> list[Exchanged]:
         """Return the changes of the limit of which one applies at a moment between."""
-        changes = [
-            UNSET,
-            *(
-                past
-                for past in self.operations
-                if past.verb == "limit" and past.called <= until
-            ),
-        ]
+        limits = [past for past in self.operations if past.verb == "limit"]
+        changes = [UNSET]
+        changes += [past for past in limits if past.called <= until]
         newest = max(
             past.called for past in changes if past.is_done and past.answered < since
         )
@@ -57,27 +60,29 @@ class Limits:
         """
         if past.is_done:
             return past.answered
+
+        arrived = past.answered + self.late_ms
         written = (
             start.answered
             for start in self._starts()
             if start.is_done and start.called > past.answered
         )
-        return min([past.answered + self.late_ms, *written])
+        return min([arrived, *written])
 
     def _may_evict(self, call: Exchanged) -> bool:
-        return any(past.evicts for past in self._in_force(call.called, call.answered))
+        changes = self._in_force_during(call)
+        return any(change.evicts for change in changes)
 
     def _plan(self, change: Exchanged) -> TomlTable:
         return self.plans[change.plan or "default"]
 
     def _limit(self, change: Exchanged) -> int:
-        return int(
-            self._plan(change)["limit"] if change.limit is None else change.limit
-        )
+        if change.limit is not None:
+            return change.limit
+        return int(self._plan(change)["limit"])
 
     def _rules(self, change: Exchanged) -> list[TomlTable]:
         """Return the rules after this change, with the limit as a rule without name."""
-        return [
-            *self._plan(change).get("rules", ()),
-            {"name": "", "limit": self._limit(change)},
-        ]
+        rules = self._plan(change).get("rules", ())
+        limit = {"name": "", "limit": self._limit(change)}
+        return [*rules, limit]

@@ -10,21 +10,22 @@ type TomlTable = Mapping[str, Any]
 
 
 def text_of(rule: TomlTable) -> str:
-    return (
-        f"rule {rule['name']} of {rule['limit']}"
-        if rule["name"]
-        else f"limit of {rule['limit']}"
-    )
+    name = rule["name"]
+    kind = f"rule {name}" if name else "limit"
+    return f"{kind} of {rule['limit']}"
 
 
 def counted_as(rule: TomlTable, stream: Exchanged) -> Any:
     """Return the value by which a rule counts a stream, or None."""
-    by = rule.get("per") or rule.get("distinct")
+    conditions = rule.get("where", {})
     is_counted = all(
-        stream.attributes.get(name) in values
-        for name, values in rule.get("where", {}).items()
+        stream.attributes.get(name) in values for name, values in conditions.items()
     )
-    return (stream.attributes.get(by) if by else True) if is_counted else None
+    if not is_counted:
+        return None
+
+    by = rule.get("per") or rule.get("distinct")
+    return stream.attributes.get(by) if by else True
 
 
 def places(rule: TomlTable, stream: Exchanged, others: Iterable[Exchanged]) -> set[Any]:
@@ -33,7 +34,10 @@ def places(rule: TomlTable, stream: Exchanged, others: Iterable[Exchanged]) -> s
     These are the ids of other streams, or values that differ from its own value.
     """
     own = counted_as(rule, stream)
-    values = [(past.id, counted_as(rule, past)) for past in others if own is not None]
+    if own is None:
+        return set()
+
+    values = [(past.id, counted_as(rule, past)) for past in others]
     if "distinct" in rule:
         return {value for _, value in values} - {own, None}
     return {id for id, value in values if value == own}

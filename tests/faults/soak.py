@@ -51,7 +51,8 @@ class Soak:
 
     def __post_init__(self) -> None:
         prefix = f"soak-{os.getpid()}"
-        self.people = [User(f"{prefix}-{number}") for number in range(self.users)]
+        ids = [f"{prefix}-{number}" for number in range(self.users)]
+        self.people = [User(user_id) for user_id in ids]
         self.until = time.monotonic() + self.seconds
         self.counting = threading.Lock()
 
@@ -66,13 +67,13 @@ class Soak:
     def play(self, seed: int) -> None:
         """Act for a few users for a while, then for others. One thread runs this."""
         dice = random.Random(seed)
-        hosts = [url.removeprefix("http://") for url in self.urls]
-        services = [http.client.HTTPConnection(host, timeout=30) for host in hosts]
+        services = [_connect(url) for url in self.urls]
         try:
             while not self.is_over:
                 person = self._choose_user(dice)
+                service = dice.choice(services)
                 try:
-                    self.act(person, dice.choice(services), dice)
+                    self.act(person, service, dice)
                 except (OSError, http.client.HTTPException) as exc:
                     self._end_run(f"a service does not answer: {exc!r}")
         except Exception as exc:
@@ -129,8 +130,15 @@ class Soak:
             operations = map(str, person.history.operations)
             Path(whole).write_text("\n".join(operations))
 
-        shortest = "\n".join(map(str, person.history.shortest(call)))
-        self._end_run(f"{wrong}\n{call}\n{text[:600]!r}\nshown by:\n{shortest}")
+        shortest = person.history.shortest(call)
+        lines = [
+            wrong,
+            str(call),
+            repr(text[:600]),
+            "shown by:",
+            *map(str, shortest),
+        ]
+        self._end_run("\n".join(lines))
 
     def _end_run(self, violation: str) -> None:
         """End the run with a violation, unless another one has ended it."""
@@ -138,10 +146,16 @@ class Soak:
 
     def _count(self, name: str, call: Exchanged) -> None:
         took_ms = call.answered - call.called
+        answer = f"{call.verb} {call.status}"
         with self.counting:
             self.done[name] += 1
-            self.statuses[f"{call.verb} {call.status}"] += 1
+            self.statuses[answer] += 1
             self.slowest_ms = max(self.slowest_ms, took_ms)
+
+
+def _connect(url: str) -> http.client.HTTPConnection:
+    host = url.removeprefix("http://")
+    return http.client.HTTPConnection(host, timeout=30)
 
 
 def _send(
@@ -166,14 +180,20 @@ def soak(
     operations: float = float("inf"),
 ) -> Soak:
     """Run the soak and return it."""
-    with ready() as engine, proxying(engine) as proxy, services(proxy.url) as urls:
+    with (
+        ready() as engine,
+        proxying(engine) as proxy,
+        services(proxy.url) as urls,
+    ):
         if faults:
             fail(proxy, random.Random(seed))
 
         run = Soak(urls, seconds, users, operations)
-        seeds = [seed * 100 + number for number in range(CALLS_AT_ONCE)]
-        threads = [threading.Thread(target=run.play, args=(own,)) for own in seeds]
-        for thread in threads:
+        threads = []
+        for number in range(CALLS_AT_ONCE):
+            own_seed = seed * 100 + number
+            thread = threading.Thread(target=run.play, args=(own_seed,))
+            threads.append(thread)
             thread.start()
 
         while any(thread.is_alive() for thread in threads):
@@ -188,28 +208,36 @@ def soak(
 
 def main() -> int:
     """Run the soak and print its report. Return 1 after an impossible answer."""
-    users = int(os.environ.get("USERS") or 200)
+    faults = os.environ.get("FAULTS", "1")
     began = time.monotonic()
     run = soak(
-        seconds=float(os.environ.get("SECONDS") or 60),
-        users=users,
-        faults=os.environ.get("FAULTS", "1") == "1",
-        seed=int(os.environ.get("SEED") or 1),
-        operations=float(os.environ.get("OPERATIONS") or "inf"),
+        seconds=_number("SECONDS", default=60),
+        users=int(_number("USERS", default=200)),
+        faults=faults == "1",
+        seed=int(_number("SEED", default=1)),
+        operations=_number("OPERATIONS", default=float("inf")),
     )
     took = time.monotonic() - began
 
-    report = "\n".join(_report(run, users=users, seconds=took))
-    sys.stdout.write(f"{report}\n")
+    report = _report(run, seconds=took)
+    sys.stdout.write("\n".join(report))
+    sys.stdout.write("\n")
     return 1 if run.violation else 0
 
 
-def _report(run: Soak, *, users: int, seconds: float) -> list[str]:
+def _number(name: str, *, default: float) -> float:
+    """Return a number from the environment."""
+    text = os.environ.get(name)
+    return float(text) if text else default
+
+
+def _report(run: Soak, *, seconds: float) -> list[str]:
     """Return the lines of a report."""
+    operations = run.done.total()
     slowest = run.slowest_ms / 1000
     violations = f"1\n{run.violation}" if run.violation else "0"
     return [
-        f"{run.done.total()} operations of {users} users in {seconds:.0f} s; "
+        f"{operations} operations of {run.users} users in {seconds:.0f} s; "
         f"slowest answer {slowest:.2f} s",
         f"operations: {_counts(run.done.most_common())}",
         f"answers: {_counts(sorted(run.statuses.items()))}",

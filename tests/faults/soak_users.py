@@ -94,10 +94,12 @@ class User:
         if status == 409:
             call.limit = answer["limit"]
             call.plan = answer["plan"]
-            call.rule = answer.get("rule", {}).get("name", "")
+            rule = answer.get("rule", {})
+            call.rule = rule.get("name", "")
 
         if "streams" in answer:
-            call.names = tuple(stream["id"] for stream in answer["streams"])
+            streams = answer["streams"]
+            call.names = tuple(stream["id"] for stream in streams)
         call.reason = answer.get("reason", "")
         call.by = answer.get("endedBy")
 
@@ -109,18 +111,23 @@ class User:
     def _update_token(self, call: Exchanged, answer: dict[str, Any]) -> None:
         held = self.held.get(call.id)
         held_epoch = held.epoch if held else 0
+        is_held = call.epoch == held_epoch
         is_over = call.is_done or call.status in (404, 410)
 
-        if call.verb == "start" and call.is_done:
+        is_started = call.verb == "start" and call.is_done
+        is_renewed = call.verb == "renew" and call.is_done
+        if is_started:
             call.epoch = answer["epoch"]
-            self.held[call.id] = Held(call.epoch, answer["token"], call.answered)
-        elif call.verb == "renew" and call.is_done and held_epoch == call.epoch:
-            self.held[call.id] = Held(call.epoch, answer["token"], call.answered)
-        elif call.epoch and is_over and held_epoch == call.epoch:
+
+        if is_started or (is_renewed and is_held):
+            token = answer["token"]
+            self.held[call.id] = Held(call.epoch, token, call.answered)
+        elif call.epoch and is_over and is_held:
             del self.held[call.id]
 
 
 def _ms(instant: str | None) -> int:
     if instant is None:
         return 0
-    return round(datetime.fromisoformat(instant).timestamp() * 1000)
+    seconds = datetime.fromisoformat(instant).timestamp()
+    return round(seconds * 1000)
