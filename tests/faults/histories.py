@@ -97,15 +97,17 @@ def plan(name: str, at: float, **more: Any) -> Exchanged:
     return replace(limit(None, at), plan=name, **more)
 
 
-def of(one: Exchanged, title: str = "", *, type: str = "", room: str = "") -> Exchanged:
+def of(
+    call: Exchanged, title: str = "", *, type: str = "", room: str = ""
+) -> Exchanged:
     """Return a start with the attributes that rules examine."""
     attributes = {
-        "streamId": title or one.id,
+        "streamId": title or call.id,
         "deviceType": type,
         "metadata.room": room,
     }
     return replace(
-        one, attributes={name: value for name, value in attributes.items() if value}
+        call, attributes={name: value for name, value in attributes.items() if value}
     )
 
 
