@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.faults.history import Exchanged, History, TomlTable
+from tests.faults.exchanged import Exchanged
+from tests.faults.history import History
+from tests.faults.plan_rules import TomlTable
 
 LEASE = 5000
 
@@ -68,11 +70,13 @@ def start(
 
 def renew(of: Exchanged, at: float, *, status: int = 200, **more: Any) -> Exchanged:
     more = {"expires_at": at + LEASE} | more
-    return Exchanged("renew", at, of.id, at + 10, status, of.epoch, **more)
+    answered = at + 10
+    return Exchanged("renew", at, of.id, answered, status, of.epoch, **more)
 
 
 def stop(of: Exchanged, at: float, *, status: int = 204) -> Exchanged:
-    return Exchanged("stop", at, of.id, at + 10, status, of.epoch)
+    answered = at + 10
+    return Exchanged("stop", at, of.id, answered, status, of.epoch)
 
 
 def denied(
@@ -93,15 +97,17 @@ def plan(name: str, at: float, **more: Any) -> Exchanged:
     return replace(limit(None, at), plan=name, **more)
 
 
-def of(one: Exchanged, title: str = "", *, type: str = "", room: str = "") -> Exchanged:
+def of(
+    call: Exchanged, title: str = "", *, type: str = "", room: str = ""
+) -> Exchanged:
     """Return a start with the attributes that rules examine."""
     attributes = {
-        "streamId": title or one.id,
+        "streamId": title or call.id,
         "deviceType": type,
         "metadata.room": room,
     }
     return replace(
-        one, attributes={name: value for name, value in attributes.items() if value}
+        call, attributes={name: value for name, value in attributes.items() if value}
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tests.faults.exchanged import Exchanged
 from tests.faults.histories import (
     ATTIC,
     DEN,
@@ -27,7 +28,6 @@ from tests.faults.histories import (
     start,
     stop,
 )
-from tests.faults.history import Exchanged
 
 VIOLATIONS: dict[str, tuple[list[Exchanged], str]] = {
     "a third stream under a limit of two": ([A, B, C], "over the limit"),

@@ -154,8 +154,11 @@ class Bench:
                 f"answered {case.status} {answered}, "
                 f"but the outcome is {status} {content}"
             )
-        elif _stored(scene) != after:
-            case.wrong.append(f"answered {case.status}, but left {_stored(scene)}")
+            return
+
+        stored = _stored(scene)
+        if stored != after:
+            case.wrong.append(f"answered {case.status}, but left {stored}")
 
     def _check_unknown_outcome(
         self, case: Case, scene: Scene, response: httpx.Response, before: Any
@@ -220,7 +223,8 @@ class Bench:
             if lease is None:
                 self._check_ended(case, account, id, answer)
                 continue
-            is_newest = token != held.get(id) or lease.epoch == scene.epochs[id]
+            is_new_token = token != held.get(id)
+            is_newest = is_new_token or lease.epoch == scene.epochs[id]
             can_renew = is_newest and (lease.is_live(now) or id == "c")
             if can_renew and answer.status_code != 200:
                 case.wrong.append(
@@ -234,8 +238,8 @@ class Bench:
         if answer.status_code == 410:
             ending = account.ended[id]
             body = answer.json()
-            is_true = body["reason"] == ending.reason and body["endedBy"] == ending.by
-            if not is_true:
+            reported = (body["reason"], body["endedBy"])
+            if reported != (ending.reason, ending.by):
                 case.wrong.append(f"{id} gets {answer.text}, but ended as {ending}")
         elif answer.status_code != 404:
             case.wrong.append(f"{id} ended, but gets {answer.status_code}")
@@ -319,8 +323,10 @@ CONTENT = (
 
 def _content(response: httpx.Response) -> Any:
     """Return the content of an answer, without times, epochs, tokens and the user."""
-    body = response.json() if response.content.startswith(b"{") else {}
-    streams = [stream["id"] for stream in body.get("streams", [])]
+    is_object = response.content.startswith(b"{")
+    body = response.json() if is_object else {}
+    listed = body.get("streams", [])
+    streams = [stream["id"] for stream in listed]
     content = {name: body[name] for name in CONTENT if name in body}
     return content | {"streams": streams}
 
@@ -367,7 +373,8 @@ def cases(bench: Bench, verbs: list[str] | None = None) -> Iterator[tuple[str, F
         for kind in FAULTS:
             for first in range(1, bench.requests(name) + 1):
                 for onwards in (True, False):
-                    yield name, Fault(kind, first, onwards)
+                    fault = Fault(kind, first, onwards)
+                    yield name, fault
 
 
 def slice_of(bench: Bench) -> Iterator[tuple[str, Fault]]:
@@ -380,5 +387,7 @@ def slice_of(bench: Bench) -> Iterator[tuple[str, Fault]]:
     for name in VERBS:
         for kind in FAULTS:
             turn[kind] += 1
-            first = 1 + turn[kind] // 2 % bench.requests(name)
-            yield name, Fault(kind, first, onwards=turn[kind] % 2 == 0)
+            half_turn, remainder = divmod(turn[kind], 2)
+            first = 1 + half_turn % bench.requests(name)
+            fault = Fault(kind, first, onwards=remainder == 0)
+            yield name, fault

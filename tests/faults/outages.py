@@ -1,4 +1,4 @@
-"""An outage of DynamoDB, and the calls of a player during it."""
+"""An outage of DynamoDB, and the calls of a player at times after `NOW`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +14,7 @@ from streams.errors import (
 )
 from streams.rules import Reason, StartRequest
 from streams.service import Context, IssuedLease
+from tests.builders import NOW
 from tests.faults.client import Elsewhere
 from tests.faults.proxy import Fault
 
@@ -29,7 +30,8 @@ class Store:
         self, user_id: str, kind: str = "connection refused", **more: Any
     ) -> Iterator[None]:
         """Let the calls of a user fail during the block."""
-        self.network.set(user_id, Fault(kind, **more))
+        fault = Fault(kind, **more)
+        self.network.set(user_id, fault)
         try:
             yield
         finally:
@@ -37,33 +39,43 @@ class Store:
             calls.reset_circuit()
 
 
-def start(user_id: str, id: str, *, now: int, **more: Any) -> IssuedLease:
+def start(user_id: str, id: str, *, after_ms: int = 0) -> IssuedLease:
     """Start a stream."""
-    context = Context(user_id=user_id, now=now, **more)
-    return service.start(context, StartRequest(id=id, stream_id="film"))
+    context = Context(user_id=user_id, now=NOW + after_ms)
+    request = StartRequest(id=id, stream_id="film")
+    return service.start(context, request)
 
 
-def beat(playing: IssuedLease, *, now: int) -> IssuedLease:
+def beat(playing: IssuedLease, *, after_ms: int = 0) -> IssuedLease:
     """Renew a stream."""
-    id = playing.lease.id
-    return service.renew(playing.token, user_id=playing.user_id, id=id, now=now)
+    return service.renew(
+        playing.token,
+        user_id=playing.user_id,
+        id=playing.lease.id,
+        now=NOW + after_ms,
+    )
 
 
-def stop(playing: IssuedLease, *, now: int) -> None:
+def stop(playing: IssuedLease, *, after_ms: int = 0) -> None:
     """Stop a stream."""
-    id = playing.lease.id
-    service.stop(playing.token, user_id=playing.user_id, id=id, now=now)
+    service.stop(
+        playing.token,
+        user_id=playing.user_id,
+        id=playing.lease.id,
+        now=NOW + after_ms,
+    )
 
 
-def live(user_id: str, *, now: int) -> set[str]:
+def live(user_id: str, *, after_ms: int = 0) -> set[str]:
     """Return the ids of the live streams of a user."""
-    streams = service.listing(Context(user_id=user_id, now=now)).streams
+    context = Context(user_id=user_id, now=NOW + after_ms)
+    streams = service.listing(context).streams
     return {lease.id for lease in streams}
 
 
-def ended(playing: IssuedLease, *, now: int) -> Reason:
+def ended(playing: IssuedLease, *, after_ms: int = 0) -> Reason:
     """Return the reason for which a heartbeat is denied."""
     with pytest.raises(StreamEnded) as denied:
-        beat(playing, now=now)
+        beat(playing, after_ms=after_ms)
     reason: Reason = denied.value.ending.reason
     return reason

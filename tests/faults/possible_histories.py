@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tests.faults.exchanged import Exchanged
 from tests.faults.histories import (
     DEN,
     HALL,
@@ -26,7 +27,6 @@ from tests.faults.histories import (
     start,
     stop,
 )
-from tests.faults.history import Exchanged
 
 POSSIBLE: dict[str, tuple[list[Exchanged], dict[str, int]]] = {
     "two streams, and a third after a stop": ([A, B, stop(A, 150), C], {}),

@@ -39,12 +39,14 @@ class Exchange:
     @property
     def user_id(self) -> str:
         """The user whose item the request reads or writes."""
-        user_id: str = json.loads(self.body)["Key"]["user_id"]["S"]
+        key = json.loads(self.body)["Key"]
+        user_id: str = key["user_id"]["S"]
         return user_id
 
     def execute(self) -> StatusAndBody:
         """Pass the request to the engine and return its answer."""
-        return self.proxy.pass_on(dict(self.handler.headers.items()), self.body)
+        headers = dict(self.handler.headers.items())
+        return self.proxy.pass_on(headers, self.body)
 
     def answer(self, status: int, body: bytes) -> None:
         self.handler.send_response(status)
@@ -132,7 +134,8 @@ def _truncated(exchange: Exchange) -> None:
         exchange.handler.send_response(status)
         exchange.handler.send_header("Content-Length", str(len(body)))
         exchange.handler.end_headers()
-        exchange.handler.wfile.write(body[: len(body) // 2])
+        half = len(body) // 2
+        exchange.handler.wfile.write(body[:half])
 
     exchange.handler.close_connection = True
 
@@ -208,10 +211,13 @@ class Fault:
     onwards: bool = True
 
     def hits(self, number: int) -> bool:
-        return number >= self.first if self.onwards else number == self.first
+        if self.onwards:
+            return number >= self.first
+        return number == self.first
 
     def __str__(self) -> str:
-        return f"{self.kind} {'from' if self.onwards else 'at'} {self.first}"
+        preposition = "from" if self.onwards else "at"
+        return f"{self.kind} {preposition} {self.first}"
 
 
 @dataclass
@@ -232,7 +238,8 @@ class Proxy:
 
     def __post_init__(self) -> None:
         proxy = self
-        self._local, self._lock = threading.local(), threading.Lock()
+        self._local = threading.local()
+        self._lock = threading.Lock()
         self._links: set[socket.socket] = set()
 
         class Handler(BaseHTTPRequestHandler):
@@ -245,7 +252,8 @@ class Proxy:
                 proxy._links.add(self.connection)
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                size = int(self.headers["Content-Length"])
+                body = self.rfile.read(size)
                 proxy._exchange(Exchange(proxy, self, body))
                 with suppress(OSError, ValueError):
                     self.wfile.flush()

@@ -4,12 +4,13 @@ make faults
 DYNAMODB_ENDPOINT=http://… python -m tests.faults.report "DynamoDB Local"
 """
 
+import itertools
 import logging
 import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,10 +53,12 @@ def ready() -> Iterator[str]:
 
 def write(name: str, text: str) -> None:
     """Replace the text between the markers of this name in the page."""
-    begins, ends = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    begins = f"<!-- {name} -->\n"
+    ends = f"<!-- end of {name} -->"
     page = PAGE.read_text()
     before, _, rest = page.partition(begins)
-    PAGE.write_text(before + begins + text + ends + rest.partition(ends)[2])
+    _, _, after = rest.partition(ends)
+    PAGE.write_text(before + begins + text + ends + after)
 
 
 def main(engine: str) -> int:
@@ -72,23 +75,29 @@ def main(engine: str) -> int:
             verbs = len(running.healthy)
 
     seconds = time.monotonic() - began
-    text = "\n".join(_lines(results, engine=engine, verbs=verbs, seconds=seconds))
-    write(f"the matrix on {engine}", text + "\n")
-    sys.stdout.write(text + "\n")
-    return sum(bool(case.wrong) for of_kind in results.values() for case in of_kind)
+    lines = _lines(results, engine=engine, verbs=verbs, seconds=seconds)
+    text = "\n".join(lines) + "\n"
+    write(f"the matrix on {engine}", text)
+    sys.stdout.write(text)
+    return _count_wrong(itertools.chain(*results.values()))
+
+
+def _count_wrong(cases: Iterable["Case"]) -> int:
+    return sum(bool(case.wrong) for case in cases)
 
 
 def _report_wrong(case: "Case") -> None:
+    name = f"{case.verb}, {case.fault}"
     for problem in case.wrong:
-        sys.stderr.write(f"{case.verb}, {case.fault}: {case.status}, {problem}\n")
+        sys.stderr.write(f"{name}: {case.status}, {problem}\n")
 
 
 def _lines(
     results: Mapping[str, list["Case"]], *, engine: str, verbs: int, seconds: float
 ) -> list[str]:
     """Return the lines of the table, one per fault."""
-    all_cases = [case for of_kind in results.values() for case in of_kind]
-    wrong = sum(bool(case.wrong) for case in all_cases)
+    all_cases = list(itertools.chain(*results.values()))
+    wrong = _count_wrong(all_cases)
     lines = [
         f"On {engine}: {verbs} verbs and scenes, {len(results)} faults, "
         f"{len(all_cases)} cases, {wrong} of them wrong; made in {seconds:.0f} s.\n",
@@ -97,7 +106,7 @@ def _lines(
     ]
     for kind, of_kind in results.items():
         unknown = sum(case.status == 503 for case in of_kind)
-        wrong = sum(bool(case.wrong) for case in of_kind)
+        wrong = _count_wrong(of_kind)
         slowest = max(case.seconds for case in of_kind)
         cells = [
             kind,
@@ -107,7 +116,8 @@ def _lines(
             wrong,
             f"{slowest:.2f} s",
         ]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+        row = " | ".join(map(str, cells))
+        lines.append(f"| {row} |")
 
     return lines
 

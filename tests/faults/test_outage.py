@@ -24,26 +24,34 @@ def test_a_stream_that_starts_in_an_outage_gets_a_slot_afterwards(
 ) -> None:
     with store.failing(viewer.user_id):
         response = viewer.start(deviceId="tv", title="News")
+        started = response.json()
         assert response.status_code == 201
-        assert response.json()["isGrace"] is True
+        assert started["isGrace"] is True
         assert response.headers["Location"] == f"{viewer.url}/tv"
-        beaten = viewer.heartbeat("tv", response.json()["token"])
-        assert beaten.status_code == 200
-        assert beaten.json()["isGrace"] is True
-        assert beaten.json()["title"] == "News"
-        assert beaten.json()["expiresAt"] >= response.json()["expiresAt"]
-        assert beaten.json()["startedAt"] == response.json()["startedAt"]
+
+        response = viewer.heartbeat("tv", started["token"])
+        renewed = response.json()
+        assert response.status_code == 200
+        assert renewed["isGrace"] is True
+        assert renewed["title"] == "News"
+        assert renewed["expiresAt"] >= started["expiresAt"]
+        assert renewed["startedAt"] == started["startedAt"]
 
     assert viewer.list()["active"] == 0
 
-    admitted = viewer.heartbeat("tv", beaten.json()["token"])
+    response = viewer.heartbeat("tv", renewed["token"])
+    admitted = response.json()
 
-    assert admitted.status_code == 200
-    assert admitted.json()["isGrace"] is False
-    assert admitted.json()["title"] == "News"
-    assert admitted.json()["epoch"] == response.json()["epoch"]
-    assert [stream["id"] for stream in viewer.list()["streams"]] == ["tv"]
-    assert viewer.heartbeat("tv", admitted.json()["token"]).status_code == 200
+    assert response.status_code == 200
+    assert admitted["isGrace"] is False
+    assert admitted["title"] == "News"
+    assert admitted["epoch"] == started["epoch"]
+
+    streams = viewer.list()["streams"]
+    assert [stream["id"] for stream in streams] == ["tv"]
+
+    response = viewer.heartbeat("tv", admitted["token"])
+    assert response.status_code == 200
 
 
 def test_a_grace_lease_over_the_limit_ends_after_the_outage(
@@ -52,13 +60,16 @@ def test_a_grace_lease_over_the_limit_ends_after_the_outage(
     for id in "abc":
         viewer.started(deviceId=id)
     with store.failing(viewer.user_id):
-        token = viewer.start(deviceId="d").json()["token"]
-    response = viewer.heartbeat("d", token)
+        started = viewer.start(deviceId="d").json()
+    response = viewer.heartbeat("d", started["token"])
+    problem = response.json()
 
     assert response.status_code == 410
-    assert response.json()["type"] == "stream-ended"
-    assert response.json()["reason"] == "over-limit"
-    assert {stream["id"] for stream in viewer.list()["streams"]} == {"a", "b", "c"}
+    assert problem["type"] == "stream-ended"
+    assert problem["reason"] == "over-limit"
+
+    streams = viewer.list()["streams"]
+    assert {stream["id"] for stream in streams} == {"a", "b", "c"}
 
 
 def test_a_live_lease_is_renewed_in_an_outage_and_keeps_its_slot(
@@ -67,12 +78,13 @@ def test_a_live_lease_is_renewed_in_an_outage_and_keeps_its_slot(
     started = viewer.started(deviceId="tv")
     with store.failing(viewer.user_id):
         response = viewer.heartbeat("tv", started["token"])
+        renewed = response.json()
         assert response.status_code == 200
-        assert response.json()["isGrace"] is True
-        assert response.json()["streamId"] == "film"
-        assert response.json()["epoch"] == started["epoch"]
+        assert renewed["isGrace"] is True
+        assert renewed["streamId"] == "film"
+        assert renewed["epoch"] == started["epoch"]
 
-    response = viewer.heartbeat("tv", response.json()["token"])
+    response = viewer.heartbeat("tv", renewed["token"])
 
     assert response.status_code == 200
     assert response.json()["isGrace"] is False
@@ -81,18 +93,19 @@ def test_a_live_lease_is_renewed_in_an_outage_and_keeps_its_slot(
 def test_a_lease_that_outlives_its_stored_expiry_is_revived(
     store: Store, user_id: str
 ) -> None:
-    playing = start(user_id, "tv", now=NOW)
+    playing = start(user_id, "tv")
+    interval_ms = LEASE_MS // 3
     with store.failing(user_id):
-        for now in range(NOW, NOW + 5 * LEASE_MS, LEASE_MS // 3):
-            playing = beat(playing, now=now)
-    now += LEASE_MS // 3
+        for after_ms in range(0, 5 * LEASE_MS, interval_ms):
+            playing = beat(playing, after_ms=after_ms)
+    after_ms += interval_ms
 
-    assert live(user_id, now=now) == set()
+    assert live(user_id, after_ms=after_ms) == set()
 
-    playing = beat(playing, now=now)
+    playing = beat(playing, after_ms=after_ms)
 
     assert not playing.is_grace
-    assert live(user_id, now=now) == {"tv"}
+    assert live(user_id, after_ms=after_ms) == {"tv"}
 
 
 def test_no_grace_lease_is_granted_by_default(
@@ -101,8 +114,11 @@ def test_no_grace_lease_is_granted_by_default(
     settings.WHEN_STORE_IS_DOWN = "closed"
     started = viewer.started(deviceId="tv")
     with store.failing(viewer.user_id):
-        assert viewer.start(deviceId="phone").status_code == 503
-        assert viewer.heartbeat("tv", started["token"]).status_code == 503
+        response = viewer.start(deviceId="phone")
+        assert response.status_code == 503
+
+        response = viewer.heartbeat("tv", started["token"])
+        assert response.status_code == 503
 
 
 def test_a_process_limits_the_grace_leases_of_a_user(
@@ -110,8 +126,9 @@ def test_a_process_limits_the_grace_leases_of_a_user(
 ) -> None:
     settings.MAX_GRACE_STREAMS = 2
     with store.failing(viewer.user_id):
-        answers = [viewer.start(deviceId=id).status_code for id in ("a", "b", "a", "c")]
-    assert answers == [201, 201, 201, 503]
+        answers = [viewer.start(deviceId=id) for id in ("a", "b", "a", "c")]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [201, 201, 201, 503]
 
 
 @pytest.mark.parametrize(
@@ -120,40 +137,41 @@ def test_a_process_limits_the_grace_leases_of_a_user(
 )
 def test_a_missing_answer_is_an_outage(store: Store, user_id: str, kind: str) -> None:
     with store.failing(user_id, kind):
-        playing = start(user_id, "tv", now=NOW)
+        playing = start(user_id, "tv")
         assert playing.is_grace
     store.network.proxy.deliver(user_id)
 
-    assert not beat(playing, now=NOW + 9).is_grace, (
-        "whether the start was carried out or not"
-    )
-    assert live(user_id, now=NOW + 9) == {"tv"}
+    renewed = beat(playing, after_ms=9)
+    assert not renewed.is_grace, "whether the start was carried out or not"
+    assert live(user_id, after_ms=9) == {"tv"}
 
 
 def test_an_open_circuit_is_an_outage(store: Store, user_id: str) -> None:
     with store.failing(user_id):
         for number in range(calls.FAILURES_TO_OPEN):
-            start(user_id, "tv", now=NOW + number)
+            start(user_id, "tv", after_ms=number)
         tries = store.network.tries[user_id]
-        assert start(user_id, "tv", now=NOW + 9).is_grace
+
+        playing = start(user_id, "tv", after_ms=9)
+        assert playing.is_grace
         assert store.network.tries[user_id] == tries
 
 
 def test_an_error_of_the_store_is_not_an_outage(store: Store, user_id: str) -> None:
     with store.failing(user_id, "throttled"), pytest.raises(StoreThrottled):
-        start(user_id, "tv", now=NOW)
+        start(user_id, "tv")
     with store.failing(user_id, "refused"), pytest.raises(StoreUnavailable):
-        start(user_id, "tv", now=NOW)
+        start(user_id, "tv")
 
 
 def test_a_failure_after_an_answer_in_the_same_request_is_not_an_outage(
     store: Store, user_id: str
 ) -> None:
     for id in "abc":
-        start(user_id, id, now=NOW)
-    later = NOW + LEASE_MS  # the first call is refused, the second makes room
+        start(user_id, id)
+    # The first call is refused, the second makes room.
     with store.failing(user_id, first=2), pytest.raises(StoreUnavailable):
-        start(user_id, "d", now=later)
+        start(user_id, "d", after_ms=LEASE_MS)
 
 
 @pytest.mark.parametrize(
@@ -163,32 +181,36 @@ def test_a_lost_answer_to_the_first_heartbeat_after_the_outage_is_harmless(
     store: Store, user_id: str, later: int
 ) -> None:
     with store.failing(user_id):
-        playing = start(user_id, "tv", now=NOW)
-    first = beat(playing, now=NOW + LEASE_MS - 1)
-    again = beat(
-        playing, now=NOW + LEASE_MS - 1 + later if later > 9 else NOW + LEASE_MS - 1
-    )
+        playing = start(user_id, "tv")
+    before_the_end = LEASE_MS - 1
+    repeated_at = before_the_end + later if later > 9 else before_the_end
+    renewed_at = LEASE_MS + later
+
+    first = beat(playing, after_ms=before_the_end)
+    again = beat(playing, after_ms=repeated_at)
+    last = beat(again, after_ms=renewed_at)
 
     assert again.lease.epoch == first.lease.epoch == playing.lease.epoch
-    assert beat(again, now=NOW + LEASE_MS + later).lease.is_live(NOW + LEASE_MS + later)
+    assert last.lease.is_live(NOW + renewed_at)
 
 
 def test_each_step_of_a_grace_lease_is_counted(
     store: Store, viewer: Viewer, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings.EVENTS, settings.METRICS, settings.EVENT_SINKS = (
-        "log",
-        "emf",
-        ["streams.sinks.lines.line"],
-    )
+    settings.EVENTS = "log"
+    settings.METRICS = "emf"
+    settings.EVENT_SINKS = ["streams.sinks.lines.line"]
     for id in "ab":
         viewer.started(deviceId=id)
     with store.failing(viewer.user_id):
-        token_c, token_d = (viewer.start(deviceId=id).json()["token"] for id in "cd")
-        token_c = viewer.heartbeat("c", token_c).json()["token"]
-    viewer.heartbeat("c", token_c)
-    viewer.heartbeat("d", token_d)
-    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        started_c = viewer.start(deviceId="c").json()
+        started_d = viewer.start(deviceId="d").json()
+        renewed_c = viewer.heartbeat("c", started_c["token"]).json()
+    viewer.heartbeat("c", renewed_c["token"])
+    viewer.heartbeat("d", started_d["token"])
+
+    lines = capsys.readouterr().out.splitlines()
+    events = [json.loads(line) for line in lines]
     kinds = ("grace-started", "grace-renewed", "grace-admitted", "grace-refused")
     counted = [
         sum(event["kind"] == kind and event[kind] == 1 for event in events)
@@ -204,23 +226,26 @@ def test_a_request_without_time_left_is_not_an_outage(
     settings.WHEN_STORE_IS_DOWN = "open"
     for number in range(calls.FAILURES_TO_OPEN + 1):
         with deadline.of_request(seconds=0), pytest.raises(RequestTimedOut):
-            start(viewer.user_id, f"late-{number}", now=NOW)
+            start(viewer.user_id, f"late-{number}")
 
-    assert not start(viewer.user_id, "tv", now=NOW).is_grace
+    playing = start(viewer.user_id, "tv")
+    assert not playing.is_grace
 
 
 def test_a_second_start_of_an_id_in_an_outage_ends_the_first_playback(
     store: Store, viewer: Viewer
 ) -> None:
     with store.failing(viewer.user_id):
-        older = start(viewer.user_id, "tv", now=NOW)
-        newer = start(viewer.user_id, "tv", now=NOW + 10)
-        assert ended(older, now=NOW + 20) is Reason.TAKEN_OVER
-        assert beat(newer, now=NOW + 20).is_grace
+        older = start(viewer.user_id, "tv")
+        newer = start(viewer.user_id, "tv", after_ms=10)
+        assert ended(older, after_ms=20) is Reason.TAKEN_OVER
+
+        renewed = beat(newer, after_ms=20)
+        assert renewed.is_grace
 
 
 def test_a_pause_in_an_outage_is_kept(store: Store, viewer: Viewer) -> None:
-    playing = start(viewer.user_id, "tv", now=NOW)
+    playing = start(viewer.user_id, "tv")
     with store.failing(viewer.user_id):
         paused = service.renew(
             playing.token,
@@ -239,12 +264,13 @@ def test_the_admission_of_a_grace_lease_is_charged_but_not_denied(
 ) -> None:
     rate = StartRate(burst=1, interval_ms=60_000)
     plans = changed(service.store.plans, start_rate=rate)
-    monkeypatch.setattr(service, "store", replace(service.store, plans=plans))
-    start(viewer.user_id, "phone", now=NOW)
+    store_of_plans = replace(service.store, plans=plans)
+    monkeypatch.setattr(service, "store", store_of_plans)
+    start(viewer.user_id, "phone")
     with store.failing(viewer.user_id):
-        playing = start(viewer.user_id, "tv", now=NOW + 1)
+        playing = start(viewer.user_id, "tv", after_ms=1)
 
-    admitted = beat(playing, now=NOW + 2)
+    admitted = beat(playing, after_ms=2)
 
     assert not admitted.is_grace
 

@@ -20,65 +20,65 @@ def test_a_grace_token_is_judged_each_time_after_the_outage(
     store: Store, user_id: str
 ) -> None:
     for id in "abc":
-        start(user_id, id, now=NOW)
+        start(user_id, id)
     with store.failing(user_id):
-        extra = start(user_id, "d", now=NOW + 1)
-    for now in range(NOW + 2, NOW + 9):
-        assert ended(extra, now=now) is Reason.OVER_LIMIT
+        extra = start(user_id, "d", after_ms=1)
 
-    assert live(user_id, now=NOW + 9) == {"a", "b", "c"}
+    for after_ms in range(2, 9):
+        assert ended(extra, after_ms=after_ms) is Reason.OVER_LIMIT
+
+    assert live(user_id, after_ms=9) == {"a", "b", "c"}
 
 
 def test_a_grace_token_expires_with_its_lease(store: Store, user_id: str) -> None:
     with store.failing(user_id):
-        playing = start(user_id, "tv", now=NOW)
+        playing = start(user_id, "tv")
 
-    assert ended(playing, now=NOW + LEASE_MS) is Reason.EXPIRED
+    assert ended(playing, after_ms=LEASE_MS) is Reason.EXPIRED
 
     with (
         store.failing(user_id),
         pytest.raises(StreamsError),
     ):  # nor is it of use in the next outage
-        beat(playing, now=NOW + LEASE_MS)
+        beat(playing, after_ms=LEASE_MS)
 
-    assert live(user_id, now=NOW + LEASE_MS) == set()
+    assert live(user_id, after_ms=LEASE_MS) == set()
 
 
 def test_an_expired_lease_is_not_renewed_without_the_store(
     store: Store, user_id: str
 ) -> None:
-    playing = start(user_id, "tv", now=NOW)
+    playing = start(user_id, "tv")
     with store.failing(user_id), pytest.raises(StoreUnavailable):
-        beat(playing, now=NOW + LEASE_MS)
+        beat(playing, after_ms=LEASE_MS)
 
 
 def test_an_evicted_grace_lease_does_not_return(store: Store, user_id: str) -> None:
     with store.failing(user_id):
-        hoarded = start(user_id, "tv", now=NOW)
-    beat(hoarded, now=NOW + 1)
-    service.set_limit(
-        Context(user_id=user_id, now=NOW), limit=1, when_full=WhenFull.EVICT_OLDEST
-    )
-    start(user_id, "phone", now=NOW + 2)
-    service.set_limit(
-        Context(user_id=user_id, now=NOW), limit=5, when_full=WhenFull.DENY
-    )
+        hoarded = start(user_id, "tv")
+    beat(hoarded, after_ms=1)
 
-    assert ended(hoarded, now=NOW + 3) is Reason.EVICTED
-    assert live(user_id, now=NOW + 3) == {"phone"}
+    context = Context(user_id=user_id, now=NOW)
+    service.set_limit(context, limit=1, when_full=WhenFull.EVICT_OLDEST)
+    start(user_id, "phone", after_ms=2)
+    service.set_limit(context, limit=5, when_full=WhenFull.DENY)
+
+    assert ended(hoarded, after_ms=3) is Reason.EVICTED
+    assert live(user_id, after_ms=3) == {"phone"}
 
 
 def test_a_grace_lease_that_was_taken_over_does_not_return(
     store: Store, user_id: str
 ) -> None:
     with store.failing(user_id):
-        hoarded = start(user_id, "tv", now=NOW)
-    newer = start(user_id, "tv", now=NOW + 1)
+        hoarded = start(user_id, "tv")
+    newer = start(user_id, "tv", after_ms=1)
 
-    assert ended(hoarded, now=NOW + 2) is Reason.TAKEN_OVER
+    assert ended(hoarded, after_ms=2) is Reason.TAKEN_OVER
     with pytest.raises(StreamEnded):
-        stop(hoarded, now=NOW + 3)
-    assert beat(newer, now=NOW + 4).lease.epoch == newer.lease.epoch
+        stop(hoarded, after_ms=3)
+    renewed = beat(newer, after_ms=4)
+    assert renewed.lease.epoch == newer.lease.epoch
 
 
 @pytest.mark.parametrize("is_admitted", [True, False])
@@ -86,41 +86,41 @@ def test_a_stopped_grace_lease_does_not_return(
     store: Store, user_id: str, is_admitted: bool
 ) -> None:
     with store.failing(user_id):
-        hoarded = start(user_id, "tv", now=NOW)
+        hoarded = start(user_id, "tv")
         with pytest.raises(StoreUnavailable):
-            stop(hoarded, now=NOW + 1)
+            stop(hoarded, after_ms=1)
 
     if is_admitted:
-        beat(hoarded, now=NOW + 2)
-    for now in (NOW + 3, NOW + 4):
-        stop(hoarded, now=now)
+        beat(hoarded, after_ms=2)
+    stop(hoarded, after_ms=3)
+    stop(hoarded, after_ms=4)
 
-    assert ended(hoarded, now=NOW + 5) is Reason.STOPPED
-    assert live(user_id, now=NOW + 5) == set()
+    assert ended(hoarded, after_ms=5) is Reason.STOPPED
+    assert live(user_id, after_ms=5) == set()
 
 
 def test_a_stop_also_ends_the_playback_from_before_the_outage(
     store: Store, user_id: str
 ) -> None:
-    before = start(user_id, "tv", now=NOW)
+    before = start(user_id, "tv")
     with store.failing(user_id):
-        playing = start(user_id, "tv", now=NOW + 1)
-    stop(playing, now=NOW + 2)
+        playing = start(user_id, "tv", after_ms=1)
+    stop(playing, after_ms=2)
 
-    assert live(user_id, now=NOW + 3) == set()
-    assert ended(before, now=NOW + 3) is Reason.TAKEN_OVER
+    assert live(user_id, after_ms=3) == set()
+    assert ended(before, after_ms=3) is Reason.TAKEN_OVER
 
 
 def test_a_device_has_one_slot_before_and_after_the_outage(
     store: Store, user_id: str
 ) -> None:
-    before = start(user_id, "tv", now=NOW)
+    before = start(user_id, "tv")
     with store.failing(user_id):
-        playing = start(user_id, "tv", now=NOW + 1)
-    beat(playing, now=NOW + 2)
+        playing = start(user_id, "tv", after_ms=1)
+    beat(playing, after_ms=2)
 
-    assert live(user_id, now=NOW + 3) == {"tv"}
-    assert ended(before, now=NOW + 3) is Reason.TAKEN_OVER
+    assert live(user_id, after_ms=3) == {"tv"}
+    assert ended(before, after_ms=3) is Reason.TAKEN_OVER
 
 
 def test_a_replacement_in_an_outage_ends_no_stream_afterwards(
@@ -128,10 +128,12 @@ def test_a_replacement_in_an_outage_ends_no_stream_afterwards(
 ) -> None:
     viewer.started(deviceId="a")
     with store.failing(viewer.user_id):
-        token = viewer.start(deviceId="b", replace=["a"]).json()["token"]
+        started = viewer.start(deviceId="b", replace=["a"]).json()
+    response = viewer.heartbeat("b", started["token"])
+    streams = viewer.list()["streams"]
 
-    assert viewer.heartbeat("b", token).status_code == 200
-    assert {stream["id"] for stream in viewer.list()["streams"]} == {"a", "b"}
+    assert response.status_code == 200
+    assert {stream["id"] for stream in streams} == {"a", "b"}
 
 
 def test_an_altered_token_is_rejected_in_an_outage(
@@ -139,9 +141,13 @@ def test_an_altered_token_is_rejected_in_an_outage(
 ) -> None:
     with store.failing(viewer.user_id):
         token = viewer.start(deviceId="tv").json()["token"]
+        other_end = "A" if token[-1] != "A" else "B"
+        altered = token[:-1] + other_end
+        other_viewer = Viewer(viewer.api, "somebody-else")
         answers: list[httpx.Response] = [
-            viewer.heartbeat("tv", token[:-1] + ("A" if token[-1] != "A" else "B")),
+            viewer.heartbeat("tv", altered),
             viewer.heartbeat("phone", token),
-            Viewer(viewer.api, "somebody-else").heartbeat("tv", token),
+            other_viewer.heartbeat("tv", token),
         ]
+
     assert [answer.status_code for answer in answers] == [400, 400, 400]
