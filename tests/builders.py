@@ -96,6 +96,12 @@ class Starting(Protocol):
         """Admit one more stream."""
 
 
+def started(store: Starting, user_id: str, id: str, *, now: int) -> Lease:
+    """Start a stream that was requested at the same instant; return its lease."""
+    request = asking(id, now=now)
+    return store.start(user_id, request, now=now).lease
+
+
 def fill(store: Starting, user_id: str, *ids: str, now: int = NOW) -> dict[str, Hold]:
     """Start streams a millisecond apart and return their holds by id."""
     holds = {}

@@ -192,11 +192,11 @@ def _find_role(existing: Existing, stage: Stage, iam: Any) -> None:
 def _find_log_group(existing: Existing, stage: Stage, logs: Any) -> None:
     name = f"/aws/lambda/{stage.function}"
     groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    found = [group for group in groups if group["logGroupName"] == name]
-    if not found:
+    same_name = [group for group in groups if group["logGroupName"] == name]
+    if not same_name:
         return
 
-    if days := found[0].get("retentionInDays"):
+    if days := same_name[0].get("retentionInDays"):
         existing.parameters["LogDays"] = str(days)
     existing.imported.append(
         Imported(

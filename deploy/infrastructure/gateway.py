@@ -113,12 +113,12 @@ def _method_settings(
     stage: Stage, address: dict[str, str], apigateway: Any
 ) -> dict[str, Any]:
     try:
-        found = apigateway.get_stage(**address)
+        api_stage = apigateway.get_stage(**address)
     except ClientError as exc:
         raise LookupError(
             f"The API {stage.function} has no stage {stage.name}."
         ) from exc
-    settings: dict[str, Any] = found.get("methodSettings", {}).get("*/*", {})
+    settings: dict[str, Any] = api_stage.get("methodSettings", {}).get("*/*", {})
     return settings
 
 

@@ -123,12 +123,14 @@ class Provisioning:
         )
         wafv2 = self._client("wafv2")
         try:
-            found = wafv2.get_web_acl_for_resource(ResourceArn=resource).get("WebACL")
+            answer = wafv2.get_web_acl_for_resource(ResourceArn=resource)
         except wafv2.exceptions.WAFNonexistentItemException:
             return
-        if found and found["Name"] != f"{self._stage.function}-viewers":
+
+        acl = answer.get("WebACL")
+        if acl and acl["Name"] != f"{self._stage.function}-viewers":
             raise LookupError(
-                f"The API has the web ACL {found['Name']}. Add a rate-based rule to it "
+                f"The API has the web ACL {acl['Name']}. Add a rate-based rule to it "
                 "and remove viewer_rate."
             )
 
@@ -320,8 +322,8 @@ class Provisioning:
             self.stack.execute(imports)
 
         delete_recreated(existing, self._stage, self._client)
-        found = existing.parameters | self.stack.parameters()
-        self._parameters = found | self._parameters
+        current = existing.parameters | self.stack.parameters()
+        self._parameters = current | self._parameters
         self._change_set = self._create_change_set(reverts_drift=False)
 
     def _base_of_import(self, say: Say) -> Template:

@@ -183,9 +183,9 @@ def _create_drift_aware(params: Properties) -> Any:
 
 def _change_set_of(params: Properties) -> Properties:
     name, stack_name = _p(params, "ChangeSetName"), _p(params, "StackName")
+    change_set: Properties
     _, change_set = changesets._find_change_set(name, stack_name)
-    found: Properties = change_set
-    return found
+    return change_set
 
 
 def _drop_excluded(change_set: Properties) -> None:
@@ -213,16 +213,16 @@ def _drop_excluded(change_set: Properties) -> None:
 
 def _drifted(stack: Properties) -> dict[str, Properties | None]:
     """Return the actual properties of each drifted resource. A deleted one has none."""
-    found: dict[str, Properties | None] = {}
+    actual_properties: dict[str, Properties | None] = {}
     for logical_id, record in stack["_resources"].items():
         if not drift.supports_drift(record["ResourceType"]):
             continue
         result = drift.detect_resource_drift(stack, logical_id, record, "")
         if result["StackResourceDriftStatus"] == "MODIFIED":
-            found[logical_id] = json.loads(result["ActualProperties"])
+            actual_properties[logical_id] = json.loads(result["ActualProperties"])
         if result["StackResourceDriftStatus"] == "DELETED":
-            found[logical_id] = None
-    return found
+            actual_properties[logical_id] = None
+    return actual_properties
 
 
 def _add_changes(change_set: Properties, drifted: Properties) -> None:

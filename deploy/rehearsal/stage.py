@@ -231,10 +231,10 @@ class Rehearsal:
         return [policy["PolicyDocument"] for policy in policies]
 
 
-def expect(found: object, expected: object) -> None:
+def expect(actual: object, expected: object) -> None:
     """Raise `RuntimeError` if the two differ."""
-    if found != expected:
-        raise RuntimeError(f"Expected {expected!r}, got {found!r}.")
+    if actual != expected:
+        raise RuntimeError(f"Expected {expected!r}, got {actual!r}.")
 
 
 def _refused(command: Callable[..., str], *words: str, **variables: str) -> str:

@@ -32,29 +32,44 @@ def _heartbeat(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     if not isinstance(held, Stream):
         return held
 
-    allowed = (
-        [Outcome(400, user)] if _may_be_refused(user, token, held, catalogue) else []
-    )
-    plan = user.effective_plan(catalogue, held.granted)
-    others = [one for one in user.live(call.now) if one.id != held.id]
-    is_live = held.is_live(call.now)
-    paused_at = (held.paused_at or call.now) if call.is_paused else 0
+    allowed = []
+    if _may_be_refused(user, token, held, catalogue):
+        allowed.append(Outcome(400, user))
 
-    for expires_at in _expiries(held, token, plan, others, call, paused_at=paused_at):
-        may_revive = call.now < expires_at and fits(plan, held.attributes, others)
-        if not is_live and not may_revive:
+    plan = user.effective_plan(catalogue, held.granted)
+    live = user.live(call.now)
+    others = [stream for stream in live if stream.id != held.id]
+    has_room = fits(plan, held.attributes, others)
+    paused_at = 0
+    if call.is_paused:
+        paused_at = held.paused_at or call.now
+
+    expiries = _expiries(token, plan, others, call, paused_at=paused_at)
+    for expires_at in expiries:
+        may_revive = call.now < expires_at and has_room
+        if not held.is_live(call.now) and not may_revive:
             allowed.append(Outcome(410, user, held.expired.facts))
             continue
-        renewed = _renewed(held, token, expires_at, paused_at=paused_at, call=call)
+
+        renewed = _renewed(
+            held,
+            token,
+            expires_at,
+            paused_at=paused_at,
+            call=call,
+        )
         after = user.with_stream(renewed)
-        after = after.with_token(call.number, renewed, lease_ms=plan.lease_ms)
+        after = after.with_token(
+            call.number,
+            renewed,
+            lease_ms=plan.lease_ms,
+        )
         facts = _facts_of_player(renewed) | {"isDueInTime": True}
         allowed.append(Outcome(200, after, facts))
     return allowed
 
 
 def _expiries(
-    held: Stream,
     token: Token,
     plan: Plan,
     others: list[Stream],
@@ -165,7 +180,8 @@ def _stop(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     held = _held(user, call, token, catalogue)
     if not isinstance(held, Stream):
         return held
-    allowed = [Outcome(204, _stopped(user, held, now=call.now))]
+    stopped = _stopped(user, held, now=call.now)
+    allowed = [Outcome(204, stopped)]
     if not held.is_live(call.now):
         allowed = with_fences(allowed, call)
     if _may_be_refused(user, token, held, catalogue):
@@ -174,7 +190,8 @@ def _stop(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
 
 
 def _stopped(user: User, stream: Stream, *, now: int) -> User:
-    return user.without({stream.id: stream.ended("stopped", now=now)})
+    ending = stream.ended("stopped", now=now)
+    return user.without({stream.id: ending})
 
 
 def _end(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
@@ -192,7 +209,8 @@ def _end(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     if call.playback not in (None, stream.playback):
         return _taken_over(user, call.id, at=stream.started_at)
 
-    allowed = [Outcome(204, _stopped(user, stream, now=call.now))]
+    stopped = _stopped(user, stream, now=call.now)
+    allowed = [Outcome(204, stopped)]
     if not stream.is_live(call.now):
         allowed = with_fences(allowed, call)
     if call.playback is None and stream.started_at > call.now:
@@ -202,15 +220,21 @@ def _end(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
 
 def _end_all(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     """End every stream but one. A server that is behind may miss later playbacks."""
-    streams = [stream for stream in user.streams.values() if stream.id != call.keep]
+    all_streams = user.streams.values()
+    streams = [stream for stream in all_streams if stream.id != call.keep]
     earlier = [stream for stream in streams if stream.started_at <= call.now]
+    live_ids = [stream.id for stream in user.live(call.now)]
 
     allowed = []
     for ended in (streams, earlier):
-        endings = {one.id: one.ended("stopped", now=call.now) for one in ended}
-        live = [one.id for one in user.live(call.now) if one.id in endings]
-        allowed.append(Outcome(200, user.without(endings), {"ended": live}))
+        endings = _endings(ended, "stopped", now=call.now)
+        facts = {"ended": [id for id in live_ids if id in endings]}
+        allowed.append(Outcome(200, user.without(endings), facts))
     return allowed if streams != earlier else allowed[:1]
+
+
+def _endings(streams: list[Stream], reason: str, *, now: int) -> dict[str, Ending]:
+    return {stream.id: stream.ended(reason, now=now) for stream in streams}
 
 
 def _set_limit(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
@@ -219,7 +243,11 @@ def _set_limit(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     With `endSurplus`, the streams end that could not have started. A suspension ends
     expired streams too; another surplus may.
     """
-    after = user.changed(limit=call.limit, plan=call.plan, when_full=call.when_full)
+    after = user.changed(
+        limit=call.limit,
+        plan=call.plan,
+        when_full=call.when_full,
+    )
     plan = after.effective_plan(catalogue, Granted())
     facts = {
         "plan": plan.name,
@@ -228,20 +256,22 @@ def _set_limit(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
         "isDefault": False,
         "ended": None,
     }
-    ghosts = [one for one in user.streams.values() if not one.is_live(call.now)]
-    without_ghosts = {one.id: one.expired for one in ghosts}
+    ghosts = user.ghosts(call.now)
+    endings_of_ghosts = {ghost.id: ghost.expired for ghost in ghosts}
 
     endings = {}
     if call.ends_surplus:
         reason = "stopped" if plan.limit else "suspended"
         surplus = _surplus(user, plan, now=call.now)
-        endings = {one.id: one.ended(reason, now=call.now) for one in surplus}
-        facts["ended"] = [one.id for one in surplus]
+        endings = _endings(surplus, reason, now=call.now)
+        facts["ended"] = [stream.id for stream in surplus]
 
-    allowed = [Outcome(200, after.without(endings | without_ghosts), facts)]
+    without_ghosts = after.without(endings | endings_of_ghosts)
+    allowed = [Outcome(200, without_ghosts, facts)]
     is_suspension = call.ends_surplus and plan.limit == 0
     if ghosts and not is_suspension:
-        allowed.append(Outcome(200, after.without(endings), facts))
+        with_ghosts = after.without(endings)
+        allowed.append(Outcome(200, with_ghosts, facts))
     return allowed
 
 
@@ -283,24 +313,32 @@ def _read(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
 def _list(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     plan = user.effective_plan(catalogue, call.granted)
     live = user.live(call.now)
-    ghosts = [one for one in user.streams.values() if not one.is_live(call.now)]
+    over = dict(user.endings)
+    for ghost in user.ghosts(call.now):
+        over[ghost.id] = ghost.expired
 
-    over = {**user.endings, **{one.id: one.expired for one in ghosts}}
-    newest_first = sorted(over.items(), key=lambda item: (-item[1].at, item[0]))
     facts = {
         "plan": plan.name,
         "limit": plan.limit,
         "active": len(live),
         "available": max(0, plan.limit - len(live)),
         "streams": [_facts_of_player(stream) for stream in live],
-        "over": [{"id": id} | dict(ending.facts) for id, ending in newest_first],
+        "over": _facts_of_endings(over),
     }
     return [Outcome(200, user, facts)]
 
 
+def _facts_of_endings(endings: Mapping[str, Ending]) -> list[dict[str, object]]:
+    """Return the endings of a list, the newest first."""
+    by_id = sorted(endings.items())
+    newest_first = sorted(by_id, key=lambda item: item[1].at, reverse=True)
+    return [{"id": id, **ending.facts} for id, ending in newest_first]
+
+
 def _get_limit(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     plan = user.effective_plan(catalogue, call.granted)
-    is_default = user.limit is None and user.plan is None and call.granted == Granted()
+    has_override = user.limit is not None or user.plan is not None
+    is_default = not has_override and call.granted == Granted()
     facts = {
         "plan": plan.name,
         "limit": plan.limit,

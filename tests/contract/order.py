@@ -5,7 +5,7 @@ was answered 503 takes effect later, or never: at any moment until it is fenced
 (docs/reliability.md, "Late writes").
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -35,15 +35,25 @@ class Event:
 
     def __str__(self) -> str:
         call = self.call
-        told = {
+        shown_elsewhere = ("number", "verb")
+        arguments = {
             name: value
             for name, value in vars(call).items()
-            if value != DEFAULTS.get(name) and name not in ("number", "verb")
+            if value != DEFAULTS.get(name) and name not in shown_elsewhere
         }
-        return (
-            f"[{self.invoked:3}, {self.answered:3}] {call.number}: {call.verb} {told}"
-            f" -> {self.answer.status} {dict(self.answer.facts)}"
-        )
+
+        interval = f"[{self.invoked:3}, {self.answered:3}]"
+        invocation = f"{call.number}: {call.verb} {arguments}"
+        facts = dict(self.answer.facts)
+        return f"{interval} {invocation} -> {self.answer.status} {facts}"
+
+
+def _with_epoch(event: Event) -> Event:
+    """Return an event whose call has the epoch that its answer showed."""
+    epoch = None
+    if event.call.verb == "start" and event.answer.status in (200, 201):
+        epoch = event.answer.facts.get("epoch")
+    return replace(event, call=replace(event.call, epoch=epoch))
 
 
 @dataclass
@@ -58,21 +68,13 @@ class Search:
     stuck_at: User = field(default_factory=User)
 
     def __post_init__(self) -> None:
-        epochs = {
-            event.call.number: event.answer.facts.get("epoch")
-            for event in self.events
-            if event.call.verb == "start" and event.answer.status in (200, 201)
-        }
-        self.events = [
-            replace(
-                event, call=replace(event.call, epoch=epochs.get(event.call.number))
-            )
-            for event in self.events
-        ]
+        self.events = [_with_epoch(event) for event in self.events]
 
     def finds_order(self) -> bool:
         """Return whether one order explains every answer."""
-        return not self._refused() and self._continue(User(), done=0, effects=0)
+        if self._refused():
+            return False
+        return self._continue(User(), done=0, effects=0)
 
     def _refused(self) -> list[Event]:
         """Return the calls that were answered 503 although no fault disturbed them."""
@@ -92,7 +94,8 @@ class Search:
         state = (done, effects, user.key)
         if state in self.failed:
             return False
-        if len(self.order) > len(self.deepest) or not self.deepest:
+        is_deeper = len(self.order) > len(self.deepest)
+        if is_deeper or not self.deepest:
             self.deepest = list(self.order)
             self.stuck_at = user
 
@@ -131,17 +134,20 @@ class Search:
         for position, event in waiting:
             if event.invoked > first_answer:
                 continue
-            if event.answer.is_unknown and self._is_fenced(event, done, effects):
+            is_late = event.answer.is_unknown
+            if is_late and self._is_fenced(event, done, effects):
                 continue
             yield position
 
     def _is_fenced(self, late: Event, done: int, effects: int) -> bool:
-        return any(
-            done >> position & 1
-            and event.invoked > late.answered
-            and is_fence(event, late, has_effect=bool(effects >> position & 1))
-            for position, event in enumerate(self.events)
-        )
+        for position, event in enumerate(self.events):
+            is_done = bool(done >> position & 1)
+            if not is_done or event.invoked <= late.answered:
+                continue
+            has_effect = bool(effects >> position & 1)
+            if is_fence(event, late, has_effect=has_effect):
+                return True
+        return False
 
     def _users_after(self, user: User, position: int) -> Iterator[User]:
         event = self.events[position]
@@ -156,16 +162,23 @@ class Search:
         if refused:
             return "\n".join([*lines, f"503 without a fault: {refused}"])
 
-        numbers = [self.events[position].call.number for position in self.deepest]
-        lines += [f"longest order: {numbers}", f"user after it: {_told(self.stuck_at)}"]
-        for position in range(len(self.events)):
-            call = self.events[position].call
+        deepest = [self.events[position] for position in self.deepest]
+        numbers = [event.call.number for event in deepest]
+        lines.append(f"longest order: {numbers}")
+        lines.append(f"user after it: {_told(self.stuck_at)}")
+
+        for position, event in enumerate(self.events):
+            call = event.call
             is_known = not call.token or call.token in self.stuck_at.tokens
             if position not in self.deepest and is_known:
-                allowed = outcomes(self.stuck_at, call, self.catalogue)
-                told = [(one.status, dict(one.facts)) for one in allowed]
-                lines.append(f"allowed for {call.number} {call.verb}: {told}")
+                allowed = self._answers_allowed_next(call)
+                lines.append(f"allowed for {call.number} {call.verb}: {allowed}")
         return "\n".join(lines)
+
+    def _answers_allowed_next(self, call: Call) -> list[tuple[int, dict[str, Any]]]:
+        """Return the answers to a call after the longest order."""
+        allowed = outcomes(self.stuck_at, call, self.catalogue)
+        return [(outcome.status, dict(outcome.facts)) for outcome in allowed]
 
 
 def is_fence(event: Event, late: Event, *, has_effect: bool) -> bool:
@@ -197,15 +210,21 @@ def explains(outcome: Outcome, answer: Answer) -> bool:
         return not answer.facts.get("isContended")
     if outcome.status != answer.status:
         return False
-    return all(
-        _agree(value, answer.facts.get(name)) for name, value in outcome.facts.items()
-    )
+    return _agree_on_members(outcome.facts, answer.facts)
+
+
+def _agree_on_members(
+    expected: Mapping[str, Any],
+    told: Mapping[str, Any],
+) -> bool:
+    names = expected.keys()
+    return all(_agree(expected[name], told.get(name)) for name in names)
 
 
 def _agree(expected: Any, told: Any) -> bool:
     """Compare a fact. An answer may say more, such as an unknown epoch."""
     if isinstance(expected, dict) and isinstance(told, dict):
-        return all(_agree(value, told.get(name)) for name, value in expected.items())
+        return _agree_on_members(expected, told)
     if isinstance(expected, list) and isinstance(told, list):
         is_same_length = len(expected) == len(told)
         return is_same_length and all(map(_agree, expected, told))
@@ -214,7 +233,8 @@ def _agree(expected: Any, told: Any) -> bool:
 
 def _learned(user: User, event: Event) -> User:
     """Return the user with the epochs that an answer showed."""
-    shown = event.answer.facts.get("streams", [event.answer.facts])
+    answered = event.answer.facts
+    shown = answered.get("streams", [answered])
     for facts in shown:
         if not isinstance(facts, dict):
             continue
@@ -230,4 +250,5 @@ def _told(user: User) -> str:
         id: (one.playback, one.started_at, one.expires_at)
         for id, one in user.streams.items()
     }
-    return f"streams {streams}, endings {dict(user.endings)}, override {user.override}"
+    endings = dict(user.endings)
+    return f"streams {streams}, endings {endings}, override {user.override}"

@@ -37,7 +37,8 @@ def start(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
 
     earliest = _earliest_start(user, catalogue)
     if call.now < earliest:
-        return [Outcome(429, user, {"retryAfter": retry_after(earliest, call.now)})]
+        refusal = {"retryAfter": retry_after(earliest, call.now)}
+        return [Outcome(429, user, refusal)]
 
     last_epoch = user.epochs.get(call.id, 0)
     if call.epoch is not None and call.epoch <= last_epoch:
@@ -54,12 +55,15 @@ def start(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
         started_at=call.now,
         expires_at=call.now + plan.lease_ms,
     )
-    after = user.without(_endings(call, replaced, room.leaving))
+    endings = _endings(call, replaced, room.leaving)
+    after = user.without(endings)
     after = after.with_stream(stream)
     after = after.with_token(call.number, stream, lease_ms=plan.lease_ms)
+
+    epoch = max(last_epoch, call.epoch or 0)
     after = after.changed(
         paid_until=_paid_until(user, call, catalogue),
-        epochs={**user.epochs, call.id: max(last_epoch, call.epoch or 0)},
+        epochs={**user.epochs, call.id: epoch},
     )
     facts = {
         "id": call.id,
@@ -78,9 +82,13 @@ def dry_run(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     for outcome in start(user, call, catalogue):
         facts = outcome.facts
         if outcome.status in (200, 201):
-            live = user.live(call.now)
-            ended = [one.id for one in live if one.id not in outcome.user.streams]
-            facts = {"plan": plan.name, "limit": plan.limit, "ended": ended}
+            live_ids = [stream.id for stream in user.live(call.now)]
+            kept = outcome.user.streams
+            facts = {
+                "plan": plan.name,
+                "limit": plan.limit,
+                "ended": [id for id in live_ids if id not in kept],
+            }
         status = 200 if outcome.status == 201 else outcome.status
         outcomes.append(Outcome(status, user, facts))
     return outcomes
@@ -88,7 +96,8 @@ def dry_run(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
 
 def retry_after(instant: int, now: int) -> int:
     """Return the seconds of Retry-After."""
-    return max(1, math.ceil((instant - now) / 1000))
+    seconds = (instant - now) / 1000
+    return max(1, math.ceil(seconds))
 
 
 def _replaced(user: User, call: Call) -> list[Stream]:
@@ -106,8 +115,9 @@ def _replaced(user: User, call: Call) -> list[Stream]:
 def _room(user: User, call: Call, plan: Plan, replaced: list[Stream]) -> Room:
     """Make room under every rule, in the order of the file, then under the limit."""
     own = user.streams.get(call.id)
-    gone = {call.id, *(stream.id for stream in replaced)}
-    others = [stream for id, stream in user.streams.items() if id not in gone]
+    gone = [call.id, *_ids(replaced)]
+    streams = user.streams.values()
+    others = [stream for stream in streams if stream.id not in gone]
 
     room = Room()
     for rule in plan.all_rules:
@@ -146,9 +156,9 @@ def _leaving(
         return []
 
     ghosts = [place for place in taken if _last_expiry(place) <= call.now]
-    ghosts.sort(key=lambda place: max((one.expires_at, one.id) for one in place))
+    ghosts.sort(key=_last_to_expire)
     live = [place for place in taken if _last_expiry(place) > call.now]
-    live.sort(key=lambda place: min(stream.age for stream in place))
+    live.sort(key=_oldest_age)
 
     leaving = ghosts[:missing]
     missing -= len(leaving)
@@ -156,7 +166,19 @@ def _leaving(
         if plan.when_full != "evict-oldest" or missing > len(live):
             return None
         leaving += live[:missing]
-    return [stream for place in leaving for stream in place]
+    return list(chain.from_iterable(leaving))
+
+
+def _ids(streams: list[Stream]) -> list[str]:
+    return [stream.id for stream in streams]
+
+
+def _last_to_expire(place: list[Stream]) -> tuple[int, str]:
+    return max((stream.expires_at, stream.id) for stream in place)
+
+
+def _oldest_age(place: list[Stream]) -> tuple[int, str]:
+    return min(stream.age for stream in place)
 
 
 def _last_expiry(place: list[Stream]) -> int:
@@ -166,12 +188,12 @@ def _last_expiry(place: list[Stream]) -> int:
 def _endings(
     call: Call, replaced: list[Stream], leaving: list[Stream]
 ) -> dict[str, Ending]:
-    endings = {}
-    for stream in replaced:
-        endings[stream.id] = stream.ended("replaced", now=call.now, by=call.id)
-    for stream in leaving:
-        endings[stream.id] = stream.ended("evicted", now=call.now, by=call.id)
-    return endings
+    reasons = {stream.id: "replaced" for stream in replaced}
+    reasons |= {stream.id: "evicted" for stream in leaving}
+    return {
+        stream.id: stream.ended(reasons[stream.id], now=call.now, by=call.id)
+        for stream in (*replaced, *leaving)
+    }
 
 
 def _denials(
@@ -185,12 +207,13 @@ def _denials(
     """
     plan = user.effective_plan(catalogue, call.granted)
     earliest = _earliest_start(user, catalogue)
-    replaced = {stream.id for stream in _replaced(user, call)}
+    replaced = _ids(_replaced(user, call))
+    live = user.live(call.now)
 
     named = refusing[0]
     outcomes = []
-    for hidden in ({call.id}, {call.id, *replaced}):
-        others = [stream for stream in user.live(call.now) if stream.id not in hidden]
+    for hidden in ([call.id], [call.id, *replaced]):
+        others = [stream for stream in live if stream.id not in hidden]
         members = {
             "limit": plan.limit,
             "plan": plan.name,
@@ -200,15 +223,17 @@ def _denials(
         retries = [_retry_at(rule, call, others) for rule in refusing]
         for also in (0, earliest):
             retry = _latest_retry(retries, also, now=call.now)
-            outcomes.append(Outcome(409, user, members | {"retryAfter": retry}))
+            facts = members | {"retryAfter": retry}
+            outcomes.append(Outcome(409, user, facts))
     return with_fences(outcomes, call)
 
 
 def _holders(rule: Rule, call: Call, others: list[Stream]) -> list[str]:
     """Return the ids of the streams that count against a rule, oldest first."""
     taken = places(rule, call.attributes, others)
-    holders = sorted(chain.from_iterable(taken), key=lambda stream: stream.age)
-    return [stream.id for stream in holders]
+    streams = chain.from_iterable(taken)
+    oldest_first = sorted(streams, key=lambda stream: stream.age)
+    return _ids(oldest_first)
 
 
 def _latest_retry(retries: list[int | None], also: int, *, now: int) -> int | None:

@@ -114,7 +114,11 @@ class Ending:
     @property
     def facts(self) -> Facts:
         """The members of a 410."""
-        return {"reason": self.reason, "endedAt": self.at, "endedBy": self.by}
+        return {
+            "reason": self.reason,
+            "endedAt": self.at,
+            "endedBy": self.by,
+        }
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,8 @@ class User:
     @property
     def key(self) -> Any:
         """A hashable form of everything."""
-        return self.stored, frozenset(self.tokens.items()), self.was_forgotten
+        tokens = frozenset(self.tokens.items())
+        return self.stored, tokens, self.was_forgotten
 
     @property
     def override(self) -> tuple[int | None, str | None, str | None]:
@@ -166,8 +171,14 @@ class User:
 
     def live(self, now: int) -> list[Stream]:
         """Return the live streams, oldest first."""
-        live = (stream for stream in self.streams.values() if stream.is_live(now))
+        streams = self.streams.values()
+        live = [stream for stream in streams if stream.is_live(now)]
         return sorted(live, key=lambda stream: stream.age)
+
+    def ghosts(self, now: int) -> list[Stream]:
+        """Return the streams that have expired."""
+        streams = self.streams.values()
+        return [stream for stream in streams if not stream.is_live(now)]
 
     def effective_plan(self, catalogue: Catalogue, granted: Granted) -> Plan:
         """Return the plan of a call: entitlement, else stored, else default."""
@@ -181,17 +192,23 @@ class User:
 
     def without(self, endings: Mapping[str, Ending]) -> "User":
         """Return the user after these streams ended."""
-        kept = {id: one for id, one in self.streams.items() if id not in endings}
-        return self.changed(streams=kept, endings={**self.endings, **endings})
+        kept = dict(self.streams)
+        for id in endings:
+            kept.pop(id, None)
+
+        all_endings = {**self.endings, **endings}
+        return self.changed(streams=kept, endings=all_endings)
 
     def with_stream(self, stream: Stream) -> "User":
         """Return the user with this stream in its slot."""
-        return self.changed(streams={**self.streams, stream.id: stream})
+        streams = {**self.streams, stream.id: stream}
+        return self.changed(streams=streams)
 
     def with_token(self, number: int, stream: Stream, *, lease_ms: int) -> "User":
         """Return the user after the answer to this call issued a token."""
         token = Token(stream.playback, stream.expires_at, lease_ms)
-        return self.changed(tokens={**self.tokens, number: token})
+        tokens = {**self.tokens, number: token}
+        return self.changed(tokens=tokens)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ def _value(lease: Lease, attribute: str) -> str | None:
 
 def _counts(rule: Rule, lease: Lease) -> bool:
     for attribute, allowed in rule.where.items():
-        if _value(lease, attribute) not in [json.dumps(value) for value in allowed]:
+        allowed_values = [json.dumps(value) for value in allowed]
+        if _value(lease, attribute) not in allowed_values:
             return False
     return _value(lease, rule.per or rule.distinct or "streamId") is not None
 

@@ -8,7 +8,7 @@ import pytest
 from streams.errors import StreamEnded, StreamLimitReached
 from streams.rules import Reason, StartRate, WhenFull
 from streams.storage.store import StreamStore
-from tests.builders import LEASE_MS, NOW, asking, changed, fill, held
+from tests.builders import LEASE_MS, NOW, asking, changed, fill, held, started
 from tests.dynamodb_clients import Calls
 
 pytestmark = pytest.mark.engine
@@ -28,13 +28,15 @@ def test_no_start_is_admitted_above_the_limit_by_either_clock(
     """Until a lease has expired by the faster clock."""
     for number, id in enumerate("abc"):
         now = NOW + number + (first if number % 2 else SKEW_MS - first)
-        streams.start(user_id, asking(id, now=now), now=now)
+        started(streams, user_id, id, now=now)
 
     for now in (NOW + 10, AHEAD + 10, NOW + LEASE_MS - 1):
         with pytest.raises(StreamLimitReached):
-            streams.start(user_id, asking("d", now=now), now=now)
+            started(streams, user_id, "d", now=now)
 
-    assert len(streams.read(user_id, now=NOW + 10).live(NOW + 10)) == 3
+    now = NOW + 10
+    account = streams.read(user_id, now=now)
+    assert len(account.live(now)) == 3
 
 
 @pytest.mark.parametrize(
@@ -47,10 +49,7 @@ def test_an_epoch_grows_on_any_clock(
     user_id: str,
     order: tuple[int, int],
 ) -> None:
-    epochs = [
-        streams.start(user_id, asking("tv", now=now), now=now).lease.epoch
-        for now in (*order, *order)
-    ]
+    epochs = [started(streams, user_id, "tv", now=now).epoch for now in order * 2]
     assert epochs == sorted(set(epochs))
 
 
@@ -58,10 +57,10 @@ def test_an_epoch_grows_on_any_clock(
 def test_an_epoch_grows_after_an_ending_by_the_faster_clock(
     streams: StreamStore, user_id: str, gone: str
 ) -> None:
-    first = streams.start(user_id, asking("tv", now=AHEAD), now=AHEAD).lease
+    first = started(streams, user_id, "tv", now=AHEAD)
     if gone == "stopped":
         streams.stop(user_id, "tv", hold=held(first), now=AHEAD + 1)
-    second = streams.start(user_id, asking("tv", now=NOW + 10), now=NOW + 10).lease
+    second = started(streams, user_id, "tv", now=NOW + 10)
 
     assert second.epoch > first.epoch
     with pytest.raises(StreamEnded):
@@ -69,7 +68,7 @@ def test_an_epoch_grows_after_an_ending_by_the_faster_clock(
 
 
 def test_an_expiry_never_moves_back(streams: StreamStore, user_id: str) -> None:
-    lease = streams.start(user_id, asking("tv", now=NOW), now=NOW).lease
+    lease = started(streams, user_id, "tv", now=NOW)
     ends = [lease.expires_at]
     for now in (
         AHEAD,
@@ -108,38 +107,36 @@ def test_the_slot_of_a_crashed_player_is_free_a_lease_and_a_skew_later(
     streams: StreamStore, user_id: str
 ) -> None:
     fill(streams, user_id, "a", "b", "c", now=AHEAD)
-    streams.start(
-        user_id,
-        asking("d", now=NOW + LEASE_MS + SKEW_MS + 3),
-        now=NOW + LEASE_MS + SKEW_MS + 3,
-    )
+    started(streams, user_id, "d", now=NOW + LEASE_MS + SKEW_MS + 3)
 
 
 def test_the_same_device_starts_again_immediately_on_any_clock(
     streams: StreamStore, user_id: str
 ) -> None:
     fill(streams, user_id, "a", "b", "c", now=AHEAD)
-    lease = streams.start(user_id, asking("a", now=NOW + 10), now=NOW + 10).lease
+    lease = started(streams, user_id, "a", now=NOW + 10)
 
     assert lease.took_over
-    assert (
-        streams.renew(user_id, "a", hold=held(lease), now=AHEAD + 20).epoch
-        == lease.epoch
-    )
+    hold = held(lease)
+    renewed = streams.renew(user_id, "a", hold=hold, now=AHEAD + 20)
+    assert renewed.epoch == lease.epoch
 
 
 def test_a_stop_by_token_depends_on_no_clock(
     streams: StreamStore, user_id: str
 ) -> None:
-    lease = streams.start(user_id, asking("tv", now=AHEAD), now=AHEAD).lease
-    assert streams.stop(user_id, "tv", hold=held(lease), now=NOW) is Reason.STOPPED
+    hold = held(started(streams, user_id, "tv", now=AHEAD))
+    reason = streams.stop(user_id, "tv", hold=hold, now=NOW)
+    assert reason is Reason.STOPPED
 
 
 def test_an_operator_on_the_slower_server_ends_streams_older_than_the_skew(
     streams: StreamStore, user_id: str
 ) -> None:
     fill(streams, user_id, "tv", now=AHEAD)
-    ended = replace(streams).stop(user_id, "tv", hold=None, now=NOW + SKEW_MS + 1)
+    slower = replace(streams)
+    now = NOW + SKEW_MS + 1
+    ended = slower.stop(user_id, "tv", hold=None, now=now)
 
     assert ended is Reason.STOPPED
 
@@ -160,10 +157,10 @@ def test_a_server_that_is_ten_minutes_ahead_does_not_lock_the_user_out(
     fill(streams, user_id, *ids, now=FAR_AHEAD)
     for number, id in enumerate("xyz"):
         now = NOW + number
-        streams.start(user_id, asking(id, now=now), now=now)
+        started(streams, user_id, id, now=now)
 
     with pytest.raises(StreamLimitReached):
-        streams.start(user_id, asking("w", now=NOW + 9), now=NOW + 9)
+        started(streams, user_id, "w", now=NOW + 9)
 
 
 def test_an_arrival_time_from_a_server_that_is_ahead_delays_no_start(

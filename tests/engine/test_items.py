@@ -45,10 +45,12 @@ def of_version_1(user_id: str, **more: Any) -> dict[str, Any]:
             "started_at": started_at,
             "expires_at": started_at + LEASE_MS,
         }
-        return {
-            "M": {name: {"S": text} for name, text in fields.items()}
-            | {name: {"N": str(instant)} for name, instant in instants.items()}
-        }
+        content: dict[str, Any] = {}
+        for name, text in fields.items():
+            content[name] = {"S": text}
+        for name, instant in instants.items():
+            content[name] = {"N": str(instant)}
+        return {"M": content}
 
     leases = {
         "tv": lease(
@@ -62,15 +64,14 @@ def of_version_1(user_id: str, **more: Any) -> dict[str, Any]:
         "phone": lease("news", NOW - 3),
         "ghost": lease("film", NOW - 2 * LEASE_MS),
     }
+    epochs = {
+        id: {"N": str(epoch)} for epoch, id in enumerate(leases, start=NOW - 1010)
+    }
     return {
         "user_id": {"S": user_id},
         "version": {"N": str(NOW - 1000)},
         "leases": {"M": leases},
-        "epochs": {
-            "M": {
-                id: {"N": str(NOW - 1010 + number)} for number, id in enumerate(leases)
-            }
-        },
+        "epochs": {"M": epochs},
         "ended": {
             "M": {
                 "old": {
@@ -214,18 +215,17 @@ def dynamodb_bytes(value: Any) -> int:
 
 
 def size_of(user_id: str) -> int:
-    return sum(
-        len(name) + dynamodb_bytes(value) for name, value in stored(user_id).items()
-    )
+    item = stored(user_id)
+    return sum(len(name) + dynamodb_bytes(item[name]) for name in item)
 
 
 def test_three_streams_of_ordinary_text_stay_under_one_write_unit(
     viewer: Viewer,
 ) -> None:
     for number in range(12):
-        viewer.end(
-            viewer.started(deviceId=f"0b2c8e5e-71f4-4a1c-9d55-{number:012}")["id"]
-        )
+        device_id = f"0b2c8e5e-71f4-4a1c-9d55-{number:012}"
+        stream = viewer.started(deviceId=device_id)
+        viewer.end(stream["id"])
 
     for number in range(3):
         viewer.started(
@@ -249,19 +249,23 @@ def test_three_streams_of_full_size_text_stay_under_four_kilobytes(
 ) -> None:
     long_id = "i" * 126
     for number in range(12):
-        viewer.end(viewer.started(deviceId=f"{long_id}{number:02}")["id"])
+        stream = viewer.started(deviceId=f"{long_id}{number:02}")
+        viewer.end(stream["id"])
 
+    stream_id_character = "s" if character == "\u0000" else character
+    stream_id_length = 256 // len(character.encode())
+    metadata = {f"key-{number}": character * 40 for number in range(10)}
     for number in range(3):
         body = {
-            "streamId": ("s" if character == "\u0000" else character)
-            * (256 // len(character.encode())),
+            "streamId": stream_id_character * stream_id_length,
             "deviceId": "d" * 128,
             "deviceName": character * 300,
             "deviceType": character * 300,
             "title": character * 300,
-            "metadata": {f"key-{n}": character * 40 for n in range(10)},
+            "metadata": metadata,
         }
-        response = viewer.api.put(f"{viewer.url}/{long_id}a{number}", json=body)
+        url = f"{viewer.url}/{long_id}a{number}"
+        response = viewer.api.put(url, json=body)
         assert response.status_code == 201, response.text
 
     assert size_of(viewer.user_id) <= 4096
@@ -285,10 +289,8 @@ def test_every_field_of_a_lease_and_of_an_ending_is_kept(
         "theoretical_arrival_at": "m",
     }
 
-    assert (
-        items.account({renamed.get(name, name): value for name, value in item.items()})
-        == account
-    )
+    by_attribute = {renamed.get(name, name): item[name] for name in item}
+    assert items.account(by_attribute) == account
 
 
 def test_fields_of_a_later_version_are_ignored(
@@ -296,7 +298,8 @@ def test_fields_of_a_later_version_are_ignored(
 ) -> None:
     fill(streams, user_id, "a")
     item = stored(user_id)
-    item["l"]["M"]["a"]["M"]["zz"] = {"S": "new"}
+    lease = item["l"]["M"]["a"]
+    lease["M"]["zz"] = {"S": "new"}
     item["zz"] = {"N": "1"}
     put(item)
 

@@ -14,7 +14,7 @@ from streams.errors import (
 )
 from streams.rules import Hold, WhenFull
 from streams.storage.store import StreamStore
-from tests.builders import LEASE_MS, NOW, asking, changed, fill, held
+from tests.builders import LEASE_MS, NOW, asking, changed, fill, held, started
 from tests.engine.networks import HeldWrite, Late
 
 pytestmark = pytest.mark.engine
@@ -46,7 +46,7 @@ def test_a_late_zap_does_not_take_over_a_later_playback(
 ) -> None:
     fill(streams, user_id, "tv")
     zap_late(streams, user_id, late, now=NOW + 10)
-    lease = streams.start(user_id, asking("tv", now=NOW + 20), now=NOW + 20).lease
+    lease = started(streams, user_id, "tv", now=NOW + 20)
     late.deliver()
 
     assert streams.read(user_id, now=NOW + 30).leases["tv"] == lease
@@ -139,7 +139,7 @@ def test_a_user_can_start_again_after_it_was_erased(
 
     with pytest.raises(StreamNotFound):
         streams.renew(user_id, "tv", hold=hold, now=NOW + 21)
-    lease = streams.start(user_id, asking("tv", now=NOW + 22), now=NOW + 22).lease
+    lease = started(streams, user_id, "tv", now=NOW + 22)
     assert lease.epoch > hold.epoch
 
 
@@ -152,7 +152,7 @@ def test_an_item_keeps_the_last_three_writes_latest_first(
     seen = []
     for number in range(5):
         now = NOW + number
-        streams.start(user_id, asking("tv", now=now), now=now)
+        started(streams, user_id, "tv", now=now)
         seen.append(streams.read(user_id, now=now).recent_writes)
 
     assert [len(set(writes)) for writes in seen[2:]] == [
@@ -185,7 +185,7 @@ def test_a_denial_of_a_call_that_was_answered_leaves_no_fence(
     before = streams.read(user_id, now=NOW)
 
     with pytest.raises(StreamLimitReached):
-        streams.start(user_id, asking("d", now=NOW + 5), now=NOW + 5)
+        started(streams, user_id, "d", now=NOW + 5)
     assert streams.read(user_id, now=NOW) == before
 
 

@@ -17,6 +17,9 @@ pytestmark = pytest.mark.engine
 
 IDS = [f"d{number}" for number in range(13)]
 """One more than an item has room for endings."""
+WAITS_MS = [0, 1, 1, 7, 500, LEASE_MS // 3, LEASE_MS]
+WEIGHTS = [30, 20, 12, 24, 2, 3, 3]
+"""How often each verb is called, in the order of the verbs."""
 MAX_CALLS = 2
 """Of a verb without rivals."""
 
@@ -35,12 +38,14 @@ def test_a_long_history_of_one_user_agrees_with_the_rule(
     )
     holds: dict[str, list[Hold]] = {}
     for number in range(300):
-        now += dice.choice(
-            [0, 1, 1, 7, 500, LEASE_MS // 3, LEASE_MS] if dice.random() < 0.3 else [1]
-        )
+        waits = WAITS_MS if dice.random() < 0.3 else [1]
+        now += dice.choice(waits)
         id = dice.choice(IDS)
-        hold = dice.choice(holds.get(id, [Hold(epoch=1, expires_at=now)])[-2:])
-        named = dict.fromkeys(dice.sample(IDS, dice.choice([0, 0, 1, 2])))
+        unknown = Hold(epoch=1, expires_at=now)
+        last_holds = holds.get(id, [unknown])[-2:]
+        hold = dice.choice(last_holds)
+        count = dice.choice([0, 0, 1, 2])
+        named = dict.fromkeys(dice.sample(IDS, count))
         limit = {
             "limit": dice.randrange(5),
             "when_full": dice.choice(list(WhenFull)),
@@ -67,17 +72,19 @@ def test_a_long_history_of_one_user_agrees_with_the_rule(
             ),
             "clear": lambda store, now=now: store.clear_limit(user_id, now=now),
         }
-        verb = dice.choices(list(verbs), [30, 20, 12, 24, 2, 3, 3])[0]
+        (verb,) = dice.choices(list(verbs), WEIGHTS)
         calls.made.clear()
         act = verbs[verb]
         result, expected = (
             outcome(partial(act, streams)),
             outcome(partial(act, model)),
         )
-        assert result == expected, f"{number}: {verb} {id}"
-        assert len(calls.made) <= MAX_CALLS, f"{number}: {verb} {id}"
+        step = f"{number}: {verb} {id}"
+        assert result == expected, step
+        assert len(calls.made) <= MAX_CALLS, step
         lease = result.lease if isinstance(result, Admission) else result
         if isinstance(lease, Lease):
             holds.setdefault(id, []).append(held(lease))
 
-    assert streams.read(user_id, now=now) == model.read(user_id, now=now)
+    stored = streams.read(user_id, now=now)
+    assert stored == model.read(user_id, now=now)

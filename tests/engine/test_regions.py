@@ -10,7 +10,7 @@ import pytest
 from streams.errors import StreamEnded, StreamLimitReached, StreamNotFound, StreamsError
 from streams.models import UserStreams
 from streams.storage.store import StreamStore
-from tests.builders import LEASE_MS, NOW, asking, fill, held
+from tests.builders import LEASE_MS, NOW, asking, fill, held, started
 
 pytestmark = pytest.mark.engine
 
@@ -64,7 +64,8 @@ def names() -> Iterator[tuple[str, str]]:
 
 
 def live(now: int, user_id: str, *regions: StreamStore) -> int:
-    return sum(len(one.read(user_id, now=now).live(now)) for one in regions)
+    accounts = [region.read(user_id, now=now) for region in regions]
+    return sum(len(account.live(now)) for account in accounts)
 
 
 def test_a_home_that_moves_admits_at_most_twice_the_limit_and_for_one_lease(
@@ -113,12 +114,14 @@ def test_a_home_that_moves_back_grants_higher_epochs_and_rejects_older_tokens(
     before = fill(ireland, user_id, *DEVICES)
     meanwhile = fill(virginia, user_id, *DEVICES, now=NOW + 1000)
     back = NOW + 2 * LEASE_MS
-    again = {
-        id: held(ireland.start(user_id, asking(id, now=back), now=back).lease)
-        for id in DEVICES
-    }
+    again = {}
     for id in DEVICES:
-        assert again[id].epoch > meanwhile[id].epoch > before[id].epoch
+        lease = started(ireland, user_id, id, now=back)
+        again[id] = held(lease)
+
+    for id in DEVICES:
+        assert again[id].epoch > meanwhile[id].epoch
+        assert meanwhile[id].epoch > before[id].epoch
         with pytest.raises(StreamEnded):
             ireland.renew(user_id, id, hold=before[id], now=back + 1)
         with pytest.raises(StreamsError):

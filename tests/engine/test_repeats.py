@@ -9,7 +9,7 @@ import pytest
 from streams.errors import StoreUnavailable
 from streams.rules import Reason, WhenFull
 from streams.storage.store import StreamStore
-from tests.builders import LEASE_MS, NOW, asking, changed, fill, held
+from tests.builders import LEASE_MS, NOW, changed, fill, held, started
 from tests.engine.networks import Late, delivered_twice
 from tests.engine.verbs import VERBS
 from tests.model import ModelStore
@@ -72,11 +72,11 @@ def test_the_token_of_a_start_that_was_sent_twice_renews(
 ) -> None:
     fill(streams, user_id, *SCENES[scene])
     doubled = replace(streams, call=delivered_twice(streams.call))
-    lease = doubled.start(user_id, asking("a", now=NOW + 5), now=NOW + 5).lease
+    lease = started(doubled, user_id, "a", now=NOW + 5)
 
-    assert (
-        streams.renew(user_id, "a", hold=held(lease), now=NOW + 9).epoch == lease.epoch
-    )
+    hold = held(lease)
+    renewed = streams.renew(user_id, "a", hold=hold, now=NOW + 9)
+    assert renewed.epoch == lease.epoch
 
 
 def test_a_start_that_arrives_after_its_player_stopped_takes_no_slot(
@@ -86,17 +86,12 @@ def test_a_start_that_arrives_after_its_player_stopped_takes_no_slot(
     late = Late(streams.call)
 
     with pytest.raises(StoreUnavailable):
-        replace(streams, call=late).start(user_id, asking("tv", now=NOW), now=NOW)
-    hold = held(
-        streams.start(
-            user_id,
-            asking("tv", now=NOW + 5),
-            now=NOW + 5,
-        ).lease
-    )
+        started(replace(streams, call=late), user_id, "tv", now=NOW)
+    hold = held(started(streams, user_id, "tv", now=NOW + 5))
     streams.stop(user_id, "tv", hold=hold, now=NOW + 9)
     late.deliver()
-    assert streams.read(user_id, now=NOW + 10).leases.keys() == {"other"}
+    account = streams.read(user_id, now=NOW + 10)
+    assert account.leases.keys() == {"other"}
 
 
 def test_a_start_that_arrives_after_a_second_start_of_its_device_has_no_effect(
@@ -106,12 +101,12 @@ def test_a_start_that_arrives_after_a_second_start_of_its_device_has_no_effect(
     late = Late(streams.call)
 
     with pytest.raises(StoreUnavailable):
-        replace(streams, call=late).start(user_id, asking("tv", now=NOW), now=NOW)
-    lease = streams.start(user_id, asking("tv", now=NOW + 5), now=NOW + 5).lease
+        started(replace(streams, call=late), user_id, "tv", now=NOW)
+    lease = started(streams, user_id, "tv", now=NOW + 5)
     late.deliver()
-    assert (
-        streams.renew(user_id, "tv", hold=held(lease), now=NOW + 9).epoch == lease.epoch
-    )
+    hold = held(lease)
+    renewed = streams.renew(user_id, "tv", hold=hold, now=NOW + 9)
+    assert renewed.epoch == lease.epoch
 
 
 @pytest.mark.parametrize("by", ["its player", "an operator"])
@@ -128,7 +123,7 @@ def test_a_stop_that_arrives_after_its_device_started_again_ends_no_stream(
             hold=hold if by == "its player" else None,
             now=NOW + 1,
         )
-    lease = streams.start(user_id, asking("tv", now=NOW + 5), now=NOW + 5).lease
+    lease = started(streams, user_id, "tv", now=NOW + 5)
     late.deliver()
     assert streams.read(user_id, now=NOW + 9).leases["tv"] == lease
 
@@ -154,12 +149,13 @@ def test_a_user_can_stop_any_number_of_streams_one_after_the_other(
 ) -> None:
     ids = [f"d{number}" for number in range(30)]
     for now, id in enumerate(ids, start=NOW):
-        streams.start(user_id, asking(id, now=now), now=now)
+        started(streams, user_id, id, now=now)
         streams.stop(user_id, id, hold=None, now=now)
 
     for now, id in enumerate(ids, start=NOW + 100):
-        streams.start(user_id, asking(id, now=now), now=now)
-        assert streams.stop(user_id, id, hold=None, now=now) is Reason.STOPPED
+        started(streams, user_id, id, now=now)
+        reason = streams.stop(user_id, id, hold=None, now=now)
+        assert reason is Reason.STOPPED
 
 
 Set = Callable[[StreamStore, str, int], Any]
@@ -202,7 +198,9 @@ def test_the_limit_changes_after_a_server_with_a_fast_clock_changed_it(
     )
 
     assert OPERATORS[change](streams, user_id, NOW).limit == 2
-    assert streams.read(user_id, now=NOW).limit == {"set": 9, "clear": None}[change]
+    expected = {"set": 9, "clear": None}
+    account = streams.read(user_id, now=NOW)
+    assert account.limit == expected[change]
 
 
 def test_an_erasure_that_arrives_late_keeps_streams_that_started_since(
@@ -214,9 +212,10 @@ def test_an_erasure_that_arrives_late_keeps_streams_that_started_since(
     with pytest.raises(StoreUnavailable):
         replace(streams, call=late).forget(user_id, now=NOW)
     streams.forget(user_id, now=NOW + 1)
-    lease = streams.start(user_id, asking("phone", now=NOW + 5), now=NOW + 5).lease
+    lease = started(streams, user_id, "phone", now=NOW + 5)
     late.deliver()
-    assert streams.read(user_id, now=NOW + 9).leases == {"phone": lease}
+    account = streams.read(user_id, now=NOW + 9)
+    assert account.leases == {"phone": lease}
 
 
 def test_a_user_is_erased_even_if_a_server_with_a_fast_clock_created_the_item(

@@ -10,7 +10,7 @@ import pytest
 from streams.errors import StoreUnavailable, StreamLimitReached
 from streams.rules import Account, Admission, Hold, Lease
 from streams.storage.store import StreamStore
-from tests.builders import LEASE_MS, NOW, asking, fill, held
+from tests.builders import LEASE_MS, NOW, asking, fill, held, started
 from tests.engine.networks import HeldWrite, LostAnswer
 from tests.engine.verbs import VERBS, Verb
 from tests.model import ModelStore
@@ -148,11 +148,7 @@ def test_a_start_that_was_denied_is_not_admitted_by_a_late_delivery(
     denied = replace(streams, call=network.call)
 
     with pytest.raises(StreamLimitReached):
-        denied.start(
-            user_id,
-            asking("new", now=NOW + 5),
-            now=NOW + 5,
-        )
+        started(denied, user_id, "new", now=NOW + 5)
 
     streams.stop(user_id, "a", hold=holds["a"], now=NOW + 6)
     network.deliver()

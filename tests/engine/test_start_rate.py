@@ -22,7 +22,7 @@ from streams.errors import (
 )
 from streams.rules import Hold, WhenFull
 from streams.storage.store import StreamStore
-from tests.builders import LEASE_MS, NOW, asking, changed, held, plans_of
+from tests.builders import LEASE_MS, NOW, asking, changed, held, plans_of, started
 from tests.dynamodb_clients import Calls
 from tests.engine.networks import delivered_twice
 from tests.unit.rules.test_start_rate import BURST, INTERVAL_MS, PLANS, TOKEN_MS, bound
@@ -175,7 +175,7 @@ def test_a_start_that_is_paid_for_is_one_call_and_one_within_the_burst_two(
         (NOW + 10_001, 2),
     ):
         calls.made.clear()
-        store.start(user_id, asking("tv", now=now), now=now)
+        started(store, user_id, "tv", now=now)
         assert calls.operations == ["UpdateItem"] * expected
 
 
@@ -190,11 +190,7 @@ def test_a_start_above_the_rate_is_refused_in_one_call_without_a_write(
     calls.made.clear()
 
     with pytest.raises(TooManyStarts) as refusal:
-        store.start(
-            user_id,
-            asking("tv", now=NOW + 1),
-            now=NOW + 1,
-        )
+        started(store, user_id, "tv", now=NOW + 1)
     assert refusal.value.retry_at == NOW + INTERVAL_MS
     assert calls.operations == ["UpdateItem"]
     assert store.read(user_id, now=NOW) == before
@@ -206,7 +202,7 @@ def test_a_repeat_of_a_start_is_charged_once(
     store = StreamStore(plans=PLANS)
     doubled = replace(store, call=delivered_twice(store.call))
     for number, now in enumerate((NOW, NOW + 1, NOW + 2), start=1):
-        doubled.start(user_id, asking("tv", now=now), now=now)
+        started(doubled, user_id, "tv", now=now)
         assert (
             store.read(user_id, now=now).theoretical_arrival_at
             == NOW + number * INTERVAL_MS
@@ -225,11 +221,7 @@ def test_a_change_of_the_limit_does_not_refill_the_start_rate(
     store.end_all(user_id, keep=None, now=NOW)
 
     with pytest.raises(TooManyStarts):
-        store.start(
-            user_id,
-            asking("tv", now=NOW + 1),
-            now=NOW + 1,
-        )
+        started(store, user_id, "tv", now=NOW + 1)
 
 
 def test_an_interval_of_zero_allows_any_rate_of_starts(
@@ -237,7 +229,7 @@ def test_an_interval_of_zero_allows_any_rate_of_starts(
 ) -> None:
     store = StreamStore(plans=plans_of(), call=calls)
     for now in range(NOW, NOW + 30):
-        store.start(user_id, asking("tv", now=now), now=now)
+        started(store, user_id, "tv", now=now)
 
     assert len(calls.made) == 31
     assert store.read(user_id, now=NOW).theoretical_arrival_at == 0
@@ -252,9 +244,9 @@ def test_servers_with_and_without_a_start_rate_share_items(
         StreamStore(plans=plans_of()),
     )
     free.start(user_id, asking("tv"), now=NOW)
-    charging.start(user_id, asking("phone", now=NOW + 1), now=NOW + 1)
+    started(charging, user_id, "phone", now=NOW + 1)
     paid_until = charging.read(user_id, now=NOW).theoretical_arrival_at
 
     assert paid_until == NOW + 1 + INTERVAL_MS
-    free.start(user_id, asking("tv", now=NOW + 2), now=NOW + 2)
+    started(free, user_id, "tv", now=NOW + 2)
     assert free.read(user_id, now=NOW).theoretical_arrival_at == paid_until

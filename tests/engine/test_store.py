@@ -14,7 +14,7 @@ from streams.errors import (
 from streams.models import UserStreams
 from streams.rules import Hold, Reason, WhenFull
 from streams.storage.store import StreamStore
-from tests.builders import LEASE_MS, NOW, asking, changed, fill, held
+from tests.builders import LEASE_MS, NOW, asking, changed, fill, held, started
 from tests.dynamodb_clients import Calls, unreachable
 
 pytestmark = pytest.mark.engine
@@ -188,10 +188,18 @@ def test_setting_a_limit_keeps_the_live_streams(
     holds = fill(streams, user_id, "a", "b", "c")
     streams.set_limit(user_id, limit=1, when_full=WhenFull.DENY, now=NOW)
 
-    assert (
-        streams.renew(user_id, "b", hold=holds["b"], now=NOW + 5).expires_at
-        == NOW + 5 + LEASE_MS
-    )
+    now = NOW + 5
+    renewed = streams.renew(user_id, "b", hold=holds["b"], now=now)
+    assert renewed.expires_at == now + LEASE_MS
+
+
+DAY_SECONDS = 86_400
+
+
+def expiry_of_item(user_id: str) -> float:
+    """Return when DynamoDB may delete the item, in seconds."""
+    item = UserStreams.get(user_id)
+    return item.ttl.timestamp()
 
 
 def test_an_item_expires_a_day_after_its_last_lease(
@@ -200,7 +208,8 @@ def test_an_item_expires_a_day_after_its_last_lease(
     fill(streams, user_id, "a")
     streams.start(user_id, asking("b"), now=NOW)
 
-    assert UserStreams.get(user_id).ttl.timestamp() == (NOW + LEASE_MS) / 1000 + 86_400
+    last_expiry = (NOW + LEASE_MS) / 1000
+    assert expiry_of_item(user_id) == last_expiry + DAY_SECONDS
 
 
 def test_an_item_with_an_override_outlives_its_streams(
@@ -209,9 +218,10 @@ def test_an_item_with_an_override_outlives_its_streams(
     streams.set_limit(user_id, limit=5, when_full=WhenFull.DENY, now=NOW)
     fill(streams, user_id, "a", "b")
 
-    assert UserStreams.get(user_id).ttl.timestamp() > NOW / 1000 + 50 * 365 * 86_400
+    now = NOW / 1000
+    assert expiry_of_item(user_id) > now + 50 * 365 * DAY_SECONDS
     streams.clear_limit(user_id, now=NOW)
-    assert UserStreams.get(user_id).ttl.timestamp() < NOW / 1000 + 2 * 86_400
+    assert expiry_of_item(user_id) < now + 2 * DAY_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -237,10 +247,11 @@ def test_an_item_with_an_override_outlives_its_streams(
 def test_an_id_never_reaches_an_expression_as_text(
     streams: StreamStore, user_id: str, id: str
 ) -> None:
-    hold = held(streams.start(user_id, asking(id), now=NOW).lease)
+    hold = held(started(streams, user_id, id, now=NOW))
     streams.start(user_id, asking("other"), now=NOW)
 
-    assert streams.renew(user_id, id, hold=hold, now=NOW + 1).id == id
+    renewed = streams.renew(user_id, id, hold=hold, now=NOW + 1)
+    assert renewed.id == id
     streams.stop(user_id, id, hold=hold, now=NOW + 2)
     after = streams.read(user_id, now=NOW)
     assert after.leases.keys() == {"other"}
@@ -251,8 +262,9 @@ def test_an_id_never_reaches_an_expression_as_text(
 def test_a_user_without_an_item_has_no_streams(
     streams: StreamStore, user_id: str, verb: str
 ) -> None:
+    call = getattr(streams, verb)
     with pytest.raises(StreamNotFound):
-        getattr(streams, verb)(user_id, "a", hold=Hold(epoch=1), now=NOW)
+        call(user_id, "a", hold=Hold(epoch=1), now=NOW)
     assert UserStreams.count(user_id) == 0
 
 
@@ -332,9 +344,9 @@ def test_a_hundred_streams_are_replaced_in_one_write(
             now=NOW + 200,
         )
 
-    assert [lease.id for lease in streams.read(user_id, now=NOW).live(NOW + 200)] == [
-        "new"
-    ]
+    account = streams.read(user_id, now=NOW)
+    (live,) = account.live(NOW + 200)
+    assert live.id == "new"
 
 
 def test_all_streams_of_a_user_can_stop_at_the_same_instant(
@@ -349,7 +361,8 @@ def test_all_streams_of_a_user_can_stop_at_the_same_instant(
     )
     holds = fill(streams, user_id, *ids)
 
-    assert [streams.stop(user_id, id, hold=holds[id], now=NOW + 100) for id in ids] == [
-        Reason.STOPPED
-    ] * 30
+    now = NOW + 100
+    for id in ids:
+        reason = streams.stop(user_id, id, hold=holds[id], now=now)
+        assert reason is Reason.STOPPED
     assert "s29" in streams.read(user_id, now=NOW).ended

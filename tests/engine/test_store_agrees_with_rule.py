@@ -83,8 +83,8 @@ class StoreAndRule(RuleBasedStateMachine):
         is_late: bool,
     ) -> None:
         before = self.account
-        first_hold = next(iter(self.holds.get(id, [])), Hold(epoch=1))
-        seen = {other: self.epoch_of(other, which) for other, which in replace.items()}
+        first_hold, *_ = self.holds.get(id, [Hold(epoch=1)])
+        seen = {other: self.epoch_of(other, replace[other]) for other in replace}
         request = asking(
             id,
             replace=seen,
@@ -101,7 +101,8 @@ class StoreAndRule(RuleBasedStateMachine):
                 result,
                 Entitlement(entitlement, plan),
             )
-            self.holds.setdefault(id, []).append(held(result.lease))
+            hold = held(result.lease)
+            self.holds.setdefault(id, []).append(hold)
         else:
             unchanged = before.live(self.now)
             assert self.account.live(self.now) == unchanged, "a denial changed it"
@@ -138,7 +139,8 @@ class StoreAndRule(RuleBasedStateMachine):
     )
     def stop(self, id: str, is_held: bool, age: int) -> None:
         holds = self.holds.get(id, [UNKNOWN])
-        hold = holds[max(0, len(holds) - 1 - age)] if is_held else None
+        position = max(0, len(holds) - 1 - age)
+        hold = holds[position] if is_held else None
 
         if self.was_stopped_now(id):
             # Two stops of one instant look like one that was sent twice.
@@ -261,7 +263,8 @@ class StoreAndRule(RuleBasedStateMachine):
         plan = before.effective_plan(self.model.plans, entitlement)
         own = before.leases.get(lease.id) if lease.took_over else None
 
-        allowed = len(before.live(self.now)) if lease.took_over else plan.limit
+        live_before = before.live(self.now)
+        allowed = len(live_before) if lease.took_over else plan.limit
 
         assert len(live) <= allowed, "an admission left the user above the limit"
         assert not broken_by(lease, own, live, plan), "an admission broke a rule"
@@ -289,7 +292,8 @@ class StoreAndRule(RuleBasedStateMachine):
         lease: Lease,
         revived: Lease,
     ) -> None:
-        others = [other for other in before.live(self.now) if other.id != lease.id]
+        live = before.live(self.now)
+        others = [other for other in live if other.id != lease.id]
         plan = before.effective_plan(self.model.plans, lease.entitlement)
 
         assert len(others) < plan.limit, "a revival exceeded the limit"

@@ -186,9 +186,9 @@ def an_unset(rehearsal: Rehearsal) -> None:
 
 def live(rehearsal: Rehearsal) -> Live:
     """Return the version that has the traffic."""
-    found = Versions(rehearsal.stage, rehearsal.client("lambda")).live()
-    assert found is not None
-    return found
+    version = Versions(rehearsal.stage, rehearsal.client("lambda")).live()
+    assert version is not None
+    return version
 
 
 def lease_seconds(rehearsal: Rehearsal) -> int:

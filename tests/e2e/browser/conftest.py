@@ -5,12 +5,12 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.e2e.browser.pages import expect_count, open_console
 from tests.e2e.test_permissions import ADMIN_KEY, hashed
 from tests.servers import brief_server, running, runserver
 from tests.viewer import Viewer
@@ -63,8 +63,8 @@ def viewer(url: str, user_id: str) -> Iterator[Viewer]:
 
 @pytest.fixture
 def console(page: Page, url: str, user_id: str) -> Page:
-    page.goto(f"{url}/console?user={quote(user_id)}")
-    expect(page.locator("#count")).to_have_text("0 of 3 in use")
+    open_console(page, url, user_id)
+    expect_count(page, "0 of 3 in use")
     return page
 
 

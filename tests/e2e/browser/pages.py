@@ -19,10 +19,35 @@ SCREENSHOTS=docs/screenshots make test TESTS='-m browser -k fits' writes them.
 """
 
 
+def click_button(scope: Page | Locator, name: str, *, exact: bool = False) -> None:
+    """Click a button. Without `exact`, a part of its name is enough."""
+    scope.get_by_role("button", name=name, exact=exact).click()
+
+
+def expect_count(console: Page, text: str, *, timeout: float | None = None) -> None:
+    """Wait until the console shows this use of the slots."""
+    expect(console.locator("#count")).to_have_text(text, timeout=timeout)
+
+
+def expect_state(player: Locator, text: str, *, timeout: float | None = None) -> None:
+    """Wait until the player of the console shows this state."""
+    expect(state(player)).to_have_text(text, timeout=timeout)
+
+
+def expect_answer(page: Page, title: str) -> None:
+    """Wait until the page shows the answer with this title."""
+    expect(page.locator("#answer-title")).to_have_text(title)
+
+
+def expect_text(page: Page, selector: str, text: str) -> None:
+    """Wait until the element of the page contains this text."""
+    expect(page.locator(selector)).to_contain_text(text)
+
+
 def add_player(console: Page, device: str, title: str = "News") -> Locator:
     console.get_by_label("Device").fill(device)
     console.get_by_label("Title").fill(title)
-    console.get_by_role("button", name="Add a player").click()
+    click_button(console, "Add a player")
     return console.get_by_role("article", name=f"Player {device}", exact=True)
 
 
@@ -32,9 +57,19 @@ def state(player: Locator) -> Locator:
 
 def started_at_the_page(page: Page, url: str, user_id: str) -> None:
     """Start a stream with the body that the page suggests."""
-    page.goto(f"{url}/users/{quote(user_id)}/streams")
-    page.get_by_role("button", name="Start a stream", exact=True).click()
-    expect(page.locator("#answer-title")).to_have_text("201 Created")
+    open_user_page(page, url, user_id, "streams")
+    click_button(page, "Start a stream", exact=True)
+    expect_answer(page, "201 Created")
+
+
+def open_user_page(page: Page, url: str, user_id: str, path: str) -> None:
+    """Open a page of the API below a user."""
+    page.goto(f"{url}/users/{quote(user_id)}/{quote(path)}")
+
+
+def open_console(page: Page, url: str, user_id: str) -> None:
+    """Open the console with a user's streams."""
+    page.goto(f"{url}/console?user={quote(user_id)}")
 
 
 def open_docs(page: Page, url: str) -> None:
@@ -43,18 +78,17 @@ def open_docs(page: Page, url: str) -> None:
 
 
 def operation(page: Page, id: str) -> Locator:
-    return page.locator(
-        f"#operations-{next(tag for tag in TAGS if id in TAGS[tag])}-{id}"
-    )
+    (tag,) = [tag for tag, ids in TAGS.items() if id in ids]
+    return page.locator(f"#operations-{tag}-{id}")
 
 
 def tried(page: Page, id: str, user_id: str) -> Locator:
     """Try an operation for a user with suggested values, and return it."""
     call = operation(page, id)
     call.get_by_role("button").first.click()
-    call.get_by_role("button", name="Try it out").click()
+    click_button(call, "Try it out")
     call.get_by_placeholder("userId").fill(user_id)
-    call.get_by_role("button", name="Execute").click()
+    click_button(call, "Execute")
     return call.locator(".live-responses-table .response .response-col_status")
 
 
@@ -66,10 +100,11 @@ def accessibility_problems(
         "for (const item of document.querySelectorAll('details')) item.open = true"
     )
     page.evaluate(axe)
-    found = page.evaluate(
-        "rules => axe.run({ rules })", {rule: {"enabled": False} for rule in but}
-    )
-    return [
-        (one["id"], [node["html"] for node in one["nodes"]])
-        for one in found["violations"]
-    ]
+    rules = {rule: {"enabled": False} for rule in but}
+    results = page.evaluate("rules => axe.run({ rules })", rules)
+
+    problems = []
+    for violation in results["violations"]:
+        elements = [node["html"] for node in violation["nodes"]]
+        problems.append((violation["id"], elements))
+    return problems

@@ -6,7 +6,14 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser.pages import accessibility_problems, open_docs, operation
+from tests.e2e.browser.pages import (
+    accessibility_problems,
+    click_button,
+    expect_text,
+    open_docs,
+    open_user_page,
+    operation,
+)
 from tests.viewer import Viewer
 
 pytestmark = pytest.mark.browser
@@ -35,7 +42,8 @@ def test_a_page_is_accessible(
 ) -> None:
     viewer.started(deviceId="tv", deviceName="TV", title="News")
     page.emulate_media(color_scheme=scheme)
-    page.goto(f"{url}/{path.format(quote(viewer.user_id))}")
+    path_of_user = path.format(quote(viewer.user_id))
+    page.goto(f"{url}/{path_of_user}")
     expect(page.locator("#answer-title, #slots h3").first).to_be_visible()
 
     assert accessibility_problems(page, axe) == []
@@ -48,9 +56,9 @@ def test_a_denied_start_is_accessible(
     viewer.limit(1)
     viewer.started(deviceId="phone", deviceName="Phone", title="News")
     page.emulate_media(color_scheme=scheme)
-    page.goto(f"{url}/users/{viewer.user_id}/streams")
-    page.get_by_role("button", name="Start a stream", exact=True).click()
-    expect(page.locator("#answer-title")).to_contain_text("409")
+    open_user_page(page, url, viewer.user_id, "streams")
+    click_button(page, "Start a stream", exact=True)
+    expect_text(page, "#answer-title", "409")
 
     assert accessibility_problems(page, axe) == []
 
@@ -71,5 +79,6 @@ def test_the_docs_are_accessible_except_for_rules_that_swagger_ui_breaks(
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     open_docs(page, url)
-    operation(page, "startStream").get_by_role("button").first.click()
+    start = operation(page, "startStream")
+    start.get_by_role("button").first.click()
     assert accessibility_problems(page, axe, but=BROKEN_BY_SWAGGER_UI) == []

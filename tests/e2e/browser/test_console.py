@@ -6,14 +6,22 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from streams import service
 from tests.builders import asking, changed
-from tests.e2e.browser.pages import SCREENSHOTS, add_player, state
+from tests.e2e.browser.pages import (
+    SCREENSHOTS,
+    add_player,
+    click_button,
+    expect_count,
+    expect_state,
+    expect_text,
+    open_console,
+    state,
+)
 from tests.viewer import Viewer
 from tests.wsgi_servers import serving_under
 
@@ -23,103 +31,100 @@ pytestmark = pytest.mark.browser
 def test_a_denied_viewer_replaces_a_stream_and_its_player_learns_it(
     console: Page,
 ) -> None:
-    players = {
-        device: add_player(console, device) for device in ("TV", "Phone", "Laptop")
-    }
+    devices = ("TV", "Phone", "Laptop")
+    players = {device: add_player(console, device) for device in devices}
     for player in players.values():
-        expect(state(player)).to_have_text("plays")
-    expect(console.locator("#count")).to_have_text("3 of 3 in use")
+        expect_state(player, "plays")
+    expect_count(console, "3 of 3 in use")
 
     tablet = add_player(console, "Tablet")
-    expect(state(tablet)).to_have_text("denied: every slot is taken")
+    expect_state(tablet, "denied: every slot is taken")
 
     assert tablet.get_by_role("listitem").all_inner_texts() == [
         f"End News on {device} and play here" for device in players
     ]
 
-    expect(console.locator("#log")).to_contain_text(
-        "Tablet was denied. The slots are held by News on TV;"
-    )
+    expect_text(console, "#log", "Tablet was denied. The slots are held by News on TV;")
 
     with console.expect_request(
         lambda sent: "replace" in (sent.post_data or "")
     ) as sent:
-        tablet.get_by_role("button", name="End News on Phone and play here").click()
+        click_button(tablet, "End News on Phone and play here")
 
-    assert [
-        type(one["epoch"]) for one in json.loads(sent.value.post_data or "")["replace"]
-    ] == [int], "the playback that was seen"
+    body = json.loads(sent.value.post_data or "")
+    types_of_epochs = [type(replaced["epoch"]) for replaced in body["replace"]]
+    assert types_of_epochs == [int], "the playback that was seen"
 
-    expect(state(tablet)).to_have_text("plays")
-    expect(state(players["Phone"])).to_have_text("ended: replaced")
-    expect(state(players["TV"])).to_have_text("plays")
-    expect(console.locator("#count")).to_have_text("3 of 3 in use")
+    expect_state(tablet, "plays")
+    expect_state(players["Phone"], "ended: replaced")
+    expect_state(players["TV"], "plays")
+    expect_count(console, "3 of 3 in use")
 
 
 def test_the_slot_of_a_crashed_player_is_free_after_its_lease(
     console: Page,
 ) -> None:
-    tv, phone = add_player(console, "TV"), add_player(console, "Phone")
+    tv = add_player(console, "TV")
+    phone = add_player(console, "Phone")
     for player in (tv, phone):
-        expect(state(player)).to_have_text("plays")
-        player.get_by_role("button", name="Crash").click()
-    expect(console.locator("#count")).to_have_text("2 of 3 in use")
-    phone.get_by_role("button", name="Play").click()
-    expect(state(phone)).to_have_text("plays")
-    expect(console.locator("#count")).to_have_text("1 of 3 in use", timeout=15_000)
-    expect(console.locator("#slots")).to_contain_text("Phone")
+        expect_state(player, "plays")
+        click_button(player, "Crash")
+    expect_count(console, "2 of 3 in use")
+    click_button(phone, "Play")
+    expect_state(phone, "plays")
+    expect_count(console, "1 of 3 in use", timeout=15_000)
+    expect_text(console, "#slots", "Phone")
 
 
 def test_a_player_reports_a_lost_network_and_continues_afterwards(
     console: Page,
 ) -> None:
     tv = add_player(console, "TV")
-    expect(state(tv)).to_have_text("plays")
+    expect_state(tv, "plays")
     tv.get_by_label("Network").uncheck()
     expect(state(tv)).to_contain_text("offline: network-error")
     tv.get_by_label("Network").check()
-    expect(state(tv)).to_have_text("plays again", timeout=15_000)
+    expect_state(tv, "plays again", timeout=15_000)
 
 
 def test_a_browser_that_was_offline_continues(console: Page) -> None:
     tv = add_player(console, "TV")
-    expect(state(tv)).to_have_text("plays")
+    expect_state(tv, "plays")
     console.context.set_offline(True)
     expect(state(tv)).to_contain_text("offline: network-error")
     console.context.set_offline(False)
-    expect(state(tv)).to_have_text("plays again", timeout=15_000)
+    expect_state(tv, "plays again", timeout=15_000)
 
 
 def test_an_operator_ends_a_stream_and_its_player_learns_it(
     console: Page, viewer: Viewer
 ) -> None:
     tv = add_player(console, "TV")
-    expect(state(tv)).to_have_text("plays")
+    expect_state(tv, "plays")
     epoch = viewer.list()["streams"][0]["epoch"]
     with console.expect_request(lambda sent: sent.method == "DELETE") as sent:
-        console.get_by_role("button", name="End News on TV").click()
+        click_button(console, "End News on TV")
 
     assert sent.value.url.endswith(f"?epoch={epoch}")
-    assert (sent.value.post_data, sent.value.headers.get("content-type")) == (
-        None,
-        None,
-    )
+    assert sent.value.post_data is None
+    assert sent.value.headers.get("content-type") is None
 
-    expect(state(tv)).to_have_text("ended: stopped")
-    expect(console.locator("#count")).to_have_text("0 of 3 in use")
+    expect_state(tv, "ended: stopped")
+    expect_count(console, "0 of 3 in use")
 
     assert viewer.list()["active"] == 0
 
 
 def test_a_stopped_player_frees_its_slot(console: Page, viewer: Viewer) -> None:
     tv = add_player(console, "TV")
-    expect(state(tv)).to_have_text("plays")
-    with console.expect_request(lambda sent: sent.url.endswith("/stop")) as sent:
-        tv.get_by_role("button", name="Stop").click()
+    expect_state(tv, "plays")
+    with console.expect_request("**/stop") as sent:
+        click_button(tv, "Stop")
 
-    assert list(json.loads(sent.value.post_data or "")) == ["token"]
+    body = json.loads(sent.value.post_data or "")
+    assert list(body) == ["token"]
 
-    expect(console.locator("#count")).to_have_text("0 of 3 in use")
+    expect_count(console, "0 of 3 in use")
 
     assert viewer.list()["active"] == 0
 
@@ -127,15 +132,17 @@ def test_a_stopped_player_frees_its_slot(console: Page, viewer: Viewer) -> None:
 def test_the_limit_is_changed_and_cleared(console: Page, viewer: Viewer) -> None:
     console.get_by_label("Limit").fill("1")
     console.get_by_label("When full").select_option("evict-oldest")
-    console.get_by_role("button", name="Set").click()
-    expect(console.locator("#count")).to_have_text("0 of 1 in use")
-    first, second = add_player(console, "TV"), add_player(console, "Phone")
-    expect(state(first)).to_have_text("ended: evicted")
-    expect(state(second)).to_have_text("plays")
-    console.get_by_role("button", name="Default").click()
-    expect(console.locator("#count")).to_have_text("1 of 3 in use")
+    click_button(console, "Set")
+    expect_count(console, "0 of 1 in use")
+    first = add_player(console, "TV")
+    second = add_player(console, "Phone")
+    expect_state(first, "ended: evicted")
+    expect_state(second, "plays")
+    click_button(console, "Default")
+    expect_count(console, "1 of 3 in use")
 
-    assert viewer.api.get(f"/users/{viewer.user_id}/limit").json()["isDefault"] is True
+    limit = viewer.api.get(f"/users/{viewer.user_id}/limit").json()
+    assert limit["isDefault"] is True
 
 
 def test_each_request_is_shown_with_its_body_and_answer(
@@ -154,28 +161,29 @@ def test_markup_in_a_title_is_escaped_in_the_console(
     console: Page, viewer: Viewer
 ) -> None:
     viewer.started("456", title="<img src=x onerror=document.title='harm'>")
-    expect(console.locator("#slots")).to_contain_text("<img src=x")
+    expect_text(console, "#slots", "<img src=x")
     expect(console).to_have_title("Streams console")
 
 
 def test_an_hour_is_shown_in_minutes(console: Page, user_id: str) -> None:
-    patient = replace(
-        service.store, plans=changed(service.store.plans, lease_ms=3_600_000)
-    )
-    patient.start(user_id, asking("tv"), now=time.time_ns() // 1_000_000)
-    expect(console.locator("#slots")).to_contain_text("60 min left")
+    plans = changed(service.store.plans, lease_ms=3_600_000)
+    patient = replace(service.store, plans=plans)
+    now = time.time_ns() // 1_000_000
+    patient.start(user_id, asking("tv"), now=now)
+    expect_text(console, "#slots", "60 min left")
 
 
 def test_a_problem_of_a_request_of_the_console_is_shown(console: Page) -> None:
     console.get_by_label("User", exact=True).fill("no such#user")
-    console.get_by_role("button", name="Show").click()
+    click_button(console, "Show")
     expect(console.get_by_role("alert")).to_contain_text(
         "userId: Must have 1 to 255 printable ASCII characters"
     )
 
 
 def test_a_closed_tab_frees_its_slot(console: Page, viewer: Viewer) -> None:
-    expect(state(add_player(console, "TV"))).to_have_text("plays")
+    tv = add_player(console, "TV")
+    expect_state(tv, "plays")
 
     assert viewer.list()["active"] == 1
 
@@ -188,12 +196,15 @@ def test_a_closed_tab_frees_its_slot(console: Page, viewer: Viewer) -> None:
 def test_a_page_that_closes_sends_its_stop_as_a_beacon(
     console: Page, viewer: Viewer
 ) -> None:
-    expect(state(add_player(console, "TV"))).to_have_text("plays")
-    with console.expect_request(lambda sent: sent.url.endswith("/stop")) as sent:
+    tv = add_player(console, "TV")
+    expect_state(tv, "plays")
+    with console.expect_request("**/stop") as sent:
         console.evaluate("dispatchEvent(new Event('pagehide'))")
 
-    assert (sent.value.method, sent.value.resource_type) == ("POST", "ping"), "a beacon"
-    assert sent.value.headers["content-type"].lower() == "text/plain;charset=utf-8"
+    assert sent.value.method == "POST"
+    assert sent.value.resource_type == "ping", "a beacon"
+    media_type = sent.value.headers["content-type"]
+    assert media_type.lower() == "text/plain;charset=utf-8"
 
 
 ZAPPING = """async ([api, userId, count]) => {
@@ -220,7 +231,8 @@ ZAPPING = """async ([api, userId, count]) => {
 def test_fast_zapping_uses_one_slot_for_the_last_channel(
     console: Page, url: str, viewer: Viewer
 ) -> None:
-    assert console.evaluate(ZAPPING, [url, viewer.user_id, 10]) == {
+    result = console.evaluate(ZAPPING, [url, viewer.user_id, 10])
+    assert result == {
         "admitted": [9],
         "reported": ["channel-9"],
     }
@@ -228,20 +240,25 @@ def test_fast_zapping_uses_one_slot_for_the_last_channel(
     # A start that arrived after the last one has the slot until the client
     # takes it back.
     until = time.monotonic() + 10
-    while [stream["streamId"] for stream in viewer.list()["streams"]] != ["channel-9"]:
+    while _channels(viewer) != ["channel-9"]:
         assert time.monotonic() < until
+
+
+def _channels(viewer: Viewer) -> list[str]:
+    streams = viewer.list()["streams"]
+    return [stream["streamId"] for stream in streams]
 
 
 def test_heartbeats_continue_while_timers_of_the_page_are_throttled(
     page: Page, url: str, user_id: str
 ) -> None:
     page.add_init_script("window.setTimeout = () => 0")
-    page.goto(f"{url}/console?user={quote(user_id)}")
+    open_console(page, url, user_id)
     tv = add_player(page, "TV")
-    expect(state(tv)).to_have_text("plays")
+    expect_state(tv, "plays")
     beats = page.locator("#requests details", has_text="/heartbeat")
     expect(beats).to_have_count(4, timeout=15_000)
-    expect(state(tv)).to_have_text("plays")
+    expect_state(tv, "plays")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -259,26 +276,27 @@ def test_the_console_fits_the_screen(
     page = chromium.new_page(
         viewport={"width": width, "height": height}, color_scheme=scheme
     )
-    page.goto(f"{url}/console?user={quote(user_id)}")
+    open_console(page, url, user_id)
     for device in (
         "Living room TV",
         "Ana's phone",
         "Laptop",
         "Tablet with a very long name",
     ):
-        expect(state(add_player(page, device, "The Great Escape"))).to_have_text(
-            re.compile("plays|denied")
-        )
+        player = add_player(page, device, "The Great Escape")
+        expect(state(player)).to_have_text(re.compile("plays|denied"))
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     if SCREENSHOTS:
-        page.screenshot(path=Path(SCREENSHOTS) / f"console-{scheme}-{width}.png")
+        name = f"console-{scheme}-{width}.png"
+        page.screenshot(path=Path(SCREENSHOTS) / name)
     page.context.close()
 
 
 def test_the_console_works_under_a_stage(page: Page, user_id: str) -> None:
     with serving_under("/test") as url:
-        page.goto(f"{url}/console?user={quote(user_id)}")
-        expect(state(add_player(page, "TV"))).to_have_text("plays")
-        expect(page.locator("#count")).to_have_text("1 of 3 in use")
+        open_console(page, url, user_id)
+        tv = add_player(page, "TV")
+        expect_state(tv, "plays")
+        expect_count(page, "1 of 3 in use")

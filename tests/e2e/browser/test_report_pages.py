@@ -37,7 +37,12 @@ def report_page() -> str:
     with simulated():
         figures = report(recorded, since=since, until=until)
 
-    scope = Scope(since=since, until=until, events=len(recorded), sample=20)
+    scope = Scope(
+        since=since,
+        until=until,
+        events=len(recorded),
+        sample=20,
+    )
     return report_formats.as_html(figures, scope=scope)
 
 
@@ -57,7 +62,8 @@ def test_a_page_fits_the_screen_and_has_no_violation_of_axe(
     )
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    page.goto((folder / f"{name}.html").as_uri())
+    file = folder / f"{name}.html"
+    page.goto(file.as_uri())
 
     assert accessibility_problems(page, axe) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -39,7 +39,10 @@ def make_table(stage: Stage, key: str = "user_id", **more: Any) -> None:
 
 def make_role(stage: Stage) -> None:
     iam = stage.client("iam")
-    iam.create_role(RoleName=stage.role, AssumeRolePolicyDocument=json.dumps(TRUST))
+    iam.create_role(
+        RoleName=stage.role,
+        AssumeRolePolicyDocument=json.dumps(TRUST),
+    )
     iam.put_role_policy(
         RoleName=stage.role,
         PolicyName="zappa-permissions",
@@ -67,7 +70,8 @@ def key_name(stage: Stage) -> str:
 
 def key_values(stage: Stage) -> list[str]:
     keys = stage.client("apigateway").get_api_keys(includeValues=True)["items"]
-    return [key["value"] for key in keys if key["name"] == key_name(stage)]
+    name = key_name(stage)
+    return [key["value"] for key in keys if key["name"] == name]
 
 
 def test_an_existing_table_keeps_its_items_and_is_protected(
@@ -75,7 +79,8 @@ def test_an_existing_table_keeps_its_items_and_is_protected(
 ) -> None:
     dynamodb = stage.client("dynamodb")
     make_table(stage, OnDemandThroughput={"MaxWriteRequestUnits": 700})
-    dynamodb.put_item(TableName=stage.table, Item={"user_id": {"S": "ana"}})
+    item = {"user_id": {"S": "ana"}}
+    dynamodb.put_item(TableName=stage.table, Item=item)
 
     lines = provision()
     assert f"adopt the table {stage.table}" in lines
@@ -91,7 +96,8 @@ def test_an_adoption_can_wait_for_the_confirmation_of_a_reduction(
 ) -> None:
     make_table(stage, OnDemandThroughput={"MaxWriteRequestUnits": 700})
     provision(max_write_units=100, confirm_all=False)
-    table = stage.client("dynamodb").describe_table(TableName=stage.table)["Table"]
+    dynamodb = stage.client("dynamodb")
+    table = dynamodb.describe_table(TableName=stage.table)["Table"]
     assert table["OnDemandThroughput"]["MaxWriteRequestUnits"] == 700
 
 
@@ -110,7 +116,8 @@ def test_a_table_of_another_service_is_refused(
     stage: Stage, provision: Provision
 ) -> None:
     make_table(stage, key="order_id")
-    with pytest.raises(LookupError, match=f"The table {stage.table} has another key"):
+    message = f"The table {stage.table} has another key"
+    with pytest.raises(LookupError, match=message):
         provision()
 
 
@@ -132,7 +139,8 @@ def test_a_back_end_keeps_the_value_of_its_key(
     assert key_values(stage) == [value]
 
     plans = stage.client("apigateway").get_usage_plans()["items"]
-    (plan,) = [item for item in plans if item["name"] == key_name(stage)]
+    name = key_name(stage)
+    (plan,) = [item for item in plans if item["name"] == name]
     assert plan["throttle"] == {"rateLimit": 50, "burstLimit": 100}
 
 

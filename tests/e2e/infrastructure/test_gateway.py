@@ -74,7 +74,8 @@ def test_an_api_without_the_stage_is_refused(stage: Stage, apigateway: Any) -> N
 
 def test_the_answers_have_the_services_titles() -> None:
     titles = {problem.type: problem.title for problem in PROBLEMS.values()}
-    shared = {name: title for name, title in TITLES.items() if name in titles}
+    shared_names = TITLES.keys() & titles.keys()
+    shared = {name: TITLES[name] for name in shared_names}
     assert shared == {name: titles[name] for name in shared}
     assert TITLES.keys() - titles.keys() == {"internal-error", "gateway-timeout"}
 

@@ -101,6 +101,7 @@ def test_the_role_has_the_boundary_of_the_account(
 ) -> None:
     boundary = "arn:aws:iam::aws:policy/SecurityAudit"
     provision(boundary=boundary)
-    role = stage.client("iam").get_role(RoleName=stage.role)["Role"]
+    iam = stage.client("iam")
+    role = iam.get_role(RoleName=stage.role)["Role"]
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
     assert provision(boundary=boundary) == []

@@ -26,7 +26,8 @@ def max_units(stage: Stage) -> int:
 
 
 def tables(stage: Stage) -> list[str]:
-    names: list[str] = stage.client("dynamodb").list_tables()["TableNames"]
+    dynamodb = stage.client("dynamodb")
+    names: list[str] = dynamodb.list_tables()["TableNames"]
     return names
 
 
@@ -61,7 +62,8 @@ def test_a_new_table_is_protected(stage: Stage, provision: Provision) -> None:
     assert max_units(stage) == 4000
 
     answer = dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])
-    own = [tag for tag in answer["Tags"] if not tag["Key"].startswith("aws:")]
+    tags = answer["Tags"]
+    own = [tag for tag in tags if not tag["Key"].startswith("aws:")]
     assert own == [{"Key": "service", "Value": "stream-limits"}]
 
     backups = dynamodb.describe_continuous_backups(**name)
@@ -124,7 +126,8 @@ def test_capacity_changes_and_the_items_stay(
 ) -> None:
     provision()
     dynamodb = stage.client("dynamodb")
-    dynamodb.put_item(TableName=stage.table, Item={"user_id": {"S": "ana"}})
+    item = {"user_id": {"S": "ana"}}
+    dynamodb.put_item(TableName=stage.table, Item=item)
 
     assert "billing: PAY_PER_REQUEST -> PROVISIONED" in provision(units=20)
     assert table_of(stage)["ProvisionedThroughput"]["WriteCapacityUnits"] == 20
@@ -209,10 +212,11 @@ def test_a_policy_that_was_added_to_the_role_is_drift(
     provision()
     iam = stage.client("iam")
     statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
     iam.put_role_policy(
         RoleName=stage.role,
         PolicyName="more",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        PolicyDocument=json.dumps(policy),
     )
     assert any(line.startswith("put back Role Policies/1") for line in provision())
     policies = iam.list_role_policies(RoleName=stage.role)["PolicyNames"]
@@ -275,7 +279,8 @@ def test_a_back_end_keeps_its_key(stage: Stage, provision: Provision) -> None:
     apigateway = stage.client("apigateway")
     assert plan["throttle"] == {"rateLimit": 50, "burstLimit": 100}
     before = apigateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]
-    assert [key["name"] for key in before] == [f"{stage.function}-billing"]
+    (key,) = before
+    assert key["name"] == f"{stage.function}-billing"
 
     slower = Consumer(name="billing", rate=7.5, burst=100)
     provision(consumers=(slower,))
@@ -348,7 +353,8 @@ def test_another_web_acl_in_front_of_the_api_stays(
         },
     )["Summary"]
     wafv2.associate_web_acl(WebACLArn=theirs["ARN"], **resource(stage, api_id))
-    with pytest.raises(LookupError, match=f"has the web ACL theirs-{stage.function}"):
+    message = f"has the web ACL theirs-{stage.function}"
+    with pytest.raises(LookupError, match=message):
         provision(viewer_rate=120)
 
 

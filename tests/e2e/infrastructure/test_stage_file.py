@@ -55,12 +55,14 @@ def test_a_flag_takes_precedence_over_the_file(tmp_path: Path) -> None:
 
 def test_provisioned_units_replace_the_maximum_that_viewers_imply() -> None:
     assert StageFile(viewers=1000).filled().max_write_units == 168
-    assert StageFile(viewers=1000, units=20).filled().max_write_units is None
+    file = StageFile(viewers=1000, units=20)
+    assert file.filled().max_write_units is None
 
 
 def test_a_stage_can_do_without_reserved_instances() -> None:
     assert StageFile(viewers=1000).filled().concurrency == 50
-    assert StageFile(viewers=1000, reserve=False).filled().concurrency is None
+    file = StageFile(viewers=1000, reserve=False)
+    assert file.filled().concurrency is None
 
 
 def test_zappas_own_reservation_must_not_contradict_the_file(tmp_path: Path) -> None:
@@ -108,7 +110,8 @@ def test_an_unknown_key_is_refused(tmp_path: Path) -> None:
 def test_an_invalid_value_is_refused_with_a_valid_one(
     tmp_path: Path, text: str, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=rf"test\.toml.*{re.escape(message)}"):
+    pattern = rf"test\.toml.*{re.escape(message)}"
+    with pytest.raises(ValueError, match=pattern):
         read_stage_file(STAGE, files=a_file(tmp_path, text))
 
 

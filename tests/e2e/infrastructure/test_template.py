@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import product
 from typing import Any
 
 import boto3
@@ -34,7 +35,8 @@ def of_type(type_name: str) -> list[dict[str, Any]]:
 
 def dashboard() -> dict[str, Any]:
     (properties,) = of_type("AWS::CloudWatch::Dashboard")
-    body: dict[str, Any] = json.loads(properties["DashboardBody"]["Fn::Sub"])
+    text = properties["DashboardBody"]["Fn::Sub"]
+    body: dict[str, Any] = json.loads(text)
     return body
 
 
@@ -57,12 +59,14 @@ def test_data_outlives_the_stack() -> None:
         if resource.get("DeletionPolicy") == "RetainExceptOnCreate"
     }
     assert kept == {"UserStreams", "Role", "Log"}
-    for resource in resources_of(Consumer("billing", 50, 100)).values():
+    billing = Consumer("billing", 50, 100)
+    for resource in resources_of(billing).values():
         assert resource["DeletionPolicy"] == "Retain"
 
 
 def test_the_template_with_back_ends_fits_into_a_request() -> None:
-    consumers = [Consumer(f"back-end-{number}", 50, 100) for number in range(20)]
+    names = [f"back-end-{number}" for number in range(20)]
+    consumers = [Consumer(name, 50, 100) for name in names]
     template = with_consumers(read_template(), consumers, deployed=None)
     body = json.dumps(template, separators=(",", ":"))
     assert len(body.encode()) < MAX_TEMPLATE_BYTES
@@ -84,7 +88,8 @@ def test_a_policy_of_the_account_fits_into_iams_limit(policy: str) -> None:
     text = (PROJECT / "deploy" / "account.yaml").read_text()
     template = json.loads(cfn_flip.to_json(text))
     document = template["Resources"][policy]["Properties"]["PolicyDocument"]
-    assert len(re.sub(r"\s", "", json.dumps(document))) < MAX_POLICY_CHARACTERS
+    counted_characters = re.sub(r"\s", "", json.dumps(document))
+    assert len(counted_characters) < MAX_POLICY_CHARACTERS
 
 
 def test_the_boundary_allows_each_action_of_the_functions_role() -> None:
@@ -99,13 +104,13 @@ def test_the_boundary_allows_each_action_of_the_functions_role() -> None:
 
 
 def actions(statements: list[dict[str, Any]]) -> set[str]:
-    found: set[str] = set()
+    allowed: set[str] = set()
     for statement in statements:
         if "Fn::If" in statement:
             statement = statement["Fn::If"][1]
         named = statement["Action"]
-        found |= {named} if isinstance(named, str) else set(named)
-    return found
+        allowed |= {named} if isinstance(named, str) else set(named)
+    return allowed
 
 
 # --- alarms ---------------------------------------------------------------------------
@@ -173,20 +178,20 @@ def result_of(function: str, argument: Any, key: str) -> Any:
 def test_widgets_do_not_overlap_on_cloudwatchs_grid() -> None:
     taken: set[tuple[int, int]] = set()
     for widget in dashboard()["widgets"]:
-        x, y, width, height = (widget[side] for side in ("x", "y", "width", "height"))
-        cells = {
-            (x + right, y + down) for right in range(width) for down in range(height)
-        }
-        assert x + width <= 24
+        x, y = widget["x"], widget["y"]
+        columns = range(x, x + widget["width"])
+        rows = range(y, y + widget["height"])
+        cells = set(product(columns, rows))
+
+        assert columns.stop <= 24
         assert not taken & cells
         taken |= cells
 
 
 def test_each_metric_of_the_service_is_one_that_it_counts() -> None:
     pages = [PROJECT / "docs" / name for name in ("events.md", "operating.md")]
-    known = {
-        name for page in pages for name in re.findall(r"`([a-z-]+)`", page.read_text())
-    }
+    text = "\n".join(page.read_text() for page in pages)
+    known = set(re.findall(r"`([a-z-]+)`", text))
     metrics = [
         metric
         for widget in dashboard()["widgets"]

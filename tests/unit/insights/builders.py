@@ -17,7 +17,8 @@ def event(
     stream = {} if id is None else {"id": id}
     lease = {"expiresAt": at + LEASE_MS} if kind in WITH_LEASE else {}
 
-    return {"v": 1, "kind": kind, "at": at, **stream, **lease, **fields}
+    header = {"v": 1, "kind": kind, "at": at}
+    return header | stream | lease | fields
 
 
 def denied(

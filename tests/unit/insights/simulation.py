@@ -6,7 +6,7 @@ the reports that tests compare them with.
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -149,15 +149,19 @@ class World:
         if due:
             self.renew(person, due[0], second)
         elif chance < 0.012:
-            self.start(person, self.random.choice(list(DEVICES)), second)
+            self.start(person, self.pick(DEVICES), second)
         elif chance < 0.016 and person.live:
-            self.stop(person, self.random.choice(list(person.live)), second)
+            self.stop(person, self.pick(person.live), second)
         elif chance < 0.019 and person.live:
-            person.live[self.random.choice(list(person.live))].is_silent = True
+            playback = person.live[self.pick(person.live)]
+            playback.is_silent = True
         elif chance < 0.022 and late:
             self.revive(person, late[0], second)
         elif chance < 0.0222:
             self.end_all(person, second)
+
+    def pick(self, ids: Iterable[str]) -> str:
+        return self.random.choice(list(ids))
 
     def start(self, person: Watcher, id: str, second: int) -> None:
         others = [other for other in person.live if other != id]
@@ -204,7 +208,10 @@ class World:
         truth.by_plan[person.plan.name, kind] += 1
         truth.rules[decision.rule] += kind == "denied"
         truth.levels[decision.level] += kind != "took-over"
-        (truth.denied_at if kind == "denied" else truth.admitted_at).append(second)
+        if kind == "denied":
+            truth.denied_at.append(second)
+        else:
+            truth.admitted_at.append(second)
 
     def end_others(
         self,
@@ -220,7 +227,8 @@ class World:
         is_takeover = id in person.live
         surplus = level - person.plan.limit + 1
         if not is_takeover and surplus > 0:
-            others = [other for other in person.live if other not in (id, *replaced)]
+            ending = (id, *replaced)
+            others = [other for other in person.live if other not in ending]
             others.sort(key=lambda other: person.live[other].started)
             reasons |= dict.fromkeys(others[:surplus], "evicted")
 
@@ -228,7 +236,8 @@ class World:
             reasons[id] = "taken-over"
 
         for other, reason in reasons.items():
-            self.truth.end(person.live.pop(other), second, reason)
+            playback = person.live.pop(other)
+            self.truth.end(playback, second, reason)
 
         ghost = person.ghosts.pop(id, None)
         if ghost:
@@ -255,7 +264,10 @@ class World:
         second: int,
     ) -> None:
         issued = service.renew(
-            playback.token, user_id=person.name, id=id, now=instant(second)
+            playback.token,
+            user_id=person.name,
+            id=id,
+            now=instant(second),
         )
         playback.token = issued.token
         playback.expires = second + LEASE_SECONDS
@@ -265,7 +277,12 @@ class World:
 
     def stop(self, person: Watcher, id: str, second: int) -> None:
         playback = person.live.pop(id)
-        service.stop(playback.token, user_id=person.name, id=id, now=instant(second))
+        service.stop(
+            playback.token,
+            user_id=person.name,
+            id=id,
+            now=instant(second),
+        )
         self.truth.end(playback, second, "stopped")
 
     def end_all(self, person: Watcher, second: int) -> None:
@@ -320,7 +337,8 @@ def simulated() -> Iterator[World]:
     patch.setattr(service.settings, "EVENT_SINKS", [f"{__name__}.record"])  # type: ignore[attr-defined]
     recorded.clear()
 
-    world = World([_watcher(number) for number in range(PEOPLE)], random.Random(18))
+    people = [_watcher(number) for number in range(PEOPLE)]
+    world = World(people, random.Random(18))
     for person in world.people:
         service.set_limit(
             person.context(0),

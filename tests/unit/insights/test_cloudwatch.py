@@ -35,7 +35,10 @@ def test_logs_insights_is_queried_for_one_user_until_it_answers() -> None:
 
     assert f'user in ["{HASHED}", "o\\"hara"]' in query
 
-    row = [{"field": "@message", "value": LINES[0]}, {"field": "@ptr", "value": "x"}]
+    row = [
+        {"field": "@message", "value": LINES[0]},
+        {"field": "@ptr", "value": "x"},
+    ]
     started = {
         "logGroupName": "/aws/lambda/limits-production",
         "startTime": 1,

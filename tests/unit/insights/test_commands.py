@@ -19,8 +19,13 @@ COMMANDS = "insights.management.commands"
 def event(kind: str, second: int, id: str, user: str = "ana", **fields: Any) -> str:
     at = NOW + second * 1000
     lease = {"expiresAt": at + 60_000} if kind == "admitted" else {}
-    content = {"v": 1, "kind": kind, "at": at, "user": user_in_logs(user), "id": id}
-
+    content = {
+        "v": 1,
+        "kind": kind,
+        "at": at,
+        "user": user_in_logs(user),
+        "id": id,
+    }
     return json.dumps(content | lease | fields)
 
 
@@ -84,6 +89,11 @@ def report(file: Path, *arguments: str) -> str:
     return output("report", "--events", str(file), *arguments)
 
 
+def report_as_json(file: Path, *arguments: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(report(file, "--json", *arguments))
+    return content
+
+
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_events_are_read_from_a_file(
     file: Path, form: Callable[[list[str]], str]
@@ -95,7 +105,7 @@ def test_events_are_read_from_a_file(
     assert "possible from 19:42:20 on, when tv was over: stopped" in story
     assert "bob" not in story
 
-    figures = json.loads(report(file, "--json"))["figures"]
+    figures = report_as_json(file)["figures"]
 
     assert figures["starts"]["rows"] == [
         ["admitted", 2, 66.67],
@@ -122,7 +132,8 @@ def test_a_minute_without_a_denial_says_who_played(file: Path) -> None:
 
 def test_the_events_of_a_user_are_printed_one_per_line(file: Path) -> None:
     lines = why(file, "--json").splitlines()
-    assert [json.loads(line)["kind"] for line in lines] == [
+    events = [json.loads(line) for line in lines]
+    assert [event["kind"] for event in events] == [
         "admitted",
         "denied",
         "stopped",
@@ -131,7 +142,8 @@ def test_the_events_of_a_user_are_printed_one_per_line(file: Path) -> None:
 
 def test_sampled_heartbeats_make_ends_approximate(file: Path) -> None:
     renewed = event("renewed", -10, "tv", expiresAt=NOW, sample=20)
-    file.write_text("\n".join([*LINES, renewed]))
+    lines = [*LINES, renewed]
+    file.write_text("\n".join(lines))
 
     assert "One heartbeat in 20 was recorded" in why(file)
 
@@ -145,8 +157,10 @@ def test_sampled_heartbeats_make_ends_approximate(file: Path) -> None:
     ],
 )
 def test_the_summary_counts_starts(file: Path, starts: int, sentence: str) -> None:
-    admitted = [event("admitted", -90, str(place)) for place in range(starts)]
-    file.write_text("\n".join([*admitted, LINES[3]]))
+    ids = [str(number) for number in range(starts)]
+    admitted = [event("admitted", -90, id) for id in ids]
+    denial = LINES[3]
+    file.write_text("\n".join([*admitted, denial]))
 
     assert sentence in why(file)
 
@@ -155,22 +169,26 @@ def test_a_report_is_printed_in_every_form(file: Path) -> None:
     assert report(file).startswith("From 2026-11-27 19:43 to 2026-11-28 19:43 UTC")
     assert report(file, "--csv").startswith("figure,row,column,number\n")
     assert report(file, "--html").startswith("<!doctype html>")
-    assert json.loads(report(file, "--json"))["to"] == "2026-11-28T19:43:00.124+00:00"
+    content = report_as_json(file)
+    assert content["to"] == "2026-11-28T19:43:00.124+00:00"
 
 
 def test_a_device_type_with_a_line_separator_is_reported(file: Path) -> None:
     admitted = json.loads(event("admitted", -90, "tv", deviceType="smart\u2028tv"))
-    file.write_text(json.dumps(admitted, ensure_ascii=False), encoding="utf-8")
-    figures = json.loads(report(file, "--json"))["figures"]
+    line = json.dumps(admitted, ensure_ascii=False)
+    file.write_text(line, encoding="utf-8")
+    figures = report_as_json(file)["figures"]
 
-    assert figures["starts_by_device_type"]["rows"][0][0] == "smart\u2028tv"
+    first_row = figures["starts_by_device_type"]["rows"][0]
+    assert first_row[0] == "smart\u2028tv"
     assert "tv (smart\u2028tv) started" in why(file)
 
 
 def test_a_long_period_before_the_first_event_adds_no_time(file: Path) -> None:
     renewed = event("renewed", -90, "tv", expiresAt=NOW - 30_000)
     file.write_text(renewed)
-    figures = json.loads(report(file, "--json", "--from", "1970-01-01"))["figures"]
+    content = report_as_json(file, "--from", "1970-01-01")
+    figures = content["figures"]
 
     assert figures["concurrency"]["rows"] == [["1", 0.017]]
 

@@ -56,7 +56,8 @@ ENDED: dict[str, tuple[tuple[dict[str, Any], ...], tuple[Any, ...]]] = {
 def test_a_playback_lasts_until_the_end_that_events_tell(
     events: tuple[dict[str, Any], ...], playback: tuple[Any, ...]
 ) -> None:
-    assert summary(timeline_of(event("admitted", 0, "tv"), *events)) == [playback]
+    line = timeline_of(event("admitted", 0, "tv"), *events)
+    assert summary(line) == [playback]
 
 
 def test_a_start_with_the_same_id_ends_the_earlier_playback() -> None:

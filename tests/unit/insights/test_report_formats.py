@@ -28,15 +28,29 @@ def figures() -> list[Figure]:
         event("admitted", 0, "a", user="ana", deviceType="tv"),
         event("admitted", 10, "b", user="ana", deviceType="phone"),
         event("admitted", 20, "c", user="bob", deviceType="tv"),
-        denied(30, "c", ("a", 60), ("b", 70), user="ana", deviceType="tv"),
-        event("stopped", 300, "c", user="bob", reason="stopped", by="player"),
+        denied(
+            30,
+            "c",
+            ("a", 60),
+            ("b", 70),
+            user="ana",
+            deviceType="tv",
+        ),
+        event(
+            "stopped",
+            300,
+            "c",
+            user="bob",
+            reason="stopped",
+            by="player",
+        ),
     ]
     return report(events, since=AT, until=AT + HOUR)
 
 
 def of_device_type(device_type: str) -> list[Figure]:
-    events = [event("admitted", 0, "a", user="ana", deviceType=device_type)]
-    return report(events, since=AT, until=AT + HOUR)
+    start = event("admitted", 0, "a", user="ana", deviceType=device_type)
+    return report([start], since=AT, until=AT + HOUR)
 
 
 def device_types_in_csv(figures: list[Figure]) -> set[str]:
@@ -50,7 +64,8 @@ def test_a_page_has_every_definition_and_names_no_other_host(
 ) -> None:
     page = report_formats.as_html(figures, scope=SCOPE)
 
-    assert all(escape(figure.definition) in page for figure in figures)
+    for figure in figures:
+        assert escape(figure.definition) in page
     assert "://" not in page
     assert "<script" not in page
     assert "One heartbeat in 20" in page
@@ -63,7 +78,8 @@ def test_a_page_has_a_chart_of_each_figure_that_compares_rows(
     page = report_formats.as_html(figures, scope=SCOPE)
 
     assert page.count("<svg") == len(charted)
-    assert {"over_time", "by_hour", "durations", "starts"} <= set(charted)
+    compared = {"over_time", "by_hour", "durations", "starts"}
+    assert compared <= set(charted)
     assert "users" not in charted
 
 
@@ -78,8 +94,9 @@ def test_text_has_every_title_and_definition(figures: list[Figure]) -> None:
     text = report_formats.as_text(figures, scope=SCOPE)
     unwrapped = " ".join(text.split())
 
-    assert all(figure.title in unwrapped for figure in figures)
-    assert all(figure.definition in unwrapped for figure in figures)
+    for figure in figures:
+        assert figure.title in unwrapped
+        assert figure.definition in unwrapped
     assert text.startswith(
         "From 2027-01-15 08:00 to 2027-01-15 09:00 UTC (1 hour), from 1,234 events."
     )
@@ -94,7 +111,12 @@ def test_text_is_plain_unless_it_goes_to_a_terminal(figures: list[Figure]) -> No
 
 
 def test_text_without_events_says_so() -> None:
-    scope = Scope(since=AT, until=AT + HOUR, events=0, sample=1)
+    scope = Scope(
+        since=AT,
+        until=AT + HOUR,
+        events=0,
+        sample=1,
+    )
     text = report_formats.as_text([], scope=scope)
 
     assert text.splitlines()[-1] == "No decisions were recorded."
@@ -140,7 +162,14 @@ def test_json_has_the_documented_shape(figures: list[Figure]) -> None:
     shown = report_formats.as_json(figures, scope=SCOPE)
 
     assert json.loads(json.dumps(shown)) == shown
-    assert shown.keys() == {"from", "to", "zone", "events", "sample", "figures"}
+    assert shown.keys() == {
+        "from",
+        "to",
+        "zone",
+        "events",
+        "sample",
+        "figures",
+    }
     assert shown["from"] == "2027-01-15T08:00:00.000+00:00"
     for figure in shown["figures"].values():
         lengths = {len(row) for row in figure["rows"]}
@@ -154,8 +183,8 @@ def test_every_form_has_the_same_instants(figures: list[Figure]) -> None:
     as_csv = report_formats.as_csv(figures)
     as_text = report_formats.as_text(figures, scope=SCOPE)
 
-    over_time = as_json["figures"]["over_time"]
-    assert over_time["rows"][0][0] == as_json["from"]
+    first_row = as_json["figures"]["over_time"]["rows"][0]
+    assert first_row[0] == as_json["from"]
     assert first.isoformat(timespec="milliseconds") in as_csv
     assert f"{first:%Y-%m-%d %H:%M}" in as_text
 

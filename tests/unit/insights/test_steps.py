@@ -21,7 +21,8 @@ KOLKATA = zone("Asia/Kolkata")
 
 
 def ms(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
+    instant = datetime.fromisoformat(text)
+    return round(instant.timestamp() * 1000)
 
 
 @pytest.mark.parametrize(
@@ -42,16 +43,24 @@ def test_a_period_has_few_steps(period: int, length: int) -> None:
 
 def test_steps_of_days_begin_at_midnight_when_clocks_change() -> None:
     since = ms("2026-10-24T12:00+02:00")
-    step_edges = edges(since, since + 3 * DAY, length=DAY, zone=MADRID)
+    until = since + 3 * DAY
+    step_edges = edges(since, until, length=DAY, zone=MADRID)
     local = [at_zone(edge, MADRID) for edge in step_edges]
     shown = [f"{instant:%d %H:%M}" for instant in local]
 
-    assert shown == ["24 00:00", "25 00:00", "26 00:00", "27 00:00", "28 00:00"]
+    assert shown == [
+        "24 00:00",
+        "25 00:00",
+        "26 00:00",
+        "27 00:00",
+        "28 00:00",
+    ]
 
 
 def test_steps_of_hours_begin_at_the_hour_of_the_zone() -> None:
     since = ms("2026-11-28T10:05+05:30")
-    step_edges = edges(since, since + 2 * HOUR, length=HOUR, zone=KOLKATA)
+    until = since + 2 * HOUR
+    step_edges = edges(since, until, length=HOUR, zone=KOLKATA)
     local = [at_zone(edge, KOLKATA) for edge in step_edges]
     shown = [f"{instant:%H:%M}" for instant in local]
 

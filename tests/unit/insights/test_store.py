@@ -30,7 +30,12 @@ def ended() -> None:
 def kinds(
     file: Path, *, user: str | None = None, since: int = 0, until: int = NOW + 10
 ) -> list[str]:
-    events = store.read(since=since, until=until, user=user, file=file)
+    events = store.read(
+        since=since,
+        until=until,
+        user=user,
+        file=file,
+    )
     return [event["kind"] for event in events]
 
 
