@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "LEASE_TOKEN_KEYS": "key-of-lease-tokens-0123456789abcdefghijklmnopqrs",
     "ALLOWED_HOSTS": ".amazonaws.com",
     "CORS_ALLOWED_ORIGINS": "https://watch.example.com",
+    "LEASE_SECONDS": "3600",  # as long as the seeded leases, which must be possible
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "WARNING",
     "METRICS": "emf",
