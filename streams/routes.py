@@ -38,7 +38,8 @@ class Route:
         # A viewset maps methods to actions. Other class-based views define them.
         actions = getattr(self.callback, "actions", None)
         if actions:
-            return frozenset(method.upper() for method in actions)
+            # REST framework adds HEAD when the view serves its first request.
+            return frozenset(name.upper() for name in actions if name != "head")
 
         view = getattr(self.callback, "view_class", None)
         view = view or getattr(self.callback, "cls", None)

@@ -219,7 +219,7 @@ def test_a_flood_gets_a_problem_with_the_time_to_wait(rehearsal: Rehearsal) -> N
     assert headers["Access-Control-Expose-Headers"] == "Retry-After"
     assert answers[3].json() == {
         "type": "throttled",
-        "title": "Too many requests",
+        "title": "Too many requests. Retry after the time in Retry-After.",
         "status": 429,
     }
 
