@@ -30,7 +30,7 @@ def stop(
 
     lease = held_lease(account, id, hold=hold, plans=plans)
     if hold is None and lease.started_at > now:
-        followed_another = lease.prior_expires_at > 0 or id in account.ended
+        followed_another = lease.took_over or id in account.ended
         if followed_another:
             return account
 

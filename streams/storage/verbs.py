@@ -369,7 +369,8 @@ class Stop(Verb[Reason | None]):
 
     def find_own_write(self, account: Account) -> Reason | None:
         """Return `STOPPED` if an earlier send of this stop wrote its ending."""
-        if account.ended.get(self.id) == self.ending:
+        is_written = account.ended.get(self.id) == self.ending
+        if is_written and self.id not in account.leases:
             return Reason.STOPPED
         return Verb.find_own_write(self, account)
 

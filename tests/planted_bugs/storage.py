@@ -57,7 +57,7 @@ STORAGE = (
     Mutant(
         "a stop that was sent twice is not recognised by its ending",
         "storage/verbs.py",
-        "        if account.ended.get(self.id) == self.ending:\n",
+        "        if is_written and self.id not in account.leases:\n",
         "        if False:\n",
         (VERBS,),
     ),
