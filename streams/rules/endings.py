@@ -29,8 +29,9 @@ def stop(
         return account
 
     lease = held_lease(account, id, hold=hold, plans=plans)
-    if hold is None and lease.started_at > now:
-        followed_another = lease.took_over or id in account.ended
+    began_later = lease.epoch > last_epoch_of(now)
+    if hold is None and began_later:
+        followed_another = lease.prior_expires_at > 0 or id in account.ended
         if followed_another:
             return account
 

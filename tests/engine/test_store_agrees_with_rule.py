@@ -312,7 +312,6 @@ class StoreAndRule(RuleBasedStateMachine):
 
 
 StoreAndRule.TestCase.settings = settings(
-    derandomize=True,  # the same sequences in each run; `make contract` draws new ones
     max_examples=60,
     stateful_step_count=30,
     deadline=None,
