@@ -2,7 +2,9 @@ PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
-MARKDOWNLINT := .ci/node_modules/.bin/markdownlint-cli2
+OPENAPI ?= streams/browsable/static/streams/openapi
+NODE_TOOLS := .ci/node_modules/.bin
+MARKDOWNLINT := $(NODE_TOOLS)/markdownlint-cli2
 
 .DEFAULT_GOAL := run
 
@@ -39,14 +41,18 @@ quick: $(READY) ## Run the unit tests, which need no engine.
 check: $(READY) $(MARKDOWNLINT) docs ## Check lint, imports, complexity, types, risky calls, Markdown and the site (needs Node.js).
 	$(VENV)/bin/pre-commit run --all-files --show-diff-on-failure
 	$(MARKDOWNLINT)
+	$(NODE_TOOLS)/spectral lint --fail-severity warn --ruleset .ci/spectral.yaml $(OPENAPI).json
+	REDOCLY_TELEMETRY=off $(NODE_TOOLS)/redocly lint --extends recommended-strict $(OPENAPI).json
 	$(VENV)/bin/complexipy
 	DEBUG=1 $(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project stages capacity deploy insights reporting
 
 openapi: export DEBUG := 1
-openapi: $(READY) ## Write the OpenAPI document from the code (DESCRIPTION=/tmp/openapi.json for another file).
+openapi: $(READY) $(MARKDOWNLINT) ## Write the OpenAPI documents, 3.1 and 3.0, from the code (needs Node.js; OPENAPI=/tmp/openapi for other files).
 	@exec $(PYTHON) manage.py spectacular --settings openapi.settings --format openapi-json --validate --fail-on-warn \
-	  --file $(or $(DESCRIPTION),streams/browsable/static/streams/openapi.json)
+	  --file $(OPENAPI).json
+	@# API Gateway and some generators read OpenAPI 3.0 only.
+	@$(NODE_TOOLS)/openapi-down-convert --input $(OPENAPI).json --output $(OPENAPI)-3.0.json
 
 # The pages show the defaults, so settings in the shell are left out.
 reference: $(READY) ## Write the tables, the diagram and the figures of the docs from the code.

@@ -222,8 +222,9 @@ def _type(document: Document, schema: Document) -> str:
     if "$ref" in schema:
         return _referenced_type(document, schema["$ref"])
 
-    if "oneOf" in schema:
-        choices = [_type(document, choice) for choice in schema["oneOf"]]
+    alternatives = schema.get("oneOf") or schema.get("anyOf")
+    if alternatives:
+        choices = [_type(document, choice) for choice in alternatives]
         return " or ".join(choices)
 
     if "enum" in schema:

@@ -51,12 +51,12 @@ def _by_type() -> Mapping[str, list[Problem]]:
 
 
 def _members(document: api.Document, type_: str) -> list[str]:
-    schemas = document["components"]["schemas"]
-    if type_ not in schemas:
-        return []
+    for schema in document["components"]["schemas"].values():
+        properties = schema.get("properties", {})
+        if properties.get("type", {}).get("enum") == [type_]:
+            return [name for name in properties if name not in COMMON_MEMBERS]
 
-    properties = schemas[type_]["properties"]
-    return [name for name in properties if name not in COMMON_MEMBERS]
+    return []
 
 
 def _headers(document: api.Document, type_: str) -> list[str]:

@@ -11,22 +11,16 @@ USER_PATH = "/users/{userId}"
 OWN_PATH = "/me"
 
 STREAM_IDS = {"userId": "$response.body#/userId", "id": "$response.body#/id"}
-WITH_TOKEN = {"token": "$response.body#/token"}
 LINKS = {
-    "heartbeat": {
-        "operationId": "renewStream",
-        "parameters": STREAM_IDS,
-        "requestBody": WITH_TOKEN,
-    },
+    "heartbeat": {"operationId": "renewStream", "parameters": STREAM_IDS},
     "read": {"operationId": "readStream", "parameters": STREAM_IDS},
-    "stop": {
-        "operationId": "stopStream",
-        "parameters": STREAM_IDS,
-        "requestBody": WITH_TOKEN,
-    },
+    "stop": {"operationId": "stopStream", "parameters": STREAM_IDS},
 }
-"""The calls of a player after a start or a heartbeat, as OpenAPI links."""
-ANSWERS_WITH_LINKS = ("PlayerStream", "StartAnswer")
+"""The calls of a player after a start or a heartbeat, as OpenAPI links.
+
+They name no body, because generators of clients read a body of a link as text.
+"""
+ANSWERS_WITH_LINKS = ("PlayerStream",)
 
 type Endpoint = tuple[str, str, str, Any]
 """Path, regular expression of the path, method, view."""
@@ -82,7 +76,10 @@ def _add_links(operation: Operation) -> None:
 
 
 def _share_problems(document: Document) -> dict[str, Any]:
-    """Replace each problem by a reference. Return a mapping from names to problems."""
+    """Replace each problem by a reference. Return the problems by name.
+
+    The name consists of the types, such as `throttled-or-too-many-starts`.
+    """
     problems: dict[str, Any] = {}
     for operation in _operations(document):
         responses = operation["responses"]
@@ -90,11 +87,16 @@ def _share_problems(document: Document) -> dict[str, Any]:
             if MEDIA_TYPE not in response.get("content", {}):
                 continue
 
-            name = _schema_name(response)
+            name = "-or-".join(_problem_types(response))
             problems[name] = response
             responses[status] = {"$ref": f"#/components/responses/{name}"}
 
     return problems
+
+
+def _problem_types(response: dict[str, Any]) -> list[str]:
+    examples = response["content"][MEDIA_TYPE]["examples"]
+    return [example["value"]["type"] for example in examples.values()]
 
 
 def _schema_name(response: dict[str, Any]) -> str:

@@ -8,13 +8,12 @@ from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
     OpenApiResponse,
-    PolymorphicProxySerializer,
     extend_schema,
 )
 
 from openapi.examples import ANSWERS, REQUESTS
 from openapi.problems import Shape, problem_answers
-from openapi.schema import IDENTIFIER, USER_IDENTIFIER
+from openapi.schema import EPOCH_NUMBER, IDENTIFIER, USER_IDENTIFIER
 from streams.fields import ID
 from streams.serializers import (
     DryRunSerializer,
@@ -115,10 +114,8 @@ OF_A_USER = [
 OF_A_STREAM = [*OF_A_USER, in_path("id", "The stream, by its id.", IDENTIFIER)]
 OF_A_LEASE = [*OF_A_STREAM, header("Expires", EXPIRES, 200, 201)]
 OF_A_START = [
-    header("Location", "The stream's URL.", 201),
-    header("Location", "The stream's URL.", 200, required=False),
-    header("Expires", EXPIRES, 201),
-    header("Expires", EXPIRES, 200, required=False),
+    header("Location", "The stream's URL.", 200, 201),
+    header("Expires", EXPIRES, 200, 201),
 ]
 FIRST_EXPIRY = header(
     "Expires",
@@ -136,13 +133,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 EPOCH = OpenApiParameter(
     "epoch",
-    {"type": "integer", "minimum": 0, "maximum": 10**16 - 1},
+    EPOCH_NUMBER,
     description="End only the playback with this epoch.",
-)
-DRY_RUN = OpenApiParameter(
-    "dryRun",
-    bool,
-    description="Report whether the start would be admitted, without changing state.",
 )
 EXCEPT = OpenApiParameter(
     "except", IDENTIFIER, description="The stream that continues."
@@ -199,26 +191,16 @@ def _request_examples(body: Body | None) -> list[OpenApiExample]:
 
 def start(id: str, parameters: list[OpenApiParameter]) -> Any:
     """Describe a start, by `POST` or `PUT`."""
-    stream_or_dry_run = PolymorphicProxySerializer(
-        "StartAnswer",
-        [PlayerStreamSerializer, DryRunSerializer],
-        resource_type_field_name=None,
-    )
-    taken_over = OpenApiResponse(
-        stream_or_dry_run,
-        "Admitted in the slot that the id already held. "
-        "For a dry run: the start would be admitted.",
-        [
-            OpenApiExample("a playback", ANSWERS[PlayerStreamSerializer]),
-            OpenApiExample("a dry run", ANSWERS[DryRunSerializer]),
-        ],
-    )
+    taken_over = "Admitted in the slot that the id already held."
     return operation(
         id,
-        {201: answer(PlayerStreamSerializer, "Admitted."), 200: taken_over},
+        {
+            201: answer(PlayerStreamSerializer, "Admitted."),
+            200: answer(PlayerStreamSerializer, taken_over),
+        },
         (*FOR_USERS, *OF_START, "store-contended"),
         body=StartSerializer,
-        parameters=[*parameters, DRY_RUN, *OF_A_START],
+        parameters=[*parameters, *OF_A_START],
     )
 
 
@@ -298,6 +280,24 @@ class Streams(OpenApiViewExtension):
                     "text/plain": TokenSerializer,
                 },
                 parameters=OF_A_STREAM,
+            ),
+        )
+
+
+class DryRun(OpenApiViewExtension):
+    """Whether a start would be admitted."""
+
+    target_class = "streams.views.DryRunView"
+
+    def view_replacement(self) -> Any:
+        return describe(
+            self.target_class,
+            post=operation(
+                "checkStart",
+                {200: answer(DryRunSerializer, "The start would be admitted.")},
+                (*FOR_USERS, *OF_START),
+                body=StartSerializer,
+                parameters=[*OF_A_USER, IDEMPOTENCY_KEY],
             ),
         )
 

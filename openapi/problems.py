@@ -48,10 +48,18 @@ def _shape_of_one_of(types: list[str]) -> Any:
 
     shapes: Any = {type_: SHAPES[type_] for type_ in types}
     return PolymorphicProxySerializer(
-        "-or-".join(types),
+        "Or".join(map(_schema_name, types)),
         shapes,
         resource_type_field_name="type",
     )
+
+
+def _schema_name(type_: str) -> str:
+    """Return the name of the schema of a problem.
+
+    API Gateway imports only models with letters and digits in their names.
+    """
+    return "".join(map(str.capitalize, type_.split("-")))
 
 
 def _example(type_: str) -> OpenApiExample:
@@ -60,7 +68,7 @@ def _example(type_: str) -> OpenApiExample:
 
 
 def _shape(problem: Problem) -> Shape:
-    """Return a serializer whose name is the type of the problem."""
+    """Return the serializer of a problem."""
     base = problem.members or AnswerSerializer
     common = {
         "type": serializers.ChoiceField(choices=[problem.type]),
@@ -68,7 +76,9 @@ def _shape(problem: Problem) -> Shape:
         "status": serializers.ChoiceField(choices=[problem.status]),
         "detail": serializers.CharField(required=False),
     }
-    return type(problem.type, (base,), {"__doc__": problem.title, **common})
+    return type(
+        _schema_name(problem.type), (base,), {"__doc__": problem.title, **common}
+    )
 
 
 SHAPES = {type_: _shape(problem) for type_, problem in BY_TYPE.items()}

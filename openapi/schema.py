@@ -11,7 +11,7 @@ from drf_spectacular.extensions import (
 from drf_spectacular.openapi import AutoSchema
 
 from streams.conf import settings
-from streams.fields import ID, MAX_METADATA_BYTES, MAX_METADATA_KEYS, USER_ID
+from streams.fields import ID, MAX_EPOCH, MAX_METADATA_BYTES, MAX_METADATA_KEYS, USER_ID
 
 PLAIN_TEXT = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
 """Text without control characters."""
@@ -27,6 +27,15 @@ IDENTIFIER = {
     "minLength": 1,
     "maxLength": 128,
 }
+EPOCH_NUMBER = {
+    "type": "integer",
+    "format": "int64",
+    "minimum": 0,
+    "maximum": MAX_EPOCH,
+}
+"""Generators of clients read an integer without a format as one of 32 bits."""
+SCALAR = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
+"""Not a list of types, which OpenAPI 3.0 does not have."""
 SINGLE_LINE_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 
 
@@ -124,7 +133,7 @@ class Metadata(OpenApiSerializerFieldExtension):
             }
         return {
             "type": "object",
-            "additionalProperties": {"type": ["string", "number", "boolean"]},
+            "additionalProperties": SCALAR,
         }
 
 
@@ -136,7 +145,7 @@ class AttributeValues(OpenApiSerializerFieldExtension):
     def map_serializer_field(
         self, auto_schema: AutoSchema, direction: str
     ) -> dict[str, Any]:
-        values = {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
+        values = {"type": "array", "items": SCALAR}
         return {"type": "object", "additionalProperties": values}
 
 
@@ -148,7 +157,8 @@ class Replace(OpenApiSerializerFieldExtension):
     def map_serializer_field(
         self, auto_schema: AutoSchema, direction: str
     ) -> dict[str, Any]:
-        members = {"id": IDENTIFIER, "epoch": {"type": ["integer", "null"]}}
+        epoch = EPOCH_NUMBER | {"type": ["integer", "null"]}
+        members = {"id": IDENTIFIER, "epoch": epoch}
         playback = {"type": "object", "properties": members, "required": ["id"]}
         return {
             "type": "array",

@@ -20,7 +20,12 @@ SPECTACULAR_SETTINGS = {
         "concurrent streams."
     ),
     "VERSION": __version__,
-    "SERVERS": [{"url": "."}],  # relative to the document, under any prefix
+    "LICENSE": {
+        "name": "Apache 2.0",
+        "url": "https://www.apache.org/licenses/LICENSE-2.0",
+    },
+    "CONTACT": {"name": "The operators of this deployment"},
+    "SERVERS": [{"url": "/"}],  # the service writes its own prefix into its answer
     "TAGS": [
         {"name": "Streams", "description": "Start, renew and stop streams."},
         {

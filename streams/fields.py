@@ -4,7 +4,7 @@ themselves with.
 
 import re
 import unicodedata
-from typing import Any, ClassVar, override
+from typing import Any, ClassVar, TypeGuard, override
 
 from rest_framework import serializers
 
@@ -110,14 +110,21 @@ class IdField(TextField):
         return id
 
 
+MAX_EPOCH = 2**53 - 1
+"""The largest integer that every JavaScript client reads exactly."""
+
+
+def is_whole(value: Any) -> TypeGuard[int | float]:
+    """Return whether a value of JSON is an integer: 3 or 3.0, but not "3" or true."""
+    return type(value) is int or (type(value) is float and value.is_integer())
+
+
 class WholeField(serializers.IntegerField):
     """An integer: 3 or 3.0, which JSON does not distinguish, but not "3" or true."""
 
     @override
     def to_internal_value(self, data: Any) -> int:
-        is_integer = type(data) is int
-        is_integral_float = type(data) is float and data.is_integer()
-        if not (is_integer or is_integral_float):
+        if not is_whole(data):
             self.fail("invalid")
 
         return int(data)
@@ -239,9 +246,10 @@ class ReplaceField(serializers.Field[Any, Any, Any, Any]):
         if isinstance(entry, dict):
             id, epoch = entry.get("id"), entry.get("epoch")
 
-        if not isinstance(id, str) or type(epoch) not in (int, type(None)):
+        is_epoch = is_whole(epoch) and 0 <= epoch <= MAX_EPOCH
+        if not isinstance(id, str) or not (epoch is None or is_epoch):
             raise ValueError(self.error_messages["entry"])
 
         if not ID.fullmatch(id):
             raise ValueError(ID_ERROR)
-        return id, epoch
+        return id, None if epoch is None else int(epoch)

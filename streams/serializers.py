@@ -16,6 +16,7 @@ from rest_framework import serializers
 from streams.conf import settings
 from streams.errors import StreamEnded, StreamLimitReached
 from streams.fields import (
+    MAX_EPOCH,
     MAX_ERRORS,
     CosmeticField,
     IdField,
@@ -250,7 +251,11 @@ class StreamSerializer(AnswerSerializer):
     )
     state = serializers.ChoiceField(choices=STATES)
     pausedAt = serializers.DateTimeField(allow_null=True)
-    epoch = WholeField(help_text="Increases each time the slot changes hands.")
+    epoch = WholeField(
+        min_value=0,
+        max_value=MAX_EPOCH,
+        help_text="Increases each time the slot changes hands.",
+    )
 
     @override
     def to_representation(self, instance: Shown[Lease]) -> dict[str, Any]:

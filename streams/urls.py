@@ -12,6 +12,7 @@ from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 from streams.conf import settings
 from streams.views import (
     AccountView,
+    DryRunView,
     EdgeKeysView,
     HealthView,
     LimitView,
@@ -56,6 +57,7 @@ class StreamRouter(SimpleRouter):
 
 def _routes_of_users() -> Iterator[URLPattern]:
     account = AccountView.as_view()
+    dry_run = DryRunView.as_view()
     limit = LimitView.as_view()
     for user, prefix in USERS:
         router = StreamRouter(trailing_slash=False, use_regex_path=False)
@@ -63,6 +65,7 @@ def _routes_of_users() -> Iterator[URLPattern]:
         for route in router.urls:
             assert isinstance(route, URLPattern)
             yield route
+        yield path(f"{user}/dry-run", dry_run, name=f"{prefix}dry-run")
         yield path(user, account, name=f"{prefix}account")
         yield path(f"{user}/limit", limit, name=f"{prefix}limit")
 

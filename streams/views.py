@@ -30,6 +30,7 @@ from streams.errors import InvalidRequest
 from streams.fields import (
     ID,
     ID_ERROR,
+    MAX_EPOCH,
     MAX_KEY_BYTES,
     USER_ID,
     USER_ID_ERROR,
@@ -58,8 +59,6 @@ from streams.serializers import (
     UserLimitSetSerializer,
 )
 from streams.service import Context
-
-MAX_EPOCH_DIGITS = 16
 
 
 class UserView(StreamsAPIView):
@@ -161,6 +160,23 @@ class UserView(StreamsAPIView):
         serializer = serializer_of(self.serializer_class)
         return dict(serializer.run_validation(self.request.data))
 
+    def parse_start(self, id: str | None = None) -> StartRequest:
+        """Return the start of the body.
+
+        Its id is the given one, else the `deviceId`, else the `Idempotency-Key`, else a
+        random one.
+        """
+        key = _idempotency_key(self.request) if id is None else None
+        body = self.parse()
+        id = id or body.get("device_id") or key or secrets.token_urlsafe(12)
+        network = self.request.META.get("streams.network")
+        return StartRequest(id=id, network=network, **body)
+
+    def check_start(self, start: StartRequest) -> Response:
+        """Answer whether the start would be admitted."""
+        plan_and_ended = service.dry_run(self.context, start)
+        return Response(DryRunSerializer(plan_and_ended).data)
+
     def represent(self, shape: type[AnswerSerializer], content: Any) -> Any:
         """Return the body of an answer about the user of this call."""
         shown = Shown(content, self.user_id or "", self.now)
@@ -201,13 +217,10 @@ class StreamViewSet(ViewSetMixin, UserView):
         heartbeat. A start with the same `deviceId` takes over its own slot; without a
         `deviceId`, the `Idempotency-Key` identifies the stream; without both, each
         start takes a new slot. `replace` ends the streams that the viewer selected, in
-        the same write. With `?dryRun=true` the answer says whether the start would be
-        admitted, and no state changes.
+        the same write. With `?dryRun=true` the call is `POST …/dry-run`: the answer
+        says whether the start would be admitted, and no state changes.
         """
-        key = _idempotency_key(request)
-        body = self.parse()
-        id = body.get("device_id") or key or secrets.token_urlsafe(12)
-        return self._start(id, body)
+        return self._start(self.parse_start())
 
     def update(self, request: Request, id: str, user_id: str | None = None) -> Response:
         """Start a stream with a given id.
@@ -215,21 +228,17 @@ class StreamViewSet(ViewSetMixin, UserView):
         Like `POST`, with the id in the URL. If the id holds a slot, this start takes it
         over, and the token of the earlier playback becomes invalid.
         """
-        return self._start(id, self.parse())
+        return self._start(self.parse_start(id))
 
-    def _start(self, id: str, body: dict[str, Any]) -> Response:
-        network = self.request.META.get("streams.network")
-        start = StartRequest(id=id, network=network, **body)
-
+    def _start(self, start: StartRequest) -> Response:
         if _is_dry_run(self.request):
-            plan_and_ended = service.dry_run(self.context, start)
-            return Response(DryRunSerializer(plan_and_ended).data)
+            return self.check_start(start)
 
         issued = service.start(self.context, start)
         return Response(
             self.represent(PlayerStreamSerializer, issued),
             status=200 if issued.lease.took_over else 201,
-            headers={"Location": self.stream_path(id), **_expires(issued.lease)},
+            headers={"Location": self.stream_path(start.id), **_expires(issued.lease)},
         )
 
     def retrieve(
@@ -316,6 +325,21 @@ class StreamViewSet(ViewSetMixin, UserView):
 
         ended = service.end_all(self.context, keep=keep)
         return Response(EndedSerializer(ended).data)
+
+
+class DryRunView(UserView):
+    """Whether a start would be admitted."""
+
+    name = "Dry run"
+    serializer_class = StartSerializer
+
+    def post(self, request: Request, user_id: str | None = None) -> Response:
+        """Check whether a start would be admitted.
+
+        Takes the body of a start. The answer lists the streams that the start would
+        end. No state changes. `POST …/streams?dryRun=true` is the same call.
+        """
+        return self.check_start(self.parse_start())
 
 
 class AccountView(UserView):
@@ -409,7 +433,10 @@ class ReadyView(PublicView):
     """Whether the process can decide."""
 
     def get(self, request: Request) -> Response:
-        """Check that DynamoDB answers."""
+        """Check that DynamoDB answers.
+
+        While it does not answer, the status is 503.
+        """
         service.ping()
         return Response(HealthSerializer("ok").data)
 
@@ -500,7 +527,8 @@ def _epoch(request: Request) -> int | None:
         return None
 
     is_integer = epoch.isascii() and epoch.isdigit()
-    if not is_integer or len(epoch) > MAX_EPOCH_DIGITS:
+    is_short = len(epoch) <= len(str(MAX_EPOCH))
+    if not (is_integer and is_short and int(epoch) <= MAX_EPOCH):
         raise InvalidRequest(epoch="Must be the epoch of a stream, an integer.")
     return int(epoch)
 

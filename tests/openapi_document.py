@@ -61,6 +61,9 @@ def hold_to_the_document(response: httpx.Response) -> None:
 def operation_of(request: httpx.Request) -> dict[str, Any] | None:
     """Return the document's operation for a request."""
     path = request.url.path.rstrip("/")
+    if request.url.params.get("dryRun") == "true":  # the same call as /dry-run
+        path = re.sub(r"/streams(/[^/]+)?$", "/dry-run", path)
+        request = httpx.Request("POST", request.url)
     for template, item in document()["paths"].items():
         if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path):
             found: dict[str, Any] | None = item.get(

@@ -90,12 +90,14 @@ def own_account(
 PATHS = {
     "account": "/users/gone",
     "limit": f"/users/{OWN}/limit",
+    "dry-run": f"/users/{OWN}/dry-run",
     "stream-list": f"/users/{OWN}/streams",
     "stream-heartbeat": f"/users/{OWN}/streams/unknown/heartbeat",
     "stream-stop": f"/users/{OWN}/streams/unknown/stop",
     "stream-detail": f"/users/{OWN}/streams/unknown",
     "my-account": "/me",
     "my-limit": "/me/limit",
+    "my-dry-run": "/me/dry-run",
     "my-stream-list": "/me/streams",
     "my-stream-heartbeat": "/me/streams/unknown/heartbeat",
     "my-stream-stop": "/me/streams/unknown/stop",
@@ -112,6 +114,7 @@ PATHS = {
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("limit", "PUT"): {"limit": 100},
     ("stream-list", "POST"): {"streamId": "456", "deviceId": "tv"},
+    ("dry-run", "POST"): {"streamId": "456", "deviceId": "tv"},
     ("stream-detail", "PUT"): {"streamId": ""},
     ("stream-heartbeat", "POST"): {"token": "x"},
     ("stream-stop", "POST"): {"token": "x"},
@@ -136,6 +139,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("stream-list", "GET"): streams_of_ana(200),
     ("stream-list", "POST"): streams_of_ana(200),
     ("stream-list", "DELETE"): streams_of_ana(200),
+    ("dry-run", "POST"): streams_of_ana(200),
     ("stream-heartbeat", "POST"): TOKEN_HOLDERS,
     ("stream-stop", "POST"): TOKEN_HOLDERS,
     ("account", "DELETE"): limit_of_ana(
@@ -151,6 +155,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("my-stream-list", "GET"): own_account(200),
     ("my-stream-list", "POST"): own_account(201, **{"own viewer": 200}),
     ("my-stream-list", "DELETE"): own_account(200),
+    ("my-dry-run", "POST"): own_account(200),
     ("my-stream-heartbeat", "POST"): TOKEN_HOLDERS,
     ("my-stream-stop", "POST"): TOKEN_HOLDERS,
     ("my-stream-detail", "GET"): own_account(404),

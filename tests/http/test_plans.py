@@ -203,17 +203,19 @@ def test_an_unknown_state_is_rejected(viewer: Viewer) -> None:
     assert answer.json()["errors"] == {"state": ["Must be one of playing, paused."]}
 
 
-def test_a_dry_run_reports_the_decision_without_changing_state(family: Viewer) -> None:
+@pytest.mark.parametrize("path", ["/streams?dryRun=true", "/dry-run", "/dry-run/"])
+def test_a_dry_run_reports_the_decision_without_changing_state(
+    family: Viewer, path: str
+) -> None:
     family.started("film", deviceId="tv", deviceType="tv")
     request = {"streamId": "film", "deviceId": "phone"}
-    denied = family.api.post(f"{family.url}?dryRun=true", json=request)
+    url = family.url.removesuffix("/streams") + path
+    denied = family.api.post(url, json=request)
 
     assert denied.status_code == 409
     assert denied.json()["rule"]["name"] == "one-per-title"
 
-    would = family.api.post(
-        f"{family.url}?dryRun=true", json=request | {"replace": ["tv"]}
-    )
+    would = family.api.post(url, json=request | {"replace": ["tv"]})
 
     assert would.json() == {
         "isAdmitted": True,
@@ -222,13 +224,13 @@ def test_a_dry_run_reports_the_decision_without_changing_state(family: Viewer) -
         "ended": ["tv"],
     }
     assert ids_of(family.list()) == ["tv"]
-    assert family.api.post(f"{family.url}?dryRun=yes", json=request).status_code == 400
-    assert (
-        family.api.post(
-            f"{family.url}?dryRun=false", json={"streamId": "x", "deviceId": "p"}
-        ).status_code
-        == 201
-    )
+
+
+def test_only_true_and_false_are_values_of_dry_run(viewer: Viewer) -> None:
+    start = {"streamId": "film"}
+
+    assert viewer.api.post(f"{viewer.url}?dryRun=yes", json=start).status_code == 400
+    assert viewer.api.post(f"{viewer.url}?dryRun=false", json=start).status_code == 201
 
 
 @pytest.mark.parametrize(
