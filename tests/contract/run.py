@@ -25,6 +25,7 @@ from tests.settings import ENGINE_PORT
 
 django.setup()
 
+from streams.errors import StoreUnavailable  # noqa: E402
 from streams.storage.store import create_table  # noqa: E402
 from streams_project.local_dynamodb import engine  # noqa: E402
 from tests.contract import direct, world  # noqa: E402
@@ -35,6 +36,7 @@ from tests.contract.scenes import SCENES  # noqa: E402
 CATALOGUES = ("denying", "evicting")
 SHARE_PER_ROUND = 0.005
 PROGRAMS_PER_HUNT = 50
+START_SECONDS = 60
 
 
 def main() -> int:
@@ -72,7 +74,7 @@ def running_engine(*, is_direct: bool) -> Iterator[None]:
         world.engine = direct.carry_out
         yield
     elif ENGINE_PORT is None:
-        create_table()
+        create_table_when_ready()
         yield
     else:
         with ExitStack() as running:
@@ -80,6 +82,19 @@ def running_engine(*, is_direct: bool) -> Iterator[None]:
             running.enter_context(engine(folder, keep=False, port=ENGINE_PORT))
             create_table()
             yield
+
+
+def create_table_when_ready() -> None:
+    """Create the table. An engine that has just started may be slow to answer."""
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            create_table()
+        except StoreUnavailable:
+            if time.monotonic() > until:
+                raise
+        else:
+            return
 
 
 def show_pair(pair: Pair) -> int:
