@@ -104,6 +104,17 @@ def ending_of(user_id: str, lease: Lease, *, now: int) -> Ending | None:
     )
 
 
+def paused_since(user_id: str, *, id: str, epoch: int) -> int:
+    """Return when a playback reported its pause in this outage, or 0 if it plays."""
+    with _users_lock:
+        user = _users.get(user_id)
+        lease = user.leases.get(id) if user else None
+
+    if lease is None or lease.epoch != epoch:
+        return 0
+    return lease.paused_at
+
+
 def forget() -> None:
     """Forget every outage."""
     with _users_lock:

@@ -39,7 +39,9 @@ STATES = ("playing", "paused")
 WHEN_FULL = [choice.value for choice in WhenFull]
 REASONS = [reason.value for reason in Reason]
 
-SHORTEST_LEASE_MS = min(plan.lease_ms for plan in settings.PLANS.all)
+MIN_HEARTBEAT_MS = 1000
+"""Shortest time until the next heartbeat is due, unless the lease ends before."""
+
 JITTER = SystemRandom()
 """The system's random numbers, because instances that Lambda resumes from one snapshot
 would continue the same seeded sequence.
@@ -296,7 +298,7 @@ def _stream(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
     randomly, so that players that started together do not stay together.
     """
     remaining_ms = max(0, lease.expires_at - now)
-    third_ms = _heartbeat_lease_ms(lease, remaining_ms) / 3
+    due_ms = _heartbeat_due_ms(lease, remaining_ms)
     return {
         "id": lease.id,
         "userId": user_id,
@@ -309,21 +311,24 @@ def _stream(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
         "startedAt": iso(lease.started_at),
         "expiresAt": iso(lease.expires_at),
         "leaseSeconds": remaining_ms / 1000,
-        "heartbeatSeconds": round(third_ms / 1000 * JITTER.uniform(0.9, 1), 3),
+        "heartbeatSeconds": round(due_ms / 1000 * JITTER.uniform(0.9, 1), 3),
         "state": STATES[lease.paused_at > 0],
         "pausedAt": iso(lease.paused_at) if lease.paused_at else None,
         "epoch": lease.epoch,
     }
 
 
-def _heartbeat_lease_ms(lease: Lease, remaining_ms: int) -> int:
-    """Return the length of the lease that the next heartbeat must renew in time.
+def _heartbeat_due_ms(lease: Lease, remaining_ms: int) -> float:
+    """Return the time until the next heartbeat is due: before the lease ends.
 
     A stream that resumes keeps the long lease of its pause until the next heartbeat,
-    which is due as early as that of any playing stream.
+    which is due as early as that of any playing stream. Near the end of a pause a
+    third of the remaining time would ask for many heartbeats.
     """
-    longest = remaining_ms if lease.paused_at else settings.LONGEST_LEASE_MS
-    return max(SHORTEST_LEASE_MS, min(remaining_ms, longest))
+    longest_ms = remaining_ms if lease.paused_at else settings.LONGEST_LEASE_MS
+    third_ms = min(remaining_ms, longest_ms) / 3
+    shortest_ms = min(MIN_HEARTBEAT_MS, remaining_ms / 2)
+    return max(third_ms, shortest_ms)
 
 
 class EndedStreamSerializer(AnswerSerializer):

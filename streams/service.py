@@ -37,6 +37,7 @@ from streams.rules import (
     Entitlement,
     Hold,
     Lease,
+    Pace,
     Plan,
     Plans,
     Reason,
@@ -620,14 +621,17 @@ def _renew_without_store(
     Raises:
         StreamEnded: a newer playback of the same id started in the outage.
     """
+    request = claims.request
     lease_ms = store.plans.default.lease_ms
-    expires_at = max(claims.expires_at, now + lease_ms)
-    started_at = claims.request.epoch // EPOCHS_PER_MS
+    started_at = request.epoch // EPOCHS_PER_MS
+    paused_since = grace.paused_since(
+        claims.user_id, id=request.id, epoch=request.epoch
+    )
     lease = replace(
-        claims.request.lease(now=started_at, lease_ms=lease_ms),
-        expires_at=expires_at,
-        paused_at=now if is_paused else 0,
-        pace=claims.pace,
+        request.lease(now=started_at, lease_ms=lease_ms),
+        expires_at=max(claims.expires_at, now + lease_ms),
+        paused_at=(paused_since or now) if is_paused else 0,
+        pace=_pace_to_judge(claims.pace),
     )
 
     ending = grace.ending_of(claims.user_id, lease, now=now)
@@ -643,9 +647,18 @@ def _renew_without_store(
         lease,
         now=now,
         network=network,
-        grace=claims.request if claims.request.is_grace else None,
+        grace=request if request.is_grace else None,
         is_grace=True,
     )
+
+
+def _pace_to_judge(pace: Pace | None) -> Pace | None:
+    """Return a pace that the next heartbeat judges by the whole account.
+
+    An operator may have lowered the limit since the pace was issued, and the token
+    that carries it on shows only when its own lease ends.
+    """
+    return pace and pace._replace(max_stored_leases=0)
 
 
 def _renew_grace_lease(
@@ -662,7 +675,9 @@ def _renew_grace_lease(
     is_live = now < claims.expires_at
     try:
         if is_live:
-            return _admit_grace_lease(claims, now=now, network=network)
+            return _admit_grace_lease(
+                claims, now=now, is_paused=is_paused, network=network
+            )
         return _renew_in_store(claims, now=now, is_paused=is_paused, network=network)
     except StreamNotFound as exc:
         raise _refuse_grace(
@@ -671,17 +686,33 @@ def _renew_grace_lease(
 
 
 def _admit_grace_lease(
-    claims: tokens.TokenClaims, *, now: int, network: str | None
+    claims: tokens.TokenClaims, *, now: int, is_paused: bool, network: str | None
 ) -> IssuedLease:
-    """Give a grace lease its slot, or refuse it as over the limit."""
+    """Give a grace lease its slot, or refuse it as over the limit.
+
+    A start neither pauses a stream nor extends the lease that an earlier call gave
+    it. A heartbeat does both.
+    """
     context = Context(user_id=claims.user_id, now=now, network=network)
     try:
         issued = _start_in_store(context, claims.request)
     except StreamLimitReached as exc:
         raise _refuse_grace(claims, Reason.OVER_LIMIT, at=now, now=now) from exc
 
-    _record("grace-admitted", claims.user_id, issued.lease, now=now)
-    return issued
+    lease = issued.lease
+    _record("grace-admitted", claims.user_id, lease, now=now)
+    is_admitted_now = lease.started_at == now
+    if is_admitted_now and not is_paused:
+        return issued
+
+    hold = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
+    try:
+        renewed = store.renew(
+            claims.user_id, lease.id, hold=hold, now=now, is_paused=is_paused
+        )
+    except StoreDown as exc:  # it has answered before in this request
+        raise StoreUnavailable(str(exc)) from exc
+    return _issue_lease(claims.user_id, renewed, now=now, network=network)
 
 
 def _refuse_grace(

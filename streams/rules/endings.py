@@ -1,9 +1,10 @@
 """Endings: a stop, an operator's end, and a limit that ends the surplus."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from streams.rules.accounts import Account
-from streams.rules.history import endings_of, keep_newest
+from streams.rules.history import endings_of, keep_newest, late_before
 from streams.rules.holders import held_lease
 from streams.rules.leases import Ending, Hold, Lease, Reason, age, last_epoch_of
 from streams.rules.plans import MAX_LATENESS_MS, Plan, Plans, WhenFull
@@ -28,7 +29,7 @@ def stop(
     if id in account.ended and id not in account.leases:
         return account
 
-    lease = held_lease(account, id, hold=hold, plans=plans)
+    lease = held_lease(account, id, hold=hold, now=now, plans=plans)
     began_later = lease.epoch > last_epoch_of(now)
     if hold is None and began_later:
         followed_another = lease.prior_expires_at > 0 or id in account.ended
@@ -119,10 +120,7 @@ def _stop_unseen_grace_lease(
     The stream that it would have taken over ends too.
     """
     ending = Ending(reason=Reason.STOPPED, at=now, epoch=epoch)
-    return account.changed(
-        leases=account.leases_except({id}),
-        ended=keep_newest(account.ended, {id: ending}),
-    )
+    return _without(account, {id: ending}, now=now)
 
 
 def _surplus(account: Account, plan: Plan, *, now: int) -> list[Lease]:
@@ -154,9 +152,17 @@ def _end_leases(
     if fences_late_starts:
         endings = {id: _fenced(ending, now=now) for id, ending in endings.items()}
 
+    return _without(account, endings, now=now)
+
+
+def _without(account: Account, endings: Mapping[str, Ending], *, now: int) -> Account:
+    """Return the account with these endings and without their leases."""
+    ended = keep_newest(account.ended, endings)
+    arrival = account.theoretical_arrival_at
     return account.changed(
         leases=account.leases_except(endings),
-        ended=keep_newest(account.ended, endings),
+        ended=ended,
+        theoretical_arrival_at=max(arrival, late_before(account.ended, ended, now=now)),
     )
 
 

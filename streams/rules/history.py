@@ -52,6 +52,18 @@ def keep_newest(
     return remembered
 
 
+def late_before(
+    kept: Mapping[str, Ending], ended: Mapping[str, Ending], *, now: int
+) -> int:
+    """Return the instant before which every start counts as late, or 0.
+
+    An ending keeps late starts out of its slot. When it is dropped, this instant
+    does.
+    """
+    dropped = kept.keys() - ended.keys()
+    return max([now, *(kept[id].at for id in dropped)]) if dropped else 0
+
+
 def _added_then_newest(
     ended: Mapping[str, Ending], added: Mapping[str, Ending]
 ) -> list[tuple[str, Ending]]:

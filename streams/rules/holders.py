@@ -28,7 +28,9 @@ def stored_lease(account: Account, id: str) -> Lease:
     raise StreamNotFound(id)
 
 
-def held_lease(account: Account, id: str, *, hold: Hold | None, plans: Plans) -> Lease:
+def held_lease(
+    account: Account, id: str, *, hold: Hold | None, now: int, plans: Plans
+) -> Lease:
     """Return the stored lease of an id if the hold is its holder's.
 
     Without a hold, any holder's lease is returned.
@@ -48,7 +50,7 @@ def held_lease(account: Account, id: str, *, hold: Hold | None, plans: Plans) ->
     if hold.epoch < lease.epoch:
         raise _taken_over(account, id, hold, at=lease.started_at)
     plan = account.effective_plan(plans, lease.entitlement)
-    if _is_replaced_token(lease, hold, plan=plan):
+    if _is_replaced_token(lease, hold, plan=plan, now=now):
         raise InvalidToken
     return lease
 
@@ -70,13 +72,15 @@ def _fences_late_starts(ending: Ending) -> bool:
     return ending.epoch == last_epoch
 
 
-def _is_replaced_token(lease: Lease, hold: Hold, *, plan: Plan) -> bool:
+def _is_replaced_token(lease: Lease, hold: Hold, *, plan: Plan, now: int) -> bool:
     """Return whether newer tokens replaced the hold's more than one lease ago.
 
+    A token whose lease has not expired was not replaced that long ago; a later
+    expiry is then the work of a call that overtook this one.
     The answer to a late heartbeat may be lost. Then the token from before the
     revival is the only one that the player has, and it stays valid.
     """
-    if hold.expires_at is None:
+    if hold.expires_at is None or now < hold.expires_at:
         return False
 
     is_from_before_revival = hold.expires_at == lease.revived_from

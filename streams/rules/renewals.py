@@ -28,7 +28,7 @@ def renew(
     Raises:
         StreamEnded, StreamNotFound, InvalidToken
     """
-    lease = held_lease(account, id, hold=hold, plans=plans)
+    lease = held_lease(account, id, hold=hold, now=now, plans=plans)
     plan = account.effective_plan(plans, lease.entitlement)
     is_live = lease.is_live(now)
 
@@ -98,5 +98,5 @@ def _lease_ms(
 def _still_applies(pace: Pace, hold: Hold, account: Account, *, plans: Plans) -> bool:
     """Return whether a token's pace holds: no stream more and no change of limit."""
     has_no_more_streams = len(account.leases) <= pace.max_stored_leases
-    issued_at = hold.issued_after(plans.longest_playing_ms)
+    issued_at = hold.issued_after(plans.longest_lease_ms)
     return has_no_more_streams and account.limit_set_at < issued_at

@@ -5,11 +5,14 @@ from itertools import chain
 
 from streams.errors import StreamLimitReached, TooManyStarts
 from streams.rules.accounts import Account, Admission
-from streams.rules.history import endings_of, keep_newest
+from streams.rules.history import endings_of, keep_newest, late_before
 from streams.rules.holders import held_lease
 from streams.rules.leases import Hold, Lease, Reason, StartRequest, age
 from streams.rules.plans import Plan, Plans, Rule, StartRate, WhenFull, attribute
 from streams.rules.renewals import with_pace
+
+NEVER = -1
+"""Waiting cannot help."""
 
 
 def start(
@@ -36,7 +39,7 @@ def start(
     stored = account
     account = stored.without_impossible(now, plans)
     if request.is_grace:
-        _check_grace_start(account, request, plans=plans)
+        _check_grace_start(account, request, now=now, plans=plans)
 
     plan = account.effective_plan(plans, request.entitlement)
     own = account.leases.get(request.id)
@@ -53,6 +56,7 @@ def start(
         lease,
         replaced,
         plan=plan,
+        start_rate=plans.start_rate,
         now=now,
     )
     theoretical_arrival_at = _charge(account, request, plans.start_rate, now=now)
@@ -61,10 +65,13 @@ def start(
     evicted_endings = endings_of(evicted, Reason.EVICTED, now=now, by=lease.id)
     ended = replaced_endings | evicted_endings
 
+    remembered = keep_newest(account.ended, ended)
+    late_at = late_before(account.ended, remembered, now=now)
+
     after = stored.changed(
-        theoretical_arrival_at=theoretical_arrival_at,
+        theoretical_arrival_at=max(theoretical_arrival_at, late_at),
         leases=stored.leases_except(ended) | {lease.id: lease},
-        ended=keep_newest(account.ended, ended),
+        ended=remembered,
     )
     admission = Admission(
         lease=with_pace(after, lease, now=now, plans=plans),
@@ -96,7 +103,7 @@ def is_plain_start(
     has_room = len(account.leases) < lowest_limit
     keeps_its_places = _keeps_its_places(rules, own, lease, now=now)
     replaces_none = others_to_replace.isdisjoint(account.leases)
-    is_newest = _is_newest(account, request, plan, now=now)
+    is_newest = _is_newest(account, request, lease, now=now)
     is_paid_for = account.theoretical_arrival_at < now
 
     return (
@@ -110,19 +117,21 @@ def is_plain_start(
 
 
 def _is_newest(
-    account: Account, request: StartRequest, plan: Plan, *, now: int
+    account: Account, request: StartRequest, lease: Lease, *, now: int
 ) -> bool:
     """Return whether a start is certainly not late and not a repeat.
 
-    Nothing ended in its slot since it was sent, and the slot's lease does not last
-    longer than one that is granted now would.
+    Nothing ended in its slot since it was sent, and the slot's player has certainly
+    sent no heartbeat since: its lease does not last longer than the one that is
+    granted now, and is not paused.
     """
     own = account.leases.get(request.id)
     ending = account.ended.get(request.id)
     has_newest_epoch = account.last_epoch(request.id) < request.epoch
     ended_before = ending is None or ending.at < now
-    lasts_no_longer = own is None or own.expires_at <= now + plan.longest_playing_ms
-    return has_newest_epoch and ended_before and lasts_no_longer
+    lasts_longer = own is not None and own.expires_at > lease.expires_at
+    is_paused = own is not None and own.paused_at > 0
+    return has_newest_epoch and ended_before and not (lasts_longer or is_paused)
 
 
 def find_admission(
@@ -151,12 +160,12 @@ def find_admission(
 
 
 def _check_grace_start(
-    account: Account, request: StartRequest, *, plans: Plans
+    account: Account, request: StartRequest, *, now: int, plans: Plans
 ) -> None:
     """Raise `StreamEnded` if the slot changed hands since the grace lease began."""
     if account.last_epoch(request.id) >= request.epoch:
         hold = Hold(epoch=request.epoch)
-        held_lease(account, request.id, hold=hold, plans=plans)
+        held_lease(account, request.id, hold=hold, now=now, plans=plans)
 
 
 def _leases_to_replace(account: Account, request: StartRequest) -> list[Lease]:
@@ -181,7 +190,13 @@ def _keeps_its_place(rule: Rule, own: Lease | None, lease: Lease, *, now: int) -
 
 
 def _leases_to_evict(
-    account: Account, lease: Lease, replaced: list[Lease], *, plan: Plan, now: int
+    account: Account,
+    lease: Lease,
+    replaced: list[Lease],
+    *,
+    plan: Plan,
+    start_rate: StartRate,
+    now: int,
 ) -> list[Lease]:
     """Return the leases that must end so that every rule has room for `lease`."""
     own = account.leases.get(lease.id)
@@ -206,6 +221,7 @@ def _leases_to_evict(
                 lease,
                 rule,
                 plan=plan,
+                start_rate=start_rate,
                 now=now,
             )
 
@@ -240,40 +256,43 @@ def _makes_room(
 
 
 def _limit_reached(
-    account: Account, lease: Lease, rule: Rule, *, plan: Plan, now: int
+    account: Account,
+    lease: Lease,
+    rule: Rule,
+    *,
+    plan: Plan,
+    start_rate: StartRate,
+    now: int,
 ) -> StreamLimitReached:
     """Return a denial that lists every live stream that counts.
 
-    A retry can succeed once every rule that refuses has a free place.
+    A retry can succeed once every rule has a free place, and the start rate allows it.
     """
     others = [other for other in account.live(now) if other.id != lease.id]
     places = rule.places_taken(lease, others)
     own = account.leases.get(lease.id)
 
-    refusing = [rule]
-    for other_rule in plan.limit_and_rules:
-        is_met = _keeps_its_place(other_rule, own, lease, now=now)
-        if other_rule.counts(lease) and not is_met:
-            refusing.append(other_rule)
-    retries = [_free_at(each, lease, others, now=now) for each in refusing]
-    retry_at = None if None in retries else max(filter(None, retries))
+    retries = [start_rate.earliest_start(account.theoretical_arrival_at)]
+    for each in plan.limit_and_rules:
+        is_met = _keeps_its_place(each, own, lease, now=now)
+        if each.counts(lease) and not is_met:
+            retries.append(_free_at(each, lease, others, now=now))
+    can_wait = NEVER not in retries
 
     return StreamLimitReached(
         limit=plan.limit,
         plan=plan.name,
         rule=rule if rule.name else None,
         holders=sorted(chain(*places), key=age),
-        retry_at=retry_at,
+        retry_at=max(retries) if can_wait else None,
         before=account,
     )
 
 
-def _free_at(
-    rule: Rule, lease: Lease, others: Collection[Lease], *, now: int
-) -> int | None:
-    """Return when a rule has a place for `lease`, or None if waiting cannot help."""
+def _free_at(rule: Rule, lease: Lease, others: Collection[Lease], *, now: int) -> int:
+    """Return when a rule has a place for `lease`, or `NEVER`."""
     if rule.limit == 0:
-        return None
+        return NEVER
     places = rule.places_taken(lease, others)
     if len(places) < rule.limit:
         return now

@@ -112,15 +112,17 @@ ENDING_EPOCH = ENDING_AT_ID[ENDING["epoch"]]
 
 IS_LIVE = EXPIRES_AT > value("now")
 HAS_EPOCH = value("epoch") == EPOCH
-IS_NEWEST = ~(
+IS_NEWEST = PAUSED_AT.does_not_exist() & ~(
     (EPOCH >= value("epoch"))
     | (ENDING_EPOCH >= value("epoch"))
     | (ENDED_AT >= value("now"))
+    | (EXPIRES_AT > value("expires_at"))
 )
-"""The start is not late and not a repeat.
+"""The start is certainly not late and not a repeat.
 
 The slot had no epoch at or above this one, and nothing ended in it since this start
-was sent.
+was sent. Its lease does not last longer than the one that is granted now, and is not
+paused: otherwise its player may have sent a heartbeat since.
 """
 
 FIRST_FORMAT_ATTRIBUTES = [Path(name) for name in ("leases", "epochs", "ended")]
@@ -160,21 +162,11 @@ class PlanClause:
         """Return the name of the value at this position of `paths`."""
         return f"attribute{self.index}_{position}"
 
-    @property
-    def latest_parameter(self) -> str:
-        """The name of the latest expiry that the slot's lease may have."""
-        return f"latest{self.index}"
-
     def condition(self, *, is_entitled: bool) -> Condition:
-        """Return the condition: the slot or a place is free, and the plan applies.
-
-        The slot's lease must not last longer than one that is granted now would:
-        otherwise its player has sent a heartbeat since, and this start is late.
-        """
+        """Return the condition: the slot or a place is free, and the plan applies."""
         keeps_its_places = self._keeps_its_places()
         has_room = self._has_room(is_entitled=is_entitled)
         may_start: Condition = keeps_its_places | has_room
-        may_start &= ~(EXPIRES_AT > value(self.latest_parameter))
         if self.name is None:
             return may_start
 
@@ -223,7 +215,7 @@ def start(
     """Return the blind write of a start, as `rules.is_plain_start` describes it.
 
     Ids: `id`, and `replaced0` … for each stream to replace.
-    Values: `lease`, `epoch`, `none` (0), `now`, `ttl`, `write`;
+    Values: `lease`, its `epoch` and `expires_at`, `none` (0), `now`, `ttl`, `write`;
     `theoretical_arrival_at` if the start is charged; and the parameters of each
     plan's clause.
     """
@@ -318,13 +310,17 @@ def renew(*, is_paced: bool) -> Statement:
 
 
 @cache
-def stop(*, is_held: bool, dropped: int | None = None) -> Statement:
+def stop(
+    *, is_held: bool, dropped: int | None = None, is_fencing: bool = False
+) -> Statement:
     """Return the blind write of a stop.
 
     The lease must be live. The item must have room for its ending, or `dropped`
-    older endings (`dropped0` …) are removed.
+    older endings (`dropped0` …) are removed. A fence makes the starts count as late
+    that these endings kept out.
     Values: `ending`, `now`, `epoch`, `ttl`, `write`; `room` unless endings are dropped;
-    and `last`, the latest expiry that the token allows, if the caller has one.
+    `late_before` with a fence; and `last`, the latest expiry that the token allows, if
+    the caller has one.
     """
     may_stop = IS_LIVE
     if is_held:
@@ -342,6 +338,10 @@ def stop(*, is_held: bool, dropped: int | None = None) -> Statement:
         *BOOKKEEPING,
         *RECORD_WRITE,
     ]
+    if is_fencing:
+        arrival = ITEM.theoretical_arrival_at
+        may_stop &= arrival.does_not_exist() | (arrival <= value("late_before"))
+        actions.append(arrival.set(value("late_before")))
     for index in range(dropped or 0):
         actions.append(ITEM.ended[id_placeholder(f"dropped{index}")].remove())
 

@@ -22,7 +22,12 @@ from functools import partial, reduce
 from typing import Any
 
 from streams import rules
-from streams.errors import StoreUnavailable, StreamEnded, StreamsError
+from streams.errors import (
+    InvalidToken,
+    StoreUnavailable,
+    StreamEnded,
+    StreamsError,
+)
 from streams.rules import (
     UNLIMITED,
     Account,
@@ -47,6 +52,8 @@ from streams.storage.writes import SentWrites
 MAX_REPLACED = 40
 """A condition holds at most 4 KB. A start that replaces more reads first."""
 NEVER_MS = 2**53
+MAX_SKEW_MS = 2000
+"""The clocks of two servers differ by less than this."""
 
 type Path = tuple[str, ...]
 """Names that lead to a value inside a stored lease."""
@@ -162,6 +169,7 @@ class Start(Verb[Admission]):
         values = clause_values | {
             "lease": stored_lease,
             "epoch": number(request.epoch),
+            "expires_at": number(lease.expires_at),
             "none": number(0),
             "now": number(self.now),
             "ttl": number(self.item_ttl),
@@ -246,7 +254,6 @@ class Start(Verb[Admission]):
         for index, plan in enumerate(candidates):
             clause = self._clause(index, plan, lease)
             clauses.append(clause)
-            values[clause.latest_parameter] = number(self.now + plan.longest_playing_ms)
             for position, path in enumerate(clause.paths):
                 values[clause.parameter(position)] = _value_at(stored_lease, path)
         return tuple(clauses), values
@@ -296,7 +303,7 @@ class Renew(Verb[Lease]):
         }
         if pace:
             values["max_stored_leases"] = number(pace.max_stored_leases)
-            issued_at = self.hold.issued_after(self.plans.longest_playing_ms)
+            issued_at = self.hold.issued_after(self.plans.longest_lease_ms)
             values["issued_at"] = number(issued_at)
 
         after = self.table.update(
@@ -313,25 +320,45 @@ class Renew(Verb[Lease]):
         return rules.with_pace(account, lease, now=self.now, plans=self.plans)
 
     def decide(self, account: Account) -> tuple[Lease, Account]:
-        """Judge the heartbeat by the whole account."""
-        after = rules.renew(
-            account,
-            self.id,
-            hold=self.hold,
-            now=self.now,
-            plans=self.plans,
-            is_paused=self.is_paused,
-        )
+        """Judge the heartbeat by the whole account.
+
+        Raises:
+            StoreUnavailable: the network may have delivered it twice, and the first
+                delivery may have extended the lease.
+        """
+        try:
+            after = rules.renew(
+                account,
+                self.id,
+                hold=self.hold,
+                now=self.now,
+                plans=self.plans,
+                is_paused=self.is_paused,
+            )
+        except StreamEnded as refusal:
+            if self._may_have_extended(refusal.ending):
+                raise _unknown("a heartbeat was overtaken by an ending") from refusal
+            raise
         lease = after.leases[self.id]
         return rules.with_pace(after, lease, now=self.now, plans=self.plans), after
 
     def fence(self, account: Account, refusal: StreamsError) -> Account:
         """Raise `StoreUnavailable` if an earlier send may have extended the lease."""
-        if isinstance(refusal, StreamEnded):
+        if isinstance(refusal, StreamEnded | InvalidToken):
             raise _unknown(
-                "a heartbeat got no answer, and its stream ended"
+                "a heartbeat got no answer, and its stream ended or was renewed"
             ) from refusal
         return account
+
+    def _may_have_extended(self, ending: Ending) -> bool:
+        """Return whether only a heartbeat that overtook this one explains an ending.
+
+        The stream ended after this heartbeat was sent, and it lived longer than the
+        token's lease. A heartbeat is not recorded, so it may have been this one.
+        """
+        was_renewed = ending.at >= (self.hold.expires_at or NEVER_MS)
+        is_later = ending.at > self.now + MAX_SKEW_MS
+        return is_later and was_renewed and ending.reason is not Reason.EXPIRED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -384,8 +411,15 @@ class Stop(Verb[Reason | None]):
         if lease is None or not self._may_stop(lease):
             return None
 
-        dropped = account.ended.keys() - self._after(account).ended.keys()
-        return partial(self._write_dropping, sorted(dropped))
+        after = self._after(account)
+        dropped = account.ended.keys() - after.ended.keys()
+        arrival = after.theoretical_arrival_at
+        is_fencing = arrival > account.theoretical_arrival_at
+        return partial(
+            self._write_dropping,
+            sorted(dropped),
+            late_before=arrival if is_fencing else None,
+        )
 
     def _may_stop(self, lease: Lease) -> bool:
         is_token_valid = lease.expires_at <= self.latest_expiry(self.hold)
@@ -400,12 +434,20 @@ class Stop(Verb[Reason | None]):
             account, self.id, hold=self.hold, now=self.now, plans=self.plans
         )
 
-    def _write_dropping(self, dropped: list[str]) -> Reason:
-        statement = statements.stop(is_held=self.hold is not None, dropped=len(dropped))
+    def _write_dropping(self, dropped: list[str], *, late_before: int | None) -> Reason:
+        statement = statements.stop(
+            is_held=self.hold is not None,
+            dropped=len(dropped),
+            is_fencing=late_before is not None,
+        )
         ids = {"id": self.id}
         for index, id in enumerate(dropped):
             ids[f"dropped{index}"] = id
-        return self._write(statement, ids=ids, values={})
+
+        values = {}
+        if late_before is not None:
+            values["late_before"] = number(late_before)
+        return self._write(statement, ids=ids, values=values)
 
     def _write(
         self,

@@ -64,8 +64,8 @@ CONDITIONS = (
     Mutant(
         "a blind start takes over a lease that was renewed since",
         "storage/statements.py",
-        "may_start &= ~(EXPIRES_AT > value(self.latest_parameter))",
-        "may_start &= ~(EXPIRES_AT == value(self.latest_parameter))",
+        '    | (EXPIRES_AT > value("expires_at"))\n',
+        "",
         (RIVALS, LATE),
     ),
     Mutant(

@@ -1,6 +1,7 @@
 """Holders: which caller may act on a stream, and the errors for the others."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -183,6 +184,7 @@ def test_an_ending_with_a_later_epoch_is_a_takeover_unless_it_fences_late_starts
             holding(ended={"a": ended}),
             "a",
             hold=hold,
+            now=EXPIRED_AT,
             plans=PLANS,
         )
     )
@@ -197,6 +199,7 @@ def test_a_player_learns_how_its_own_playback_ended() -> None:
             holding(ended={"a": ended}),
             "a",
             hold=Hold(epoch=7),
+            now=EXPIRED_AT,
             plans=PLANS,
         )
     )
@@ -208,7 +211,10 @@ def test_an_ending_of_an_earlier_playback_does_not_concern_the_holder() -> None:
     current = lease("a", epoch=9)
     before = holding(current, ended={"a": ending(epoch=99)})
 
-    assert held_lease(before, "a", hold=Hold(epoch=9), plans=PLANS) == current
+    assert (
+        held_lease(before, "a", hold=Hold(epoch=9), now=EXPIRED_AT, plans=PLANS)
+        == current
+    )
 
 
 @pytest.mark.parametrize("hold", [None, Hold(epoch=8), Hold(epoch=7)])
@@ -219,15 +225,17 @@ def test_a_hold_is_valid_for_its_epoch_only(
     before = holding(lease("a", epoch=7))
     if hold == Hold(epoch=8):
         with pytest.raises(StreamNotFound):
-            held_lease(before, "a", hold=hold, plans=PLANS)
+            held_lease(before, "a", hold=hold, now=EXPIRED_AT, plans=PLANS)
     else:
-        assert held_lease(before, "a", hold=hold, plans=PLANS).epoch == 7
+        assert (
+            held_lease(before, "a", hold=hold, now=EXPIRED_AT, plans=PLANS).epoch == 7
+        )
 
 
 def test_a_grace_lease_that_follows_an_ending_is_not_found() -> None:
     before = holding(ended={"a": ending(epoch=7)})
     with pytest.raises(StreamNotFound):
-        held_lease(before, "a", hold=Hold(epoch=8), plans=PLANS)
+        held_lease(before, "a", hold=Hold(epoch=8), now=EXPIRED_AT, plans=PLANS)
 
 
 # --- old tokens -------------------------------------------------------------------
@@ -284,6 +292,7 @@ def test_a_token_is_valid_until_the_lease_expires_a_lease_after_the_tokens(
                 holding(stored),
                 "a",
                 hold=hold,
+                now=EXPIRED_AT,
                 plans=PLANS,
             )
             == stored
@@ -294,8 +303,24 @@ def test_a_token_is_valid_until_the_lease_expires_a_lease_after_the_tokens(
                 holding(stored),
                 "a",
                 hold=hold,
+                now=EXPIRED_AT,
                 plans=PLANS,
             )
+
+
+@pytest.mark.parametrize("later_ms", [-1, 0], ids=["live", "expired"])
+def test_a_token_with_a_live_lease_was_not_replaced_a_lease_ago(later_ms: int) -> None:
+    """A heartbeat that overtook this call has moved the expiry."""
+    stored = lease("a", expires_at=NOW + LEASE_MS + 2)
+    hold = Hold(epoch=stored.epoch, expires_at=NOW)
+    read = partial(
+        held_lease, holding(stored), "a", hold=hold, now=NOW + later_ms, plans=PLANS
+    )
+    if later_ms < 0:
+        assert read() == stored
+    else:
+        with pytest.raises(InvalidToken):
+            read()
 
 
 def test_a_long_pause_in_another_plan_keeps_no_old_token_valid() -> None:
@@ -307,7 +332,7 @@ def test_a_long_pause_in_another_plan_keeps_no_old_token_valid() -> None:
     stored = lease("a", expires_at=NOW + 2 * LEASE_MS)
     hold = Hold(epoch=stored.epoch, expires_at=NOW)
     with pytest.raises(InvalidToken):
-        held_lease(holding(stored), "a", hold=hold, plans=plans)
+        held_lease(holding(stored), "a", hold=hold, now=EXPIRED_AT, plans=plans)
 
 
 def test_the_token_that_revived_a_stream_is_valid_once_more() -> None:
@@ -354,11 +379,14 @@ def test_an_older_token_than_the_one_that_revived_a_stream_is_invalid() -> None:
     older = Hold(epoch=revived.epoch, expires_at=NOW - 1)
 
     with pytest.raises(InvalidToken):
-        held_lease(holding(revived), "a", hold=older, plans=PLANS)
+        held_lease(holding(revived), "a", hold=older, now=EXPIRED_AT, plans=PLANS)
 
 
 def test_a_hold_by_epoch_alone_is_not_a_token_and_does_not_grow_old() -> None:
     stored = lease("a", expires_at=NOW + 100 * LEASE_MS)
     hold = Hold(epoch=stored.epoch)
 
-    assert held_lease(holding(stored), "a", hold=hold, plans=PLANS) == stored
+    assert (
+        held_lease(holding(stored), "a", hold=hold, now=EXPIRED_AT, plans=PLANS)
+        == stored
+    )

@@ -170,11 +170,19 @@ def test_a_takeover_of_a_lease_that_lasts_longer_than_a_new_one_is_not_plain(
     assert is_plain(holding(stored), later("a")) is expected
 
 
-def test_a_takeover_of_a_relaxed_lease_is_plain() -> None:
+def test_a_takeover_of_a_relaxed_lease_is_not_plain() -> None:
+    """Its player may have sent heartbeats with shorter leases since."""
     relaxed = changed(PLANS, relaxed_lease_ms=5 * LEASE_MS)
     stored = lease("a", expires_at=NOW + 5 * LEASE_MS)
 
-    assert is_plain(holding(stored), later("a"), plans=relaxed)
+    assert not is_plain(holding(stored), later("a"), plans=relaxed)
+
+
+def test_a_takeover_of_a_paused_stream_is_not_plain() -> None:
+    """A pause may have begun since, without a later expiry."""
+    stored = lease("a", paused_at=NOW)
+
+    assert not is_plain(holding(stored), later("a"))
 
 
 # --- plans --------------------------------------------------------------------------
