@@ -11,8 +11,8 @@ from streams.rules.leases import Hold, Lease, Reason, StartRequest, age
 from streams.rules.plans import Plan, Plans, Rule, StartRate, WhenFull, attribute
 from streams.rules.renewals import with_pace
 
-NEVER = -1
-"""Waiting cannot help."""
+NEVER = 2**53
+"""Later than any instant: waiting cannot help."""
 
 
 def start(
@@ -277,14 +277,14 @@ def _limit_reached(
         is_met = _keeps_its_place(each, own, lease, now=now)
         if each.counts(lease) and not is_met:
             retries.append(_free_at(each, lease, others, now=now))
-    can_wait = NEVER not in retries
+    retry_at = max(retries)
 
     return StreamLimitReached(
         limit=plan.limit,
         plan=plan.name,
         rule=rule if rule.name else None,
         holders=sorted(chain(*places), key=age),
-        retry_at=max(retries) if can_wait else None,
+        retry_at=retry_at if retry_at < NEVER else None,
         before=account,
     )
 

@@ -170,15 +170,15 @@ RULES_OF_STREAMS = (
     Mutant(
         "a retry is named when the first rule has room",
         "rules/starts.py",
-        "max(filter(None, retries))",
-        "min(filter(None, retries))",
+        "retry_at = max(retries)",
+        "retry_at = min(retries)",
         (RULES,),
     ),
     Mutant(
         "the rule takes over a lease that was renewed since",
         "rules/starts.py",
-        "return has_newest_epoch and ended_before and lasts_no_longer",
-        "return has_newest_epoch and ended_before",
+        "and ended_before and not (lasts_longer or is_paused)",
+        "and ended_before",
         (RULES,),
     ),
     Mutant(
