@@ -116,7 +116,15 @@ class StoreUnavailable(StreamsError):
 
 
 class StoreDown(StoreUnavailable):
-    """DynamoDB did not answer, and had not answered before in this request."""
+    """DynamoDB did not answer, and had not answered before in this request.
+
+    `was_sent` is false if the call was not sent, because the circuit is open. A call
+    that was sent may take effect.
+    """
+
+    def __init__(self, message: str, *, was_sent: bool = True) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
 
 
 class StoreThrottled(StoreUnavailable):

@@ -147,8 +147,8 @@ def start(context: Context, request: StartRequest) -> IssuedLease:
     request = _issue_start(context, request)
     try:
         return _start_in_store(context, request)
-    except StoreDown:
-        issued = _start_without_store(context, request)
+    except StoreDown as exc:
+        issued = _start_without_store(context, request, was_sent=exc.was_sent)
         if issued is None:
             raise
         return issued
@@ -513,9 +513,11 @@ def _record_about(
 # --- with the store -------------------------------------------------------------
 
 
-def _start_in_store(context: Context, request: StartRequest) -> IssuedLease:
+def _start_in_store(
+    context: Context, request: StartRequest, *, is_paused: bool = False
+) -> IssuedLease:
     """Admit a start by the store, and record what was decided."""
-    admission = _admission(context, request)
+    admission = _admission(context, request, is_paused=is_paused)
     lease = admission.lease
     plan = store.plans.find(request.entitlement.plan or admission.plan)
 
@@ -542,13 +544,17 @@ def _start_in_store(context: Context, request: StartRequest) -> IssuedLease:
     )
 
 
-def _admission(context: Context, request: StartRequest) -> Admission:
+def _admission(
+    context: Context, request: StartRequest, *, is_paused: bool
+) -> Admission:
     """Return the store's admission; record a refusal and the verdicts on plans."""
     with _recording_refusals(
         context.now, user=context.user_id, id=request.id, deviceType=request.device_type
     ):
         try:
-            admission = store.start(context.user_id, request, now=context.now)
+            admission = store.start(
+                context.user_id, request, now=context.now, is_paused=is_paused
+            )
         except StreamLimitReached as denial:
             before = denial.before
             _record_verdicts_on_plans(context, request, before, is_admitted=False)
@@ -580,23 +586,34 @@ def _renew_in_store(
 #   afterwards  the next heartbeat of a grace lease is judged like a start
 
 
-def _start_without_store(context: Context, request: StartRequest) -> IssuedLease | None:
+def _start_without_store(
+    context: Context, request: StartRequest, *, was_sent: bool
+) -> IssuedLease | None:
     """Return a stream on a grace lease, or None if the service fails closed.
 
     Fails open where `WHEN_STORE_IS_DOWN=open`, within the limit that this
     process can check: refusing every viewer would do more harm than a few
     streams too many for at most one lease.
+
+    Raises:
+        TooManyStarts: the user starts streams too quickly. A start that was sent
+            may take effect, so it is not refused.
     """
     nothing_stored = rules.empty_account(context.now)
     plan = nothing_stored.effective_plan(store.plans, request.entitlement)
     lease = request.lease(now=context.now, lease_ms=plan.lease_ms)
     with _recording_refusals(context.now, user=context.user_id, id=request.id):
-        may_start = grace.may_start(
-            context.user_id,
-            lease,
-            start_rate=store.plans.start_rate,
-            now=context.now,
-        )
+        try:
+            may_start = grace.may_start(
+                context.user_id,
+                lease,
+                start_rate=store.plans.start_rate,
+                now=context.now,
+            )
+        except TooManyStarts:
+            if not was_sent:
+                raise
+            may_start = False
     if not may_start:
         return None
 
@@ -690,19 +707,17 @@ def _admit_grace_lease(
 ) -> IssuedLease:
     """Give a grace lease its slot, or refuse it as over the limit.
 
-    A start neither pauses a stream nor extends the lease that an earlier call gave
-    it. A heartbeat does both.
+    If an earlier call has given it its slot, this heartbeat is one like any other.
     """
     context = Context(user_id=claims.user_id, now=now, network=network)
     try:
-        issued = _start_in_store(context, claims.request)
+        issued = _start_in_store(context, claims.request, is_paused=is_paused)
     except StreamLimitReached as exc:
         raise _refuse_grace(claims, Reason.OVER_LIMIT, at=now, now=now) from exc
 
     lease = issued.lease
     _record("grace-admitted", claims.user_id, lease, now=now)
-    is_admitted_now = lease.started_at == now
-    if is_admitted_now and not is_paused:
+    if lease.started_at == now:
         return issued
 
     hold = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
@@ -710,6 +725,8 @@ def _admit_grace_lease(
         renewed = store.renew(
             claims.user_id, lease.id, hold=hold, now=now, is_paused=is_paused
         )
+    except StreamNotFound:  # the user was erased since
+        return _admit_grace_lease(claims, now=now, is_paused=is_paused, network=network)
     except StoreDown as exc:  # it has answered before in this request
         raise StoreUnavailable(str(exc)) from exc
     return _issue_lease(claims.user_id, renewed, now=now, network=network)

@@ -1,6 +1,7 @@
 """Starts: whether a stream is admitted, and which streams end for it."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import chain
 
 from streams.errors import StreamLimitReached, TooManyStarts
@@ -16,9 +17,16 @@ NEVER = 2**53
 
 
 def start(
-    account: Account, request: StartRequest, *, now: int, plans: Plans
+    account: Account,
+    request: StartRequest,
+    *,
+    now: int,
+    plans: Plans,
+    is_paused: bool = False,
 ) -> tuple[Account, Admission]:
     """Admit a start and return the account after it, with the admission.
+
+    Only a grace lease can be paused when it is admitted.
 
     Room is made in this order:
 
@@ -49,6 +57,8 @@ def start(
         epoch=max(request.epoch, account.last_epoch(request.id) + 1),
         prior_expires_at=own.expires_at if own else 0,
     )
+    if is_paused:
+        lease = _paused(lease, plan, now=now)
 
     replaced = _leases_to_replace(account, request)
     evicted = _leases_to_evict(
@@ -80,6 +90,13 @@ def start(
         before=stored,
     )
     return after, admission
+
+
+def _paused(lease: Lease, plan: Plan, *, now: int) -> Lease:
+    """Return a new lease for a stream whose pause begins now."""
+    pause_ends_at = now + (plan.paused_ms or 0)
+    expires_at = max(lease.expires_at, pause_ends_at)
+    return replace(lease, paused_at=now, expires_at=expires_at)
 
 
 def is_plain_start(

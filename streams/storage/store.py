@@ -71,8 +71,15 @@ class StreamStore:
     random: Callable[[], float] = SystemRandom().random
     """A seeded generator would repeat itself in every resumed Lambda instance."""
 
-    def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
-        """Admit one more stream.
+    def start(
+        self,
+        user_id: str,
+        request: StartRequest,
+        *,
+        now: int,
+        is_paused: bool = False,
+    ) -> Admission:
+        """Admit one more stream. A grace lease may be paused already.
 
         Raises:
             StreamLimitReached, TooManyStarts, StreamEnded (grace lease)
@@ -85,6 +92,7 @@ class StreamStore:
                 now=now,
                 request=request,
                 is_shadowed=self.is_shadowed,
+                is_paused=is_paused,
             )
         )
 

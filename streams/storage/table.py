@@ -95,7 +95,9 @@ class Table:
             raise _error_of(exc, arguments) from exc
         except calls.OutOfTime as exc:
             raise RequestTimedOut(f"{operation}: {exc}") from exc
-        except (BotoCoreError, CircuitBreakerError, TimeoutError) as exc:
+        except CircuitBreakerError as exc:
+            raise StoreDown(f"{operation}: {exc}", was_sent=False) from exc
+        except (BotoCoreError, TimeoutError) as exc:
             raise StoreDown(f"{operation}: {exc}") from exc
         except Exception as exc:  # botocore does not wrap its parser's errors
             message = f"{operation}: the answer is not DynamoDB's: {exc!r}"

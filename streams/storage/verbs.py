@@ -136,11 +136,15 @@ class Start(Verb[Admission]):
 
     request: StartRequest
     is_shadowed: bool
+    is_paused: bool = False
 
     @property
     def has_attempt(self) -> bool:
-        """Whether the condition has room for all replaced streams."""
-        return len(self.request.replace) <= MAX_REPLACED
+        """Whether the condition has room for all replaced streams.
+
+        The length of a pause depends on the stored plan, so it needs a read.
+        """
+        return len(self.request.replace) <= MAX_REPLACED and not self.is_paused
 
     def attempt(self) -> Admission:
         """Write the lease if the slot is the stream's own, or if there is room."""
@@ -188,7 +192,11 @@ class Start(Verb[Admission]):
     def decide(self, account: Account) -> tuple[Admission, Account]:
         """Judge the start by the whole account."""
         after, admission = rules.start(
-            account, self.request, now=self.now, plans=self.plans
+            account,
+            self.request,
+            now=self.now,
+            plans=self.plans,
+            is_paused=self.is_paused,
         )
         return admission, after
 

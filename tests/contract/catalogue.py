@@ -59,12 +59,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All plans and the start rate: a burst, then one start per interval."""
+    """All plans and the start rate: a burst, then one start per interval.
+
+    While the store does not answer, an open service grants a user up to
+    `grace_streams` grace leases; a closed one grants none.
+    """
 
     file: str
     plans: Mapping[str, Plan]
     burst: int
     interval_ms: int
+    is_open: bool = False
+    grace_streams: int = 2
 
     def find(self, name: str | None) -> Plan:
         """Return the plan with this name, or the default plan."""
@@ -79,11 +85,13 @@ class Catalogue:
         )
 
 
-def read(name: str, *, burst: int = 6, interval_ms: int = 3000) -> Catalogue:
+def read(
+    name: str, *, burst: int = 6, interval_ms: int = 3000, is_open: bool = False
+) -> Catalogue:
     """Return the catalogue of a file in this folder."""
     tables = tomllib.loads((FOLDER / f"{name}.toml").read_text())
     plans = {plan: _plan(plan, table) for plan, table in tables.items()}
-    return Catalogue(name, plans, burst, interval_ms)
+    return Catalogue(name, plans, burst, interval_ms, is_open)
 
 
 def with_limit(plan: Plan, *, limit: int | None, when_full: str | None) -> Plan:

@@ -118,6 +118,11 @@ def _start_body(call: Call, known: Credentials) -> dict[str, Any]:
     body: dict[str, Any] = {"streamId": attributes["streamId"], "replace": []}
     if "deviceType" in attributes:
         body["deviceType"] = attributes["deviceType"]
+    body["metadata"] = {
+        name.removeprefix("metadata."): value
+        for name, value in call.attributes
+        if name.startswith("metadata.")
+    }
     for id, playback in call.replaces:
         epoch = known.epochs.get(playback or 0)
         body["replace"].append({"id": id, "epoch": epoch} if epoch else id)
@@ -137,8 +142,9 @@ def _limit_body(call: Call) -> dict[str, Any]:
 def exchange(user_id: str, call: Call, known: Credentials) -> Response:
     """Send the request of a call to the application and return its response."""
     request = request_of(call, known)
-    environ = _environ(user_id, request)
-    if call.granted != NOTHING_GRANTED:
+    environ = _environ("/me" if call.is_me else f"/users/{user_id}", request)
+    needs_bearer = call.is_me and call.verb not in ("heartbeat", "stop")
+    if needs_bearer or call.granted != NOTHING_GRANTED:
         environ["HTTP_AUTHORIZATION"] = f"Bearer {_bearer(user_id, call.granted)}"
     network = dict(call.attributes).get("network")
     if network is not None:
@@ -162,12 +168,12 @@ def exchange(user_id: str, call: Call, known: Credentials) -> Response:
     return Response(status, headers, json.loads(content) if content else None)
 
 
-def _environ(user_id: str, request: Request) -> dict[str, Any]:
+def _environ(user_path: str, request: Request) -> dict[str, Any]:
     has_body = request.body is not None
     content = json.dumps(request.body).encode() if has_body else b""
     return {
         "REQUEST_METHOD": request.method,
-        "PATH_INFO": f"/users/{user_id}{request.path}",
+        "PATH_INFO": f"{user_path}{request.path}",
         "QUERY_STRING": request.query,
         "CONTENT_TYPE": "application/json" if has_body else "",
         "CONTENT_LENGTH": str(len(content)) if has_body else "",
@@ -230,7 +236,9 @@ def _refusal_facts(response: Response) -> dict[str, Any]:
 
 
 def _success_facts(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
-    if call.verb in ("start", "heartbeat", "read"):
+    if call.verb in ("start", "heartbeat"):
+        return _stream_facts(body) | {"isGrace": body["isGrace"]}
+    if call.verb == "read":
         return _stream_facts(body)
     if call.verb == "list":
         return {

@@ -18,13 +18,16 @@ MODES = {
     "held longer": "not answered, retry, answer, other call; carried out after it",
     "gave up": "carried out; that try and the retries are not answered; other call",
     "held, gave up": "no try is answered, other call; carried out after it",
+    "down": "no try is carried out or answered, other call",
 }
 QUICK = ("before", "after", "behind")
 """Modes in which every try is answered at once."""
 ON_WRITES = tuple(mode for mode in MODES if mode not in QUICK)
 """Modes that make no difference to a read."""
-LATER = ("held longer", "gave up", "held, gave up")
+LATER = ("held longer", "gave up", "held, gave up", "down")
 """Modes in which the other call acts after the answer."""
+SILENT = ("gave up", "held, gave up", "down")
+"""Modes in which no retry is answered either."""
 BEHIND_MS = 1500
 WAIT_MS = 2200
 """A try without an answer takes this long."""
@@ -75,7 +78,7 @@ class Meeting:
         if index < self.index:
             return carry_out()
         if index > self.index:
-            if self.is_met and self.mode in ("gave up", "held, gave up"):
+            if self.is_met and self.mode in SILENT:
                 raise no_answer(operation)
             return carry_out()
 

@@ -91,7 +91,9 @@ class Hunt:
             return "explained"
         program, search = self.smallest
         steps = "\n".join(f"    {told(step)}" for step in program.steps)
-        return f"{program.catalogue}, burst {program.burst}:\n{steps}\n{search}"
+        mode = "open" if program.is_open else "closed"
+        setting = f"{program.catalogue}, burst {program.burst}, {mode}"
+        return f"{setting}:\n{steps}\n{search}"
 
 
 def run(program: Program) -> Search:

@@ -7,7 +7,10 @@ more than one where the contract leaves a choice, or where servers' clocks diffe
 
 from collections.abc import Callable, Mapping
 
+from tests.contract import grace
 from tests.contract.catalogue import Catalogue, Plan, fits
+from tests.contract.heartbeats import facts_of_player, heartbeat, stop
+from tests.contract.holders import fenced, over, stopped, taken_over
 from tests.contract.starts import dry_run, start
 from tests.contract.state import (
     Call,
@@ -15,7 +18,6 @@ from tests.contract.state import (
     Granted,
     Outcome,
     Stream,
-    Token,
     User,
     with_fences,
 )
@@ -24,174 +26,6 @@ from tests.contract.state import (
 def outcomes(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     """Return what a call may be answered, and the user after each answer."""
     return VERBS[call.verb](user, call, catalogue)
-
-
-def _heartbeat(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
-    token = user.tokens[call.token]
-    held = _held(user, call, token, catalogue)
-    if not isinstance(held, Stream):
-        return held
-
-    allowed = []
-    if _may_be_refused(user, token, held, catalogue):
-        allowed.append(Outcome(400, user))
-
-    plan = user.effective_plan(catalogue, held.granted)
-    live = user.live(call.now)
-    others = [stream for stream in live if stream.id != held.id]
-    has_room = fits(plan, held.attributes, others)
-    paused_at = 0
-    if call.is_paused:
-        paused_at = held.paused_at or call.now
-
-    expiries = _expiries(token, plan, others, call, paused_at=paused_at)
-    for expires_at in expiries:
-        may_revive = call.now < expires_at and has_room
-        if not held.is_live(call.now) and not may_revive:
-            allowed.append(Outcome(410, user, held.expired.facts))
-            continue
-
-        renewed = _renewed(
-            held,
-            token,
-            expires_at,
-            paused_at=paused_at,
-            call=call,
-        )
-        after = user.with_stream(renewed)
-        after = after.with_token(
-            call.number,
-            renewed,
-            lease_ms=plan.lease_ms,
-        )
-        facts = _facts_of_player(renewed) | {"isDueInTime": True}
-        allowed.append(Outcome(200, after, facts))
-    return allowed
-
-
-def _expiries(
-    token: Token,
-    plan: Plan,
-    others: list[Stream],
-    call: Call,
-    *,
-    paused_at: int,
-) -> list[int]:
-    """Return the expiries that a heartbeat may request.
-
-    The token carries the length of its time, so a change of the plan may apply one
-    heartbeat later. A relaxed lease needs two free slots.
-    """
-    if paused_at and plan.paused_ms:
-        return [paused_at + plan.paused_ms]
-
-    lengths = {plan.lease_ms, token.lease_ms}
-    free_slots = plan.limit - len(others) - 1
-    if plan.relaxed_ms and free_slots >= 2:
-        lengths.add(plan.relaxed_ms)
-    return [call.now + length for length in sorted(lengths)]
-
-
-def _renewed(
-    held: Stream, token: Token, expires_at: int, *, paused_at: int, call: Call
-) -> Stream:
-    """Return the stream after a heartbeat. Its expiry never moves back."""
-    changes = held.__dict__ | {
-        "expires_at": max(held.expires_at, expires_at),
-        "paused_at": paused_at,
-    }
-    if not held.is_live(call.now):
-        changes |= {"revived_by": token.expires_at, "revived_to": expires_at}
-    return Stream(**changes)
-
-
-def _held(
-    user: User, call: Call, token: Token, catalogue: Catalogue
-) -> Stream | list[Outcome]:
-    """Return the stream that a token holds, or the refusals."""
-    stream = user.streams.get(call.id)
-    if stream is None:
-        return _over(user, call, playback=token.playback)
-    if stream.playback != token.playback:
-        return _taken_over(user, stream.id, at=stream.started_at)
-    if _is_replaced(token, stream, catalogue):
-        return [Outcome(400, user)]
-    return stream
-
-
-def _replaced_for(token: Token, stream: Stream) -> int:
-    """Return by how much the lease outlasts the one that a token was issued for.
-
-    The token that revived the stream counts as the one that the revival issued, as
-    the answer with that one may have been lost.
-    """
-    has_revived = stream.revived_by == token.expires_at
-    issued_for = stream.revived_to if has_revived else token.expires_at
-    return stream.expires_at - issued_for
-
-
-def _is_replaced(token: Token, stream: Stream, catalogue: Catalogue) -> bool:
-    """Return whether newer tokens replaced this one more than one lease ago.
-
-    That is certain if the longest lease of all plans has passed.
-    """
-    return _replaced_for(token, stream) > catalogue.longest_ms
-
-
-def _may_be_refused(
-    user: User, token: Token, stream: Stream, catalogue: Catalogue
-) -> bool:
-    """Return whether the longest lease of the user's plan has passed."""
-    plan = user.effective_plan(catalogue, stream.granted)
-    longest_ms = max(plan.lease_ms, plan.relaxed_ms, plan.paused_ms)
-    return _replaced_for(token, stream) > longest_ms
-
-
-def _over(user: User, call: Call, *, playback: int | None) -> list[Outcome]:
-    """Return the answers about an id whose slot is empty."""
-    ending = user.endings.get(call.id)
-    if ending is None:
-        return [Outcome(404, user)]
-
-    told = [Outcome(410, user, ending.facts)]
-    if playback not in (None, ending.playback):
-        told += _taken_over(user, call.id, at=ending.at)
-    return told
-
-
-def _taken_over(user: User, id: str, *, at: int) -> list[Outcome]:
-    """Return the answers to the holder of an earlier playback."""
-    ending = Ending("taken-over", at, id, 0)
-    told = [Outcome(410, user, ending.facts)]
-    if user.was_forgotten:
-        told.append(Outcome(404, user))
-    return told
-
-
-def _stop(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
-    token = user.tokens[call.token]
-    ending = user.endings.get(call.id)
-    if call.id not in user.streams and ending is not None:
-        told = [Outcome(204, user)]
-        if ending.playback != token.playback:
-            told += _taken_over(user, call.id, at=ending.at)
-        return told
-
-    held = _held(user, call, token, catalogue)
-    if not isinstance(held, Stream):
-        return held
-    stopped = _stopped(user, held, now=call.now)
-    allowed = [Outcome(204, stopped)]
-    if not held.is_live(call.now):
-        allowed = with_fences(allowed, call)
-    if _may_be_refused(user, token, held, catalogue):
-        allowed.append(Outcome(400, user))
-    return allowed
-
-
-def _stopped(user: User, stream: Stream, *, now: int) -> User:
-    ending = stream.ended("stopped", now=now)
-    return user.without({stream.id: ending})
 
 
 def _end(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
@@ -203,19 +37,32 @@ def _end(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
             return [Outcome(404, user)]
         told = [Outcome(204, user)]
         if call.playback not in (None, ending.playback):
-            told += _taken_over(user, call.id, at=ending.at)
+            told += taken_over(user, call.id, at=ending.at)
         return told
 
     if call.playback not in (None, stream.playback):
-        return _taken_over(user, call.id, at=stream.started_at)
+        return _end_of_another(user, call, stream)
 
-    stopped = _stopped(user, stream, now=call.now)
-    allowed = [Outcome(204, stopped)]
+    after = stopped(user, stream, now=call.now, is_fence=call.playback is None)
+    allowed = [Outcome(204, after)]
     if not stream.is_live(call.now):
         allowed = with_fences(allowed, call)
     if call.playback is None and stream.started_at > call.now:
         allowed.append(Outcome(204, user))
     return allowed
+
+
+def _end_of_another(user: User, call: Call, stream: Stream) -> list[Outcome]:
+    """Return the answers if the epoch is not that of the playback in the slot.
+
+    The store may never have seen the playback of a grace lease.
+    """
+    named = user.tokens.get(call.playback or 0)
+    if named is not None and named.grace_start is not None:
+        is_unseen = grace.is_unseen(user, call.id, named)
+        if is_unseen:
+            return [Outcome(404, user)]
+    return taken_over(user, stream.id, at=stream.started_at)
 
 
 def _end_all(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
@@ -229,19 +76,23 @@ def _end_all(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     for ended in (streams, earlier):
         endings = _endings(ended, "stopped", now=call.now)
         facts = {"ended": [id for id in live_ids if id in endings]}
-        allowed.append(Outcome(200, user.without(endings), facts))
+        after = user.without(endings, now=call.now)
+        allowed.append(Outcome(200, after, facts))
     return allowed if streams != earlier else allowed[:1]
 
 
 def _endings(streams: list[Stream], reason: str, *, now: int) -> dict[str, Ending]:
-    return {stream.id: stream.ended(reason, now=now) for stream in streams}
+    """Return how an operator ends streams."""
+    return {
+        stream.id: fenced(stream.ended(reason, now=now), now=now) for stream in streams
+    }
 
 
 def _set_limit(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     """Store a limit or a plan.
 
-    With `endSurplus`, the streams end that could not have started. A suspension ends
-    expired streams too; another surplus may.
+    With `endSurplus`, the streams end that could not have started, and the expired
+    ones.
     """
     after = user.changed(
         limit=call.limit,
@@ -256,23 +107,15 @@ def _set_limit(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
         "isDefault": False,
         "ended": None,
     }
+    if not call.ends_surplus:
+        return [Outcome(200, after, facts)]
+
+    reason = "stopped" if plan.limit else "suspended"
+    surplus = _surplus(user, plan, now=call.now)
     ghosts = user.ghosts(call.now)
-    endings_of_ghosts = {ghost.id: ghost.expired for ghost in ghosts}
-
-    endings = {}
-    if call.ends_surplus:
-        reason = "stopped" if plan.limit else "suspended"
-        surplus = _surplus(user, plan, now=call.now)
-        endings = _endings(surplus, reason, now=call.now)
-        facts["ended"] = [stream.id for stream in surplus]
-
-    without_ghosts = after.without(endings | endings_of_ghosts)
-    allowed = [Outcome(200, without_ghosts, facts)]
-    is_suspension = call.ends_surplus and plan.limit == 0
-    if ghosts and not is_suspension:
-        with_ghosts = after.without(endings)
-        allowed.append(Outcome(200, with_ghosts, facts))
-    return allowed
+    endings = _endings(surplus + ghosts, reason, now=call.now)
+    facts["ended"] = [stream.id for stream in surplus]
+    return [Outcome(200, after.without(endings, now=call.now), facts)]
 
 
 def _surplus(user: User, plan: Plan, *, now: int) -> list[Stream]:
@@ -297,33 +140,38 @@ def _forget(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
 
     The start rate may begin at this moment, which a server that is behind notices.
     """
-    erased = User(tokens=user.tokens, was_forgotten=True)
+    erased = User(
+        tokens=user.tokens,
+        was_forgotten=True,
+        memory=user.memory,
+        memory_paid_until=user.memory_paid_until,
+    )
     return with_fences([Outcome(204, erased)], call)
 
 
 def _read(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     stream = user.streams.get(call.id)
     if stream is None:
-        return _over(user, call, playback=None)
+        return over(user, call, playback=None)
     if not stream.is_live(call.now):
         return [Outcome(410, user, stream.expired.facts)]
-    return [Outcome(200, user, _facts_of_player(stream))]
+    return [Outcome(200, user, facts_of_player(stream))]
 
 
 def _list(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     plan = user.effective_plan(catalogue, call.granted)
     live = user.live(call.now)
-    over = dict(user.endings)
+    ended = dict(user.endings)
     for ghost in user.ghosts(call.now):
-        over[ghost.id] = ghost.expired
+        ended[ghost.id] = ghost.expired
 
     facts = {
         "plan": plan.name,
         "limit": plan.limit,
         "active": len(live),
         "available": max(0, plan.limit - len(live)),
-        "streams": [_facts_of_player(stream) for stream in live],
-        "over": _facts_of_endings(over),
+        "streams": [facts_of_player(stream) for stream in live],
+        "over": _facts_of_endings(ended),
     }
     return [Outcome(200, user, facts)]
 
@@ -349,25 +197,15 @@ def _get_limit(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
     return [Outcome(200, user, facts)]
 
 
-def _facts_of_player(stream: Stream) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "id": stream.id,
-        "startedAt": stream.started_at,
-        "expiresAt": stream.expires_at,
-        "pausedAt": stream.paused_at or None,
-    }
-    if stream.epoch is not None:
-        facts["epoch"] = stream.epoch
-    return facts
-
-
 type Verb = Callable[[User, Call, Catalogue], list[Outcome]]
 
 VERBS: Mapping[str, Verb] = {
     "start": start,
     "dry run": dry_run,
-    "heartbeat": _heartbeat,
-    "stop": _stop,
+    "heartbeat": heartbeat,
+    "stop": stop,
+    "start in an outage": grace.start_in_outage,
+    "heartbeat in an outage": grace.heartbeat_in_outage,
     "end": _end,
     "end all": _end_all,
     "set limit": _set_limit,

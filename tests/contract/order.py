@@ -25,6 +25,7 @@ class Event:
 
     `invoked` and `answered` are positions in the order in which the caller observed
     the invocations and answers. Only a call that was disturbed may be answered 503.
+    In an outage the store answered none of its tries.
     """
 
     call: Call
@@ -32,6 +33,7 @@ class Event:
     invoked: int
     answered: int
     is_disturbed: bool = True
+    is_outage: bool = False
 
     def __str__(self) -> str:
         call = self.call
@@ -46,6 +48,27 @@ class Event:
         invocation = f"{call.number}: {call.verb} {arguments}"
         facts = dict(self.answer.facts)
         return f"{interval} {invocation} -> {self.answer.status} {facts}"
+
+
+IN_OUTAGE = {"start": "start in an outage", "heartbeat": "heartbeat in an outage"}
+
+
+def _parts(event: Event, catalogue: Catalogue) -> list[Event]:
+    """Return a call that was answered without the store in its two parts.
+
+    The process decided the answer. The request to the store may take effect later.
+    """
+    call = event.call
+    if not (catalogue.is_open and event.is_outage and call.verb in IN_OUTAGE):
+        return [event]
+
+    facts = dict(event.answer.facts)
+    if event.answer.status == 503:
+        facts = {"isDecided": True}
+    decided = replace(call, verb=IN_OUTAGE[call.verb])
+    answer = Answer(event.answer.status, facts)
+    late = replace(event, answer=Answer(503))
+    return [replace(event, call=decided, answer=answer), late]
 
 
 def _with_epoch(event: Event) -> Event:
@@ -68,7 +91,9 @@ class Search:
     stuck_at: User = field(default_factory=User)
 
     def __post_init__(self) -> None:
-        self.events = [_with_epoch(event) for event in self.events]
+        known = [_with_epoch(event) for event in self.events]
+        parts = [_parts(event, self.catalogue) for event in known]
+        self.events = [part for event_parts in parts for part in event_parts]
 
     def finds_order(self) -> bool:
         """Return whether one order explains every answer."""
@@ -100,8 +125,7 @@ class Search:
             self.stuck_at = user
 
         for position in self._next(done, effects):
-            for after in self._users_after(user, position):
-                has_effect = after.stored != user.stored
+            for after, has_effect in self._users_after(user, position):
                 if self.events[position].answer.is_unknown and not has_effect:
                     continue
                 self.order.append(position)
@@ -149,11 +173,19 @@ class Search:
                 return True
         return False
 
-    def _users_after(self, user: User, position: int) -> Iterator[User]:
+    def _users_after(self, user: User, position: int) -> Iterator[tuple[User, bool]]:
+        """Yield each user after an event, and whether the event changed the store."""
         event = self.events[position]
         for outcome in outcomes(user, event.call, self.catalogue):
-            if explains(outcome, event.answer):
-                yield _learned(outcome.user, event)
+            if not explains(outcome, event.answer):
+                continue
+            after = outcome.user
+            has_effect = after.stored != user.stored
+            if event.answer.is_unknown:
+                after = after.changed(tokens=user.tokens)
+            elif event.call.verb not in IN_OUTAGE.values():
+                after = _learned(after, event)
+            yield after, has_effect
 
     def __str__(self) -> str:
         """Return the history and the first answer that no order explains."""

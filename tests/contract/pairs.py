@@ -58,6 +58,7 @@ class Stage:
     scene: str
     world: World
     item: dict[str, Any] | None
+    memory: Any
     before: dict[str, Any]
 
     @classmethod
@@ -67,13 +68,14 @@ class Stage:
         world = World(catalogue_of(SCENES[scene]), user_id)
         serve(world)
         SCENES[scene].prepare(world)
-        return cls(scene, world, world.item(), copies(world))
+        return cls(scene, world, world.item(), world.remembered(), copies(world))
 
     def restore(self) -> World:
         """Return the world as it was when it was prepared."""
         vars(self.world).update(self.before)
         self.before = copies(self.world)
         self.world.restore(self.item)
+        self.world.remember(self.memory)
         return self.world
 
     def operations(self, deed: str) -> list[str]:

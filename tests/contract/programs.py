@@ -16,7 +16,8 @@ from tests.contract.scenes import attributes
 from tests.contract.state import NOTHING_GRANTED, Granted
 from tests.contract.world import Try, World
 
-IDS = ("tv", "phone", "pc")
+IDS = ("tv", "phone", "pc", "a long id ".replace(" ", "-") * 12, "b" * 128)
+"""The item has room for the endings of a dozen short ids, or of two long ones."""
 
 WAITS_MS = (0, 1, 400, 3000, 3000, 20_000, 20_000, 45_000, 61_000, 95_000, 170_000)
 WAITS_INSIDE_MS = (0, 1, 400, 3000)
@@ -29,6 +30,7 @@ FAULTS = (
     "held",
     "gave up",
     "held, gave up",
+    "down",
 )
 
 
@@ -59,6 +61,7 @@ class Step:
     replaces: str | None = None
     granted: Granted = NOTHING_GRANTED
     is_paused: bool = False
+    is_me: bool = False
     keeps: bool = False
     limit: int | None = None
     plan: str | None = None
@@ -75,6 +78,7 @@ class Program:
     catalogue: str
     burst: int
     steps: tuple[Step, ...]
+    is_open: bool = False
 
 
 @dataclass
@@ -171,6 +175,8 @@ class Run:
                 details["id"] = step.id
         if step.verb in ("set limit", "clear limit", "forget"):
             details["granted"] = Granted()
+        else:
+            details["is_me"] = step.is_me
         return details
 
     def _latest(self, known: dict[int, Any], id: str, age: int) -> int | None:
@@ -209,14 +215,15 @@ def run_program(program: Program, serve: Callable[[World], None]) -> Search:
 
 def catalogue_of(program: Program) -> Catalogue:
     """Return the plans and the start rate of a program."""
-    return read(program.catalogue, burst=program.burst)
+    return read(program.catalogue, burst=program.burst, is_open=program.is_open)
 
 
 SAID = st.builds(
     attributes,
     st.sampled_from(["film", "show", "news"]),
-    st.sampled_from(["tv", "phone"]),
+    st.sampled_from(["tv", "phone", None]),
     st.sampled_from(["home", "cafe", "train"]),
+    st.sampled_from([None, None, True, 1]),
 )
 PLANS = {
     "denying": ["evicting", "ruled", "relaxed", "short"],
@@ -253,13 +260,14 @@ def steps(
         verb=st.sampled_from(VERBS),
         wait_ms=st.sampled_from(waits_ms),
         is_behind=st.booleans(),
-        id=st.sampled_from(IDS),
+        id=st.sampled_from([*IDS[:3], *IDS]),
         said=SAID,
         age=st.sampled_from([0, 0, 0, 1, 2]),
         names_epoch=st.booleans(),
         replaces=st.none() | st.sampled_from(IDS),
         granted=st.just(Granted()) | granted,
         is_paused=st.sampled_from([False, False, True]),
+        is_me=st.sampled_from([False, False, True]),
         keeps=st.booleans(),
         limit=st.none() | st.integers(0, 4),
         plan=st.none() | st.sampled_from(plans),
@@ -291,4 +299,5 @@ def programs(catalogue: str, *, with_faults: bool = True) -> st.SearchStrategy[P
         st.just(catalogue),
         st.sampled_from([2, 6]),
         st.lists(outer, min_size=1, max_size=25).map(tuple),
+        st.booleans(),
     )

@@ -10,9 +10,17 @@ from tests.contract.state import Granted
 from tests.contract.world import Try, World, no_answer
 
 
-def attributes(title: str, device_type: str, network: str) -> Attributes:
+def attributes(
+    title: str, device_type: str | None, network: str, is_kids: Any = None
+) -> Attributes:
     """Return what a start says of its stream."""
-    return (("streamId", title), ("deviceType", device_type), ("network", network))
+    said = {
+        "streamId": title,
+        "deviceType": device_type,
+        "network": network,
+        "metadata.kids": is_kids,
+    }
+    return tuple((name, value) for name, value in said.items() if value is not None)
 
 
 FILM = attributes("film", "tv", "home")
@@ -28,6 +36,7 @@ class Scene:
     prepare: Callable[[World], None]
     catalogue: str = "denying"
     burst: int = 6
+    is_open: bool = False
 
 
 def done_unanswered(index: int, operation: str, carry_out: Try) -> dict[str, Any]:
@@ -160,6 +169,102 @@ def _entitled(world: World) -> None:
     start(world, "phone", SHOW, granted=Granted(limit=2))
 
 
+def _almost_over(world: World) -> None:
+    _paused(world)
+    world.now += 70_000
+
+
+def _many_endings(world: World) -> None:
+    """Leave room for no further ending of an id of this length."""
+    world.call("set limit", limit=20)
+    for index in range(12):
+        start(world, f"old-{index}", FILM)
+        world.call("end", id=f"old-{index}")
+        world.now += 3000
+    _full(world)
+
+
+def _long_ids(world: World) -> None:
+    """Start streams whose endings take most of the room."""
+    world.call("set limit", limit=20)
+    for id in ("a" * 128, "b" * 128):
+        start(world, id, NEWS)
+        world.call("end", id=id)
+        world.now += 3000
+    start(world, "c" * 128, NEWS)
+    _full(world)
+
+
+def silent(index: int, operation: str, carry_out: Try) -> dict[str, Any]:
+    """Let the store be silent."""
+    raise no_answer(operation)
+
+
+def grace(world: World, id: str, said: Attributes, **details: Any) -> None:
+    """Start a stream while the store is silent."""
+    start(world, id, said, fault=silent, **details)
+
+
+def _grace_with_room(world: World) -> None:
+    start(world, "phone", SHOW)
+    grace(world, "tv", FILM)
+
+
+def _grace_over_the_limit(world: World) -> None:
+    _full_of_others(world)
+    grace(world, "tv", FILM)
+
+
+def _full_of_others(world: World) -> None:
+    start(world, "phone", SHOW)
+    start(world, "laptop", NEWS)
+
+
+def _grace_unanswered(world: World) -> None:
+    start(world, "tv", FILM, fault=done_unanswered)
+
+
+def _grace_after_a_playback(world: World) -> None:
+    _full(world)
+    grace(world, "tv", OTHER_FILM)
+
+
+def _grace_after_a_stop(world: World) -> None:
+    _stopped(world)
+    grace(world, "tv", OTHER_FILM)
+
+
+def _grace_admitted_unanswered(world: World) -> None:
+    _grace_with_room(world)
+    world.now += 20_000
+    world.call("heartbeat", id="tv", token=2, fault=done_unanswered)
+    world.now += 1000
+
+
+def _grace_paused(world: World) -> None:
+    world.call("set limit", plan="ruled")
+    grace(world, "tv", FILM)
+    world.call("heartbeat", id="tv", token=2, is_paused=True, fault=silent)
+    world.now += 5000
+
+
+def _grace_expired(world: World) -> None:
+    _grace_after_a_stop(world)
+    world.now += 60_000
+
+
+def _renewed_in_an_outage(world: World) -> None:
+    _full(world)
+    for token in (1, 3, 4, 5):
+        world.now += 20_000
+        world.call("heartbeat", id="tv", token=token, fault=silent)
+
+
+def _grace_with_little_in_the_bucket(world: World) -> None:
+    _start_rate_used_up(world)
+    grace(world, "tv", OTHER_FILM)
+
+
 SCENES: Mapping[str, Scene] = {
     "empty": Scene(_empty),
     "forgotten": Scene(_forgotten),
@@ -182,6 +287,22 @@ SCENES: Mapping[str, Scene] = {
     "zapped, unanswered": Scene(_zap_unanswered),
     "start rate used up": Scene(_start_rate_used_up, burst=2),
     "entitled": Scene(_entitled),
+    "pause almost over": Scene(_almost_over),
+    "many endings": Scene(_many_endings),
+    "long ids": Scene(_long_ids),
+    "grace, with room": Scene(_grace_with_room, is_open=True),
+    "grace, over the limit": Scene(_grace_over_the_limit, is_open=True),
+    "grace, evicting": Scene(_grace_over_the_limit, "evicting", is_open=True),
+    "grace, unanswered": Scene(_grace_unanswered, is_open=True),
+    "grace, after a playback": Scene(_grace_after_a_playback, is_open=True),
+    "grace, after a stop": Scene(_grace_after_a_stop, is_open=True),
+    "grace, admitted": Scene(_grace_admitted_unanswered, is_open=True),
+    "grace, paused": Scene(_grace_paused, is_open=True),
+    "grace, expired": Scene(_grace_expired, is_open=True),
+    "grace, start rate used up": Scene(
+        _grace_with_little_in_the_bucket, burst=2, is_open=True
+    ),
+    "renewed in an outage": Scene(_renewed_in_an_outage, is_open=True),
 }
 
 type Details = dict[str, Any]
@@ -274,4 +395,4 @@ READS = ("list", "dry run pc")
 
 def catalogue_of(scene: Scene) -> Catalogue:
     """Return the plans and the start rate of a scene."""
-    return read(scene.catalogue, burst=scene.burst)
+    return read(scene.catalogue, burst=scene.burst, is_open=scene.is_open)

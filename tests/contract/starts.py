@@ -27,8 +27,13 @@ class Room:
     leaving: list[Stream] = field(default_factory=list)
 
 
-def start(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
-    """Return what a start may be answered."""
+def start(
+    user: User, call: Call, catalogue: Catalogue, *, is_grace: bool = False
+) -> list[Outcome]:
+    """Return what a start may be answered.
+
+    A grace lease already plays, so the start rate charges it and does not refuse it.
+    """
     plan = user.effective_plan(catalogue, call.granted)
     replaced = _replaced(user, call)
     room = _room(user, call, plan, replaced)
@@ -36,7 +41,7 @@ def start(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
         return _denials(user, call, catalogue, room.refusing)
 
     earliest = _earliest_start(user, catalogue)
-    if call.now < earliest:
+    if call.now < earliest and not is_grace:
         refusal = {"retryAfter": retry_after(earliest, call.now)}
         return [Outcome(429, user, refusal)]
 
@@ -56,13 +61,13 @@ def start(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
         expires_at=call.now + plan.lease_ms,
     )
     endings = _endings(call, replaced, room.leaving)
-    after = user.without(endings)
+    after = user.without(endings, now=call.now)
     after = after.with_stream(stream)
     after = after.with_token(call.number, stream, lease_ms=plan.lease_ms)
 
     epoch = max(last_epoch, call.epoch or 0)
     after = after.changed(
-        paid_until=_paid_until(user, call, catalogue),
+        paid_until=max(after.paid_until, _paid_until(user, call, catalogue)),
         epochs={**user.epochs, call.id: epoch},
     )
     facts = {
@@ -71,6 +76,7 @@ def start(user: User, call: Call, catalogue: Catalogue) -> list[Outcome]:
         "expiresAt": stream.expires_at,
         "pausedAt": None,
         "isDueInTime": True,
+        "isGrace": False,
     }
     return [Outcome(200 if took_over else 201, after, facts)]
 
@@ -202,30 +208,26 @@ def _denials(
     """Return the denials that the contract allows.
 
     The first rule that refuses is named. Retry-After is the latest over all ways to
-    refuse; the start rate may be one of them. The streams that `replace` names may
-    be listed or not.
+    refuse, and the start rate is one of them. The streams that `replace` names count
+    too, because a denied start ends none.
     """
     plan = user.effective_plan(catalogue, call.granted)
     earliest = _earliest_start(user, catalogue)
-    replaced = _ids(_replaced(user, call))
     live = user.live(call.now)
+    others = [stream for stream in live if stream.id != call.id]
 
     named = refusing[0]
-    outcomes = []
-    for hidden in ([call.id], [call.id, *replaced]):
-        others = [stream for stream in live if stream.id not in hidden]
-        members = {
-            "limit": plan.limit,
-            "plan": plan.name,
-            "rule": named.name,
-            "streams": _holders(named, call, others),
-        }
-        retries = [_retry_at(rule, call, others) for rule in refusing]
-        for also in (0, earliest):
-            retry = _latest_retry(retries, also, now=call.now)
-            facts = members | {"retryAfter": retry}
-            outcomes.append(Outcome(409, user, facts))
-    return with_fences(outcomes, call)
+    own = user.streams.get(call.id)
+    judging = [rule for rule in plan.all_rules if not _keeps_its_place(rule, own, call)]
+    retries = [_retry_at(rule, call, others) for rule in judging]
+    facts = {
+        "limit": plan.limit,
+        "plan": plan.name,
+        "rule": named.name,
+        "streams": _holders(named, call, others),
+        "retryAfter": _latest_retry(retries, earliest, now=call.now),
+    }
+    return with_fences([Outcome(409, user, facts)], call)
 
 
 def _holders(rule: Rule, call: Call, others: list[Stream]) -> list[str]:

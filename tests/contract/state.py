@@ -33,6 +33,7 @@ class Call:
     `playback` is the one whose epoch a `DELETE` names.
     `replaces` pairs ids with the playback that the viewer saw, or None for any.
     `epoch` is the one in the answer to a start, once it is known.
+    `is_me` means that the path names the viewer of the bearer token.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Call:
     when_full: str | None = None
     ends_surplus: bool = False
     epoch: int | None = None
+    is_me: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Answer:
     @property
     def is_unknown(self) -> bool:
         """Whether the call may or may not have taken effect."""
-        return self.status == 503
+        return self.status == 503 and not self.facts.get("isDecided")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,23 +95,28 @@ class Stream:
     def ended(self, reason: str, *, now: int, by: str | None = None) -> "Ending":
         """Return how this stream ends now; an expired one ended at its expiry."""
         if self.is_live(now):
-            return Ending(reason, now, by, self.playback)
+            return Ending(reason, now, by, self.playback, self.epoch)
         return self.expired
 
     @property
     def expired(self) -> "Ending":
         """The ending of a lease that expired."""
-        return Ending("expired", self.expires_at, None, self.playback)
+        return Ending("expired", self.expires_at, None, self.playback, self.epoch)
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How the last playback of an id ended."""
+    """How the last playback of an id ended.
+
+    `fenced_at` is when an operator ended it, or 0: starts from before are late.
+    """
 
     reason: str
     at: int
     by: str | None
     playback: int
+    epoch: int | None = None
+    fenced_at: int = 0
 
     @property
     def facts(self) -> Facts:
@@ -123,11 +130,26 @@ class Ending:
 
 @dataclass(frozen=True)
 class Token:
-    """A player's token: its playback, and the lease that it was issued for."""
+    """A player's token: its playback, and the lease that it was issued for.
+
+    The token of a grace lease has the whole start, which must still be judged.
+    """
 
     playback: int
     expires_at: int
     lease_ms: int
+    epoch: int | None = None
+    grace_start: Call | None = None
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A lease that a process granted or renewed without the store."""
+
+    playback: int
+    started_at: int
+    expires_at: int
+    paused_at: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +157,8 @@ class User:
     """Everything that the contract knows of a user.
 
     `epochs` has the highest known epoch of each slot. `paid_until` is the
-    theoretical arrival time of the start rate.
+    theoretical arrival time of the start rate. `memory` and `memory_paid_until` are
+    the process's own while the store does not answer.
     """
 
     streams: Mapping[str, Stream] = field(default_factory=dict)
@@ -147,6 +170,8 @@ class User:
     when_full: str | None = None
     paid_until: int = 0
     was_forgotten: bool = False
+    memory: Mapping[str, Remembered] = field(default_factory=dict)
+    memory_paid_until: int = 0
 
     @property
     def stored(self) -> Any:
@@ -162,7 +187,8 @@ class User:
     def key(self) -> Any:
         """A hashable form of everything."""
         tokens = frozenset(self.tokens.items())
-        return self.stored, tokens, self.was_forgotten
+        memory = frozenset(self.memory.items()), self.memory_paid_until
+        return self.stored, tokens, self.was_forgotten, memory
 
     @property
     def override(self) -> tuple[int | None, str | None, str | None]:
@@ -190,14 +216,24 @@ class User:
         """Return a copy with these changes."""
         return replace(self, **changes)
 
-    def without(self, endings: Mapping[str, Ending]) -> "User":
-        """Return the user after these streams ended."""
+    def without(self, endings: Mapping[str, Ending], *, now: int) -> "User":
+        """Return the user after these streams ended.
+
+        The oldest endings are dropped when there is no room for all. A start from
+        before that moment then counts as late.
+        """
         kept = dict(self.streams)
         for id in endings:
             kept.pop(id, None)
 
-        all_endings = {**self.endings, **endings}
-        return self.changed(streams=kept, endings=all_endings)
+        recorded = recorded_endings(self.endings, endings)
+        dropped = self.endings.keys() - recorded.keys()
+        late = [now, *(self.endings[id].at for id in dropped)] if dropped else []
+        return self.changed(
+            streams=kept,
+            endings=recorded,
+            paid_until=max([self.paid_until, *late]),
+        )
 
     def with_stream(self, stream: Stream) -> "User":
         """Return the user with this stream in its slot."""
@@ -206,9 +242,43 @@ class User:
 
     def with_token(self, number: int, stream: Stream, *, lease_ms: int) -> "User":
         """Return the user after the answer to this call issued a token."""
-        token = Token(stream.playback, stream.expires_at, lease_ms)
+        token = Token(stream.playback, stream.expires_at, lease_ms, stream.epoch)
         tokens = {**self.tokens, number: token}
         return self.changed(tokens=tokens)
+
+
+ENDINGS_BYTES = 320
+BYTES_AFTER_DROPPING = 213
+BYTES_PER_ENDING = 24
+
+
+def recorded_endings(
+    before: Mapping[str, Ending], added: Mapping[str, Ending]
+) -> Mapping[str, Ending]:
+    """Return the endings that remain (docs/concepts.md, "Endings")."""
+    together = {**before, **added}
+    if not added:
+        return together
+
+    longest = max(_bytes_of(id, ending) for id, ending in added.items())
+    if len(together) <= max(len(before), ENDINGS_BYTES // longest):
+        return together
+
+    newest_first = sorted(together, key=lambda id: (-together[id].at, id))
+    recorded = dict(added)
+    size = sum(_bytes_of(id, ending) for id, ending in added.items())
+    for id in newest_first:
+        if id in added:
+            continue
+        size += _bytes_of(id, together[id])
+        if size > BYTES_AFTER_DROPPING:
+            break
+        recorded[id] = together[id]
+    return recorded
+
+
+def _bytes_of(id: str, ending: Ending) -> int:
+    return BYTES_PER_ENDING + len(id) + len(ending.by or "")
 
 
 @dataclass(frozen=True)

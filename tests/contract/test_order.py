@@ -25,6 +25,7 @@ def admitted(call: Call, invoked: int, answered: int, *, status: int = 201) -> E
         "expiresAt": call.now + 60_000,
         "pausedAt": None,
         "isDueInTime": True,
+        "isGrace": False,
         "epoch": call.now * 1000 + call.number,
     }
     return Event(call, Answer(status, facts), invoked, answered)

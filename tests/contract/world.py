@@ -8,6 +8,7 @@ act below the retries, at single tries:
 """
 
 import contextvars
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from unittest.mock import patch
 
 from django.test import override_settings
 
-from streams import rules, service, views
+from streams import grace, rules, service, views
 from streams.authentication import BearerAuthentication
 from streams.conf import settings
 from streams.dynamodb import calls
@@ -69,12 +70,14 @@ def no_fault(index: int, operation: str, carry_out: Try) -> dict[str, Any]:
 class Running:
     """A call of the API that is being served: its fault and the tries so far.
 
-    It is disturbed if the engine did not carry out each try exactly once.
+    It is disturbed if the engine did not carry out each try exactly once. In an
+    outage no try is answered.
     """
 
     fault: Fault
     operations: list[str] = field(default_factory=list)
     is_disturbed: bool = False
+    is_outage: bool = True
 
     def send(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Make one try."""
@@ -88,10 +91,16 @@ class Running:
             return engine(operation, arguments)
 
         try:
-            return self.fault(index, operation, carry_out)
+            answer = self.fault(index, operation, carry_out)
         except NotReached:
             self.is_disturbed = True
             raise
+        except Exception:
+            self.is_outage = False
+            raise
+        else:
+            self.is_outage = False
+            return answer
         finally:
             self.is_disturbed |= carried_out != 1
 
@@ -131,6 +140,7 @@ class World:
             invoked=invoked,
             answered=self._position(),
             is_disturbed=running.is_disturbed,
+            is_outage=running.is_outage and bool(running.operations),
         )
         self.history.append(event)
         return event
@@ -144,6 +154,16 @@ class World:
         answer = engine("GetItem", self._key() | {"ConsistentRead": True})
         item: dict[str, Any] | None = answer.get("Item")
         return item
+
+    def remembered(self) -> Any:
+        """Return what the process remembers of the user since an outage."""
+        return copy.deepcopy(grace._users.get(self.user_id))
+
+    def remember(self, memory: Any) -> None:
+        """Let the process remember this of the user."""
+        grace._users.pop(self.user_id, None)
+        if memory is not None:
+            grace._users[self.user_id] = copy.deepcopy(memory)
 
     def restore(self, item: dict[str, Any] | None) -> None:
         """Store an item, or none, in place of the user's."""
@@ -181,9 +201,13 @@ def served(catalogue: Catalogue) -> Iterator[Callable[[World], None]]:
     store = StreamStore(plans=plans, call=send, sleep=lambda seconds: None)
     authentication = [BearerAuthentication]
 
+    mode = {
+        "WHEN_STORE_IS_DOWN": "open" if catalogue.is_open else "closed",
+        "MAX_GRACE_STREAMS": catalogue.grace_streams,
+    }
     with ExitStack() as patches:
         for replaced in (
-            override_settings(PLANS=plans, **AUTHENTICATION),
+            override_settings(PLANS=plans, **mode, **AUTHENTICATION),
             patch.object(service, "store", store),
             patch.object(views, "time", Clock),
             patch.object(views.UserView, "authentication_classes", authentication),
