@@ -108,7 +108,7 @@ def _invalid_query(error: TooManyFieldsSent, call: Answered) -> Facts:
 def _invalid_token(error: InvalidToken, call: Answered) -> Facts:
     message = (
         "The token is not valid for this stream or was replaced. "
-        "Send the token from the latest answer."
+        "Send the token from the latest answer, or start the stream again."
     )
     return _invalid("token", [message])
 

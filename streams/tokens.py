@@ -2,18 +2,50 @@
 
 Only this service reads them, and they contain no secret. `django.core.signing`
 signs them with the first of `LEASE_TOKEN_KEYS` and verifies them with all keys.
+
+Two releases serve the same players during a canary and after a roll-back. So a
+token may contain more than this release writes: it ignores elements and fields
+that it does not know.
 """
 
+import zlib
 from dataclasses import asdict, replace
+from types import NoneType
 from typing import Any, NamedTuple
 
 from django.core.signing import BadSignature, Signer
 
 from streams.conf import settings
 from streams.errors import InvalidToken
-from streams.rules import Entitlement, Hold, Lease, Pace, StartRequest
+from streams.rules import (
+    JUDGED_PACE,
+    Entitlement,
+    Hold,
+    Lease,
+    Pace,
+    StartRequest,
+)
 
 SALT = "streams.token"
+
+OPTIONAL_TEXT = (str, NoneType)
+GRACE_TYPES: dict[str, Any] = {
+    "id": str,
+    "stream_id": str,
+    "device_id": OPTIONAL_TEXT,
+    "device_name": OPTIONAL_TEXT,
+    "device_type": OPTIONAL_TEXT,
+    "title": OPTIONAL_TEXT,
+    "metadata": dict,
+    "network": OPTIONAL_TEXT,
+    "epoch": int,
+    "nonce": str,
+    "entitlement": list,
+    "is_grace": bool,
+}
+"""Types of a grace lease's start in a token. `replace` is not in it."""
+REQUIRED_IN_GRACE = {"id", "stream_id", "metadata", "epoch", "nonce"}
+SCALARS = (str, int, float)
 
 
 class TokenClaims(NamedTuple):
@@ -69,35 +101,100 @@ def verify(token: str, *, user_id: str | None, id: str) -> TokenClaims:
 
     Raises:
         InvalidToken: the token belongs to another stream or, when `user_id` is
-            given, to another user; or the signature is wrong.
+            given, to another user; the signature is wrong; or another release
+            wrote it in a form that this one cannot read. The player starts again.
+    """
+    claims = _claims_in(_content_of(token))
+    if claims.request.id != id or user_id not in (None, claims.user_id):
+        raise InvalidToken
+    return claims
+
+
+def _content_of(token: str) -> Any:
+    """Return the signed content of a token.
+
+    Raises:
+        InvalidToken: the signature is wrong, or the content is not JSON.
     """
     try:
-        content: Any = _signer().unsign_object(token)
-    except BadSignature as exc:
+        return _signer().unsign_object(token)
+    except (BadSignature, ValueError, zlib.error) as exc:
         raise InvalidToken from exc
 
-    token_user_id, token_id, epoch, expires_at, *optional = content
+
+def _claims_in(content: Any) -> TokenClaims:
+    """Return the claims in a signed content.
+
+    A grace lease's start is found by its content: other releases may write other
+    elements before it.
+
+    Raises:
+        InvalidToken: another release wrote it in a form that this one cannot read.
+    """
+    match content:
+        case [str(user_id), str(id), int(epoch), int(expires_at), *optional]:
+            pass
+        case _:
+            raise InvalidToken
+
     # The release before last signed only the first four elements.
-    stream_id, pace, *grace = optional or ("", None)
+    stream_id, pace, *_ = [*optional, None, None]
+    request = StartRequest(id=id, stream_id=_text_or_empty(stream_id), epoch=epoch)
+    for element in optional:
+        if isinstance(element, dict) and element.get("is_grace") is True:
+            request = _grace_request(element)
+            if request.id != id:
+                raise InvalidToken
 
-    if token_id != id or user_id not in (None, token_user_id):
-        raise InvalidToken
-
-    if grace:
-        request = _grace_request(grace[0])
-    else:
-        request = StartRequest(id=id, stream_id=stream_id, epoch=epoch)
     return TokenClaims(
-        user_id=token_user_id,
+        user_id=user_id,
         request=request,
         expires_at=expires_at,
-        pace=Pace(*pace) if pace else None,
+        pace=_pace(pace),
     )
 
 
-def _grace_request(fields: dict[str, Any]) -> StartRequest:
-    entitlement = Entitlement(*fields["entitlement"])
-    return StartRequest(**fields | {"entitlement": entitlement})
+def _text_or_empty(content: Any) -> str:
+    return content if isinstance(content, str) else ""
+
+
+def _pace(content: Any) -> Pace | None:
+    """Return the pace in a token. The rule replaces one that this release cannot read.
+
+    A later release may add elements to it.
+    """
+    match content:
+        case None:
+            return None
+        case [int(lease_ms), int(max_stored_leases), *_]:
+            return Pace(lease_ms, max_stored_leases)
+    return JUDGED_PACE
+
+
+def _grace_request(content: dict[str, Any]) -> StartRequest:
+    """Return the start in a grace lease's token.
+
+    Raises:
+        InvalidToken: a field is missing or has another type. Without it, the start
+            could be judged by another limit.
+    """
+    fields = {name: content[name] for name in GRACE_TYPES if name in content}
+    for name, value in fields.items():
+        if not isinstance(value, GRACE_TYPES[name]):
+            raise InvalidToken
+
+    match content.get("entitlement"):
+        case [int() | None as limit, str() | None as plan, *_]:
+            fields["entitlement"] = Entitlement(limit, plan)
+        case _:
+            raise InvalidToken
+    if REQUIRED_IN_GRACE - fields.keys():
+        raise InvalidToken
+
+    metadata = fields["metadata"].values()
+    if not all(isinstance(value, SCALARS) for value in metadata):
+        raise InvalidToken
+    return StartRequest(**fields)
 
 
 def _signer() -> Signer:

@@ -360,10 +360,14 @@ export class StreamClient {
     const lostAt = lostStarts.get(this.#slotOf(current.request));
     const isUncertain = monotonicNow() - lostAt < UNCERTAIN_MS;
     const needsCredentials = answer.status === 401 && stream;
+    const isToken = answer.status === 400 && answer.body?.errors?.token;
+    const isTokenRefused = isToken && stream && !current.isStarting;
 
     if (answer.isStream) this.#continue(answer.body, current, stream);
     // An earlier start from this page has probably taken the slot.
     else if (isTakenOver && isUncertain) this.#takeBack();
+    // Another release of the service wrote the token.
+    else if (isTokenRefused) this.#takeBack();
     else if (answer.isRefusal && !needsCredentials) this.#end(answer, current, stream);
     else this.#retry(answer);
   }

@@ -52,6 +52,14 @@ class Pace(NamedTuple):
     max_stored_leases: int
 
 
+JUDGED_PACE = Pace(lease_ms=1, max_stored_leases=0)
+"""A pace that never applies, because a stream that renews stores a lease.
+
+The rule determines the length of the lease. It stands for a pace in a token of
+another release that this one cannot read.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A stream's right to play until `expires_at`.

@@ -13,9 +13,10 @@ export const SERVICE = new URL(process.env.STREAMS_URL);
 /**
  * The network between the players and the service. `mode` is "up", "cut", "deaf" (the
  * service receives the request, and its answer is lost), or an answer with `status`,
- * `headers` and `body`. `seen` lists the requests.
+ * `headers` and `body`. `seen` lists the requests. `onAnswer` runs after each such
+ * answer.
  */
-export const network = { mode: "up", seen: [] };
+export const network = { mode: "up", seen: [], onAnswer: () => {} };
 
 /** The proxy's address and the user of the current test. */
 export const scene = { url: "", user: "" };
@@ -33,6 +34,7 @@ after(() => proxy.close());
 beforeEach(() => {
   network.mode = "up";
   network.seen = [];
+  network.onAnswer = () => {};
   scene.user = `js-${crypto.randomUUID()}`;
 });
 afterEach(() => {
@@ -46,6 +48,7 @@ function handle(incoming, answer) {
     incoming.socket.destroy();
   } else if (mode.status) {
     answer.writeHead(mode.status, mode.headers).end(mode.body);
+    network.onAnswer();
   } else {
     forward(incoming, answer);
   }

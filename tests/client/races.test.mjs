@@ -3,7 +3,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { api, heldFetch, namesOf, player, playing, until } from "./players.mjs";
+import {
+  api,
+  heldFetch,
+  namesOf,
+  network,
+  player,
+  playing,
+  problem,
+  until,
+} from "./players.mjs";
 
 for (const order of ["start, stop", "stop, start"]) {
   test(`a stop during a start frees the slot: ${order}`, async () => {
@@ -91,5 +100,22 @@ test("a start that was given up and arrives late loses the slot again", async ()
   );
   await until(() => isCurrent(client));
   assert.deepEqual(await playing(), ["last"]);
+  assert.deepEqual(namesOf(events), ["admitted"]);
+});
+
+test("a player whose token the service cannot read starts again in its slot", async () => {
+  const { client, events, timer } = player();
+  await client.start({ streamId: "456", deviceId: "tv" });
+  const { epoch } = client.stream;
+
+  network.mode = {
+    ...problem("invalid-request", 400),
+    body: JSON.stringify({ type: "invalid-request", status: 400, errors: { token: [] } }),
+  };
+  network.onAnswer = () => (network.mode = "up");
+  timer.fire();
+  await until(() => client.stream.epoch > epoch);
+
+  assert.deepEqual(await playing(), ["456"]);
   assert.deepEqual(namesOf(events), ["admitted"]);
 });

@@ -114,7 +114,7 @@ class AsyncStreamClient:
                 return None
 
             answer = await self._send(self._playback.heartbeat(stream))
-            if self._playback.was_taken_by_own_start(answer, now=time.monotonic()):
+            if self._playback.should_start_again(answer, now=time.monotonic()):
                 answer = await self._send(Call("", self._playback.request))
             beat = self._playback.take_heartbeat(answer, before=stream)
 

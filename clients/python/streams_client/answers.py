@@ -42,6 +42,12 @@ class Answer:
         return self.wait_seconds or None
 
     @property
+    def is_token_refused(self) -> bool:
+        """Whether the service cannot read the token of a heartbeat or accept it."""
+        errors = self.body.get("errors")
+        return self.status == 400 and isinstance(errors, dict) and "token" in errors
+
+    @property
     def is_denial(self) -> bool:
         """Whether the answer lists the streams that hold the slots."""
         return self.status == 409 and isinstance(self.body.get("streams"), list)

@@ -81,10 +81,15 @@ class Playback:
             body["state"] = "paused"
         return Call(f"/{quote(stream['id'], safe='')}/heartbeat", body)
 
-    def was_taken_by_own_start(self, answer: Answer, *, now: float) -> bool:
-        """Return whether an earlier start of this player probably took the slot."""
+    def should_start_again(self, answer: Answer, *, now: float) -> bool:
+        """Return whether a start follows this answer to a heartbeat.
+
+        An earlier start of this player has probably taken the slot, or another
+        release of the service wrote the token.
+        """
         is_taken_over = answer.body.get("reason") == "taken-over"
-        return is_taken_over and now - self.lost_at < UNCERTAIN_SECONDS
+        is_own_start = is_taken_over and now - self.lost_at < UNCERTAIN_SECONDS
+        return is_own_start or answer.is_token_refused
 
     def take_heartbeat(self, answer: Answer, *, before: Stream) -> Beat:
         """Apply the answer to a heartbeat."""

@@ -72,3 +72,9 @@ def too_many_starts(*, retry_after: int) -> httpx.Response:
         json={"type": "too-many-starts"},
         headers={"Retry-After": str(retry_after)},
     )
+
+
+def token_refused() -> httpx.Response:
+    """Return the answer to a heartbeat with a token that the service cannot read."""
+    problem = {"type": "invalid-request", "errors": {"token": ["not valid"]}}
+    return httpx.Response(400, json=problem)

@@ -7,7 +7,12 @@ import httpx
 import pytest
 
 from clients.python.streams_client import StreamClient, Superseded
-from tests.e2e.python_client.players import Network, Recorder, too_many_starts
+from tests.e2e.python_client.players import (
+    Network,
+    Recorder,
+    token_refused,
+    too_many_starts,
+)
 from tests.viewer import Viewer
 
 
@@ -83,3 +88,21 @@ def test_a_lost_start_that_arrives_late_loses_the_slot_again(
     remote_player._playback.lost_at -= 61
     assert remote_player.heartbeat() is None
     assert [event[:2] for event in recorder.events] == [("ended", "taken-over")]
+
+
+def test_a_player_whose_token_the_service_cannot_read_starts_again_in_its_slot(
+    remote_player: StreamClient, network: Network, recorder: Recorder, viewer: Viewer
+) -> None:
+    before = remote_player.start("456", deviceId="tv")
+
+    def answer_the_next_call() -> None:
+        network.answer = None
+
+    network.answer = token_refused()
+    network.after = answer_the_next_call
+    assert remote_player.heartbeat() is not None
+
+    [stream] = viewer.list()["streams"]
+    assert stream["id"] == "tv"
+    assert stream["epoch"] > before["epoch"]
+    assert recorder.events == []
