@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streams.rules import Account, Ending, Lease, Reason
+from streams.rules.plans import when_full_of
 from streams.storage import items
-from streams.storage.items import Item, number
+from streams.storage.items import Item, number, text
 
 LEASE_FIELDS = ("stream_id", "device_id", "device_name", "device_type", "title")
 ATTRIBUTES = {
@@ -65,6 +66,8 @@ def rewrite_items(table: str, dynamodb: Any) -> Iterator[bool]:
 def rewrite_item(table: str, item: Mapping[str, Any], dynamodb: Any) -> bool:
     """Convert an item and return True, or False if it changed since it was read."""
     converted = first_format_item(items.account(item))
+    if "when_full" in item:
+        converted["when_full"] = text(when_full_of(item["when_full"]["S"]))
     removed = sorted(item.keys() - ATTRIBUTES)
 
     set_values = ", ".join(f"#{name} = :{name}" for name in converted)

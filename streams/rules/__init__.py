@@ -26,6 +26,7 @@ from streams.rules.leases import Metadata as Metadata
 from streams.rules.leases import Pace as Pace
 from streams.rules.leases import Reason as Reason
 from streams.rules.leases import StartRequest as StartRequest
+from streams.rules.leases import StoredFields as StoredFields
 from streams.rules.leases import last_epoch_of as last_epoch_of
 from streams.rules.plans import ATTRIBUTES as ATTRIBUTES
 from streams.rules.plans import UNLIMITED as UNLIMITED

@@ -11,12 +11,14 @@ Every instant is an integer: milliseconds since 1970, UTC. A stream is live whil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 EPOCHS_PER_MS = 1000
 """A start draws its epoch from the millisecond in which it begins."""
 
 type Metadata = Mapping[str, str | int | float | bool]
+type StoredFields = Mapping[str, Any]
+"""Stored fields that this release does not know, by their stored names."""
 
 
 class Reason(StrEnum):
@@ -74,6 +76,8 @@ class Lease:
     heartbeat that arrived after the lease had expired.
     `paused_at` is 0 while the stream plays.
     `pace` is not stored. It travels in the player's token.
+    `unknown` has the fields that another release stored, as it stored them. Each
+    write keeps them.
     """
 
     id: str
@@ -94,6 +98,7 @@ class Lease:
     revived_to: int = 0
     paused_at: int = 0
     pace: Pace | None = field(default=None, compare=False)
+    unknown: StoredFields = field(default_factory=dict, compare=False)
 
     def is_live(self, now: int) -> bool:
         """Return whether the stream still holds its slot."""
@@ -112,12 +117,16 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a stream ended. `by` is the id of the stream whose start ended it."""
+    """How a stream ended. `by` is the id of the stream whose start ended it.
+
+    `unknown` has the fields that another release stored, as it stored them.
+    """
 
     reason: Reason
     at: int
     epoch: int = 0
     by: str | None = None
+    unknown: StoredFields = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

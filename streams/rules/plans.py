@@ -40,6 +40,11 @@ class WhenFull(StrEnum):
     EVICT_OLDEST = "evict-oldest"
 
 
+def when_full_of(stored: str) -> WhenFull:
+    """Return how a stored text decides. One of another release counts as `deny`."""
+    return WhenFull(stored) if stored in WhenFull else WhenFull.DENY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A limit on the live streams whose attributes match `where`.

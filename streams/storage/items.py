@@ -3,6 +3,9 @@
 Names inside an item are short, because each write pays for the whole item by the
 kilobyte. `LEASE` and `ENDING` translate them. Ids are keys of the maps `leases`
 and `priors`. A `deviceId` that equals the stream's id is stored as `true`.
+
+Another release may have stored more: leases and endings keep the fields that this
+release does not know, so that each write stores them again.
 """
 
 from collections.abc import Mapping
@@ -15,7 +18,7 @@ from streams.rules import (
     Entitlement,
     Lease,
     Reason,
-    WhenFull,
+    StoredFields,
 )
 
 type Item = Mapping[str, Any]
@@ -94,6 +97,15 @@ ACCOUNT_TYPES: dict[str, type] = {
 
 RECENT_WRITES = ("w1", "w2", "w3")
 """Stored names of the attributes with the ids of the last writes."""
+KNOWN_ATTRIBUTES = {
+    *ACCOUNT_TYPES,
+    *RECENT_WRITES,
+    *("user_id", "l", "p", "d", "keep_until", "ttl"),
+    *("leases", "epochs", "ended"),
+}
+"""Stored names of the attributes that this release or version 1.0 writes."""
+METADATA_KINDS = {"S", "N", "BOOL"}
+"""Kinds of values in DynamoDB's JSON that metadata can have."""
 
 LEASE_FIELD = {stored: name for name, stored in LEASE.items()}
 ENDING_FIELD = {stored: name for name, stored in ENDING.items()}
@@ -120,6 +132,7 @@ def text(value: str) -> Item:
 def lease_item(lease: Lease) -> Item:
     """Return a lease as it is stored, without its entry in `priors`."""
     fields: dict[str, Any] = {
+        **lease.unknown,
         LEASE["stream_id"]: text(lease.stream_id),
         LEASE["started_at"]: number(lease.started_at),
         LEASE["expires_at"]: number(lease.expires_at),
@@ -136,7 +149,8 @@ def lease_item(lease: Lease) -> Item:
         )
     if lease.metadata:
         metadata = {key: _json(value) for key, value in lease.metadata.items()}
-        fields[LEASE["metadata"]] = {"M": metadata}
+        unknown = lease.unknown.get(LEASE["metadata"], {"M": {}})
+        fields[LEASE["metadata"]] = {"M": {**unknown["M"], **metadata}}
     return {"M": fields | _entitlement_item(lease.entitlement)}
 
 
@@ -173,7 +187,7 @@ def ending_item(ending: Ending) -> Item:
     }
     if ending.by is not None:
         fields[ENDING["by"]] = text(ending.by)
-    return {"M": fields}
+    return {"M": {**fields, **ending.unknown}}
 
 
 def account_item(account: Account) -> dict[str, Item]:
@@ -228,8 +242,13 @@ def lease_of(item: Item, id: str) -> Lease | None:
 
 
 def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
-    """Parse a stored lease. Fields that this release does not know are ignored."""
-    fields = _known_fields(item, LEASE_FIELD)
+    """Parse a stored lease, and keep the fields that this release does not know."""
+    unknown = _unknown_fields(item, LEASE_FIELD)
+    known, unknown_metadata = _split_metadata(item)
+    if unknown_metadata:
+        unknown[LEASE["metadata"]] = {"M": unknown_metadata}
+
+    fields = _known_fields(known, LEASE_FIELD)
     if fields.get("device_id") is True:
         fields["device_id"] = id
     _check_types(fields, LEASE_TYPES)
@@ -242,8 +261,30 @@ def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
         id=id,
         prior_expires_at=prior_expires_at,
         entitlement=entitlement,
+        unknown=unknown,
         **fields,
     )
+
+
+def _split_metadata(item: Item) -> tuple[Item, dict[str, Item]]:
+    """Return a lease without the metadata whose kinds are unknown, and that metadata.
+
+    A rule that examines such a value counts the stream as one that lacks it.
+    """
+    stored = item["M"].get(LEASE["metadata"])
+    if stored is None:
+        return item, {}
+
+    values: Mapping[str, Item] = stored["M"]
+    unknown = {
+        key: value
+        for key, value in values.items()
+        if not value.keys() <= METADATA_KINDS
+    }
+    if not unknown:
+        return item, {}
+    known = {key: value for key, value in values.items() if key not in unknown}
+    return {"M": item["M"] | {LEASE["metadata"]: {"M": known}}}, unknown
 
 
 def account(item: Item) -> Account:
@@ -264,8 +305,14 @@ def account(item: Item) -> Account:
         theoretical_arrival_at=attributes.get("m", 0),
         limit_set_at=attributes.get("c", 0),
         recent_writes=recent_writes(item),
+        unknown_attributes=unknown_attributes(item),
         **_override(item),
     )
+
+
+def unknown_attributes(item: Item) -> tuple[str, ...]:
+    """Return the stored names of the attributes that only another release knows."""
+    return tuple(sorted(item.keys() - KNOWN_ATTRIBUTES))
 
 
 def recent_writes(item: Item) -> tuple[str, ...]:
@@ -320,6 +367,11 @@ def _known_fields(item: Item, names: Mapping[str, str]) -> dict[str, Any]:
     return {names[stored]: plain(value) for stored, value in fields if stored in names}
 
 
+def _unknown_fields(item: Item, names: Mapping[str, str]) -> dict[str, Item]:
+    fields = item["M"].items()
+    return {stored: value for stored, value in fields if stored not in names}
+
+
 def _override(item: Item) -> dict[str, Any]:
     override: dict[str, Any] = {}
     if "limit" in item:
@@ -329,17 +381,23 @@ def _override(item: Item) -> dict[str, Any]:
     if "plan" in item:
         override["plan"] = str(plain(item["plan"]))
     if "when_full" in item:
-        override["when_full"] = WhenFull(plain(item["when_full"]))
+        override["when_full"] = str(plain(item["when_full"]))
     return override
 
 
 def _ending(item: Item) -> Ending:
+    """Parse a stored ending. A reason that only another release knows is a stop."""
     fields = _known_fields(item, ENDING_FIELD)
+    unknown: StoredFields = _unknown_fields(item, ENDING_FIELD)
     _check_types(fields, ENDING_TYPES)
-    reason: Reason = STORED_REASON.get(fields["reason"], Reason.STOPPED)
+
+    reason = STORED_REASON.get(fields["reason"])
+    if reason is None:
+        reason = Reason.STOPPED
+        unknown = {**unknown, ENDING["reason"]: text(fields["reason"])}
     if reason is Reason.EVICTED and "by" not in fields:
         reason = Reason.SUSPENDED
-    return Ending(**fields | {"reason": reason})
+    return Ending(**fields | {"reason": reason}, unknown=unknown)
 
 
 def _check_types(values: Mapping[str, Any], types: Mapping[str, type]) -> None:

@@ -240,9 +240,11 @@ def start(
 
 
 @cache
-def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
+def replace(*, is_new: bool, override: tuple[str, ...], dropped: int = 0) -> Statement:
     """Return the write of a whole account, if the item is the one that was judged.
 
+    Other attributes of the item stay, except `dropped` ones.
+    Ids: the names of these, `dropped0` ….
     Values: `leases`, `priors`, `ended`, `theoretical_arrival_at`, `limit_set_at`,
     `version`,
     `ttl`, `write`; `seen`, the version that was judged, unless no item existed; and the
@@ -252,17 +254,18 @@ def replace(*, is_new: bool, override: tuple[str, ...]) -> Statement:
         is_unchanged = ITEM.user_id.does_not_exist()
     else:
         is_unchanged = ITEM.version == value("seen")
-    actions = _replacing(*override)
+    actions = _replacing(*override, dropped=dropped)
     return Statement.of(*actions, condition=is_unchanged)
 
 
 @cache
-def replace_any() -> Statement:
+def replace_any(*, dropped: int) -> Statement:
     """Return the write of an account without overrides over any stored item."""
-    return Statement.of(*_replacing(), condition=ITEM.user_id.exists())
+    actions = _replacing(dropped=dropped)
+    return Statement.of(*actions, condition=ITEM.user_id.exists())
 
 
-def _replacing(*override: str) -> list[Action]:
+def _replacing(*override: str, dropped: int) -> list[Action]:
     """Return the actions that write a whole account."""
     actions: list[Action] = [
         ITEM.leases.set(value("leases")),
@@ -282,6 +285,9 @@ def _replacing(*override: str) -> list[Action]:
         actions.append(attribute.set(value(name)) if is_stored else attribute.remove())
 
     actions += [path.remove() for path in FIRST_FORMAT_ATTRIBUTES]
+    actions += [
+        Path(id_placeholder(f"dropped{index}")).remove() for index in range(dropped)
+    ]
     return actions
 
 

@@ -5,7 +5,7 @@ the steps of a verb; this module runs them.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -157,14 +157,16 @@ class StreamStore:
         Everything that it stores is lost. An item that can be read is erased in
         the same way.
         """
+        dropped = items.unknown_attributes(self.table.read_item(user_id) or {})
         emptied = rules.forget(rules.empty_account(now), now=now)
         values = items.account_item(emptied)
         values["ttl"] = number(delete_forgotten_at(now))
         values["write"] = text(token_urlsafe(4))
 
-        statement = statements.replace_any()
+        statement = statements.replace_any(dropped=len(dropped))
+        ids = _dropped_ids(dropped)
         with suppress(ConditionFailed):  # the user has no item
-            self.table.update(statement.arguments(user_id, ids={}, values=values))
+            self.table.update(statement.arguments(user_id, ids=ids, values=values))
 
     def read_item(self, user_id: str) -> items.Item | None:
         """Return the user's item in DynamoDB's JSON, readable or not."""
@@ -332,13 +334,24 @@ class StreamStore:
             values["ttl"] = number(keep_override_until(verb.now))
             values["keep_until"] = values["ttl"]
         values["write"] = text(write_id)
+        dropped: list[str] = []
         if stored.account is not None:
             values["seen"] = number(stored.account.version)
+            before = stored.account.unknown_attributes
+            dropped = [name for name in before if name not in after.unknown_attributes]
 
         statement = statements.replace(
-            is_new=stored.account is None, override=tuple(override)
+            is_new=stored.account is None,
+            override=tuple(override),
+            dropped=len(dropped),
         )
-        self.table.update(statement.arguments(verb.user_id, ids={}, values=values))
+        ids = _dropped_ids(dropped)
+        self.table.update(statement.arguments(verb.user_id, ids=ids, values=values))
+
+
+def _dropped_ids(names: Iterable[str]) -> dict[str, str]:
+    """Return the ids of a statement that drops these attributes."""
+    return {f"dropped{index}": name for index, name in enumerate(names)}
 
 
 def _as_seen_at(attempt: int, exc: StoreDown) -> StoreUnavailable:

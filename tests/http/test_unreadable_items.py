@@ -8,28 +8,16 @@ import httpx
 import pytest
 
 from streams import service
-from streams.conf import settings
-from streams.models import UserStreams
-from tests.http.viewers import limit_url
+from tests.http.stored_items import (
+    CALLS_ON_ONE_STREAM,
+    CALLS_ON_THE_WHOLE_ITEM,
+    Item,
+    read_item,
+    write_item,
+)
 from tests.viewer import Viewer
 
-type Item = dict[str, Any]
-"""DynamoDB's JSON."""
 type Corruption = Callable[[Item], Any]
-
-
-def read_item(user_id: str) -> Item:
-    """Return the item of a user as DynamoDB stores it."""
-    key = {"user_id": {"S": user_id}}
-    arguments = {"TableName": settings.DYNAMODB_TABLE, "Key": key}
-    item: Item = UserStreams.call("GetItem", arguments)["Item"]
-    return item
-
-
-def write_item(item: Item) -> None:
-    """Replace the item of a user, without any condition."""
-    arguments = {"TableName": settings.DYNAMODB_TABLE, "Item": item}
-    UserStreams._get_connection().connection.client._make_api_call("PutItem", arguments)
 
 
 def set_value(*path: str, to: Any) -> Corruption:
@@ -105,53 +93,10 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "a limit with a fraction": set_value("limit", to={"N": "2.5"}),
     "a plan as a number": set_value("plan", to={"N": "7"}),
     "a plan as a map": set_value("plan", to={"M": {}}),
-    "an unknown reaction to a full account": set_value(
-        "when_full", to={"S": "explode"}
-    ),
+    "the reaction to a full account as a number": set_value("when_full", to={"N": "1"}),
     "a theoretical arrival time as text": set_value("m", to={"S": "now"}),
     "the id of a write as a list": set_value("w1", to={"L": []}),
     "only unknown attributes": keep_only_the_key,
-}
-
-type Call = Callable[[Viewer, dict[str, Any]], httpx.Response]
-
-
-def dry_run(viewer: Viewer, tv: dict[str, Any]) -> httpx.Response:
-    return viewer.api.post(f"{viewer.url}?dryRun=true", json={"streamId": "film"})
-
-
-def start_again(viewer: Viewer, tv: dict[str, Any]) -> httpx.Response:
-    return viewer.api.put(f"{viewer.url}/tv", json={"streamId": "film"})
-
-
-def pause(viewer: Viewer, tv: dict[str, Any]) -> httpx.Response:
-    body = {"token": tv["token"], "state": "paused"}
-    return viewer.api.post(f"{viewer.url}/tv/heartbeat", json=body)
-
-
-def set_limit(viewer: Viewer, tv: dict[str, Any]) -> httpx.Response:
-    return viewer.api.put(limit_url(viewer), json={"limit": 2})
-
-
-CALLS_ON_THE_WHOLE_ITEM: Mapping[str, Call] = {
-    "start": lambda viewer, tv: viewer.start(deviceId="phone"),
-    "start again": start_again,
-    "replace": lambda viewer, tv: viewer.start(replace=["tv"]),
-    "dry run": dry_run,
-    "list": lambda viewer, tv: viewer.api.get(viewer.url),
-    "read": lambda viewer, tv: viewer.read("tv"),
-    "pause": pause,
-    "end all": lambda viewer, tv: viewer.api.delete(viewer.url),
-    "read limit": lambda viewer, tv: viewer.api.get(limit_url(viewer)),
-    "set limit": set_limit,
-    "clear limit": lambda viewer, tv: viewer.api.delete(limit_url(viewer)),
-}
-
-CALLS_ON_ONE_STREAM: Mapping[str, Call] = {
-    "heartbeat": lambda viewer, tv: viewer.heartbeat("tv", tv["token"]),
-    "stop": lambda viewer, tv: viewer.stop("tv", tv["token"]),
-    "end of an epoch": lambda viewer, tv: viewer.end("tv", epoch=tv["epoch"]),
-    "end": lambda viewer, tv: viewer.end("tv"),
 }
 
 
@@ -239,3 +184,4 @@ def test_an_operator_can_repair_an_unreadable_item(
     service.store.repair(viewer.user_id, now=time.time_ns() // 1_000_000)
 
     assert viewer.start().status_code == 201
+    assert "colour" not in read_item(viewer.user_id)

@@ -83,6 +83,7 @@ def test_a_lease_has_the_description_of_its_request() -> None:
         "revived_to": 0,
         "paused_at": 0,
         "pace": None,
+        "unknown": {},
     }
 
 
