@@ -35,7 +35,30 @@ CREDENTIALS = re.compile(r"bearer ([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNOR
 """The only accepted form of the header. With other spaces or padding, the same token
 would pass a rate limit per header value as another one.
 """
-TOKENS = jwt.PyJWT(options={"require": ["sub", "exp", "iss", "aud"]})
+LEASE_TOKEN_TYPE = "lease+jwt"  # noqa: S105
+"""Type of the tokens that this service issues for a CDN or a licence server."""
+
+
+class BearerTokens(jwt.PyJWT):
+    """Decodes bearer tokens, also those of Amazon Cognito.
+
+    Cognito's access tokens have no `aud` and name the app in `client_id`. As in API
+    Gateway's authorizer, `client_id` stands for the audience if there is no `aud`.
+    """
+
+    @override
+    def _decode_payload(self, decoded: dict[str, Any]) -> dict[str, Any]:
+        """Return the claims of a token whose signature is verified."""
+        if _type_of(decoded["header"]) == LEASE_TOKEN_TYPE:
+            raise jwt.InvalidTokenError("an edge token is not a bearer token")
+
+        claims = super()._decode_payload(decoded)
+        if claims.get("aud") is None:
+            claims["aud"] = _client_of(claims)
+        return claims
+
+
+TOKENS = BearerTokens(options={"require": ["sub", "exp", "iss", "aud"]})
 
 
 class UnknownKey(jwt.InvalidKeyError):
@@ -78,7 +101,7 @@ class Caller:
 class BearerAuthentication(BaseAuthentication):
     """Authenticates `Authorization: Bearer` with a JWT (RFC 7519).
 
-    The token must come from the configured issuer, for the configured audience, signed
+    The token must come from a configured issuer, for a configured audience, signed
     with an algorithm of the configured keys. Its claims are `sub` (the user), `exp`,
     optionally `nbf`, scopes in `AUTH_SCOPE_CLAIMS` (text separated by spaces, or a
     list), and `stream_limit` and `stream_plan` if the issuer is trusted with them.
@@ -135,6 +158,23 @@ def _token(header: str) -> str:
             "Send one token as Authorization: Bearer <JWT>.", code="malformed"
         )
     return match[1]
+
+
+def _type_of(header: Mapping[str, Any]) -> str:
+    """Return the type of a token, in the shortest form of RFC 7515, 4.1.9."""
+    media_type = header.get("typ", "")
+    if not isinstance(media_type, str):
+        raise jwt.InvalidTokenError("typ must be text")
+
+    essence = media_type.partition(";")[0].strip().lower()
+    return essence.removeprefix("application/")
+
+
+def _client_of(claims: Mapping[str, Any]) -> str | None:
+    """Return the client of an access token, or None for any other token."""
+    client_id = claims.get("client_id")
+    is_for_access = claims.get("token_use", "access") == "access"
+    return client_id if is_for_access and isinstance(client_id, str) else None
 
 
 def _kind(error: jwt.PyJWTError) -> str:
@@ -239,8 +279,8 @@ def _claims(token: str) -> dict[str, Any]:
 def _key_of(token: str) -> Any:
     """Return the published key that a token names.
 
-    A token with another algorithm, or without a key id, causes no request to the
-    issuer.
+    A token with another algorithm causes no request to the issuer. A token without a
+    key id means the only key of the issuer, whose id is "".
     """
     # The payload is read after its signature is verified, so only the header is parsed.
     header_only = f"{token.partition('.')[0]}.."
@@ -248,7 +288,7 @@ def _key_of(token: str) -> Any:
     if header.get("alg") not in settings.AUTH_ALGORITHMS:
         raise jwt.InvalidAlgorithmError
 
-    key = _published_keys().get(header["kid"]) if "kid" in header else None
+    key = _published_keys().get(header.get("kid", ""))
     if key is None:
         raise UnknownKey
     return key

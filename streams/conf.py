@@ -27,6 +27,7 @@ from streams.setting_kinds import (
     REGION,
     TABLE,
     URL,
+    Accepted,
     Choice,
     ExistingPath,
     Fault,
@@ -136,8 +137,14 @@ class Settings:
         Texts("a list of JWS algorithms"),
         lambda settings: ["HS256"] if settings.AUTH_JWT_SECRETS else ["RS256", "ES256"],
     )
-    AUTH_ISSUER = Setting(Text("the iss of the bearer tokens to accept"), "")
-    AUTH_AUDIENCE = Setting(Text("the aud of the bearer tokens to accept"), "")
+    AUTH_ISSUER = Setting(
+        Accepted("the iss of the bearer tokens to accept, separated by commas"),
+        lambda settings: [],
+    )
+    AUTH_AUDIENCE = Setting(
+        Accepted("the aud of the bearer tokens to accept, separated by commas"),
+        lambda settings: [],
+    )
     AUTH_SCOPE_CLAIMS = Setting(
         Texts("a list of claims"), lambda settings: ["scope", "scp"]
     )

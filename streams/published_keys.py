@@ -36,6 +36,8 @@ VALID_FOR_SECONDS = 86_400
 FETCH_SECONDS = 1
 """Time-out of a fetch: name resolution, connection, TLS and the last byte."""
 MAX_SET_BYTES = 2**20
+ONLY_KEY = ""
+"""Id of the only key of an issuer, and of its only key without an id."""
 
 
 class NoKeys(Exception):
@@ -157,12 +159,22 @@ def keys_of(source: str) -> KeysAtUrl | KeysInFile:
 
 
 def _keys_in(content: bytes) -> Keys:
-    """Return the usable keys of a JWK Set, by id."""
+    """Return the usable keys of a JWK Set, by id.
+
+    `ONLY_KEY` is the only key, or the only one without an id: a token without an id
+    can mean no other. Of several keys without an id none is used.
+    """
     try:
         entries = json.loads(content)["keys"]
-        keys = {entry["kid"]: key for entry in entries if (key := _key(entry))}
+        usable = [(entry, key) for entry in entries if (key := _key(entry))]
     except (KeyError, RecursionError, TypeError, ValueError) as exc:
         raise NoKeys(f"not a JWK Set: {type(exc).__name__}") from exc
+
+    keys = {entry["kid"]: key for entry, key in usable if entry.get("kid")}
+    without_id = [key for entry, key in usable if not entry.get("kid")]
+    candidates = without_id or list(keys.values())
+    if len(candidates) == 1:
+        keys[ONLY_KEY] = candidates[0]
     if not keys:
         raise NoKeys("the JWK Set contains no usable signing key")
     return keys
@@ -189,7 +201,7 @@ def _key(entry: Any) -> jwt.PyJWK | None:
 def _is_public_signing_key(entry: Any) -> bool:
     return (
         isinstance(entry, dict)
-        and isinstance(entry.get("kid"), str)
+        and isinstance(entry.get("kid", ONLY_KEY), str)
         and "d" not in entry
         and entry.get("use", "sig") == "sig"
         and "verify" in entry.get("key_ops", ["verify"])

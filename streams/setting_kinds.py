@@ -192,14 +192,32 @@ class Texts(Kind[list[str]]):
         texts = list(value)
         if not all(isinstance(text, str) for text in texts):
             raise ValueError
-        if not self.is_secret:
-            for text in texts:
-                _check_quotes(text)
+        if self.is_secret:
+            return texts
+
+        texts = [text.strip() for text in texts]
+        for text in texts:
+            _check_quotes(text)
         return texts
 
     @override
     def parse(self, text: str) -> list[str]:
         return self.check(comma_separated(text))
+
+
+class Accepted(Texts):
+    """The accepted values of a claim: a list, or one text, separated by commas."""
+
+    @override
+    def check(self, value: Any) -> list[str]:
+        entries = comma_separated(value) if isinstance(value, str) else value
+        texts = super().check(entries)
+        if any(text[:1] == "[" or text[-1:] == "]" for text in texts):
+            raise Fault(
+                "the list has brackets. Separate its values by commas, without "
+                "brackets and quotes"
+            )
+        return [text for text in texts if text]
 
 
 def comma_separated(text: str) -> list[str]:

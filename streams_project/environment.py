@@ -231,20 +231,24 @@ VARIABLES: Mapping[str, Variable] = _by_name(
         _of_app(
             "AUTH_ISSUER",
             section=AUTHENTICATION,
+            default="",
             help=(
-                "The `iss` of the bearer tokens to accept, compared exactly. It is "
-                "required with AUTH_JWKS or AUTH_JWT_SECRETS."
+                "The `iss` of the bearer tokens to accept, compared exactly. List "
+                "several while one issuer replaces another. It is required with "
+                "AUTH_JWKS or AUTH_JWT_SECRETS."
             ),
             example="https://id.example.com/",
         ),
         _of_app(
             "AUTH_AUDIENCE",
             section=AUTHENTICATION,
+            default="",
             help=(
-                "The `aud` of the bearer tokens to accept. It is required with "
-                "AUTH_JWKS or AUTH_JWT_SECRETS."
+                "The `aud` of the bearer tokens to accept, such as one per platform. "
+                "A token of Amazon Cognito without `aud` is accepted by its "
+                "`client_id`. It is required with AUTH_JWKS or AUTH_JWT_SECRETS."
             ),
-            example="streams",
+            example="streams,streams-tv",
         ),
         Variable(
             name="AUTH_PERMISSIONS_CLAIM",
