@@ -1,13 +1,17 @@
 /*
  * Verifies edge tokens in nginx with njs (Debian's libnginx-mod-http-js is enough).
  *
- * nginx.conf in this folder shows how to use it: `auth_request` calls `check`, which
+ * nginx.conf in this folder shows how to use it. `auth_request` calls `check`, which
  * reads these variables of the configuration:
  *
- *   $edge_keys           a file with a JWK Set: the published keys, or `oct` keys for
- *                        HMAC secrets
+ *   $edge_keys           a file with a JWK Set: the published keys (update-keys.sh
+ *                        updates them), or `oct` keys for HMAC secrets
  *   $edge_issuer, $edge_audience, $edge_skew_seconds
- *   $edge_stream_id      a regular expression whose group is the streamId in a path
+ *   $edge_stream_id      a regular expression whose group is the streamId in a decoded
+ *                        path
+ *
+ * nginx must serve `path` and `args`: the path that `check` compares with the token, and
+ * the query, both without the token.
  */
 import fs from 'fs';
 
@@ -26,15 +30,19 @@ var ALGORITHMS = {
 // The SubjectPublicKeyInfo of a P-256 key, up to the coordinates of its point.
 var P256_PREFIX = '3059301306072a8648ce3d020106082a8648ce3d03010703420004';
 var TOKEN_IN_PATH = /^\/edge-token\/([^/]+)(\/.*)$/;
-var TOKEN_IN_QUERY = 'edgeToken=';
-var UNSAFE_SEGMENT = /^\.\.?$|[/\\]/;
+var TOKEN_IN_QUERY = /^edgeToken(=|$)/;
+var MAX_TOKEN_LENGTH = 4096;
+var NOT_PRINTABLE = /[^\x21-\x7e]/;
+// Servers resolve, decode again or cut off these characters in different ways.
+var UNSAFE_SEGMENT = /[\x00-\x1f\x7f/\\?#%;\ufffd]|[. ]$/;
+var IPV4 = /^(\d+\.\d+\.\d+)\.\d+$/;
+var IPV4_IN_IPV6 = /^::ffff:(?=\d+\.)/i;
 var IPV6_GROUPS = 8;
 var NETWORK_GROUPS = 4;
 
 async function check(r) {
   try {
-    // A browser sends a preflight without the token.
-    if (r.variables.request_method !== 'OPTIONS') await checkToken(r);
+    await checkToken(r);
     r.return(204);
   } catch (error) {
     r.headersOut['X-Edge-Token-Refused'] = error.reason || 'malformed';
@@ -42,14 +50,25 @@ async function check(r) {
   }
 }
 
+/* Returns whether a browser asks for permission. It sends no token then. */
+function preflight(r) {
+  var asked = r.variables;
+  var isAsking = asked.http_origin && asked.http_access_control_request_method;
+  return asked.request_method === 'OPTIONS' && isAsking ? '1' : '';
+}
+
+/* Returns the decoded path without the token. It is / for a path that is refused. */
+function path(r) {
+  try {
+    return decodedPath(split(r.variables.request_uri).path);
+  } catch (error) {
+    return '/';
+  }
+}
+
 /* Returns the query without the token, for the origin and the cache key. */
 function args(r) {
-  return (r.variables.args || '')
-    .split('&')
-    .filter(function (pair) {
-      return !pair.startsWith(TOKEN_IN_QUERY);
-    })
-    .join('&');
+  return split(r.variables.request_uri).query;
 }
 
 function refuse(reason) {
@@ -60,22 +79,19 @@ function refuse(reason) {
 
 async function checkToken(r) {
   var variables = r.variables;
-  var request = tokensAndPath(r);
-  if (request.tokens.length === 0) refuse('missing');
-  if (request.tokens.length > 1) refuse('two-tokens');
+  var request = split(variables.request_uri);
+  var tokens = tokensInHeaders(r).concat(request.tokens).filter(Boolean);
+  if (tokens.length === 0) refuse('missing');
+  if (tokens.length > 1) refuse('two-tokens');
 
   var keys = JSON.parse(fs.readFileSync(variables.edge_keys)).keys;
-  var claims = await verify(request.tokens[0], keys);
+  var claims = await verify(tokens[0], keys);
+  checkClaims(claims, variables);
 
-  var skewSeconds = Number(variables.edge_skew_seconds || 0);
-  var now = Date.now() / 1000;
-  var isExpired = typeof claims.exp !== 'number' || claims.exp + skewSeconds <= now;
-  if (claims.iss !== variables.edge_issuer) refuse('wrong-issuer');
-  if (claims.aud !== variables.edge_audience) refuse('wrong-audience');
-  if (isExpired) refuse('expired');
-
-  var streamId = streamIdOf(request.path, new RegExp(variables.edge_stream_id));
-  if (claims.streamId !== streamId) refuse('wrong-stream');
+  var pattern = new RegExp(variables.edge_stream_id);
+  var match = pattern.exec(decodedPath(request.path));
+  var streamId = match && match[1];
+  if (!streamId || claims.streamId !== streamId) refuse('wrong-stream');
 
   var isBound = claims.network !== undefined;
   if (isBound && claims.network !== networkOf(variables.remote_addr)) {
@@ -83,36 +99,48 @@ async function checkToken(r) {
   }
 }
 
-/* Returns the tokens of the original request, and its path without them. */
-function tokensAndPath(r) {
-  var uri = r.variables.request_uri;
+function tokensInHeaders(r) {
+  var values = r.rawHeadersIn
+    .filter(function (header) {
+      return header[0].toLowerCase() === 'x-edge-token';
+    })
+    .map(function (header) {
+      return header[1];
+    });
+  return values.join(',').split(',');
+}
+
+/* Returns the tokens in a URL, and its path and query without them. */
+function split(uri) {
   var questionMark = uri.indexOf('?');
   var path = questionMark < 0 ? uri : uri.slice(0, questionMark);
-  var query = questionMark < 0 ? '' : uri.slice(questionMark + 1);
+  var pairs = questionMark < 0 ? [] : uri.slice(questionMark + 1).split('&');
   var tokens = [];
 
-  r.rawHeadersIn.forEach(function (header) {
-    if (header[0].toLowerCase() === 'x-edge-token') tokens.push(header[1]);
-  });
-  query.split('&').forEach(function (pair) {
-    if (pair.startsWith(TOKEN_IN_QUERY)) tokens.push(pair.slice(TOKEN_IN_QUERY.length));
+  var otherPairs = pairs.filter(function (pair) {
+    var isToken = TOKEN_IN_QUERY.test(pair);
+    if (isToken) tokens.push(pair.slice('edgeToken='.length));
+    return !isToken;
   });
   var inPath = TOKEN_IN_PATH.exec(path);
   if (inPath) {
     tokens.push(inPath[1]);
     path = inPath[2];
   }
-  return { tokens: tokens, path: path };
+  return { tokens: tokens, path: path, query: otherPairs.join('&') };
 }
 
 /* Verifies the signature and the type, and returns the claims. */
 async function verify(token, keys) {
   var parts = token.split('.');
-  if (parts.length !== 3) refuse('malformed');
+  var hasSize = parts.length === 3 && token.length <= MAX_TOKEN_LENGTH;
+  if (!hasSize || !isCanonical(parts[2], 'hex')) refuse('malformed');
 
   var header = decode(parts[0]);
+  // Extensions are not supported, and a critical one is an error (RFC 7515, RFC 7797).
+  if (header.crit !== undefined || header.b64 !== undefined) refuse('malformed');
   var jwk = keys.find(function (key) {
-    return key.kid === header.kid;
+    return key && typeof key.kid === 'string' && key.kid === header.kid;
   });
   if (!jwk) refuse('unknown-key');
 
@@ -125,6 +153,24 @@ async function verify(token, keys) {
   if (!isGood) refuse('bad-signature');
   if (header.typ !== 'lease+jwt') refuse('wrong-type');
   return decode(parts[1]);
+}
+
+/* Verifies the claims that do not depend on the request (RFC 7519). */
+function checkClaims(claims, variables) {
+  var skewSeconds = Number(variables.edge_skew_seconds || 0);
+  var now = Date.now() / 1000;
+  var startsAt = claims.nbf === undefined ? 0 : claims.nbf;
+  if (!isTime(claims.exp) || !isTime(startsAt)) refuse('malformed');
+
+  var audiences = [].concat(claims.aud);
+  if (claims.iss !== variables.edge_issuer) refuse('wrong-issuer');
+  if (audiences.indexOf(variables.edge_audience) < 0) refuse('wrong-audience');
+  if (claims.exp + skewSeconds <= now) refuse('expired');
+  if (startsAt - skewSeconds > now) refuse('not-yet-valid');
+}
+
+function isTime(value) {
+  return typeof value === 'number' && isFinite(value);
 }
 
 async function hasSignature(jwk, algorithm, signed, signature) {
@@ -155,42 +201,72 @@ function bytesOf(text) {
 /* Returns the object that a part of a token contains. */
 function decode(part) {
   var value;
+  if (!isCanonical(part, 'utf8')) refuse('malformed');
   try {
     value = JSON.parse(bytesOf(part).toString());
   } catch (error) {
     refuse('malformed');
   }
-  if (value === null || typeof value !== 'object') refuse('malformed');
+  var isObject = value !== null && typeof value === 'object' && !Array.isArray(value);
+  if (!isObject) refuse('malformed');
   return value;
 }
 
-/* Returns the streamId in a path. Refuses a path that changes when it is resolved. */
-function streamIdOf(path, pattern) {
-  try {
-    path.split('/').forEach(function (segment) {
-      if (UNSAFE_SEGMENT.test(decodeURIComponent(segment))) refuse('bad-path');
-    });
-    var match = pattern.exec(path);
-    return match && decodeURIComponent(match[1]);
-  } catch (error) {
-    return refuse('bad-path');
-  }
+/* Returns whether a text is base64url as RFC 7515 writes it: without padding, other
+   characters, or bits that do not count. */
+function isCanonical(text, encoding) {
+  var content = bytesOf(text).toString(encoding);
+  return Buffer.from(content, encoding).toString('base64url') === text;
 }
 
-/* Returns the network of an address: the /24 of IPv4, the /64 of IPv6. */
-function networkOf(address) {
-  if (address.indexOf(':') < 0) return address.replace(/\d+$/, '0/24');
+/* Returns a path as every server decodes it. Refuses a path that servers could read in
+   different ways. */
+function decodedPath(path) {
+  if (path[0] !== '/' || NOT_PRINTABLE.test(path)) refuse('bad-path');
 
-  var halves = address.toLowerCase().split('::');
+  var segments = path.slice(1).split('/').map(decodedSegment);
+  var hasEmptySegment = segments.slice(0, -1).indexOf('') >= 0;
+  // A server behind this one could take the prefix for that of a token.
+  var hasPrefix = segments[0].toLowerCase() === 'edge-token';
+  if (hasEmptySegment || hasPrefix) refuse('bad-path');
+  return '/' + segments.join('/');
+}
+
+function decodedSegment(text) {
+  var segment;
+  try {
+    segment = decodeURIComponent(text);
+  } catch (error) {
+    refuse('bad-path');
+  }
+  if (UNSAFE_SEGMENT.test(segment)) refuse('bad-path');
+  return segment;
+}
+
+/* Returns the network of an address: the /24 of IPv4, the /64 of IPv6. Refuses a text
+   that is not an address. */
+function networkOf(address) {
+  var plain = String(address).replace(IPV4_IN_IPV6, '');
+  var isIPv4 = IPV4.exec(plain);
+  if (isIPv4) return isIPv4[1] + '.0/24';
+
+  var halves = plain.split('::');
   var groups = halves[0] ? halves[0].split(':') : [];
   var last = halves[1] ? halves[1].split(':') : [];
   while (groups.length + last.length < IPV6_GROUPS) groups.push('0');
 
   var network = groups.concat(last).slice(0, NETWORK_GROUPS);
-  var plain = network.map(function (group) {
-    return parseInt(group, 16).toString(16);
+  var numbers = network.map(function (group) {
+    return parseInt(group, 16);
   });
-  return plain.join(':') + '::/64';
+  if (plain.indexOf(':') < 0 || numbers.some(isNaN)) refuse('wrong-network');
+  return (
+    numbers
+      .map(function (number) {
+        return number.toString(16);
+      })
+      .join(':') + '::/64'
+  );
 }
 
-export default { check, args };
+export default { args, check, path, preflight };

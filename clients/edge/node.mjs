@@ -7,12 +7,14 @@
  *
  * `url` is the path and the query as they were sent. `headers` is a list of pairs of a
  * name and a value. The returned `url` does not contain the token, so that the token is
- * not part of a cache key. `check` throws `Refused`, with a `reason`.
+ * not part of a cache key. `check` throws `Refused`, with a `reason`, or `Preflight`.
+ * Both have the `status` and the `headers` of the answer.
  *
  *   // CloudFront's event "viewer request"
  *   export const handler = lambdaAtEdge(check);
  *   // an origin
- *   createServer(guarded(check, (request, response) => …));
+ *   const server = createServer(guarded(check, (request, response) => …));
+ *   server.on("upgrade", guardedUpgrade(check, (request, socket, head) => …));
  */
 
 import { createHmac, createPublicKey, timingSafeEqual, verify } from "node:crypto";
@@ -20,18 +22,44 @@ import { createHmac, createPublicKey, timingSafeEqual, verify } from "node:crypt
 const KEPT_MS = 300_000; // caches may keep the service's keys for this long
 const RETRY_MS = 5_000;
 const FETCH_MS = 2_000;
+const MAX_KEYS_BYTES = 65_536;
+const MAX_TOKEN_LENGTH = 4096;
 const TOKEN_HEADER = "x-edge-token";
 const TOKEN_IN_PATH = /^\/edge-token\/([^/]+)(\/.*)$/;
-const TOKEN_IN_QUERY = "edgeToken=";
-const UNSAFE_SEGMENT = /^\.\.?$|[/\\]/;
+const TOKEN_IN_QUERY = /^edgeToken(=|$)/;
+const HEADER_VALUE = /^[\x20-\x7e]*$/;
+const NOT_PRINTABLE = /[^\x21-\x7e]/;
+// Servers resolve, decode again or cut off these characters in different ways.
+// eslint-disable-next-line no-control-regex
+const UNSAFE_SEGMENT = /[\x00-\x1f\x7f/\\?#%;\ufffd]|[. ]$/;
+const IPV4 = /^(\d+\.\d+\.\d+)\.\d+$/;
 const IPV4_IN_IPV6 = /^::ffff:(?=\d+\.)/i;
 const IPV6_GROUPS = 8;
 const NETWORK_GROUPS = 4;
 
+/** The answer to a request without a valid token. `reason` names the fault. */
 export class Refused extends Error {
   constructor(reason) {
     super(`the edge token is refused: ${reason}`);
     this.reason = reason;
+    this.status = 403;
+    this.headers = { "X-Edge-Token-Refused": reason, "Cache-Control": "no-store" };
+  }
+}
+
+/** The answer to a browser that asks for permission. It sends no token then. */
+export class Preflight extends Error {
+  constructor(method, headers = "X-Edge-Token") {
+    super("a preflight is answered without the application");
+    const isPlain = HEADER_VALUE.test(method) && HEADER_VALUE.test(headers);
+    this.status = 204;
+    this.headers = {
+      "Access-Control-Allow-Origin": "*",
+      "Access-Control-Allow-Methods": isPlain ? method : "GET",
+      "Access-Control-Allow-Headers": isPlain ? headers : "X-Edge-Token",
+      "Access-Control-Max-Age": "7200",
+      "Cache-Control": "no-store",
+    };
   }
 }
 
@@ -39,7 +67,7 @@ export class Refused extends Error {
  * Returns a function that checks requests.
  *
  * `keys` is a JWK Set (the published keys, or `oct` keys for HMAC secrets), or a
- * function that returns one. The group of `streamId` is the streamId in a path.
+ * function that returns one. The group of `streamId` is the streamId in a decoded path.
  */
 export function edgeTokens({
   keys,
@@ -48,9 +76,12 @@ export function edgeTokens({
   skewSeconds = 0,
   streamId = /^\/([^/]+)\//,
 }) {
+  const expected = { issuer, audience, skewSeconds };
+  const pattern = new RegExp(streamId.source, streamId.flags.replace(/[gy]/g, ""));
+
   return async ({ method = "GET", url, headers, address }) => {
-    // A browser sends a preflight without the token.
-    if (method === "OPTIONS") return { url, claims: null };
+    const preflight = preflightOf(method, headers);
+    if (preflight) throw preflight;
 
     const { tokens, path, query } = split(url, headers);
     if (tokens.length === 0) throw new Refused("missing");
@@ -58,14 +89,10 @@ export function edgeTokens({
 
     const jwks = typeof keys === "function" ? await keys() : keys;
     const claims = claimsOf(tokens[0], jwks);
-    const now = Date.now() / 1000;
-    const isExpired = typeof claims.exp !== "number" || claims.exp + skewSeconds <= now;
-    if (claims.iss !== issuer) throw new Refused("wrong-issuer");
-    if (claims.aud !== audience) throw new Refused("wrong-audience");
-    if (isExpired) throw new Refused("expired");
-    if (claims.streamId !== streamIdOf(path, streamId)) {
-      throw new Refused("wrong-stream");
-    }
+    checkClaims(claims, expected);
+
+    const inPath = pattern.exec(decodedPath(path))?.[1];
+    if (!inPath || claims.streamId !== inPath) throw new Refused("wrong-stream");
 
     const isBound = claims.network !== undefined;
     if (isBound && claims.network !== networkOf(address)) {
@@ -78,28 +105,68 @@ export function edgeTokens({
 /**
  * Returns a function that returns the keys that a service publishes.
  *
- * It reads them again after five minutes. While the service does not answer, it returns
- * the last known keys.
+ * It reads them again after five minutes, within two seconds. While the service gives
+ * no usable answer, it returns the last known keys.
  */
 export function keysAt(url, fetch = globalThis.fetch) {
   let known = { keys: [] };
   let readAgainAt = 0;
+  let reading = null;
+
+  async function read() {
+    const keys = usableKeys(await download(url, fetch).catch(() => null));
+    // The known keys stay valid. A silent service is not asked at each request.
+    const waitMs = keys.length ? KEPT_MS : RETRY_MS;
+    if (keys.length) known = { keys };
+    readAgainAt = performance.now() + waitMs;
+    reading = null;
+  }
 
   return async () => {
-    if (Date.now() < readAgainAt) return known;
-
-    readAgainAt = Date.now() + RETRY_MS; // not at each request while it is silent
-    try {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(FETCH_MS) });
-      if (answer.ok) {
-        known = await answer.json();
-        readAgainAt = Date.now() + KEPT_MS;
-      }
-    } catch {
-      // The known keys stay valid.
-    }
+    const isDue = reading === null && performance.now() >= readAgainAt;
+    if (isDue) reading = read();
+    // Without keys, every request waits for those that are being read.
+    if (isDue || known.keys.length === 0) await reading;
     return known;
   };
+}
+
+/** Returns the content of a JSON document. Throws after any fault, and after 2 s. */
+async function download(url, fetch) {
+  const signal = AbortSignal.timeout(FETCH_MS);
+  const isLate = new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([isLate, downloadUntil(signal, url, fetch)]);
+}
+
+async function downloadUntil(signal, url, fetch) {
+  const answer = await fetch(url, { signal, redirect: "error" });
+  if (!answer.ok) throw new Error(`the service answers ${answer.status}`);
+
+  const chunks = [];
+  let bytes = 0;
+  for await (const chunk of answer.body) {
+    bytes += chunk.length;
+    if (bytes > MAX_KEYS_BYTES) throw new Error("the keys are too large");
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
+
+/** Returns the keys of a JWK Set that can verify a token. */
+function usableKeys(jwks) {
+  return Array.isArray(jwks?.keys) ? jwks.keys.filter(isUsable) : [];
+}
+
+function isUsable(jwk) {
+  try {
+    const isSecret = jwk.kty === "oct";
+    if (!isSecret) createPublicKey({ key: jwk, format: "jwk" });
+    return typeof jwk.kid === "string" && algorithmOf(jwk) !== null;
+  } catch {
+    return false;
+  }
 }
 
 /** Returns a handler for CloudFront's event "viewer request". */
@@ -118,9 +185,12 @@ export function lambdaAtEdge(check) {
       delete request.headers[TOKEN_HEADER];
       return request;
     } catch (error) {
-      const reason = error.reason ?? "malformed";
-      const headers = { "x-edge-token-refused": [{ value: reason }] };
-      return { status: "403", headers };
+      const { status, headers } = answerTo(error);
+      const fields = Object.entries(headers).map(([key, value]) => [
+        key.toLowerCase(),
+        [{ key, value }],
+      ]);
+      return { status: String(status), headers: Object.fromEntries(fields) };
     }
   };
 }
@@ -128,22 +198,41 @@ export function lambdaAtEdge(check) {
 /** Returns a handler of `node:http` that calls `handle` only with a valid token. */
 export function guarded(check, handle) {
   return async (request, response) => {
-    const { method, rawHeaders, url, socket } = request;
-    const headers = pairsOf(rawHeaders);
     try {
-      const address = socket.remoteAddress;
-      const passed = await check({ method, url, headers, address });
-      request.url = passed.url;
+      request.url = await checkedUrl(check, request);
     } catch (error) {
-      response.writeHead(403, {
-        "X-Edge-Token-Refused": error.reason ?? "malformed",
-        "Cache-Control": "no-store",
-      });
+      const { status, headers } = answerTo(error);
+      response.writeHead(status, headers);
       response.end();
       return;
     }
     handle(request, response);
   };
+}
+
+/** Returns a handler of the event "upgrade" (websockets), as `guarded` does. */
+export function guardedUpgrade(check, handle) {
+  return async (request, socket, head) => {
+    try {
+      request.url = await checkedUrl(check, request);
+    } catch (error) {
+      const { headers } = error instanceof Refused ? error : new Refused("malformed");
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+      socket.end(["HTTP/1.1 403 Forbidden", ...lines, "", ""].join("\r\n"));
+      return;
+    }
+    handle(request, socket, head);
+  };
+}
+
+async function checkedUrl(check, { method, rawHeaders, url, socket }) {
+  const headers = pairsOf(rawHeaders);
+  const passed = await check({ method, url, headers, address: socket.remoteAddress });
+  return passed.url;
+}
+
+function answerTo(error) {
+  return error.status && error.headers ? error : new Refused("malformed");
 }
 
 /** Returns pairs of a name and a value from Node's flat list of headers. */
@@ -155,35 +244,52 @@ function pairsOf(rawHeaders) {
   return pairs;
 }
 
+/** Returns all values of a header. */
+function valuesOf(headers, wanted) {
+  return headers
+    .filter(([name]) => name.toLowerCase() === wanted)
+    .map(([, value]) => value);
+}
+
+/** Returns the answer to a preflight, or null for another request. */
+function preflightOf(method, headers) {
+  const [origin] = valuesOf(headers, "origin");
+  const [requested] = valuesOf(headers, "access-control-request-method");
+  if (method !== "OPTIONS" || !origin || !requested) return null;
+
+  const [fields] = valuesOf(headers, "access-control-request-headers");
+  return new Preflight(requested, fields);
+}
+
 /** Returns all tokens of a request, and its path and query without them. */
 function split(url, headers) {
   const questionMark = url.indexOf("?");
   let path = questionMark < 0 ? url : url.slice(0, questionMark);
   const pairs = questionMark < 0 ? [] : url.slice(questionMark + 1).split("&");
 
-  const tokens = headers
-    .filter(([name]) => name.toLowerCase() === TOKEN_HEADER)
-    .map(([, value]) => value);
+  const tokens = valuesOf(headers, TOKEN_HEADER).join(",").split(",");
   const inPath = TOKEN_IN_PATH.exec(path);
   if (inPath) {
     tokens.push(inPath[1]);
     path = inPath[2];
   }
-  for (const pair of pairs) {
-    if (pair.startsWith(TOKEN_IN_QUERY)) tokens.push(pair.slice(TOKEN_IN_QUERY.length));
-  }
+  const inQuery = pairs.filter((pair) => TOKEN_IN_QUERY.test(pair));
+  tokens.push(...inQuery.map((pair) => pair.slice("edgeToken=".length)));
 
-  const query = pairs.filter((pair) => !pair.startsWith(TOKEN_IN_QUERY)).join("&");
-  return { tokens, path, query };
+  const query = pairs.filter((pair) => !TOKEN_IN_QUERY.test(pair)).join("&");
+  return { tokens: tokens.filter(Boolean), path, query };
 }
 
 /** Verifies the signature and the type, and returns the claims. */
 function claimsOf(token, { keys }) {
   const parts = token.split(".");
-  if (parts.length !== 3) throw new Refused("malformed");
+  const hasSize = parts.length === 3 && token.length <= MAX_TOKEN_LENGTH;
+  if (!hasSize || !isCanonical(parts[2], "hex")) throw new Refused("malformed");
 
   const header = decode(parts[0]);
-  const jwk = keys.find((key) => key.kid === header.kid);
+  // Extensions are not supported, and a critical one is an error (RFC 7515, RFC 7797).
+  if ("crit" in header || "b64" in header) throw new Refused("malformed");
+  const jwk = keys.find(({ kid }) => typeof kid === "string" && kid === header.kid);
   if (!jwk) throw new Refused("unknown-key");
 
   const signed = Buffer.from(`${parts[0]}.${parts[1]}`);
@@ -193,6 +299,19 @@ function claimsOf(token, { keys }) {
   if (!hasSignature(jwk, signed, signature)) throw new Refused("bad-signature");
   if (header.typ !== "lease+jwt") throw new Refused("wrong-type");
   return decode(parts[1]);
+}
+
+/** Verifies the claims that do not depend on the request (RFC 7519). */
+function checkClaims(claims, { issuer, audience, skewSeconds }) {
+  const { exp, nbf = 0 } = claims;
+  if (!Number.isFinite(exp) || !Number.isFinite(nbf)) throw new Refused("malformed");
+
+  const now = Date.now() / 1000;
+  const audiences = [claims.aud].flat();
+  if (claims.iss !== issuer) throw new Refused("wrong-issuer");
+  if (!audiences.includes(audience)) throw new Refused("wrong-audience");
+  if (exp + skewSeconds <= now) throw new Refused("expired");
+  if (nbf - skewSeconds > now) throw new Refused("not-yet-valid");
 }
 
 /** Returns the only algorithm for which a key is accepted. */
@@ -221,42 +340,70 @@ const VERIFIERS = {
 
 /** Returns the object that a part of a token contains. */
 function decode(part) {
+  if (!isCanonical(part, "utf8")) throw new Refused("malformed");
   let value;
   try {
     value = JSON.parse(Buffer.from(part, "base64url").toString());
   } catch {
     throw new Refused("malformed");
   }
-  if (value === null || typeof value !== "object") throw new Refused("malformed");
+  const isObject = value !== null && typeof value === "object" && !Array.isArray(value);
+  if (!isObject) throw new Refused("malformed");
   return value;
 }
 
-/** Returns the streamId in a path. Refuses a path that changes when it is resolved. */
-function streamIdOf(path, pattern) {
-  let segments;
+/**
+ * Returns whether a text is base64url as RFC 7515 writes it: without padding, other
+ * characters, or bits that do not count.
+ */
+function isCanonical(text, encoding) {
+  const content = Buffer.from(text, "base64url").toString(encoding);
+  return Buffer.from(content, encoding).toString("base64url") === text;
+}
+
+/**
+ * Returns a path as every server decodes it. Refuses a path that servers could read in
+ * different ways.
+ */
+function decodedPath(path) {
+  if (path[0] !== "/" || NOT_PRINTABLE.test(path)) throw new Refused("bad-path");
+
+  const segments = path.slice(1).split("/").map(decodedSegment);
+  const hasEmptySegment = segments.slice(0, -1).includes("");
+  // A server behind this one could take the prefix for that of a token.
+  const hasPrefix = segments[0].toLowerCase() === "edge-token";
+  if (hasEmptySegment || hasPrefix) throw new Refused("bad-path");
+  return `/${segments.join("/")}`;
+}
+
+function decodedSegment(text) {
+  let segment;
   try {
-    segments = path.split("/").map(decodeURIComponent);
+    segment = decodeURIComponent(text);
   } catch {
     throw new Refused("bad-path");
   }
-  if (segments.some((segment) => UNSAFE_SEGMENT.test(segment))) {
-    throw new Refused("bad-path");
-  }
-
-  const match = pattern.exec(path);
-  return match && decodeURIComponent(match[1]);
+  if (UNSAFE_SEGMENT.test(segment)) throw new Refused("bad-path");
+  return segment;
 }
 
-/** Returns the network of an address: the /24 of IPv4, the /64 of IPv6. */
+/**
+ * Returns the network of an address: the /24 of IPv4, the /64 of IPv6. Refuses a text
+ * that is not an address.
+ */
 function networkOf(address) {
-  const plain = address.replace(IPV4_IN_IPV6, "");
-  if (!plain.includes(":")) return plain.replace(/\d+$/, "0/24");
+  const plain = String(address).replace(IPV4_IN_IPV6, "");
+  const isIPv4 = IPV4.exec(plain);
+  if (isIPv4) return `${isIPv4[1]}.0/24`;
 
   const [first, last = []] = plain
     .split("::")
     .map((half) => half.split(":").filter(Boolean));
-  const zeros = Array(IPV6_GROUPS - first.length - last.length).fill("0");
-  const network = [...first, ...zeros, ...last].slice(0, NETWORK_GROUPS);
-  const groups = network.map((group) => parseInt(group, 16).toString(16));
-  return `${groups.join(":")}::/64`;
+  const zeros = Math.max(0, IPV6_GROUPS - first.length - last.length);
+  const groups = [...first, ...Array(zeros).fill("0"), ...last];
+  const network = groups.slice(0, NETWORK_GROUPS).map((group) => parseInt(group, 16));
+  if (!plain.includes(":") || network.some(Number.isNaN)) {
+    throw new Refused("wrong-network");
+  }
+  return `${network.map((number) => number.toString(16)).join(":")}::/64`;
 }

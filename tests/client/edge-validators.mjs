@@ -42,7 +42,7 @@ function cloudfront() {
     "utf8",
   );
   source = source
-    .replace("{ KID: 'SECRET' }", JSON.stringify(secrets))
+    .replace("KEYS = {}", `KEYS = ${JSON.stringify(secrets)}`)
     .replace("'https://streams.example.com'", JSON.stringify(issuer))
     .replace("'cdn.example.com'", JSON.stringify(audience))
     .replace("SKEW_SECONDS = 0", `SKEW_SECONDS = ${skewSeconds}`);
@@ -53,11 +53,33 @@ function cloudfront() {
   const context = vm.createContext(Object.freeze({ require, Buffer }), {
     codeGeneration: { strings: false, wasm: false },
   });
-  vm.runInContext(
-    `"use strict";${source};globalThis`.replace('"use strict";', ""),
-    context,
-  );
+  vm.runInContext(source, context);
   return vm.runInContext("handler", context);
+}
+
+/** Returns the verdict of an answer. `headers` is an object with lower-case names. */
+function verdictOf(status, headers) {
+  if (headers["cache-control"] !== "no-store") throw new Error("not marked no-store");
+  if (status === 403) return `refused: ${headers["x-edge-token-refused"]}`;
+
+  const isPermission =
+    headers["access-control-allow-origin"] === "*" &&
+    headers["access-control-allow-methods"] === "GET" &&
+    headers["access-control-allow-headers"] === "x-edge-token";
+  if (!isPermission) throw new Error("not the answer to a preflight");
+  return `answered: ${status}`;
+}
+
+/** Returns the verdict on a request that reaches the origin. It contains no token. */
+function asked(uri, query, headers) {
+  if ("x-edge-token" in headers) throw new Error("the origin receives the token");
+  return `asked: ${query ? `${uri}?${query}` : uri}`;
+}
+
+function mapValues(object, value) {
+  return Object.fromEntries(
+    Object.entries(object).map(([name, field]) => [name.toLowerCase(), value(field)]),
+  );
 }
 
 const runs = {
@@ -73,26 +95,26 @@ const runs = {
         viewer: { ip: address },
         request: { method, uri, querystring, headers: fieldsOf(lower) },
       });
-      if (answer.statusCode)
-        return {
-          refused: answer.headers["x-edge-token-refused"].value,
-          status: answer.statusCode,
-        };
+      if (answer.statusCode) {
+        const fields = mapValues(answer.headers, ({ value }) => value);
+        return verdictOf(answer.statusCode, fields);
+      }
       const rest = Object.entries(answer.querystring).map(
         ([name, { value }]) => `${name}=${value}`,
       );
-      return {
-        asked: rest.length ? `${answer.uri}?${rest.join("&")}` : answer.uri,
-        kept: "x-edge-token" in answer.headers,
-      };
+      return asked(answer.uri, rest.join("&"), answer.headers);
     },
   node:
     () =>
     async ({ method, url, headers }) => {
       try {
-        return { asked: (await check({ method, url, headers, address })).url };
+        const passed = await check({ method, url, headers, address });
+        return asked(passed.url, "", {});
       } catch (error) {
-        return { refused: error.reason ?? String(error), status: 403 };
+        return verdictOf(
+          error.status,
+          mapValues(error.headers, (value) => value),
+        );
       }
     },
   lambda:
@@ -104,19 +126,15 @@ const runs = {
         (fields[key.toLowerCase()] ??= []).push({ key, value });
       const request = { method, uri, querystring, clientIp: address, headers: fields };
       const answer = await handler({ Records: [{ cf: { request } }] });
-      if (answer.status)
-        return {
-          refused: answer.headers["x-edge-token-refused"][0].value,
-          status: Number(answer.status),
-        };
-      return {
-        asked: answer.querystring ? `${answer.uri}?${answer.querystring}` : answer.uri,
-        kept: "x-edge-token" in answer.headers,
-      };
+      if (answer.status) {
+        const values = mapValues(answer.headers, ([{ value }]) => value);
+        return verdictOf(Number(answer.status), values);
+      }
+      return asked(answer.uri, answer.querystring, answer.headers);
     },
 };
 
 const run = runs[process.argv[2]]();
-const verdicts = [];
-for (const vector of vectors) verdicts.push(await run(vector));
+const verdicts = {};
+for (const vector of vectors) verdicts[vector.name] = await run(vector);
 console.log(JSON.stringify(verdicts));

@@ -14,6 +14,7 @@ from tests.servers import PROJECT, free_port, is_open
 
 EDGE = PROJECT / "clients" / "edge"
 START_SECONDS = 10
+TLS_LISTENER = "listen [::]:443 ssl ipv6only=off;"
 
 
 @contextmanager
@@ -22,18 +23,33 @@ def nginx_with_validator(
 ) -> Iterator[str]:
     """Run nginx in front of an origin, with its files in this folder.
 
-    The configuration is the one that docs/edge.md shows, except for places and ports.
+    The configuration is that of clients/edge, except for places, ports and TLS.
     """
-    url = f"http://127.0.0.1:{free_port()}"
+    place = f"127.0.0.1:{free_port()}"
+    changes = {
+        TLS_LISTENER: f"listen {place};",
+        "ssl_certificate /etc/nginx/edge/certificate.pem;": "",
+        "ssl_certificate_key /etc/nginx/edge/certificate.key;": "",
+        "root /var/www/media;": f"proxy_pass {origin_url};",
+    }
+    with nginx(folder, f"http://{place}", jwks, changes) as url:
+        yield url
+
+
+@contextmanager
+def nginx(
+    folder: Path, url: str, jwks: Mapping[str, Any], changes: Mapping[str, str]
+) -> Iterator[str]:
+    """Run nginx with the configuration of clients/edge, and changes of its text."""
     (folder / "jwks.json").write_text(json.dumps(jwks))
-    (folder / "nginx.conf").write_text(_configuration(folder, url, origin_url))
+    (folder / "nginx.conf").write_text(_configuration(folder, changes))
 
     command = [
         shutil.which("nginx") or "/usr/sbin/nginx",
         "-c",
         str(folder / "nginx.conf"),
         "-e",
-        str(folder / "error.log"),
+        str(folder / "start.log"),
     ]
     with subprocess.Popen(command) as process:
         try:
@@ -43,23 +59,20 @@ def nginx_with_validator(
             process.terminate()
 
 
-def _configuration(folder: Path, url: str, origin_url: str) -> str:
+def _configuration(folder: Path, changes: Mapping[str, str]) -> str:
     temporary_paths = " ".join(
         f"{name}_temp_path {folder}/{name};"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     replacements = {
+        **changes,
         "load_module modules/": "load_module /usr/lib/nginx/modules/",
         "/etc/nginx/edge/jwks.json": str(folder / "jwks.json"),
         "/etc/nginx/edge/nginx.js": str(EDGE / "nginx.js"),
-        "listen 80;": f"listen {url.removeprefix('http://')};",
+        "/var/log/nginx/": f"{folder}/",
         "$edge_skew_seconds 0": f"$edge_skew_seconds {SKEW_SECONDS}",
-        "root /var/www/media;": f"proxy_pass {origin_url};",
-        "events {}": (
-            "events {} daemon off; master_process off; "
-            f"pid {folder}/pid; error_log {folder}/error.log;"
-        ),
-        "http {": f"http {{ access_log off; {temporary_paths}",
+        "events {}": f"events {{}} daemon off; master_process off; pid {folder}/pid;",
+        "http {": f"http {{ {temporary_paths}",
     }
 
     text = (EDGE / "nginx.conf").read_text()

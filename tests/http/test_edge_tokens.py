@@ -24,7 +24,7 @@ from streams.rules import Rule
 from streams.views import StreamViewSet
 from streams.wsgi import placed
 from tests.builders import changed, plans_of
-from tests.e2e.test_edge_validators import origin, tokens_of
+from tests.edge_requests import origin, tokens_of
 from tests.viewer import Viewer
 from tests.wsgi_servers import serving
 
