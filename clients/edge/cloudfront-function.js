@@ -136,7 +136,7 @@ function verify(token) {
   if (!hasSize || !isCanonical(parts[2], 'hex')) refuse('malformed');
 
   var header = decode(parts[0]);
-  // Extensions are not supported, and a critical one is an error (RFC 7515, RFC 7797).
+  // Extensions are not supported: a critical one is an error (RFC 7515, RFC 7797).
   if (has(header, 'crit') || has(header, 'b64')) refuse('malformed');
   if (typeof header.kid !== 'string' || !has(KEYS, header.kid)) refuse('unknown-key');
   if (header.alg !== 'HS256') refuse('wrong-algorithm');

@@ -309,7 +309,7 @@ class EdgeTokens:
             raise Refused("malformed")
 
         header = _object_in(parts[0])
-        # Extensions are not supported, and a critical one is an error (RFC 7515, RFC 7797).
+        # Extensions are not supported: a critical one is an error (RFC 7515, RFC 7797).
         if "crit" in header or "b64" in header:
             raise Refused("malformed")
         kid = header.get("kid")

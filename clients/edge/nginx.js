@@ -137,7 +137,7 @@ async function verify(token, keys) {
   if (!hasSize || !isCanonical(parts[2], 'hex')) refuse('malformed');
 
   var header = decode(parts[0]);
-  // Extensions are not supported, and a critical one is an error (RFC 7515, RFC 7797).
+  // Extensions are not supported: a critical one is an error (RFC 7515, RFC 7797).
   if (header.crit !== undefined || header.b64 !== undefined) refuse('malformed');
   var jwk = keys.find(function (key) {
     return key && typeof key.kid === 'string' && key.kid === header.kid;

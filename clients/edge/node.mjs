@@ -287,7 +287,7 @@ function claimsOf(token, { keys }) {
   if (!hasSize || !isCanonical(parts[2], "hex")) throw new Refused("malformed");
 
   const header = decode(parts[0]);
-  // Extensions are not supported, and a critical one is an error (RFC 7515, RFC 7797).
+  // Extensions are not supported: a critical one is an error (RFC 7515, RFC 7797).
   if ("crit" in header || "b64" in header) throw new Refused("malformed");
   const jwk = keys.find(({ kid }) => typeof kid === "string" && kid === header.kid);
   if (!jwk) throw new Refused("unknown-key");
