@@ -17,12 +17,20 @@ class ModelStore:
     def read(self, user_id: str, *, now: int) -> Account:
         return self.accounts.get(user_id) or rules.empty_account(now)
 
-    def start(self, user_id: str, request: StartRequest, *, now: int) -> Admission:
+    def start(
+        self,
+        user_id: str,
+        request: StartRequest,
+        *,
+        now: int,
+        is_paused: bool = False,
+    ) -> Admission:
         account, admission = rules.start(
             self.read(user_id, now=now),
             request,
             now=now,
             plans=self.plans,
+            is_paused=is_paused,
         )
         self.accounts[user_id] = account
         return admission
