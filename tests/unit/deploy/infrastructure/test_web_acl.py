@@ -13,7 +13,7 @@ TRANSFORMATIONS = {"NONE": lambda text: text, "LOWERCASE": str.lower}
 SPELLINGS = [
     "".join(letters) for letters in product(*zip("bearer", "BEARER", strict=True))
 ]
-TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"  # noqa: S105
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
 
 
 def keys_of_viewers() -> Iterable[dict[str, Any]]:
