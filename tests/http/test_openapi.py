@@ -179,7 +179,7 @@ def test_generated_requests_meet_no_failure_and_nothing_undescribed(
                 "--checks",
                 "all",
                 "--max-examples",
-                "140",
+                "110",
                 "--exclude-path-regex",
                 "^/me",
             ),  # no operator is a viewer
