@@ -289,7 +289,9 @@ def _limit_reached(
     places = rule.places_taken(lease, others)
     own = account.leases.get(lease.id)
 
-    retries = [start_rate.earliest_start(account.theoretical_arrival_at)]
+    retries = [now]
+    if start_rate.interval_ms > 0:
+        retries.append(start_rate.earliest_start(account.theoretical_arrival_at))
     for each in plan.limit_and_rules:
         is_met = _keeps_its_place(each, own, lease, now=now)
         if each.counts(lease) and not is_met:

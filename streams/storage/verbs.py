@@ -364,7 +364,8 @@ class Renew(Verb[Lease]):
         The stream ended after this heartbeat was sent, and it lived longer than the
         token's lease. A heartbeat is not recorded, so it may have been this one.
         """
-        was_renewed = ending.at >= (self.hold.expires_at or NEVER_MS)
+        token_expires_at = self.hold.expires_at or 0
+        was_renewed = self.now < token_expires_at <= ending.at
         is_later = ending.at > self.now + MAX_SKEW_MS
         return is_later and was_renewed and ending.reason is not Reason.EXPIRED
 

@@ -86,10 +86,22 @@ class Catalogue:
 
 
 def read(
-    name: str, *, burst: int = 6, interval_ms: int = 3000, is_open: bool = False
+    name: str,
+    *,
+    burst: int = 6,
+    interval_ms: int = 3000,
+    is_open: bool = False,
+    folder: Path = FOLDER,
+    default: Mapping[str, Any] | None = None,
 ) -> Catalogue:
-    """Return the catalogue of a file in this folder."""
-    tables = tomllib.loads((FOLDER / f"{name}.toml").read_text())
+    """Return the catalogue of a file.
+
+    `default` is the plan of that name, and has the values that other plans omit.
+    """
+    tables = tomllib.loads((folder / f"{name}.toml").read_text())
+    if default is not None:
+        tables = {"default": {}, **tables}
+        tables = {plan: {**default, **table} for plan, table in tables.items()}
     plans = {plan: _plan(plan, table) for plan, table in tables.items()}
     return Catalogue(name, plans, burst, interval_ms, is_open)
 

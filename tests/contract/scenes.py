@@ -11,7 +11,11 @@ from tests.contract.world import Try, World, no_answer
 
 
 def attributes(
-    title: str, device_type: str | None, network: str, is_kids: Any = None
+    title: str,
+    device_type: str | None,
+    network: str | None = None,
+    is_kids: Any = None,
+    room: str | None = None,
 ) -> Attributes:
     """Return what a start says of its stream."""
     said = {
@@ -19,6 +23,7 @@ def attributes(
         "deviceType": device_type,
         "network": network,
         "metadata.kids": is_kids,
+        "metadata.room": room,
     }
     return tuple((name, value) for name, value in said.items() if value is not None)
 

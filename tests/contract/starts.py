@@ -258,6 +258,8 @@ def _retry_at(rule: Rule, call: Call, others: list[Stream]) -> int | None:
 
 def _earliest_start(user: User, catalogue: Catalogue) -> int:
     """Return when the start rate allows the next start."""
+    if catalogue.interval_ms == 0:
+        return 0
     return user.paid_until - (catalogue.burst - 1) * catalogue.interval_ms
 
 

@@ -37,6 +37,8 @@ from tests.contract.order import Event
 from tests.contract.state import Answer, Call
 
 NOW = 1_800_000_000_000
+QUICK_MS = 500
+"""A call that takes longer was disturbed: its request or its answer was slow."""
 
 type Try = Callable[[], dict[str, Any]]
 """Carries out one try and returns the engine's answer."""
@@ -121,6 +123,7 @@ class World:
     def call(self, verb: str, *, fault: Fault = no_fault, **details: Any) -> Event:
         """Make one call at the current instant and record its answer."""
         self.numbers += 1
+        called = self.now
         call = Call(number=self.numbers, verb=verb, **{"now": self.now} | details)
         invoked = self._position()
 
@@ -139,7 +142,7 @@ class World:
             answer=Answer(response.status, facts_of(call, response)),
             invoked=invoked,
             answered=self._position(),
-            is_disturbed=running.is_disturbed,
+            is_disturbed=running.is_disturbed or self.now - called > QUICK_MS,
             is_outage=running.is_outage and bool(running.operations),
         )
         self.history.append(event)

@@ -4,8 +4,9 @@
 
 Players start, zap, replace, pause, crash, sleep and stop; operators end streams
 and change limits and plans (`soak.toml`). The checker (`history.py`) compares each
-answer with the history of its user. The run ends at the first impossible answer
-and prints as few calls as show it.
+answer with the history of its user. Other users make one call at a time; the model of
+the contract explains their lives (`soak_singles.py`). The run ends at the first
+impossible answer and prints as few calls as show it.
 """
 
 import http.client
@@ -26,10 +27,13 @@ from tests.faults.proxy import proxying
 from tests.faults.report import ready
 from tests.faults.soak_actions import IDS, Prepared, choose_action
 from tests.faults.soak_services import fail, services
+from tests.faults.soak_singles import live
 from tests.faults.soak_users import LATE_SECONDS, User
 
 CALLS_AT_ONCE, USERS_AT_ONCE = 12, 24
 """The calls concentrate on a few users, so that calls of the same user race."""
+SINGLES_AT_ONCE = 4
+"""Further users, who make one call at a time."""
 WAIT_SECONDS = 0.25
 """Pause after a 503. Without it most calls would meet an outage."""
 JSON = {"Content-Type": "application/json"}
@@ -46,6 +50,8 @@ class Soak:
     done: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     slowest_ms: float = 0
+    lives: int = 0
+    calls_in_lives: int = 0
     violation: str = ""
     faults: Counter[str] = field(default_factory=Counter)
 
@@ -76,6 +82,25 @@ class Soak:
                     self.act(person, service, dice)
                 except (OSError, http.client.HTTPException) as exc:
                     self._end_run(f"a service does not answer: {exc!r}")
+        except Exception as exc:
+            self._end_run(f"the soak failed: {exc!r}")
+            raise
+        finally:
+            for service in services:
+                service.close()
+
+    def live(self, seed: int) -> None:
+        """Live the lives of users who make one call at a time. One thread runs this."""
+        dice = random.Random(seed)
+        services = [_connect(url) for url in self.urls]
+        try:
+            while not self.is_over:
+                search = live(lambda: dice.choice(services), dice)
+                with self.counting:
+                    self.lives += 1
+                    self.calls_in_lives += len(search.events)
+                if not search.finds_order():
+                    self._end_run(f"no order explains a life:\n{search}")
         except Exception as exc:
             self._end_run(f"the soak failed: {exc!r}")
             raise
@@ -194,6 +219,10 @@ def soak(
             own_seed = seed * 100 + number
             thread = threading.Thread(target=run.play, args=(own_seed,))
             threads.append(thread)
+        for number in range(SINGLES_AT_ONCE):
+            own_seed = seed * 1000 + number
+            threads.append(threading.Thread(target=run.live, args=(own_seed,)))
+        for thread in threads:
             thread.start()
 
         while any(thread.is_alive() for thread in threads):
@@ -242,6 +271,7 @@ def _report(run: Soak, *, seconds: float) -> list[str]:
         f"operations: {_counts(run.done.most_common())}",
         f"answers: {_counts(sorted(run.statuses.items()))}",
         f"faults: {_counts(run.faults.most_common())}",
+        f"lives of single users: {run.lives} with {run.calls_in_lives} calls",
         f"violations: {violations}",
     ]
 
