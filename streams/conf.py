@@ -161,6 +161,11 @@ class Settings:
         Texts("random keys of at least 32 characters", is_secret=True),
         lambda settings: settings.django_secret_keys,
     )
+    HASH_KEY = Setting(
+        Text("a random key of at least 32 characters", is_secret=True),
+        lambda settings: settings.LEASE_TOKEN_KEYS[0],
+    )
+    """Key of what is stored or published as a hash. It outlives the signing keys."""
     EDGE_TOKEN_KEYS = Setting(EdgeKeys(), lambda settings: [])
     EDGE_TOKEN_ISSUER = Setting(Text("the URL of this service"), "")
     EDGE_TOKEN_AUDIENCE = Setting(Text("the host name of the CDN"), "")

@@ -65,7 +65,7 @@ def _expires_at_ms(lease: Lease, *, now: int) -> int:
 def _subject(user_id: str) -> str:
     """Return the user as a CDN's logs may show it: a keyed hash.
 
-    The hash stays the same until the first of `LEASE_TOKEN_KEYS` changes.
+    The hash stays the same while the keys of tokens change.
     """
     if settings.EDGE_TOKEN_SUBJECT == "plain":  # noqa: S105
         return user_id
@@ -73,7 +73,7 @@ def _subject(user_id: str) -> str:
     digest = salted_hmac(
         "streams.edge",
         user_id,
-        secret=settings.LEASE_TOKEN_KEYS[0],
+        secret=settings.HASH_KEY,
         algorithm="sha256",
     ).digest()
     return base64.urlsafe_b64encode(digest[:SUBJECT_BYTES]).decode()

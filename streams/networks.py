@@ -1,6 +1,7 @@
 """The network of a caller: an IPv4 /24 or an IPv6 /64.
 
-The stored form is a keyed hash.
+The stored form is a keyed hash. Its key does not change with the keys of tokens:
+while they change, a household's own streams would count as two networks.
 """
 
 import ipaddress
@@ -23,14 +24,24 @@ def network_of(environ: Mapping[str, Any]) -> str | None:
     the address from which the first of these proxies was called.
     """
     network = _network(environ)
-    if network is None:
-        return None
+    return None if network is None else _hash(network, settings.HASH_KEY)
 
+
+def network_aliases_of(environ: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the hashes of the caller's network on servers with another first key.
+
+    Without a `HASH_KEY` the first of `LEASE_TOKEN_KEYS` makes the hash. While keys
+    change, other servers have another one first.
+    """
+    network = _network(environ)
+    if network is None or settings.is_configured("HASH_KEY"):
+        return ()
+    return tuple(_hash(network, key) for key in settings.LEASE_TOKEN_KEYS[1:])
+
+
+def _hash(network: Network, key: str) -> str:
     digest = salted_hmac(
-        "streams.network",
-        str(network),
-        secret=settings.LEASE_TOKEN_KEYS[0],
-        algorithm="sha256",
+        "streams.network", str(network), secret=key, algorithm="sha256"
     )
     return digest.hexdigest()[:HASH_CHARACTERS]
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from django.core.exceptions import ImproperlyConfigured
 
 from streams.rules import ATTRIBUTES, Plan, Plans, Rule, WhenFull
+from streams.rules.plans import MAX_LEASE_MS, MAX_PAUSED_MS
 
 MAX_LIMIT = 100
 """With more slots a user's item would be too large for one conditional write."""
@@ -23,8 +24,8 @@ MAX_ATTRIBUTES = 16
 MAX_MESSAGE_BYTES = 256
 
 MIN_LEASE_SECONDS = 5
-MAX_LEASE_SECONDS = 3600
-MAX_PAUSED_SECONDS = 86_400
+MAX_LEASE_SECONDS = MAX_LEASE_MS // 1000
+MAX_PAUSED_SECONDS = MAX_PAUSED_MS // 1000
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME_IS = "1 to 64 characters of A-Z a-z 0-9 _ and -"

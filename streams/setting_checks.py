@@ -24,6 +24,7 @@ def check(settings: Settings) -> None:
 
     check_secrets("AUTH_JWT_SECRETS", settings.AUTH_JWT_SECRETS)
     check_secrets("LEASE_TOKEN_KEYS", _secret_token_keys(settings))
+    check_secrets("HASH_KEY", _own_hash_key(settings))
     _check_bearer_tokens(settings)
     _check_edge_tokens(settings)
     _check_purposes(settings)
@@ -36,6 +37,12 @@ def _secret_token_keys(settings: Settings) -> list[str]:
     keys = settings.LEASE_TOKEN_KEYS
     is_local = settings.configured("DEBUG") and keys == [LOCAL_TOKEN_KEY]
     return [] if is_local else keys
+
+
+def _own_hash_key(settings: Settings) -> list[str]:
+    """Return the key of hashes, unless it is one of the keys of tokens."""
+    is_own = settings.HASH_KEY not in settings.LEASE_TOKEN_KEYS
+    return [settings.HASH_KEY] if is_own else []
 
 
 def _check_bearer_tokens(settings: Settings) -> None:
@@ -96,6 +103,7 @@ def _check_purposes(settings: Settings) -> None:
     edge_keys = [key.private for key in settings.EDGE_TOKEN_KEYS if not key.public]
     secrets = {
         "LEASE_TOKEN_KEYS": settings.LEASE_TOKEN_KEYS,
+        "HASH_KEY": _own_hash_key(settings),
         "AUTH_JWT_SECRETS": settings.AUTH_JWT_SECRETS,
         "EDGE_TOKEN_KEYS": edge_keys,
     }

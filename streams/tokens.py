@@ -87,8 +87,9 @@ def issue(user_id: str, lease: Lease, *, grace: StartRequest | None = None) -> s
         lease.pace,
     ]
     if grace is not None:
-        start = replace(grace, replace={}, is_grace=True)
-        content.append(asdict(start))
+        start = asdict(replace(grace, replace={}, is_grace=True))
+        del start["network_aliases"]  # the release before this one cannot read it
+        content.append(start)
 
     return _signer().sign_object(content, compress=grace is not None)
 

@@ -170,7 +170,8 @@ class UserView(StreamsAPIView):
         body = self.parse()
         id = id or body.get("device_id") or key or secrets.token_urlsafe(12)
         network = self.request.META.get("streams.network")
-        return StartRequest(id=id, network=network, **body)
+        aliases = self.request.META.get("streams.network_aliases", ())
+        return StartRequest(id=id, network=network, network_aliases=aliases, **body)
 
     def check_start(self, start: StartRequest) -> Response:
         """Answer whether the start would be admitted."""

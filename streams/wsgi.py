@@ -10,7 +10,7 @@ from typing import Any
 from streams import current_request
 from streams.conf import settings
 from streams.dynamodb import deadline
-from streams.networks import edge_network_of, network_of
+from streams.networks import edge_network_of, network_aliases_of, network_of
 from streams.plan_files import examine
 
 type Environ = dict[str, Any]
@@ -79,13 +79,14 @@ def within_deadline(application: Application) -> Application:
 def placed(application: Application) -> Application:
     """Add the caller's network to each request, if a plan examines it.
 
-    The names of the two keys cannot be those of headers.
+    The names of the keys cannot be those of headers.
     """
 
     def placed_application(
         environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         environ["streams.network"] = network_of(environ)
+        environ["streams.network_aliases"] = network_aliases_of(environ)
         if settings.EDGE_TOKEN_KEYS and examine(settings.PLANS, "network"):
             environ["streams.edge_network"] = edge_network_of(environ)
         return application(environ, start_response)

@@ -294,6 +294,17 @@ VARIABLES: Mapping[str, Variable] = _by_name(
             example="<random text of 32 characters or more>",
         ),
         _of_app(
+            "HASH_KEY",
+            section=TOKENS,
+            default="the first of LEASE_TOKEN_KEYS",
+            help=(
+                "Key of the hashes of networks and of edge tokens' subjects. Set it to "
+                "the first of `LEASE_TOKEN_KEYS` before you change that key, and keep "
+                "it: otherwise a household counts as two networks for a while."
+            ),
+            example="<random text of 32 characters or more>",
+        ),
+        _of_app(
             "EDGE_TOKEN_KEYS",
             section=EDGE_TOKENS,
             default="",

@@ -26,6 +26,7 @@ FROM_THE_SHELL = (
     "AUTH_TRUST_STREAM_PLAN",
     "CORS_ALLOWED_ORIGINS",
     "EDGE_TOKEN_KEYS",
+    "HASH_KEY",
     "LEASE_TOKEN_KEYS",
 )
 """The variables that come from the operator's shell, never from the repository.

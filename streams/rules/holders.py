@@ -3,7 +3,7 @@
 from streams.errors import InvalidToken, StreamEnded, StreamNotFound
 from streams.rules.accounts import Account
 from streams.rules.leases import Ending, Hold, Lease, Reason, last_epoch_of
-from streams.rules.plans import Plan, Plans
+from streams.rules.plans import MAX_LATENESS_MS, Plan, Plans
 
 
 def read(account: Account, id: str, *, now: int) -> Lease:
@@ -50,6 +50,8 @@ def held_lease(
     if hold.epoch < lease.epoch:
         raise _taken_over(account, id, hold, at=lease.started_at)
     plan = account.effective_plan(plans, lease.entitlement)
+    if _is_of_other_plans(lease, now=now, plans=plans):
+        return lease
     if _is_replaced_token(lease, hold, plan=plan, now=now):
         raise InvalidToken
     return lease
@@ -76,7 +78,8 @@ def _is_replaced_token(lease: Lease, hold: Hold, *, plan: Plan, now: int) -> boo
     """Return whether newer tokens replaced the hold's more than one lease ago.
 
     A token whose lease has not expired was not replaced that long ago; a later
-    expiry is then the work of a call that overtook this one.
+    expiry is then the work of a call that overtook this one, or of a release that
+    grants longer leases.
     The answer to a late heartbeat may be lost. Then the token from before the
     revival is the only one that the player has, and it stays valid.
     """
@@ -86,6 +89,14 @@ def _is_replaced_token(lease: Lease, hold: Hold, *, plan: Plan, now: int) -> boo
     is_from_before_revival = hold.expires_at == lease.revived_from
     expires_at = lease.revived_to if is_from_before_revival else hold.expires_at
     return lease.expires_at > expires_at + plan.longest_lease_ms
+
+
+def _is_of_other_plans(lease: Lease, *, now: int, plans: Plans) -> bool:
+    """Return whether a server of another release granted a longer lease.
+
+    Then the length of these plans does not tell when newer tokens replaced one.
+    """
+    return lease.expires_at > now + plans.longest_lease_ms + MAX_LATENESS_MS
 
 
 def _taken_over(account: Account, id: str, hold: Hold, *, at: int) -> StreamEnded:

@@ -139,7 +139,8 @@ class StartRequest:
     The service sets the remaining fields before the rule judges the request.
     `epoch` comes from the clock, so it exceeds every earlier epoch of the slot
     unless clocks disagree. `nonce` is random. `is_grace` marks a stream that
-    already plays on a grace lease.
+    already plays on a grace lease. `network_aliases` are the hashes of the same
+    network under the other keys that sign tokens while keys change.
     """
 
     id: str
@@ -155,6 +156,7 @@ class StartRequest:
     nonce: str = ""
     entitlement: Entitlement = NOTHING_GRANTED
     is_grace: bool = False
+    network_aliases: tuple[str, ...] = ()
 
     def lease(
         self,

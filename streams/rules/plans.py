@@ -18,6 +18,11 @@ A call is judged up to 8 s after it arrived, and correct clocks differ by less t
 2 s. A value that is later than this allows comes from a wrong clock.
 """
 
+MAX_LEASE_MS = 3_600_000
+"""Longest lease of a playing stream that a plan can have."""
+MAX_PAUSED_MS = 86_400_000
+"""Longest pause that a plan can have, and so the longest lease of any release."""
+
 MAX_BLIND_COMPARISONS = 60
 """A condition holds at most 4 KB and a comparison takes about 35 bytes."""
 

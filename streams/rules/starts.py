@@ -44,7 +44,7 @@ def start(
         TooManyStarts: there is room, but the user starts streams too fast.
         StreamEnded: a grace lease's slot changed hands since it began.
     """
-    stored = account
+    stored = account.with_network_of(request)
     account = stored.without_impossible(now, plans)
     if request.is_grace:
         _check_grace_start(account, request, now=now, plans=plans)

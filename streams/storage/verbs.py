@@ -124,8 +124,12 @@ class Verb[Outcome](ABC):
         return None
 
     def latest_expiry(self, hold: Hold | None) -> int:
-        """Return the latest stored expiry for which a token is still valid."""
-        if hold is None or hold.expires_at is None:
+        """Return the latest stored expiry for which a token is still valid.
+
+        While the token's own lease has not expired, a later expiry comes from a
+        release that grants longer leases.
+        """
+        if hold is None or hold.expires_at is None or self.now < hold.expires_at:
             return NEVER_MS
         return hold.expires_at + self.plans.longest_playing_ms
 

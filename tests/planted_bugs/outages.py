@@ -49,8 +49,8 @@ OUTAGES = (
     Mutant(
         "a token is valid for any stream",
         "tokens.py",
-        "if token_id != id or user_id not in (None, token_user_id):",
-        "if user_id not in (None, token_user_id):",
+        "if claims.request.id != id or user_id not in (None, claims.user_id):",
+        "if user_id not in (None, claims.user_id):",
         (TOKENS,),
     ),
     Mutant(

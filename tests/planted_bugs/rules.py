@@ -215,9 +215,16 @@ WRONG_CLOCKS = (
     Mutant(
         "an impossible lease is believed",
         "rules/accounts.py",
-        "if lease.expires_at > latest_expiry:",
+        "if _is_impossible(lease, now):",
         "if False:",
         (RULES, CLOCKS),
+    ),
+    Mutant(
+        "a lease that is longer than the plans allow does not count",
+        "rules/accounts.py",
+        "lease.expires_at > latest + MAX_PAUSED_MS",
+        "lease.expires_at > latest + 60_000",
+        (RULES,),
     ),
     Mutant(
         "an impossible arrival time is believed",

@@ -14,7 +14,7 @@ from streams.rules import (
     WhenFull,
     empty_account,
 )
-from streams.rules.plans import MAX_LATENESS_MS
+from streams.rules.plans import MAX_LATENESS_MS, MAX_PAUSED_MS
 from tests.builders import LEASE_MS, NOW, changed, plans_of
 from tests.unit.rules.builders import (
     EXPIRED_AT,
@@ -225,16 +225,38 @@ def test_a_lease_of_a_longer_plan_is_believed_after_the_plan_changed() -> None:
     assert account.without_impossible(NOW, plans) is account
 
 
-def test_a_lease_is_believed_until_the_longest_lease_and_the_lateness_of_a_call() -> (
-    None
-):
-    latest = NOW + LEASE_MS + MAX_LATENESS_MS
-    account = holding(
-        lease("a", expires_at=latest + 1),
-    )
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"started_at": NOW + MAX_LATENESS_MS},
+        {"paused_at": NOW + MAX_LATENESS_MS},
+        {"expires_at": NOW + MAX_PAUSED_MS + MAX_LATENESS_MS},
+    ],
+    ids=["start", "pause", "expiry"],
+)
+def test_a_lease_is_believed_until_the_lateness_of_a_call(
+    changes: dict[str, int],
+) -> None:
+    """Also if it is longer than these plans allow: another release has other plans."""
+    believed = holding(lease("a", **changes))
+    assert believed.without_impossible(NOW, PLANS) is believed
 
-    believed = account.without_impossible(NOW, PLANS)
-    assert not believed.leases["a"].is_live(NOW)
+    later = {name: instant + 1 for name, instant in changes.items()}
+    corrected = holding(lease("a", **later)).without_impossible(NOW, PLANS)
+    assert not corrected.leases["a"].is_live(NOW)
+
+
+@pytest.mark.parametrize("interval_ms", [0, 3_600_000])
+def test_the_debt_of_another_start_rate_is_at_most_the_burst(interval_ms: int) -> None:
+    """An hour between starts became a second: viewers wait for no hour."""
+    rate = CHARGING.start_rate
+    arrival = NOW + 6 * interval_ms
+    account = holding(theoretical_arrival_at=arrival)
+
+    believed = account.without_impossible(NOW, CHARGING)
+
+    earliest = rate.earliest_start(believed.theoretical_arrival_at)
+    assert earliest - NOW <= rate.burst * rate.interval_ms
 
 
 def test_accounts_with_different_recent_writes_are_equal() -> None:
