@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -164,10 +165,15 @@ class Place:
     def check_keys(self, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         """Refuse a key that is not one of `known`."""
         for key in table:
-            if key not in known:
-                self.refuse(
-                    f"{key} is an unknown key. The keys are {', '.join(known)}.", key
-                )
+            if key in known:
+                continue
+
+            similar = get_close_matches(key, known, n=1)
+            suggestion = f" Did you mean {similar[0]}?" if similar else ""
+            keys = ", ".join(known)
+            self.refuse(
+                f"{key} is an unknown key.{suggestion} The keys are {keys}.", key
+            )
 
     def required_integer(
         self, table: Mapping[str, Any], key: str, low: int, high: int

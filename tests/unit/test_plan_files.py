@@ -86,7 +86,12 @@ WRONG = {
     "a true limit": ("[family]\nlimit = true\n", "line 2: plan family: limit is True."),
     "an unknown key": (
         "[family]\nlimit = 4\nlimits = 5\n",
-        "line 3: plan family: limits is an unknown key. The keys are limit,",
+        "line 3: plan family: limits is an unknown key. Did you mean limit? "
+        "The keys are limit,",
+    ),
+    "a key that resembles no other": (
+        "[family]\nlimit = 4\ncolour = 5\n",
+        "line 3: plan family: colour is an unknown key. The keys are limit,",
     ),
     "when full": (
         "[family]\nlimit = 4\nwhen_full = 'x'\n",

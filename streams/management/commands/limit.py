@@ -45,7 +45,7 @@ class Command(OperatorCommand):
         setter.add_argument("--plan", help="plan, with its limit unless LIMIT is given")
         setter.add_argument(
             "--when-full",
-            choices=list(WhenFull),
+            choices=[choice.value for choice in WhenFull],
             help="default: the plan's value, or deny",
         )
         setter.add_argument(
