@@ -27,12 +27,11 @@ from tests.faults.proxy import proxying
 from tests.faults.report import ready
 from tests.faults.soak_actions import IDS, Prepared, choose_action
 from tests.faults.soak_services import fail, services
-from tests.faults.soak_singles import live
 from tests.faults.soak_users import LATE_SECONDS, User
 
 CALLS_AT_ONCE, USERS_AT_ONCE = 12, 24
 """The calls concentrate on a few users, so that calls of the same user race."""
-SINGLES_AT_ONCE = 4
+SINGLES_AT_ONCE = 8
 """Further users, who make one call at a time."""
 WAIT_SECONDS = 0.25
 """Pause after a 503. Without it most calls would meet an outage."""
@@ -91,11 +90,19 @@ class Soak:
 
     def live(self, seed: int) -> None:
         """Live the lives of users who make one call at a time. One thread runs this."""
+        from tests.faults.soak_singles import live  # it needs the settings of `ready`
+
         dice = random.Random(seed)
         services = [_connect(url) for url in self.urls]
         try:
             while not self.is_over:
-                search = live(lambda: dice.choice(services), dice)
+                try:
+                    search = live(
+                        lambda: dice.choice(services), dice, lambda: self.is_over
+                    )
+                except (OSError, http.client.HTTPException) as exc:
+                    self._end_run(f"a service does not answer: {exc!r}")
+                    return
                 with self.counting:
                     self.lives += 1
                     self.calls_in_lives += len(search.events)

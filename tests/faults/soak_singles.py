@@ -89,13 +89,18 @@ class RemoteWorld(World):
         return response, int(response.headers["X-Now"])
 
 
-def live(connect: Connect, dice: random.Random) -> Search:
-    """Live one life, and return the search for the order of its calls."""
+def live(connect: Connect, dice: random.Random, is_over: Callable[[], bool]) -> Search:
+    """Live one life, and return the search for the order of its calls.
+
+    The life ends early when the soak is over.
+    """
     world = RemoteWorld(catalogue(), f"single-{secrets.token_hex(8)}")
     world.connect = connect
     run = Run(world)
     for _ in range(CALLS_IN_A_LIFE):
         time.sleep(dice.choice(WAITS_SECONDS))
+        if is_over():
+            break
         step = _random_step(dice)
         details = run._details(step)
         if details is not None:
