@@ -118,7 +118,7 @@ def _serving(endpoint: str) -> Iterator[tuple[str, psutil.Process]]:
 
 def _gunicorn_command(listener: socket.socket) -> list[str]:
     options = {
-        "--worker-class": "gthread",
+        "--worker-class": "streams_project.gunicorn_worker.WaitressWorker",
         "--workers": str(WORKERS),
         "--threads": str(THREADS),
         "--keep-alive": str(KEEP_ALIVE_SECONDS),

@@ -20,6 +20,7 @@ TREE = {
     "Integrate": ["docs/integrating", "docs/plans", "docs/edge"],
     "Operate": [
         "docs/deploy",
+        "docs/container",
         "docs/operating",
         "docs/runbook",
         "docs/upgrading",

@@ -11,6 +11,7 @@ from streams.serializers import (
     LimitSerializer,
     PlanListSerializer,
     PlayerStreamSerializer,
+    ReadinessSerializer,
     StartSerializer,
     StreamListSerializer,
     StreamSerializer,
@@ -109,7 +110,8 @@ ANSWERS: dict[type, dict[str, Any]] = {
     UserLimitSetSerializer: {**USER_LIMIT, "ended": []},
     EndedSerializer: {"ended": ["tv"]},
     EdgeKeysSerializer: {"keys": [PUBLIC_KEY]},
-    HealthSerializer: {"status": "ok"},
+    HealthSerializer: {"status": "ok", "version": "2.0.0+4f1c2a9b7d3e"},
+    ReadinessSerializer: {"status": "ok"},
 }
 """The value of an example, by the serializer of the answer."""
 

@@ -24,6 +24,7 @@ from streams.serializers import (
     LimitSerializer,
     PlanListSerializer,
     PlayerStreamSerializer,
+    ReadinessSerializer,
     StartSerializer,
     StreamListSerializer,
     StreamSerializer,
@@ -37,7 +38,7 @@ type Body = Shape | dict[str, Shape]
 
 # --- problems -------------------------------------------------------------------
 
-EVERYWHERE = ("invalid-request", "not-acceptable", "throttled")
+EVERYWHERE = ("invalid-request", "not-acceptable", "throttled", "headers-too-large")
 STORE = ("store-unavailable", "request-timed-out", "item-unreadable")
 WITH_TOKEN = (*EVERYWHERE, *STORE)
 OF_READINESS = (*EVERYWHERE, "store-unavailable", "request-timed-out")
@@ -48,7 +49,12 @@ WITH_CREDENTIALS = (
     "issuer-unavailable",
 )
 FOR_USERS = (*WITH_CREDENTIALS, *STORE)
-WITH_BODY = ("payload-too-large", "unsupported-media-type")
+WITH_BODY = (
+    "request-incomplete",
+    "length-required",
+    "payload-too-large",
+    "unsupported-media-type",
+)
 OF_STREAM = ("stream-not-found", "stream-ended")
 OF_START = ("stream-limit-reached", "too-many-starts")
 
@@ -204,11 +210,11 @@ def start(id: str, parameters: list[OpenApiParameter]) -> Any:
     )
 
 
-def health_check(id: str, problems: Sequence[str]) -> Any:
+def health_check(id: str, shape: Shape, problems: Sequence[str]) -> Any:
     """Describe a health check."""
     return operation(
         id,
-        {200: answer(HealthSerializer, "Yes.")},
+        {200: answer(shape, "Yes.")},
         problems,
         tag="Health",
         parameters=RETRY_AFTER,
@@ -405,7 +411,8 @@ class Health(OpenApiViewExtension):
     target_class = "streams.views.HealthView"
 
     def view_replacement(self) -> Any:
-        return describe(self.target_class, get=health_check("healthz", EVERYWHERE))
+        check = health_check("healthz", HealthSerializer, EVERYWHERE)
+        return describe(self.target_class, get=check)
 
 
 class Ready(OpenApiViewExtension):
@@ -414,4 +421,5 @@ class Ready(OpenApiViewExtension):
     target_class = "streams.views.ReadyView"
 
     def view_replacement(self) -> Any:
-        return describe(self.target_class, get=health_check("readyz", OF_READINESS))
+        check = health_check("readyz", ReadinessSerializer, OF_READINESS)
+        return describe(self.target_class, get=check)

@@ -19,6 +19,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from streams import __version__
 from streams.credentials import ApiKey, ApiKeys
 from streams.edge_keys import EdgeKeys
 from streams.plan_files import MAX_LIMIT, examine, read_plans
@@ -203,6 +204,11 @@ class Settings:
     BROWSABLE_API = Setting(Flag(), False)
     MAX_PATH_CHARACTERS = Setting(Integer(512, 8192), 1024)
     """Longest decoded path. Two ids of 255 characters fit."""
+
+    RELEASE_VERSION = Setting(
+        Text("the version of the deployment"), lambda settings: __version__
+    )
+    """Shown by `/healthz`."""
 
     # --- events and logs --------------------------------------------------------
 

@@ -23,6 +23,18 @@ class InvalidRequest(StreamsError):
         self.errors = {field: [message] for field, message in errors.items()}
 
 
+class RequestIncomplete(StreamsError):
+    """The request did not arrive within the time that the server waits for one."""
+
+
+class LengthRequired(StreamsError):
+    """The server cannot read a body of unknown length."""
+
+
+class HeadersTooLarge(StreamsError):
+    """The headers are larger than the server accepts."""
+
+
 class StreamLimitReached(StreamsError):
     """A start was denied: other live streams hold every slot or place.
 

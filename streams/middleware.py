@@ -1,6 +1,8 @@
 """Middleware: limits of requests, and the caching of answers."""
 
+import re
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
@@ -11,8 +13,11 @@ from streams.problems import plain_response
 
 type Next = Callable[[HttpRequest], HttpResponse]
 
-HEALTH_CHECKS = ("/healthz", "/healthz/")
-"""A load balancer sends them to an address, not to a host name."""
+ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[0-9.]+))(?::\d{1,5})?")
+LIVENESS = ("/healthz", "/healthz/")
+"""Answered under every name: a load balancer may send any."""
+PROBES = ("/readyz", "/readyz/", "/metrics", "/metrics/")
+"""Answered at the address of an instance too, as Kubernetes and Prometheus ask."""
 
 
 def bounded_path(get_response: Next) -> Next:
@@ -37,7 +42,9 @@ def only_allowed_hosts(get_response: Next) -> Next:
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path_info in HEALTH_CHECKS:
+        if request.path_info in LIVENESS:
+            return get_response(request)
+        if request.path_info in PROBES and _names_an_address(request):
             return get_response(request)
 
         try:
@@ -52,6 +59,19 @@ def only_allowed_hosts(get_response: Next) -> Next:
         return get_response(request)
 
     return middleware
+
+
+def _names_an_address(request: HttpRequest) -> bool:
+    """Return whether the host is an IP address. No DNS name can point to it."""
+    meta = request.META
+    host = ADDRESS.fullmatch(meta.get("HTTP_HOST") or meta.get("SERVER_NAME", ""))
+    if host is None:
+        return False
+    try:
+        ip_address(host["v6"] or host["v4"])
+    except ValueError:
+        return False
+    return True
 
 
 def never_stored(get_response: Next) -> Next:

@@ -20,10 +20,13 @@ from rest_framework.serializers import Serializer
 
 from streams import events
 from streams.errors import (
+    HeadersTooLarge,
     InvalidRequest,
     InvalidToken,
     IssuerUnavailable,
     ItemUnreadable,
+    LengthRequired,
+    RequestIncomplete,
     RequestTimedOut,
     StoreContended,
     StoreDown,
@@ -255,6 +258,12 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         title="The service answers with JSON, or with HTML for browsers.",
         occurs="`Accept` names only other media types.",
     ),
+    RequestIncomplete: Problem(
+        type="request-incomplete",
+        status=408,
+        title="The request did not arrive in time. Send it again.",
+        occurs="The last byte did not arrive within 15 seconds of the first.",
+    ),
     StreamLimitReached: Problem(
         type="stream-limit-reached",
         status=409,
@@ -270,6 +279,12 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         occurs="The stream was stopped or ended, or another playback has its slot.",
         facts=_ending,
         members=EndingSerializer,
+    ),
+    LengthRequired: Problem(
+        type="length-required",
+        status=411,
+        title="Send Content-Length instead of Transfer-Encoding.",
+        occurs="The server in use cannot read a body of unknown length.",
     ),
     PayloadTooLarge: Problem(
         type="payload-too-large",
@@ -299,6 +314,12 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         title="Too many requests. Retry after the time in Retry-After.",
         occurs="API Gateway or the web application firewall limits the caller.",
         facts=_throttled,
+    ),
+    HeadersTooLarge: Problem(
+        type="headers-too-large",
+        status=431,
+        title="The headers are too large.",
+        occurs="Request line and headers have more than 64 KiB.",
     ),
     IssuerUnavailable: Problem(
         type="issuer-unavailable",

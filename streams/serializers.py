@@ -537,7 +537,20 @@ class EdgeKeysSerializer(AnswerSerializer):
 
 
 class HealthSerializer(AnswerSerializer):
-    """A passed check."""
+    """A process that answers."""
+
+    status = serializers.ChoiceField(choices=["ok"])
+    version = serializers.CharField(
+        help_text="Version of the service, and the commit that it was built from."
+    )
+
+    @override
+    def to_representation(self, instance: str) -> dict[str, Any]:
+        return {"status": "ok", "version": instance}
+
+
+class ReadinessSerializer(AnswerSerializer):
+    """A process that can decide."""
 
     status = serializers.ChoiceField(choices=["ok"])
 

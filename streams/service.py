@@ -47,6 +47,12 @@ from streams.storage.store import StreamStore
 
 store = StreamStore(plans=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None)
 
+UNOWNED_KEY = f"/readyz/{secrets.token_urlsafe(32)}"
+"""The key of an item that no user has.
+
+A path cannot contain it because of its slashes, and no token, because it is random.
+"""
+
 PLAN_SETTINGS = {
     "PLANS",
     "SHADOW_PLANS",
@@ -357,7 +363,7 @@ def ping() -> None:
 
     Reads an item, because the production role allows nothing more.
     """
-    store.read_item("readyz")
+    store.read_item(UNOWNED_KEY)
 
 
 def _issue_lease(

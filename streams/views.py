@@ -26,7 +26,7 @@ from streams import service
 from streams.api_view import StreamsAPIView
 from streams.authentication import Caller
 from streams.conf import settings
-from streams.errors import InvalidRequest
+from streams.errors import InvalidRequest, LengthRequired
 from streams.fields import (
     ID,
     ID_ERROR,
@@ -50,6 +50,7 @@ from streams.serializers import (
     PlanListSerializer,
     PlayerSerializer,
     PlayerStreamSerializer,
+    ReadinessSerializer,
     Shown,
     StartSerializer,
     StreamListSerializer,
@@ -75,6 +76,8 @@ class UserView(StreamsAPIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.now = time.time_ns() // 1_000_000
         super().initial(request, *args, **kwargs)
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            raise LengthRequired
 
         errors = self._path_errors()
         if self._is_delete_with_body():
@@ -101,9 +104,7 @@ class UserView(StreamsAPIView):
         if self.request.method != "DELETE" or not hasattr(self, "delete"):
             return False
 
-        headers = self.request.META
-        has_length = headers.get("CONTENT_LENGTH") not in (None, "", "0")
-        return has_length or "HTTP_TRANSFER_ENCODING" in headers
+        return self.request.META.get("CONTENT_LENGTH") not in (None, "", "0")
 
     @override
     def finalize_response(
@@ -425,9 +426,9 @@ class HealthView(PublicView):
         """Check that the process answers.
 
         Sends no request to DynamoDB, so that an outage of the database does not restart
-        processes.
+        processes. `version` is the version that the process runs.
         """
-        return Response(HealthSerializer("ok").data)
+        return Response(HealthSerializer(settings.RELEASE_VERSION).data)
 
 
 class ReadyView(PublicView):
@@ -439,7 +440,7 @@ class ReadyView(PublicView):
         While it does not answer, the status is 503.
         """
         service.ping()
-        return Response(HealthSerializer("ok").data)
+        return Response(ReadinessSerializer("ok").data)
 
 
 class EdgeKeysView(PublicView):

@@ -4,13 +4,16 @@ application = guarded(get_wsgi_application())
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from typing import Any
 
 from streams import current_request
 from streams.conf import settings
 from streams.dynamodb import deadline
 from streams.networks import edge_network_of, network_aliases_of, network_of
+from streams.parsers import MAX_BODY_BYTES
 from streams.plan_files import examine
 
 type Environ = dict[str, Any]
@@ -44,6 +47,8 @@ def bounded(application: Application) -> Application:
     def bounded_application(
         environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            _measure_body(environ)
         environ["CONTENT_TYPE"] = _type_of_body(environ)
         path = _path(environ.get("PATH_INFO", ""))[: settings.MAX_PATH_CHARACTERS + 1]
         environ["PATH_INFO"] = path.encode("ascii", "replace").decode()
@@ -55,20 +60,15 @@ def bounded(application: Application) -> Application:
 def within_deadline(application: Application) -> Application:
     """Start the deadline of each request, and the count of its calls.
 
-    On Lambda the deadline is earlier if the function would end before it.
+    On Lambda the deadline is earlier if the function would end before it. A server
+    that reads requests itself can state when this one was complete.
     """
 
     def timed_application(
         environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        context = environ.get("lambda.context")
-        seconds = None
-        if context:
-            remaining_ms = context.get_remaining_time_in_millis()
-            seconds = remaining_ms / 1000 - TO_ANSWER_SECONDS
-
         with (
-            deadline.of_request(seconds=seconds),
+            deadline.of_request(seconds=_seconds_left(environ)),
             current_request.CurrentRequest(environ),
         ):
             return application(environ, start_response)
@@ -92,6 +92,35 @@ def placed(application: Application) -> Application:
         return application(environ, start_response)
 
     return placed_application if settings.PLANS_LOOK_AT_NETWORKS else application
+
+
+def _seconds_left(environ: Environ) -> float | None:
+    """Return the time that the server leaves for the answer, or None if all of it."""
+    context = environ.get("lambda.context")
+    if context:
+        remaining_ms: int = context.get_remaining_time_in_millis()
+        return remaining_ms / 1000 - TO_ANSWER_SECONDS
+
+    received_at: float | None = environ.get("streams.received_at")
+    if received_at is None:
+        return None
+    waited_seconds = time.monotonic() - received_at
+    return float(settings.DEADLINE_SECONDS) - waited_seconds
+
+
+def _measure_body(environ: Environ) -> None:
+    """Read a body of unknown length, if the server gives it an end.
+
+    Otherwise the header remains, and the views answer 411.
+    """
+    is_ambiguous = "CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"] != ""
+    if is_ambiguous or not environ.get("wsgi.input_terminated"):
+        return
+
+    body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
+    environ["wsgi.input"] = BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    del environ["HTTP_TRANSFER_ENCODING"]
 
 
 def _path(target: str) -> str:

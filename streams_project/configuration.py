@@ -1,5 +1,6 @@
 """Turns the environment into Django's settings, and refuses unsafe combinations."""
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ def configured(environ: Mapping[str, str]) -> dict[str, Any]:
     settings |= _aws_keys(values, has_profile=bool(environ.get("AWS_PROFILE")))
     settings |= _events(values, is_debug=is_debug, is_on_lambda=is_on_lambda)
     settings |= _logs(values)
+    settings["RELEASE_VERSION"] = _release_version()
     settings["WHY_PAGE"] = (
         settings["KEEPS_EVENTS"]
         and settings["BROWSABLE_API"]
@@ -207,6 +209,19 @@ def _events(values: Values, *, is_debug: bool, is_on_lambda: bool) -> dict[str, 
 
     event_sinks = [LOCAL_EVENT_SINK, *sinks(events="off", metrics=metrics)]
     return {"EVENTS": "off", "KEEPS_EVENTS": True, "EVENT_SINKS": event_sinks}
+
+
+def _release_version() -> str:
+    """Return the version and commit that a package and an image contain."""
+    file = BASE_DIR / "release.json"
+    if not file.is_file():
+        return "development"
+
+    release = json.loads(file.read_text())
+    commit: str = release["commit"][:12]
+    if release["commit"].endswith("-dirty"):
+        commit += "-dirty"
+    return "+".join(filter(None, (release["version"], commit)))
 
 
 def _logs(values: Values) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def _mounted(application: Application) -> Application:
 
         environ["SCRIPT_NAME"], environ["PATH_INFO"] = _place(event, context, host)
         environ["lambda.context"] = environ.get("apig_wsgi.context")
+        # The event contains the whole body, however the client sent it.
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
         _set_address(environ, context)
         for name, value in environ.items():
             if isinstance(value, str) and not value.isascii():

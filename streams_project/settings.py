@@ -4,7 +4,6 @@ A deployment changes them by environment variables: see `environment`. An invali
 value stops start-up, and the error names the variable.
 """
 
-import json
 import os
 import secrets
 
@@ -28,11 +27,6 @@ WHY_PAGE: bool = values["WHY_PAGE"]
 BROWSABLE_API: bool = values["BROWSABLE_API"]
 HAS_CORS = bool(values["CORS_ALLOWED_ORIGINS"]) or values["OPEN_ACCESS"]
 """Whether web players of some origin may call the service."""
-
-RELEASE: dict[str, str] = {"version": "development", "commit": ""}
-"""Version and commit of the release. A package contains them in `release.json`."""
-if (BASE_DIR / "release.json").is_file():
-    RELEASE = json.loads((BASE_DIR / "release.json").read_text())
 
 SECRET_KEY = secrets.token_urlsafe(48)
 """Required by Django. The service signs nothing with it: it has no sessions and no
@@ -173,6 +167,9 @@ LOGGING = {
             "filters": ["access"],
         },
         "streams.audit": {"level": "INFO"},  # regardless of LOG_LEVEL
+        # The server of the container: its records contain paths.
+        "waitress": {"level": "WARNING", "filters": ["access"]},
+        "waitress.queue": {"level": "ERROR"},  # a line for each request that waits
         "zappa.handler": {"level": "WARNING"},
         # Its access log contains paths, addresses and query strings.
         "zappa.wsgi": {"level": "WARNING"},

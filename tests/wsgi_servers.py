@@ -1,43 +1,58 @@
 """HTTP servers of WSGI applications in threads of this process."""
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-
+from streams_project import http_server
 from streams_project.wsgi import application
 
-
-class _QuietHandler(WSGIRequestHandler):
-    # Head and body are two packets. The second would wait for the first one's ACK.
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+THREADS = 64
+"""Tests that hold calls back hold back as many at once."""
 
 
-class _ServiceServer(ThreadedWSGIServer):
-    request_queue_size = 1024
+class RunningServer:
+    """The server that ships, in a thread."""
+
+    def __init__(self, application: Any, *, threads: int = THREADS) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port: int = self.listener.getsockname()[1]
+        self._map: dict[int, Any] = {}
+        self.server = http_server.create(
+            application, self.listener, self._map, threads=threads
+        )
+        self._is_alive = True
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self, *, seconds: float = 10) -> None:
+        """Stop as gunicorn's worker does after SIGTERM."""
+        self._seconds = seconds
+        self._is_alive = False
+        with suppress(OSError):  # it has stopped
+            self.server.pull_trigger()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while self._is_alive:
+            http_server.turn(self._map)
+        http_server.finish([self.server], self._map, seconds=self._seconds)
 
 
 @contextmanager
 def serving(application: Any) -> Iterator[str]:
     """Serve a WSGI application on a free port and give its URL."""
-    server = _ServiceServer(("127.0.0.1", 0), _QuietHandler)
-    server.set_app(application)
-    thread = threading.Thread(
-        target=server.serve_forever,
-        kwargs={"poll_interval": 0.01},
-    )
-    thread.start()
+    running = RunningServer(application)
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield running.url
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        running.stop(seconds=0)
 
 
 @contextmanager

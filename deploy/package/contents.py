@@ -89,6 +89,7 @@ EXCLUDED = re.compile(
     | ^streams_project/management/
     | ^streams/sinks/prometheus\.py$
     | ^streams_project/local_dynamodb\.py$
+    | ^streams_project/(gunicorn_\w+|health_check|http_server)\.py$
     | ^werkzeug/debug/shared/
     | ^zappa/(cli|core|letsencrypt|middleware_tests)\.py$
     | ^zappa/\w*templates?/

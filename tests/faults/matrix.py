@@ -76,7 +76,7 @@ class Bench:
 
     def scene(self, verb: Verb) -> Scene:
         """Return a new scene, prepared for the verb."""
-        asks_of = "readyz" if verb is VERBS["readyz"] else ""
+        asks_of = service.UNOWNED_KEY if verb is VERBS["readyz"] else ""
         scene = Scene(self.api, self.store, f"user-{uuid4()}", asks_of)
         verb.before(scene)
         return scene

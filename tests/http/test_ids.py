@@ -169,5 +169,5 @@ def test_bytes_that_are_not_utf_8_in_a_path_are_rejected(server_url: str) -> Non
         request_raw(server_url, "GET", "/users/\xff\xfe/streams"),
         400,
         "invalid-request",
-        "userId",
+        "request",
     )

@@ -46,7 +46,7 @@ PATHS: dict[str, tuple[str, int]] = {
     "an asterisk": ("*", 404),
     "an expression of a template": ("/users/{victim}/streams/${{7*7}}", 400),
     "many slashes": ("/users" + "/streams/" * 5000, 400),
-    "a line of 70 KB": ("/users/" + "x" * 70_000 + "/streams/tv", 414),
+    "a line of 70 KB": ("/users/" + "x" * 70_000 + "/streams/tv", 431),
 }
 
 
@@ -59,7 +59,7 @@ def test_a_path_does_not_reach_another_user_by_normalisation(
     statuses, answer = send_bytes(server_url, line + head + BODY)
 
     assert statuses == [status]
-    assert status == 414 or b"application/problem+json" in answer
+    assert b"application/problem+json" in answer
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_header_cannot_override_the_method(viewer: Viewer, header: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "method", ["TRACE", "TRACK", "CONNECT", "PROPFIND", "PATCH", "X" * 3000, "\x1b[31m"]
+    "method", ["TRACE", "TRACK", "CONNECT", "PROPFIND", "PATCH", "X" * 3000]
 )
 def test_an_unknown_method_is_rejected(
     server_url: str, user_id: str, method: str
@@ -126,6 +126,11 @@ def test_an_unknown_method_is_rejected(
         "method-not-allowed",
     )
     assert UserStreams.count(user_id) == 0
+
+
+def test_a_method_that_is_no_token_is_rejected(server_url: str) -> None:
+    response = request_raw(server_url, "\x1b[31m", "/users/u/streams/tv", BODY)
+    assert_problem(response, 400, "invalid-request", "request")
 
 
 @pytest.mark.parametrize(

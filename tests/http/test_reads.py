@@ -1,6 +1,7 @@
 """Lists of streams and single streams over HTTP."""
 
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -67,9 +68,16 @@ def test_every_slot_of_an_unknown_user_is_free(viewer: Viewer) -> None:
     assert viewer.list() == {"userId": viewer.user_id, **free}
 
 
-@pytest.mark.parametrize("path", ["healthz", "readyz"])
-def test_a_health_check_succeeds(api: httpx.Client, path: str) -> None:
-    assert api.get(f"/{path}").json() == {"status": "ok"}
+def test_a_health_check_names_the_version(api: httpx.Client, settings: Any) -> None:
+    settings.RELEASE_VERSION = "2.1.0+4f1c2a9b7d3e"
+    assert api.get("/healthz").json() == {
+        "status": "ok",
+        "version": "2.1.0+4f1c2a9b7d3e",
+    }
+
+
+def test_a_readiness_check_succeeds(api: httpx.Client) -> None:
+    assert api.get("/readyz").json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize("path", ["", "/tv", "/tv/heartbeat"])

@@ -1,5 +1,6 @@
 """Headers that a caller controls: idempotency keys, headers of proxies, hosts."""
 
+import httpx
 import pytest
 
 from streams.models import UserStreams
@@ -139,7 +140,7 @@ def test_only_a_health_check_may_use_another_host(
         ["localhost", OTHER_HOST],
     ):
         for path in (
-            "/readyz",
+            "/readyz/x",
             viewer.url,
             "/console",
             "/",
@@ -148,6 +149,42 @@ def test_only_a_health_check_may_use_another_host(
             "/healthz/x",
         ):
             assert status(path, *hosts) == [400]
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.3.7", "10.0.3.7:8000", "[fd00::7]", "[fd00::7]:8000"]
+)
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_the_readiness_of_an_instance_is_answered_at_its_address(
+    server_url: str, host: str, accept: str
+) -> None:
+    headers = {"Host": host, "Accept": accept}
+    for path in ("/readyz", "/readyz/"):
+        assert httpx.get(server_url + path, headers=headers).status_code == 200
+
+
+def test_the_readiness_of_an_instance_is_answered_without_a_host(
+    server_url: str,
+) -> None:
+    assert send_bytes(server_url, b"GET /readyz HTTP/1.0\r\n\r\n")[0] == [200]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "10.0.3.7.evil.example",
+        "10.0.3",
+        "167772935",
+        "0xa.0.3.7",
+        "[fd00::7",
+        "fd00::7",
+        "10.0.3.7:x",
+        "10.0.3.7, 10.0.3.8",
+    ],
+)
+def test_a_name_that_is_no_address_is_refused(server_url: str, host: str) -> None:
+    answer = httpx.get(f"{server_url}/readyz", headers={"Host": host})
+    assert answer.status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`manage.py runserver`: the service on this machine, with a table and demo users."""
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -13,17 +14,21 @@ from typing import Any, override
 from django.conf import settings as django_settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunServer
-from django.core.servers.basehttp import WSGIServer
 
 from streams import service
 from streams.conf import settings
 from streams.errors import StoreUnavailable
 from streams.rules import EPOCHS_PER_MS, Plan, Plans, StartRequest, WhenFull
 from streams.storage.store import StreamStore, create_table
+from streams.wsgi import Application
+from streams_project import http_server
 from streams_project.local_dynamodb import is_listening
 from streams_project.management.local_command import LocalDynamoDBCommand
 
+access_log = logging.getLogger("django.server")
+
 MAX_PORT = 65_535
+THREADS = 16
 ENGINE_CHECK_SECONDS = 2
 LOOPBACK = ("", "127.0.0.1", "localhost", "[::1]")
 OPEN = (
@@ -44,17 +49,53 @@ DEMO_STREAMS = {
 }
 
 
-class PatientServer(WSGIServer):
-    """Django's server with a longer queue: its default refuses the 11th connection."""
+class LoggedAnswer(http_server.Answer):
+    """An answer that leaves a line for the developer."""
 
-    request_queue_size = 1024
+    @override
+    def finish(self) -> None:
+        super().finish()
+        line = self.request.first_line.decode("latin-1")
+        size = self.content_bytes_written
+        access_log.info('"%s" %s %d', line, self.status.partition(" ")[0], size)
+
+
+class LoggedConnection(http_server.Connection):
+    """A connection whose answers leave a line."""
+
+    task_class = LoggedAnswer
+
+
+class LocalServer:
+    """The container's server, as Django's command starts one."""
+
+    def __init__(
+        self, address: tuple[str, int], handler: type, *, ipv6: bool = False
+    ) -> None:
+        family = socket.AF_INET6 if ipv6 else socket.AF_INET
+        self.listener = socket.create_server(address, family=family)
+        self.server_port: int = self.listener.getsockname()[1]
+
+    def set_app(self, application: Application) -> None:
+        """Set the application to serve."""
+        self.application = application
+
+    def serve_forever(self) -> None:
+        """Serve until the process ends."""
+        map: dict[int, Any] = {}
+        server = http_server.create(
+            self.application, self.listener, map, threads=THREADS
+        )
+        server.channel_class = LoggedConnection
+        while True:
+            http_server.turn(map)
 
 
 class Command(LocalDynamoDBCommand, RunServer):
     """Serve the API on this machine."""
 
     is_brief = False
-    server_cls = PatientServer
+    server_cls = LocalServer  # type: ignore[assignment]  # what Django uses of one
     addr: str
     port: str
     use_ipv6: bool
