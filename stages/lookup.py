@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import slugify
+from botocore.config import Config
 
 PROJECT = Path(__file__).resolve().parent.parent
 SETTINGS = PROJECT / "zappa_settings.json"
@@ -92,10 +93,10 @@ class Stage:
         profile: str | None = self.settings.get("profile_name")
         return boto3.Session(profile_name=profile, region_name=self.region)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None) -> Any:
         """Return a boto3 client of a service, at the endpoint of the stage if any."""
         endpoint = self.settings.get("aws_endpoint_urls", {}).get(service)
-        return self.session().client(service, endpoint_url=endpoint)
+        return self.session().client(service, endpoint_url=endpoint, config=config)
 
 
 def stage_of(name: str, file: Path = SETTINGS) -> Stage:

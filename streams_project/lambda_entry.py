@@ -1,9 +1,9 @@
 """The Lambda's entry point.
 
-HTTP goes through apig-wsgi, everything else through Zappa: `zappa manage`,
-`zappa invoke`, schedules. The whole application is loaded when this module is
-imported, so that Lambda's initialisation does it once, and a SnapStart snapshot
-contains it.
+HTTP goes through apig-wsgi, operators' commands through `operations`, everything else
+through Zappa: `zappa manage`, `zappa invoke`, schedules. The whole application is
+loaded when this module is imported, so that Lambda's initialisation does it once, and a
+SnapStart snapshot contains it.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,11 +42,17 @@ def lambda_handler(event: Event, context: object) -> Any:
     """Answer an event.
 
     An HTTP event is one of a REST API, an HTTP API, a load balancer or a function
-    URL. Zappa handles the others.
+    URL, and its sender does not choose the names of the event's members. Only AWS
+    identities that may invoke the function send other events.
     """
     request_context = event.get("requestContext") or {}
     if "httpMethod" in event or "http" in request_context:
         return _http({**event, **_unambiguous_headers(event)}, context)
+    if "operation" in event:
+        # Requests do not need this module, so they do not wait for its import.
+        from streams_project import operations
+
+        return operations.run(event["operation"])
     return LambdaHandler.lambda_handler(event, context)
 
 

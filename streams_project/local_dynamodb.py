@@ -39,7 +39,6 @@ CONFIGURED_BY = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_STAGE",
 )
 """Each of these variables configures a DynamoDB, or credentials for Amazon's."""
 

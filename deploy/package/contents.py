@@ -68,7 +68,7 @@ EXCLUDED = re.compile(
     | ^[^/]+\.(dist-info|data)/
     | \.(pyi|pyx|pxd|c|h|po|mo|map|typed|md|rst|txt)$
     | ^boto3/(data|examples)/
-    | ^botocore/data/(?!(dynamodb|secretsmanager|ssm)/|[^/]*\.json$)
+    | ^botocore/data/(?!(dynamodb|secretsmanager|ssm|sts)/|[^/]*\.json$)
     | ^botocore/data/\w+/.*/(examples|waiters|paginators)
     | ^cffi/
     | ^curl/

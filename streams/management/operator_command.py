@@ -6,6 +6,7 @@ The rules are those of the views. Answers are for people, or JSON for programs.
 import getpass
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, override
@@ -53,20 +54,48 @@ class OperatorCommand(BaseCommand):
     """
 
     requires_system_checks = ()
+    stealth_options = ("is_confirmed", "operator")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.actions: dict[str, Callable[..., Answer]] = {}
 
     def add_action(
-        self, actions: Any, name: str, act: Callable[..., Answer], help: str
+        self,
+        actions: Any,
+        name: str,
+        act: Callable[..., Answer],
+        help: str,
+        *,
+        question: str | None = None,
     ) -> CommandParser:
-        """Add `name USER`. `act` is called with the context and the options."""
+        """Add `name USER`. `act` is called with the context and the options.
+
+        With a `question`, the action asks before it acts. The question contains the
+        options in braces.
+        """
         parser: CommandParser = actions.add_parser(name, help=help, description=help)
         parser.add_argument("user_id", metavar="USER")
         self.add_action_options(parser, act)
+        if question:
+            self.add_question(parser, question)
         return parser
+
+    def add_question(self, parser: CommandParser, question: str) -> None:
+        """Let an action ask, unless the command line confirms it."""
+        parser.set_defaults(question=question)
+        parser.add_argument(
+            "--yes",
+            action="store_true",
+            dest="is_confirmed",
+            help="Do not ask.",
+        )
 
     def add_action_options(
         self, parser: CommandParser, act: Callable[..., Answer]
     ) -> None:
         """Add the options of every action."""
+        self.actions[act.__name__] = act
         parser.set_defaults(act=act)
         parser.add_argument(
             "--json",
@@ -75,16 +104,48 @@ class OperatorCommand(BaseCommand):
             help="Print JSON, as the HTTP API answers.",
         )
 
+    def question(self, options: Mapping[str, Any]) -> str | None:
+        """Return the question that an action asks, or None."""
+        question: str | None = options.get("question")
+        return question
+
+    def confirm(self, options: Mapping[str, Any]) -> None:
+        """Ask the operator for consent if the action requires it.
+
+        Raises:
+            CommandError: the operator refuses, or cannot be asked.
+        """
+        question = self.question(options)
+        if question is None or options.get("is_confirmed"):
+            return
+
+        text = question.format_map(options)
+        if not sys.stdin.isatty():
+            raise CommandError(f"{text} Confirm it with --yes.")
+        try:
+            answer = input(f"{text} [y/N] ")
+        except EOFError:
+            answer = ""
+        if answer.strip().lower() not in ("y", "yes"):
+            raise CommandError("No change was made.")
+
     @override
     def handle(
-        self, *args: Any, act: Callable[..., Answer], is_json: bool, **options: Any
+        self,
+        *args: Any,
+        act: Callable[..., Answer],
+        is_json: bool,
+        operator: str | None = None,
+        **options: Any,
     ) -> None:
         context = Context(
             user_id=options["user_id"],
             now=time.time_ns() // 1_000_000,
-            operator=f"command {_account()}",
+            operator=f"command {operator or _account()}",
         )
         try:
+            _check(context, options)
+            self.confirm(options)
             answer = _act(act, context, options)
         except tuple(PROBLEMS) as error:
             self._refuse(error, context, options, is_json=is_json)
@@ -120,9 +181,8 @@ class OperatorCommand(BaseCommand):
         raise CommandError("\n".join(lines)) from error
 
 
-def _act(
-    act: Callable[..., Answer], context: Context, options: Mapping[str, Any]
-) -> Answer:
+def _check(context: Context, options: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequest` if an id is not valid."""
     errors = {}
     if not is_key(context.user_id):
         errors["userId"] = f"Must have 1 to {MAX_KEY_BYTES} bytes."
@@ -131,6 +191,10 @@ def _act(
     if errors:
         raise InvalidRequest(**errors)
 
+
+def _act(
+    act: Callable[..., Answer], context: Context, options: Mapping[str, Any]
+) -> Answer:
     if settings.DYNAMODB_ENDPOINT:
         create_table()
     with deadline.of_request():

@@ -47,7 +47,7 @@ def lambda_client(folder: Path) -> Iterator[Any]:
 class DeployedFunction:
     """A function whose versions answer with the status of their environment."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, code: str = CODE) -> None:
         self.client = client
         self.stage = Stage(f"s{uuid.uuid4().hex[:8]}", {"project_name": "limits"})
         self.versions = Versions(self.stage, client)
@@ -56,7 +56,7 @@ class DeployedFunction:
             Runtime="python3.13",
             Role="arn:aws:iam::000000000000:role/x",
             Handler="code.handler",
-            Code={"ZipFile": _archive()},
+            Code={"ZipFile": _archive(code)},
             Environment={"Variables": {"STATUS": "200"}},
         )
         client.get_waiter("function_active_v2").wait(FunctionName=self.stage.function)
@@ -103,8 +103,8 @@ def _create_role(iam: Any) -> None:
     iam.create_role(RoleName="x", AssumeRolePolicyDocument=json.dumps(document))
 
 
-def _archive() -> bytes:
+def _archive(code: str) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as entries:
-        entries.writestr("code.py", CODE)
+        entries.writestr("code.py", code)
     return archive.getvalue()

@@ -108,9 +108,9 @@ def test_a_program_gets_the_bodies_of_the_api(viewer: Viewer) -> None:
 def test_an_ended_stream_is_over_for_its_player(viewer: Viewer) -> None:
     token = viewer.started("456", deviceId="tv")["token"]
     expected = f"The stream tv of {viewer.user_id} has ended.\n"
-    assert [said("streams", "end", viewer.user_id, "tv") for _ in range(2)] == [
-        expected
-    ] * 2, "harmless when repeated"
+    assert [
+        said("streams", "end", viewer.user_id, "tv", "--yes") for _ in range(2)
+    ] == [expected] * 2, "harmless when repeated"
     assert viewer.heartbeat("tv", token).json()["reason"] == "stopped"
 
 
@@ -148,7 +148,7 @@ REFUSED = {
         "id: Must have 1 to 128 of the characters",
     ),
     "an unknown stream": (
-        ("streams", "end", "nobody", "tv"),
+        ("streams", "end", "nobody", "tv", "--yes"),
         "List the live streams: manage.py streams list nobody",
     ),
     "a limit too high": (
@@ -192,11 +192,11 @@ def test_without_dynamodb_the_refusal_says_what_to_check(
 def test_an_operator_ends_all_streams_but_one(viewer: Viewer) -> None:
     for device in ("tv", "phone", "web"):
         viewer.started(deviceId=device)
-    assert answered("streams", "clear", viewer.user_id, "--except", "phone") == {
-        "ended": ["tv", "web"]
-    }
+    assert answered(
+        "streams", "clear", viewer.user_id, "--except", "phone", "--yes"
+    ) == {"ended": ["tv", "web"]}
     assert (
-        said("streams", "clear", viewer.user_id)
+        said("streams", "clear", viewer.user_id, "--yes")
         == f"Ended streams of {viewer.user_id}: phone.\n"
     )
     assert viewer.list()["active"] == 0
@@ -214,7 +214,7 @@ def test_an_operator_has_a_user_forgotten(viewer: Viewer) -> None:
     viewer.limit(1)
     viewer.started(deviceId="tv")
     assert (
-        said("streams", "forget", viewer.user_id)
+        said("streams", "forget", viewer.user_id, "--yes")
         == f"All data of {viewer.user_id} was erased.\n"
     )
     assert viewer.read("tv").json()["type"] == "stream-not-found"
@@ -225,7 +225,7 @@ def test_a_program_gets_the_problem_of_the_api_too(
     viewer: Viewer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(CommandError):
-        call_command("streams", "end", viewer.user_id, "tv", "--json")
+        call_command("streams", "end", viewer.user_id, "tv", "--yes", "--json")
     assert json.loads(capsys.readouterr().out) == viewer.end("tv").json()
 
 
@@ -245,7 +245,12 @@ def test_commands_work_beside_a_running_server(environment: dict[str, str]) -> N
             "user2 uses 3 of 3 slots."
             in manage(environment, "streams", "list", "user2").stdout
         )
-        assert manage(environment, "streams", "end", "user2", "demo-tv").returncode == 0
+        assert (
+            manage(
+                environment, "streams", "end", "user2", "demo-tv", "--yes"
+            ).returncode
+            == 0
+        )
         assert Viewer(client, "user2").list()["active"] == 2
 
 

@@ -1,14 +1,17 @@
-"""An operator's command names its table before it runs, and starts no local engine."""
+"""An operator's command names its place, asks before it ends streams, and is logged."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from deploy.rehearsal.emulator import emulated_aws
 from tests.servers import PROJECT
+from tests.viewer import Viewer
 
 ACCOUNT = "000000000000"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -35,19 +38,65 @@ def run(
     )
 
 
-def test_with_a_stage_the_command_works_on_the_stages_table(
+def test_with_a_stage_the_terminal_names_the_caller_and_no_engine_starts(
     sts: str, tmp_path: Path
 ) -> None:
     result = run(
         tmp_path,
         *("streams", "list", "ana", "--stage", "production"),
         AWS_ENDPOINT_URL_STS=sts,
-        AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:9",
+        AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:9",
         **CREDENTIALS,
     )
 
-    assert result.stderr.startswith("Table UserStreams, http://127.0.0.1:9\n")
-    assert "The database did not answer" in result.stderr
+    assert result.stderr.startswith("Stage production, ")
+    assert f"as arn:aws:iam::{ACCOUNT}:root\n" in result.stderr
+    assert "AWS refused, or cannot be reached" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("streams", "end", "ana", "tv"),
+        ("streams", "clear", "ana"),
+        ("streams", "forget", "ana"),
+        ("streams", "forget", "ana", "--force"),
+        ("limit", "set", "ana", "0", "--end-surplus"),
+    ],
+    ids=" ".join,
+)
+def test_without_a_terminal_a_command_that_ends_streams_needs_a_confirmation(
+    words: tuple[str, ...],
+) -> None:
+    with pytest.raises(CommandError, match=r"^[^\n]*\? Confirm it with --yes\.$"):
+        call_command(*words)
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_done"),
+    [("y", True), (" YES ", True), ("n", False), ("", False), (EOFError, False)],
+    ids=["y", "yes", "n", "return", "end of input"],
+)
+def test_at_a_terminal_the_operator_is_asked(
+    monkeypatch: pytest.MonkeyPatch, viewer: Viewer, typed: object, is_done: bool
+) -> None:
+    def answer(question: str) -> str:
+        assert question == f"End the streams of {viewer.user_id}? [y/N] "
+        if isinstance(typed, str):
+            return typed
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", answer)
+    viewer.started(deviceId="tv")
+
+    if is_done:
+        call_command("streams", "clear", viewer.user_id, stdout=StringIO())
+    else:
+        with pytest.raises(CommandError, match=r"^No change was made\.$"):
+            call_command("streams", "clear", viewer.user_id)
+    assert viewer.list()["active"] == (0 if is_done else 1)
 
 
 def test_with_a_profile_but_no_credentials_the_command_fails_without_an_engine(

@@ -62,6 +62,10 @@ page = ask("GET", streams, Accept="text/html")
 docs = ask("GET", "/docs")
 console = ask("GET", "/console")
 lambda_handler({"manage": f"streams list {user}"}, None)
+operation = lambda_handler({"operation": {
+    "command": "streams", "action": "list", "options": {"user_id": user}, "files": {},
+    "identity": "Action=GetCallerIdentity",
+}}, None)
 
 modules = [(name, getattr(module, "__file__", "") or "")
            for name, module in list(sys.modules.items())]
@@ -76,6 +80,7 @@ print(json.dumps({
     "swagger": kind(ask("GET", f"{sidecar}/swagger-ui-bundle.js")),
     "console": [console["statusCode"], 'data-api="/test/"' in console["body"]],
     "client": kind(ask("GET", "/static/client/streams-client.js")),
+    "operation": operation["error"],
     "compiled": compiled,
     "installed": [name for name, file in modules if "site-packages" in file],
 }))
@@ -133,6 +138,7 @@ def serve(task: Path, user_id: str) -> subprocess.CompletedProcess[str]:
         env={
             "PATH": os.environ["PATH"],
             "LOG_LEVEL": "DEBUG",
+            "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9",
             "DYNAMODB_ENDPOINT": os.environ["DYNAMODB_ENDPOINT"],
             "LEASE_TOKEN_KEYS": "Zq3xW8vRt5YmKp2LhN7cBd4FgJs6TuAe",
             "API_KEYS": f"test:{digest}:streams:operate",
@@ -154,6 +160,7 @@ def test_the_unpacked_package_serves_by_itself_and_compiles_no_source(
 
     observed: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     token = observed.pop("token")
+    assert "could not verify the caller" in observed.pop("operation")
     assert observed == {
         "heartbeat": 200,
         "started": [201, f"/test/users/{user_id}/streams/tv"],

@@ -52,11 +52,11 @@ def test_a_user_without_an_item_has_none_to_show(user_id: str) -> None:
 
 def test_forget_erases_an_unreadable_item_only_with_force(unreadable: Viewer) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
-        output_of("streams", "forget", unreadable.user_id)
+        output_of("streams", "forget", unreadable.user_id, "--yes")
 
-    output_of("streams", "forget", unreadable.user_id, "--force")
+    output_of("streams", "forget", unreadable.user_id, "--yes", "--force")
     assert unreadable.start().status_code == 201
 
 
 def test_forget_with_force_leaves_a_user_without_an_item_alone(user_id: str) -> None:
-    assert "erased" in output_of("streams", "forget", user_id, "--force")
+    assert "erased" in output_of("streams", "forget", user_id, "--yes", "--force")

@@ -1,5 +1,6 @@
 """`manage.py limit show USER`, `set USER 5 [--plan family]` and `clear USER`."""
 
+from collections.abc import Mapping
 from typing import Any, override
 
 from django.core.management.base import CommandParser
@@ -53,6 +54,12 @@ class Command(OperatorCommand):
             action="store_true",
             help="end the streams above the limit now; with 0, suspend the user",
         )
+        self.add_question(setter, "End the streams of {user_id} above the limit?")
+
+    @override
+    def question(self, options: Mapping[str, Any]) -> str | None:
+        """Return the question of an action that ends streams."""
+        return super().question(options) if options.get("end_surplus") else None
 
     def show(self, context: Context, **options: Any) -> Answer:
         """Do as `GET /users/{userId}/limit`."""

@@ -27,12 +27,22 @@ class Command(OperatorCommand):
             actions, "list", self.list, "List the live streams, oldest first."
         )
         end = self.add_action(
-            actions, "end", self.end, "End a stream. A repeat changes nothing."
+            actions,
+            "end",
+            self.end,
+            "End a stream. A repeat changes nothing.",
+            question="End the stream {id} of {user_id}?",
         )
         end.add_argument(
             "id", metavar="ID", help="id of the stream, see `streams list`"
         )
-        clear = self.add_action(actions, "clear", self.clear, "End all streams.")
+        clear = self.add_action(
+            actions,
+            "clear",
+            self.clear,
+            "End all streams.",
+            question="End the streams of {user_id}?",
+        )
         clear.add_argument(
             "--except",
             metavar="ID",
@@ -45,6 +55,7 @@ class Command(OperatorCommand):
             "forget",
             self.forget,
             "Erase everything stored about the user, including the limit.",
+            question="End all streams of {user_id} and erase everything stored?",
         )
         forget.add_argument(
             "--force",
