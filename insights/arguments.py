@@ -48,6 +48,8 @@ def duration(text: str) -> int:
             f"{text[:32]!r} is not a duration: write 90s, 30min, 2h or 7d."
         )
     seconds = int(match[1]) * SECONDS[match[2]]
+    if seconds == 0:
+        raise ArgumentTypeError(f"{text[:32]!r} is no time: write at least 1s.")
     if seconds > MAX_DAYS * SECONDS["d"]:
         raise ArgumentTypeError(
             f"{text[:32]!r} is too long: write at most {MAX_DAYS}d."

@@ -5,6 +5,7 @@ Only a line feed ends a line: a device type may contain U+2028, at which
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ TYPES: Mapping[str, type] = {
     "request": str,
 }
 """Types of the members that reports read. Source: docs/events.schema.json."""
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 NEEDED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("admitted", "took-over", "grace-started"), ("id", "expiresAt")),
     **dict.fromkeys(
@@ -66,11 +68,24 @@ def read_lines(
 def _events_in(lines: Iterable[str]) -> Iterator[KeptEvent]:
     for line in lines:
         try:
-            content = json.loads(line)
+            content = parsed(line)
         except (ValueError, RecursionError):
             continue
         if _is_event(content):
             yield content
+
+
+def parsed(line: str) -> Any:
+    """Return the content of a line of JSON, with U+FFFD for unpaired surrogates.
+
+    JSON can contain them. They have no encoding, so neither a terminal nor a file
+    could show the event.
+    """
+    content = json.loads(line)
+    if "\\ud" not in line.lower():
+        return content
+    text = json.dumps(content, ensure_ascii=False)
+    return json.loads(SURROGATE.sub("\ufffd", text))
 
 
 def _is_event(content: Any) -> bool:

@@ -1,6 +1,7 @@
 """A report for a terminal, for programs, for a spreadsheet and for a browser."""
 
 import csv
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -13,6 +14,7 @@ from insights.figures import Chart, Figure, for_people, for_programs
 from reporting import charts, instants, tables
 from reporting.page import Section, page
 
+LINE_BREAKS = ("\n", "\r", "\t")
 FORMULA_CHARACTERS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """A spreadsheet evaluates a cell that begins with one of these.
 Source: https://owasp.org/www-community/attacks/CSV_Injection"""
@@ -68,7 +70,8 @@ def as_csv(figures: Iterable[Figure]) -> str:
             name = _without_formula(str(for_programs(first)))
             columns = figure.columns[1:]
             for column, number in zip(columns, numbers, strict=True):
-                writer.writerow((figure.name, name, column, number))
+                heading = _without_formula(column)
+                writer.writerow((figure.name, name, heading, number))
 
     return output.getvalue()
 
@@ -155,6 +158,12 @@ def _charted_column(figure: Figure) -> int:
 
 def _without_formula(cell: str) -> str:
     """Return a cell that a spreadsheet takes as text."""
-    if cell.lstrip(" ").startswith(FORMULA_CHARACTERS):
-        return f"'{cell}"
-    return cell
+    # A spreadsheet can skip what it does not show: spaces, controls, marks.
+    visible = cell.lstrip("".join(filter(_is_skipped, cell)))
+    is_formula = visible.startswith(FORMULA_CHARACTERS)
+    return f"'{cell}" if is_formula or cell.startswith(LINE_BREAKS) else cell
+
+
+def _is_skipped(character: str) -> bool:
+    is_quoted_alone = character in FORMULA_CHARACTERS
+    return not is_quoted_alone and unicodedata.category(character)[0] in "ZC"

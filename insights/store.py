@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from insights.event_lines import KeptEvent
+from insights.event_lines import KeptEvent, parsed
 from streams.events import EventFields
 from streams.sinks.lines import event
 from streams_project.local_dynamodb import LOCAL
@@ -70,7 +70,7 @@ def read(
     address = f"{file.as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as connection:
         rows = connection.execute(query, bounds)
-        return [json.loads(body) for (body,) in rows]
+        return [parsed(body) for (body,) in rows]
 
 
 @cache

@@ -12,6 +12,8 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from streams.printable import printable
+
 WIDTH = 120
 """Characters per line when the output is a file or a pipe."""
 
@@ -71,7 +73,8 @@ def as_text(tables: Iterable[Table], *, is_terminal: bool = False) -> str:
             note = Text(table.note, style="dim")
             console.print(Padding(note, (0, 0, 1, 2)))
 
-    lines = output.getvalue().splitlines()
+    # A cell may contain U+2028, at which `str.splitlines` would split.
+    lines = output.getvalue().split("\n")
     return "\n".join(line.rstrip() for line in lines).rstrip("\n")
 
 
@@ -84,5 +87,5 @@ def _rich_table(table: Table) -> RichTable:
             overflow="fold",
         )
     for row in table.rows:
-        shown.add_row(*map(Text, row))
+        shown.add_row(*(Text(printable(cell)) for cell in row))
     return shown

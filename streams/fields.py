@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeGuard, override
 from rest_framework import serializers
 
 from streams.conf import settings
+from streams.printable import CONTROL
 
 ID = re.compile(r"(?!\.\.?$)[A-Za-z0-9._~:@|-]{1,128}")
 """Ids of streams and devices.
@@ -39,8 +40,6 @@ MIN_METADATA_NUMBER = 1e-100
 MAX_METADATA_NUMBER = 10**15
 """Every JSON parser reads numbers up to this size without a loss."""
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters (Unicode category Cc) and unpaired surrogates."""
 UNREADABLE_CATEGORIES = ("Cc", "Cf", "Cs")
 """Unicode categories of control characters, format characters and surrogates."""
 

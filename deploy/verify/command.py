@@ -14,8 +14,20 @@ from urllib.parse import urlsplit
 from deploy.verify.report import report
 from deploy.verify.service import DeployedService
 
+MAX_NUMBER = 3_600_000
 LOCAL = "http://127.0.0.1:8000"
 """The URL that `make run` serves."""
+
+
+def positive(text: str) -> float:
+    """Parse the value of an option: a number above 0, at most 3,600,000."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number <= MAX_NUMBER:
+        raise argparse.ArgumentTypeError(f"{text[:32]!r} is not a number above 0")
+    return number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--patience",
-        type=float,
+        type=positive,
         default=15,
         help="seconds to wait for a lease to expire (15)",
     )
@@ -62,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--slow-ms",
-        type=float,
+        type=positive,
         default=1000,
         help="limit for the 95th percentile of heartbeats (1000)",
     )

@@ -17,6 +17,7 @@ from streams.conf import settings
 from streams.dynamodb import deadline
 from streams.errors import InvalidRequest
 from streams.fields import ID, ID_ERROR, MAX_KEY_BYTES, is_key
+from streams.printable import printable
 from streams.problems import PROBLEMS, Answered, body_of, problem_of
 from streams.service import Context
 from streams.storage.store import create_table
@@ -152,7 +153,8 @@ class OperatorCommand(BaseCommand):
             return
 
         if not is_json:
-            self.stdout.write(answer.text)
+            lines = answer.text.split("\n")
+            self.stdout.write("\n".join(map(printable, lines)))
         elif answer.body is not None:
             self.stdout.write(json.dumps(answer.body))
 
@@ -210,8 +212,8 @@ def _account() -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table with aligned columns."""
-    lines = [headings, *rows]
+    """Return a table with aligned columns. No cell has a line break."""
+    lines = [headings, *([printable(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(_line(cells, widths) for cells in lines)
 

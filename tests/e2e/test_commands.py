@@ -356,6 +356,28 @@ def test_shadow_plans_are_compared_from_events(tmp_path: Path) -> None:
     ]
 
 
+def test_every_readable_line_of_shadow_plans_is_compared(tmp_path: Path) -> None:
+    lines = [
+        {"kind": "shadow-denied", "plan": "big\u2028screens", "rule": "\x1b[2J"},
+        {"kind": "shadow-denied", "plan": ["family"], "rule": {}},
+        {"kind": "shadow-denied", "plan": None, "rule": "\ud800"},
+    ]
+    log = tmp_path / "events.log"
+    log.write_text(
+        "\n".join(
+            [
+                json.dumps(lines[0], ensure_ascii=False),
+                *map(json.dumps, lines[1:]),
+                "[" * 9999,
+            ]
+        )
+    )
+    text = said("plans", "compare", str(log))
+    assert text.startswith("The shadow plans would have decided 2 of 0 starts")
+    assert r"\x1b[2J" in text
+    assert r"\ud800" in text
+
+
 def test_a_file_that_is_no_plan_is_refused_with_what_to_write(tmp_path: Path) -> None:
     file = tmp_path / "plans.toml"
     file.write_text("[family]\nlimit = 400\n")

@@ -16,6 +16,7 @@ from tests.e2e.test_verify import authentication as authentication
 from tests.e2e.test_verify import deployed
 from tests.servers import PROJECT, free_port
 
+NO_NUMBERS = ["nan", "inf", "-1", "0", "1e999", "soon"]
 SLOW = ("--slow-ms", "60000")
 
 type Deploy = Callable[[Fault], AbstractContextManager[DeployedService]]
@@ -150,3 +151,10 @@ def test_a_stage_without_an_api_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
         CommandError, match="The stage test has no API: zappa deploy test"
     ):
         call_command("verify", "--stage", "test")
+
+
+@pytest.mark.parametrize("option", ["--patience", "--slow-ms"])
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_a_time_that_no_check_could_wait_is_refused(option: str, text: str) -> None:
+    with pytest.raises(CommandError, match="is not a number above 0"):
+        call_command("verify", "http://127.0.0.1:9", f"{option}={text}")

@@ -4,6 +4,7 @@ Shows the decisions for a user, and the reason of each denied start.
 """
 
 import json
+from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Any
 
@@ -17,6 +18,7 @@ from insights.narrative import denial_lines, narrative, situation
 from insights.sources import InsightsCommand
 from insights.timeline import Timeline, trimmed_timeline
 from reporting.instants import for_people
+from streams.printable import printable
 
 AROUND_MS = 1_800_000
 """Time before and after the instant of `--at` that is shown."""
@@ -77,10 +79,10 @@ class Command(InsightsCommand):
             return
 
         line = trimmed_timeline(events, since=since, until=until)
-        self.stdout.write("\n".join(drawing(line, zone=zone)))
+        self._write(drawing(line, zone=zone))
         self.stdout.write("")
         if at is None:
-            self.stdout.write("\n".join(narrative(line, zone=zone)))
+            self._write(narrative(line, zone=zone))
         else:
             self._write_minute(line, at, zone)
         period = f"{for_people(line.since, zone)} to {for_people(line.until, zone)}"
@@ -90,14 +92,15 @@ class Command(InsightsCommand):
         """Write the denials of a minute in full or, if it has none, who played."""
         near = [denial for denial in line.denials if abs(denial.at - at) < NEAR_MS]
         for denial in near:
-            lines = denial_lines(denial, line, zone=zone, is_dated=True)
-            self.stdout.write("\n".join(lines))
+            self._write(denial_lines(denial, line, zone=zone, is_dated=True))
 
         if not near:
-            self.stdout.write(
-                "No start was denied within a minute of that. "
-                + situation(line, at, zone=zone)
-            )
+            playing = situation(line, at, zone=zone)
+            self._write([f"No start was denied within a minute of that. {playing}"])
+
+    def _write(self, lines: Iterable[str]) -> None:
+        """Write lines, which contain text of players."""
+        self.stdout.write("\n".join(map(printable, lines)))
 
 
 def _period(options: dict[str, Any], *, now: int) -> tuple[int | None, int, int]:

@@ -192,7 +192,8 @@ def _lines(events: Path | None) -> list[str]:
         text = events.read_text() if events else sys.stdin.read()
     except (OSError, UnicodeDecodeError) as exc:
         raise CommandError(f"{events} cannot be read: {exc}") from exc
-    return text.splitlines()
+    # A plan's name may contain U+2028, at which `str.splitlines` would split.
+    return text.split("\n")
 
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -200,10 +201,17 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
             event = json.loads(line[line.index("{") :])
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(event, dict) and isinstance(event.get("kind"), str):
+        if isinstance(event, dict) and _is_readable(event):
             yield event
+
+
+def _is_readable(event: dict[str, Any]) -> bool:
+    """Return whether the members that are counted are text."""
+    names = [event.get(name) or "" for name in ("plan", "rule")]
+    is_named = all(isinstance(name, str) for name in names)
+    return is_named and isinstance(event.get("kind"), str)
 
 
 def _count(
@@ -218,7 +226,8 @@ def _count(
         if result:
             default_rule = "the limit" if result == "denied" else "-"
             rule = event.get("rule") or default_rule
-            differences[result, event.get("plan", "-"), rule] += 1
+            plan = event.get("plan") or "-"
+            differences[result, plan, rule] += 1
     return starts, differences
 
 

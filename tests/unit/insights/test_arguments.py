@@ -89,6 +89,7 @@ def test_a_time_out_of_range_is_refused(text: str, name: str) -> None:
         ("-2h", "is not a duration"),
         ("2 weeks", "is not a duration"),
         ("٢h", "is not a duration"),
+        ("0s", "is no time: write at least 1s"),
         ("36501d", "is too long: write at most 36500d"),
         ("999999999d", "is too long"),
         ("9" * 5000 + "d", "is not a duration"),

@@ -184,6 +184,25 @@ def test_a_device_type_with_a_line_separator_is_reported(file: Path) -> None:
     assert "tv (smart\u2028tv) started" in why(file)
 
 
+PRINTED = ["why", "report", "report --csv", "report --json", "report --html"]
+UNENCODABLE = {"control characters": "\x1b[2J\x00\n", "a surrogate": "\ud800"}
+
+
+@pytest.mark.parametrize("form", PRINTED)
+@pytest.mark.parametrize("text", UNENCODABLE.values(), ids=UNENCODABLE)
+def test_text_that_no_terminal_can_show_is_reported(
+    file: Path, text: str, form: str
+) -> None:
+    names = {"deviceType": text, "plan": text, "by": text, "rule": text}
+    file.write_text("\n".join([event("admitted", -90, "tv", **names), LINES[3]]))
+
+    command, *options = form.split()
+    printed = why(file) if command == "why" else report(file, *options)
+    assert printed.encode()
+    if not options:
+        assert "\x1b" not in printed
+
+
 def test_a_long_period_before_the_first_event_adds_no_time(file: Path) -> None:
     renewed = event("renewed", -90, "tv", expiresAt=NOW - 30_000)
     file.write_text(renewed)

@@ -139,6 +139,12 @@ def test_csv_has_a_line_for_each_number(figures: list[Figure]) -> None:
     [
         *(f"{character}1+1" for character in FORMULA_CHARACTERS),
         " =1+1",
+        "\n=1+1",
+        "\n1+1",
+        "\v=1+1",
+        "\u00a0=1+1",
+        "\u2028=1+1",
+        "\ufeff=1+1",
         '=HYPERLINK("http://x","y")',
     ],
     ids=ascii,
