@@ -46,6 +46,7 @@ def run_in(
         "files": _contents(options),
         "identity": _signed_identity(stage),
     }
+
     answer = _client(stage).invoke(
         FunctionName=stage.function,
         Qualifier=ALIAS,
@@ -56,11 +57,13 @@ def run_in(
     if answer.get("FunctionError"):
         message = (payload or {}).get("errorMessage", payload)
         raise CommandError(f"The function of the stage {stage.name} failed: {message}")
+
     if not isinstance(payload, dict) or "output" not in payload:
         raise CommandError(
             f"The release of the stage {stage.name} is older than this command. Deploy "
             f'this release, or use zappa manage {stage.name} "{command} …".'
         )
+
     return Result(payload["output"], payload["error"])
 
 
@@ -80,6 +83,7 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
 def _contents(options: Mapping[str, Any]) -> dict[str, str]:
     """Return the contents of the files that options name."""
     files = {name: path for name, path in options.items() if isinstance(path, Path)}
+
     try:
         return {name: path.read_text() for name, path in files.items()}
     except (OSError, UnicodeDecodeError) as exc:
@@ -91,4 +95,5 @@ def _signed_identity(stage: Stage) -> str:
     url: str = stage.client("sts").generate_presigned_url(
         "get_caller_identity", ExpiresIn=SIGNATURE_SECONDS, HttpMethod="GET"
     )
+
     return urlsplit(url).query

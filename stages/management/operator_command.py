@@ -68,10 +68,12 @@ class StageOrLocalCommand(LocalDynamoDBCommand, OperatorCommand):
         with readable_errors():
             deployed = stage_of(stage)
             caller = caller_of(deployed)
+
         where = f"Stage {deployed.name}, {deployed.function} in {deployed.region}"
         print(f"{where}, as {caller}", file=sys.stderr)  # noqa: T201
 
         self.confirm(options)
+
         with readable_errors():
             result = run_in(
                 deployed,
@@ -83,6 +85,7 @@ class StageOrLocalCommand(LocalDynamoDBCommand, OperatorCommand):
                     if name not in LOCAL_OPTIONS
                 },
             )
+
         self.stdout.write(result.output, ending="")
         if result.error is not None:
             raise CommandError(result.error)

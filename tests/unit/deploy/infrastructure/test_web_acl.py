@@ -8,7 +8,7 @@ from deploy.infrastructure.template import read_template
 from streams.authentication import CREDENTIALS
 
 TRANSFORMATIONS = {"NONE": lambda text: text, "LOWERCASE": str.lower}
-"""AWS WAF's transformations of a key, by name."""
+"""AWS WAF's transformations of a key."""
 
 SPELLINGS = [
     "".join(letters) for letters in product(*zip("bearer", "BEARER", strict=True))
