@@ -34,7 +34,7 @@ def test_a_denied_viewer_replaces_a_stream_and_its_player_learns_it(
     devices = ("TV", "Phone", "Laptop")
     players = {device: add_player(console, device) for device in devices}
     for player in players.values():
-        expect_state(player, "plays")
+        expect_state(player, "playing")
     expect_count(console, "3 of 3 in use")
 
     tablet = add_player(console, "Tablet")
@@ -55,9 +55,9 @@ def test_a_denied_viewer_replaces_a_stream_and_its_player_learns_it(
     types_of_epochs = [type(replaced["epoch"]) for replaced in body["replace"]]
     assert types_of_epochs == [int], "the playback that was seen"
 
-    expect_state(tablet, "plays")
+    expect_state(tablet, "playing")
     expect_state(players["Phone"], "ended: replaced")
-    expect_state(players["TV"], "plays")
+    expect_state(players["TV"], "playing")
     expect_count(console, "3 of 3 in use")
 
 
@@ -67,11 +67,11 @@ def test_the_slot_of_a_crashed_player_is_free_after_its_lease(
     tv = add_player(console, "TV")
     phone = add_player(console, "Phone")
     for player in (tv, phone):
-        expect_state(player, "plays")
+        expect_state(player, "playing")
         click_button(player, "Crash")
     expect_count(console, "2 of 3 in use")
     click_button(phone, "Play")
-    expect_state(phone, "plays")
+    expect_state(phone, "playing")
     expect_count(console, "1 of 3 in use", timeout=15_000)
     expect_text(console, "#slots", "Phone")
 
@@ -80,27 +80,27 @@ def test_a_player_reports_a_lost_network_and_continues_afterwards(
     console: Page,
 ) -> None:
     tv = add_player(console, "TV")
-    expect_state(tv, "plays")
+    expect_state(tv, "playing")
     tv.get_by_label("Network").uncheck()
     expect(state(tv)).to_contain_text("offline: network-error")
     tv.get_by_label("Network").check()
-    expect_state(tv, "plays again", timeout=15_000)
+    expect_state(tv, "playing again", timeout=15_000)
 
 
 def test_a_browser_that_was_offline_continues(console: Page) -> None:
     tv = add_player(console, "TV")
-    expect_state(tv, "plays")
+    expect_state(tv, "playing")
     console.context.set_offline(True)
     expect(state(tv)).to_contain_text("offline: network-error")
     console.context.set_offline(False)
-    expect_state(tv, "plays again", timeout=15_000)
+    expect_state(tv, "playing again", timeout=15_000)
 
 
 def test_an_operator_ends_a_stream_and_its_player_learns_it(
     console: Page, viewer: Viewer
 ) -> None:
     tv = add_player(console, "TV")
-    expect_state(tv, "plays")
+    expect_state(tv, "playing")
     epoch = viewer.list()["streams"][0]["epoch"]
     with console.expect_request(lambda sent: sent.method == "DELETE") as sent:
         click_button(console, "End News on TV")
@@ -117,7 +117,7 @@ def test_an_operator_ends_a_stream_and_its_player_learns_it(
 
 def test_a_stopped_player_frees_its_slot(console: Page, viewer: Viewer) -> None:
     tv = add_player(console, "TV")
-    expect_state(tv, "plays")
+    expect_state(tv, "playing")
     with console.expect_request("**/stop") as sent:
         click_button(tv, "Stop")
 
@@ -130,14 +130,14 @@ def test_a_stopped_player_frees_its_slot(console: Page, viewer: Viewer) -> None:
 
 
 def test_the_limit_is_changed_and_cleared(console: Page, viewer: Viewer) -> None:
-    console.get_by_label("Limit").fill("1")
+    console.get_by_label("Limit", exact=True).fill("1")
     console.get_by_label("When full").select_option("evict-oldest")
     click_button(console, "Set")
     expect_count(console, "0 of 1 in use")
     first = add_player(console, "TV")
     second = add_player(console, "Phone")
     expect_state(first, "ended: evicted")
-    expect_state(second, "plays")
+    expect_state(second, "playing")
     click_button(console, "Default")
     expect_count(console, "1 of 3 in use")
 
@@ -183,7 +183,7 @@ def test_a_problem_of_a_request_of_the_console_is_shown(console: Page) -> None:
 
 def test_a_closed_tab_frees_its_slot(console: Page, viewer: Viewer) -> None:
     tv = add_player(console, "TV")
-    expect_state(tv, "plays")
+    expect_state(tv, "playing")
 
     assert viewer.list()["active"] == 1
 
@@ -197,7 +197,7 @@ def test_a_page_that_closes_sends_its_stop_as_a_beacon(
     console: Page, viewer: Viewer
 ) -> None:
     tv = add_player(console, "TV")
-    expect_state(tv, "plays")
+    expect_state(tv, "playing")
     with console.expect_request("**/stop") as sent:
         console.evaluate("dispatchEvent(new Event('pagehide'))")
 
@@ -255,10 +255,10 @@ def test_heartbeats_continue_while_timers_of_the_page_are_throttled(
     page.add_init_script("window.setTimeout = () => 0")
     open_console(page, url, user_id)
     tv = add_player(page, "TV")
-    expect_state(tv, "plays")
+    expect_state(tv, "playing")
     beats = page.locator("#requests details", has_text="/heartbeat")
     expect(beats).to_have_count(4, timeout=15_000)
-    expect_state(tv, "plays")
+    expect_state(tv, "playing")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -284,7 +284,7 @@ def test_the_console_fits_the_screen(
         "Tablet with a very long name",
     ):
         player = add_player(page, device, "The Great Escape")
-        expect(state(player)).to_have_text(re.compile("plays|denied"))
+        expect(state(player)).to_have_text(re.compile("playing|denied"))
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -298,5 +298,5 @@ def test_the_console_works_under_a_stage(page: Page, user_id: str) -> None:
     with serving_under("/test") as url:
         open_console(page, url, user_id)
         tv = add_player(page, "TV")
-        expect_state(tv, "plays")
+        expect_state(tv, "playing")
         expect_count(page, "1 of 3 in use")

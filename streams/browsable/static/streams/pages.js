@@ -2,8 +2,8 @@
  * the answer replaces the page that sent it. */
 
 import { credentials, openCredentials } from "./credentials.js";
+import { $, confirmed } from "./elements.js";
 
-const $ = (id) => document.getElementById(id);
 const canonical = document.querySelector("link[rel=canonical]");
 
 /** Show the page of an answer. If the service cannot be reached, this page remains. */
@@ -79,19 +79,6 @@ function valueOf(field) {
   }
 }
 
-/** Ask before a call that ends or deletes something. */
-function confirmed(method, url, label) {
-  if (method !== "DELETE") return Promise.resolve(true);
-
-  const dialog = $("confirmation");
-  $("confirmation-title").textContent = `${label}? DELETE ${new URL(url).pathname}`;
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "confirmed"), { once: true });
-  });
-}
-
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   const { method } = form.dataset;
@@ -99,7 +86,8 @@ document.addEventListener("submit", async (event) => {
 
   event.preventDefault();
   const label = event.submitter.textContent.trim();
-  if (!(await confirmed(method, form.action, label))) return;
+  const question = `${label}? DELETE ${new URL(form.action).pathname}`;
+  if (method === "DELETE" && !(await confirmed(question))) return;
 
   const body = bodyOf(form);
   const isDone = await show(form.action, { method, body });
