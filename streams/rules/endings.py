@@ -73,9 +73,11 @@ def override(
 ) -> Account:
     """Store an operator's overrides and return the account after it.
 
-    The same account is returned when no override changes. With `end_surplus`,
-    the streams end that would not play if the overrides had applied from the
-    start: the newest under `deny`, the oldest under `evict-oldest`.
+    Equal overrides get a new version too, so that an earlier change that arrives late
+    does not undo this one. Only an account that stores nothing, and continues to,
+    is returned as it is. With `end_surplus`, the streams end that would not play if the
+    overrides had applied from the start: the newest under `deny`, the oldest under
+    `evict-oldest`.
     """
     after = replace(account, limit=limit, plan=plan, when_full=when_full)
     if after != account:
@@ -94,9 +96,8 @@ def override(
             after, surplus, now=now, reason=reason, fences_late_starts=True
         )
 
-    if after == account:
-        return account
-    return after.changed()
+    stores_nothing = after == Account(version=account.version)
+    return account if stores_nothing else after.changed()
 
 
 def forget(account: Account, *, now: int) -> Account:

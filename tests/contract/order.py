@@ -219,7 +219,7 @@ def is_fence(event: Event, late: Event, *, has_effect: bool) -> bool:
     if event.answer.is_unknown:
         return False
     if late_call.verb in JUDGED or late_call.is_paused:
-        return has_effect
+        return has_effect or call.verb == "set limit"
     if late_call.verb not in CHANGES_ITS_SLOT:
         return False
 

@@ -265,7 +265,7 @@ def test_end_all_changes_nothing_if_no_slot_is_taken(
 # --- overrides ----------------------------------------------------------------------
 
 
-def test_an_override_is_stored_and_a_repeat_changes_nothing() -> None:
+def test_an_override_is_stored_and_a_repeat_changes_only_the_version() -> None:
     before = account("a")
     after = overridden(
         before,
@@ -289,7 +289,13 @@ def test_an_override_is_stored_and_a_repeat_changes_nothing() -> None:
         plan="family",
         when_full=WhenFull.DENY,
     )
-    assert again is after
+    assert again == replace(after, version=after.version + 1)
+
+
+def test_clearing_the_limit_of_an_unknown_user_changes_nothing() -> None:
+    unknown = rules.empty_account(NOW)
+    cleared = overridden(unknown, limit=None, plan=None, when_full=None)
+    assert cleared is unknown
 
 
 @pytest.mark.parametrize(
