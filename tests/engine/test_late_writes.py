@@ -86,6 +86,50 @@ def test_a_late_zap_does_not_end_a_playback_that_was_renewed_since(
     assert streams.read(user_id, now=NOW + 30).leases["tv"] == renewed
 
 
+def test_a_late_zap_does_not_end_a_playback_that_was_paused_since(
+    streams: StreamStore, user_id: str, late: Late
+) -> None:
+    """A pause that is shorter than a lease moves no expiry."""
+    plans = changed(streams.plans, paused_ms=LEASE_MS // 2)
+    streams = replace(streams, plans=plans)
+    hold = fill(streams, user_id, "tv")["tv"]
+    zap_late(streams, user_id, late, now=NOW + 10)
+    paused = streams.renew(user_id, "tv", hold=hold, now=NOW + 11, is_paused=True)
+    late.deliver()
+
+    assert streams.read(user_id, now=NOW + 30).leases["tv"] == paused
+
+
+def test_a_late_zap_does_not_end_a_playback_that_kept_its_relaxed_lease(
+    streams: StreamStore, user_id: str, late: Late
+) -> None:
+    """The heartbeat moved the expiry by less than a relaxed lease."""
+    relaxed = changed(streams.plans, relaxed_lease_ms=5 * LEASE_MS)
+    streams = replace(streams, plans=relaxed)
+    hold = fill(streams, user_id, "tv", "a", "b")["tv"]
+    zap_late(streams, user_id, late, now=NOW + 10)
+    renewed = streams.renew(user_id, "tv", hold=hold, now=NOW + 11)
+    late.deliver()
+
+    assert streams.read(user_id, now=NOW + 30).leases["tv"] == renewed
+
+
+def test_a_late_zap_does_not_start_a_stream_whose_ending_was_dropped(
+    streams: StreamStore, user_id: str, late: Late
+) -> None:
+    fill(streams, user_id, "tv")
+    zap_late(streams, user_id, late, now=NOW + 10)
+    streams.stop(user_id, "tv", hold=None, now=NOW + 20)
+    for number, letter in enumerate("abc", start=21):
+        long_id = letter * 128
+        started(streams, user_id, long_id, now=NOW + number)
+        streams.stop(user_id, long_id, hold=None, now=NOW + number)
+
+    assert "tv" not in streams.read(user_id, now=NOW + 30).ended
+    late.deliver()
+    assert streams.read(user_id, now=NOW + 30).leases == {}
+
+
 def test_a_zap_that_is_not_late_takes_over(
     streams: StreamStore, user_id: str, late: Late
 ) -> None:

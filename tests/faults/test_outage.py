@@ -12,8 +12,10 @@ from streams.errors import (
     RequestTimedOut,
     StoreThrottled,
     StoreUnavailable,
+    TooManyStarts,
 )
 from streams.rules import Reason, StartRate
+from streams.service import Context, IssuedLease
 from tests.builders import LEASE_MS, NOW, changed
 from tests.faults.outages import Store, beat, ended, live, start
 from tests.viewer import Viewer
@@ -257,6 +259,99 @@ def test_a_pause_in_an_outage_is_kept(store: Store, viewer: Viewer) -> None:
 
     assert paused.lease.paused_at == NOW + 10
     assert paused.edge_token is None
+
+
+def beat_paused(playing: IssuedLease, *, after_ms: int) -> IssuedLease:
+    """Renew a stream that is paused."""
+    return service.renew(
+        playing.token,
+        user_id=playing.user_id,
+        id=playing.lease.id,
+        now=NOW + after_ms,
+        is_paused=True,
+    )
+
+
+def test_a_pause_that_is_reported_twice_in_an_outage_starts_once(
+    store: Store, viewer: Viewer
+) -> None:
+    with store.failing(viewer.user_id):
+        playing = start(viewer.user_id, "tv")
+        paused = beat_paused(playing, after_ms=10)
+        again = beat_paused(paused, after_ms=20)
+        resumed = beat(again, after_ms=30)
+
+    assert again.lease.paused_at == NOW + 10
+    assert resumed.lease.paused_at == 0
+
+
+def test_a_paused_grace_lease_is_admitted_paused_and_without_an_edge_token(
+    store: Store, viewer: Viewer
+) -> None:
+    with store.failing(viewer.user_id):
+        playing = start(viewer.user_id, "tv")
+        paused = beat_paused(playing, after_ms=10)
+
+    admitted = beat_paused(paused, after_ms=20)
+
+    assert not admitted.is_grace
+    assert admitted.edge_token is None
+    account = service.store.read(viewer.user_id, now=NOW + 20)
+    assert account.leases["tv"].paused_at == NOW + 20
+
+
+def test_the_heartbeat_of_a_grace_lease_extends_a_lease_that_its_start_got(
+    store: Store, viewer: Viewer
+) -> None:
+    start(viewer.user_id, "phone")
+    with store.failing(viewer.user_id, "lost answer"):
+        playing = start(viewer.user_id, "tv", after_ms=9000)
+
+    renewed = beat(playing, after_ms=10_000)
+
+    assert renewed.lease.started_at == NOW + 9000
+    assert renewed.lease.expires_at == NOW + 10_000 + LEASE_MS
+
+
+def test_the_pace_of_a_token_is_judged_again_after_an_outage(
+    store: Store, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator may lower the limit before the outage."""
+    relaxed = changed(service.store.plans, relaxed_lease_ms=5 * LEASE_MS)
+    monkeypatch.setattr(service, "store", replace(service.store, plans=relaxed))
+    playing = beat(start(viewer.user_id, "tv"), after_ms=1)
+    service.set_limit(Context(user_id=viewer.user_id, now=NOW + 2), limit=2)
+    with store.failing(viewer.user_id):
+        for after_ms in range(9, 20 * LEASE_MS, LEASE_MS // 2):
+            playing = beat(playing, after_ms=after_ms)
+
+    renewed = beat(playing, after_ms=after_ms + 1)
+
+    assert renewed.lease.expires_at == NOW + after_ms + 1 + LEASE_MS
+
+
+@pytest.mark.parametrize("is_sent", [True, False], ids=["sent", "open circuit"])
+def test_a_start_that_was_sent_in_an_outage_is_not_refused_by_the_start_rate(
+    store: Store, viewer: Viewer, monkeypatch: pytest.MonkeyPatch, is_sent: bool
+) -> None:
+    """It may take effect."""
+    rate = StartRate(burst=1, interval_ms=60_000)
+    plans = changed(service.store.plans, start_rate=rate)
+    monkeypatch.setattr(service, "store", replace(service.store, plans=plans))
+    with store.failing(viewer.user_id):
+        start(viewer.user_id, "tv")
+        if not is_sent:
+            for _ in range(calls.FAILURES_TO_OPEN):
+                beat_of_another_user(viewer)
+        error = StoreUnavailable if is_sent else TooManyStarts
+        with pytest.raises(error):
+            start(viewer.user_id, "phone", after_ms=1)
+
+
+def beat_of_another_user(viewer: Viewer) -> None:
+    """Let a call fail without a change of what the process remembers."""
+    with pytest.raises(StoreUnavailable):
+        service.listing(Context(user_id=viewer.user_id, now=NOW))
 
 
 def test_the_admission_of_a_grace_lease_is_charged_but_not_denied(

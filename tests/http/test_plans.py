@@ -9,7 +9,8 @@ import pytest
 
 from streams import service
 from streams.conf import settings
-from streams.rules import Plans, Rule, StartRate
+from streams.rules import Lease, Plans, Rule, StartRate
+from streams.serializers import Shown, StreamSerializer
 from streams.wsgi import placed
 from streams_project.wsgi import application
 from tests.builders import changed, plans_of
@@ -192,6 +193,24 @@ def test_a_paused_stream_keeps_its_slot_as_long_as_the_plan_allows(
     assert playing["state"] == "playing"
     assert playing["pausedAt"] is None
     assert playing["expiresAt"] == paused["expiresAt"], "an expiry does not decrease"
+
+
+@pytest.mark.parametrize("remaining_ms", [60_000, 6000, 1500, 10])
+def test_near_the_end_of_a_pause_the_next_heartbeat_is_due_before_it(
+    remaining_ms: int,
+) -> None:
+    now = 1_800_000_000_000
+    paused = Lease(
+        id="tv",
+        stream_id="film",
+        started_at=now - 600_000,
+        paused_at=now - 600_000 + remaining_ms,
+        expires_at=now + remaining_ms,
+        epoch=1,
+    )
+    shown = StreamSerializer().to_representation(Shown(paused, "ana", now))
+
+    assert 0 < shown["heartbeatSeconds"] < shown["leaseSeconds"]
 
 
 def test_an_unknown_state_is_rejected(viewer: Viewer) -> None:

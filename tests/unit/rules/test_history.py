@@ -1,9 +1,11 @@
 """The endings that an account keeps."""
 
+from dataclasses import replace
+
 import pytest
 
 from streams.rules import Ending, Reason, room_for_endings
-from streams.rules.history import endings_of, keep_newest
+from streams.rules.history import endings_of, keep_newest, late_before
 from tests.builders import LEASE_MS, NOW, asking
 from tests.model import ModelStore
 from tests.unit.rules.builders import (
@@ -159,3 +161,38 @@ def test_endings_take_a_bounded_part_of_the_item(
         )
         after = stopped(after, name, now=now)
         assert sum(24 + len(id) for id in after.ended) <= 320
+
+
+# --- a fence for dropped endings ----------------------------------------------------
+
+
+def test_starts_from_before_an_ending_was_dropped_are_late() -> None:
+    kept = {"a": ending(NOW), "b": ending(NOW + 7)}
+
+    assert late_before(kept, kept, now=NOW + 5) == 0
+    assert late_before(kept, {"b": kept["b"]}, now=NOW + 5) == NOW + 5
+    assert late_before(kept, {"a": kept["a"]}, now=NOW + 5) == NOW + 7
+
+
+def test_a_stop_that_drops_endings_makes_earlier_starts_late() -> None:
+    before = replace(account("a"), ended=FULL)
+    after = stopped(before, "a", now=NOW + 20)
+
+    assert FULL.keys() - after.ended.keys()
+    assert after.theoretical_arrival_at == NOW + 20
+
+
+def test_a_start_that_drops_endings_makes_earlier_starts_late() -> None:
+    before = replace(account("a", "b", "c"), ended=FULL)
+    after = started(before, asking("d"), now=NOW + 20, plans=EVICT)
+
+    assert FULL.keys() - after.ended.keys()
+    assert after.theoretical_arrival_at == NOW + 20
+
+
+def test_a_fence_does_not_move_the_arrival_time_back() -> None:
+    arrival = NOW + 10_000
+    before = replace(account("a"), ended=FULL, theoretical_arrival_at=arrival)
+    after = stopped(before, "a", now=NOW + 20)
+
+    assert after.theoretical_arrival_at == arrival

@@ -377,9 +377,12 @@ def test_an_older_token_than_the_one_that_revived_a_stream_is_invalid() -> None:
         revived_to=NOW + 9 * LEASE_MS,
     )
     older = Hold(epoch=revived.epoch, expires_at=NOW - 1)
+    NOW + 8 * LEASE_MS
 
     with pytest.raises(InvalidToken):
-        held_lease(holding(revived), "a", hold=older, now=EXPIRED_AT, plans=PLANS)
+        held_lease(
+            holding(revived), "a", hold=older, now=NOW + 8 * LEASE_MS, plans=PLANS
+        )
 
 
 def test_a_hold_by_epoch_alone_is_not_a_token_and_does_not_grow_old() -> None:

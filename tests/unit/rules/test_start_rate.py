@@ -164,6 +164,26 @@ def test_a_denial_by_the_limit_takes_precedence_over_the_start_rate() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("interval_ms", "retry_at"),
+    [
+        (0, NOW + LEASE_MS),
+        (LEASE_MS - 1, NOW + LEASE_MS),
+        (LEASE_MS + 1, NOW + LEASE_MS + 1),
+    ],
+)
+def test_a_denial_names_the_latest_time_of_the_limit_and_the_start_rate(
+    interval_ms: int, retry_at: int
+) -> None:
+    rate = StartRate(burst=1, interval_ms=interval_ms)
+    store = ModelStore(replace(changed(PLANS, limit=1), start_rate=rate))
+    store.start("ana", asking("a"), now=NOW)
+
+    with pytest.raises(StreamLimitReached) as denial:
+        store.start("ana", asking("b"), now=NOW + 5)
+    assert denial.value.retry_at == retry_at
+
+
 def test_a_revival_is_not_charged() -> None:
     cheat = Cheat()
     cheat.act("start", "a")

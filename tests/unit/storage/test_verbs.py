@@ -8,6 +8,7 @@ import pytest
 
 from streams.errors import (
     StoreUnavailable,
+    StreamEnded,
     StreamLimitReached,
     StreamNotFound,
 )
@@ -239,6 +240,42 @@ def test_an_erased_user_leaves_an_empty_item_for_a_quarter_of_an_hour() -> None:
     assert written[":theoretical_arrival_at"] == {"N": str(NOW)}
     assert written[":ttl"] == {"N": str(delete_forgotten_at(NOW))}
     assert ":limit" not in written
+
+
+# --- heartbeats that were overtaken -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "reason", "is_unknown"),
+    [
+        (NOW + 2001, Reason.REPLACED, True),
+        (NOW + 2000, Reason.REPLACED, False),
+        (NOW + 2001, Reason.EXPIRED, False),
+    ],
+    ids=["later", "within the skew of clocks", "expired"],
+)
+def test_a_heartbeat_that_may_have_been_delivered_twice_is_not_told_an_ending(
+    ended_at: int, reason: Reason, is_unknown: bool
+) -> None:
+    """Only a heartbeat with this token explains that the stream lived so long."""
+    ended = ending(ended_at, reason=reason, epoch=7)
+    met = condition_failed(stored(holding(ended={"a": ended})))
+    store, _ = store_of(met)
+    hold = Hold(epoch=7, expires_at=NOW + 1)
+
+    error = StoreUnavailable if is_unknown else StreamEnded
+    with pytest.raises(error):
+        store.renew("ana", "a", hold=hold, now=NOW)
+
+
+def test_an_ending_within_the_lease_of_a_token_is_told() -> None:
+    ended = ending(NOW + 3000, reason=Reason.REPLACED, epoch=7)
+    met = condition_failed(stored(holding(ended={"a": ended})))
+    store, _ = store_of(met)
+    hold = Hold(epoch=7, expires_at=NOW + 3001)
+
+    with pytest.raises(StreamEnded):
+        store.renew("ana", "a", hold=hold, now=NOW)
 
 
 # --- tokens -------------------------------------------------------------------------
