@@ -4,7 +4,8 @@ catalogue, model   which answers the documentation allows, and the state after e
 world              the service in this process: a virtual clock, a real engine,
                    faults at single tries
 order              whether one order of the calls explains every answer
-pairs, scenes      each verb inside each other verb, at each call to the engine
+pairs, scenes,
+deeds              each verb inside each other verb, at each call to the engine
 programs           random sequences of calls with faults, for Hypothesis
 run                all of it for as long as the operator wants
 """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.contract.deeds import DEEDS, READS, latest_token
 from tests.contract.exchange import Credentials
 from tests.contract.faults import (
     MODES,
@@ -21,13 +22,7 @@ from tests.contract.faults import (
     other_calls_delay,
 )
 from tests.contract.order import Search
-from tests.contract.scenes import (
-    DEEDS,
-    READS,
-    SCENES,
-    catalogue_of,
-    latest_token,
-)
+from tests.contract.scenes import SCENES, catalogue_of
 from tests.contract.world import World, served
 
 
@@ -157,9 +152,9 @@ class Figures:
         return "\n".join(lines)
 
 
-def pairs_of(stage: Stage) -> Iterator[Pair]:
-    """Yield every pair of a scene."""
-    possible = [name for name, deed in DEEDS.items() if deed.is_possible(stage.world)]
+def pairs_of(stage: Stage, deeds: Collection[str]) -> Iterator[Pair]:
+    """Yield every pair of these deeds in a scene."""
+    possible = [name for name in deeds if DEEDS[name].is_possible(stage.world)]
     for first in possible:
         if first in READS:
             continue
@@ -184,18 +179,19 @@ def run_scene(
     *,
     share: float = 1,
     modes: Collection[str] = tuple(MODES),
+    deeds: Collection[str] = tuple(DEEDS),
     seed: int = 0,
     until: float = float("inf"),
     count: int | None = None,
 ) -> None:
-    """Run the pairs of a scene, or a random share of them.
+    """Run the pairs of a scene in these modes, or a random share of them.
 
     Ends at a time, after `count` pairs, or when the figures have enough failures.
     """
     dice = random.Random(f"{scene} {seed}")
     with served(catalogue_of(SCENES[scene])) as serve:
         stage = Stage.of(scene, serve)
-        in_modes = (pair for pair in pairs_of(stage) if pair.mode in modes)
+        in_modes = (pair for pair in pairs_of(stage, deeds) if pair.mode in modes)
         pairs = [pair for pair in in_modes if dice.random() < share]
         dice.shuffle(pairs)
         for pair in pairs[:count]:

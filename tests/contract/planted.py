@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from streams import rules, service
+from streams import rules, serializers, service
 from streams.rules import Account, Lease, Plan, Plans, renewals, starts
 from streams.rules import endings as rules_of_endings
 from streams.storage import statements, verbs
 from streams.storage.statements import Statement
 from streams.storage.store import StreamStore
 from tests.contract import world
+from tests.contract.deeds import DEEDS
 from tests.contract.faults import MODES, ON_WRITES, QUICK
 
 type Patch = Callable[[], AbstractContextManager[Any]]
@@ -20,11 +21,12 @@ type Patch = Callable[[], AbstractContextManager[Any]]
 
 @dataclass(frozen=True)
 class Bug:
-    """A bug, and the scene and the modes in which pairs find it."""
+    """A bug, and the scene, the modes and the calls of which pairs find it."""
 
     plant: Patch
     scene: str
     modes: Collection[str] = QUICK
+    deeds: Collection[str] = tuple(DEEDS)
 
 
 def served_with(change: Callable[[Plans], Plans]) -> Patch:
@@ -142,6 +144,46 @@ def keeping_the_limit(forget: Any) -> Any:
     return wrong
 
 
+def never_paused(start: Any) -> Any:
+    """Admit a grace lease as if its player played."""
+
+    def wrong(context: Any, request: Any, **options: Any) -> Any:
+        return start(context, request)
+
+    return wrong
+
+
+def without_grace(start: Any) -> Any:
+    """Judge a grace lease like a stream that does not play yet."""
+
+    def wrong(account: Account, request: Any, **options: Any) -> Any:
+        return start(account, replace(request, is_grace=False), **options)
+
+    return wrong
+
+
+def without_renewal_after_admission(renew: Any) -> Any:
+    """Return the stored lease in place of the renewed one, if no token asks for it."""
+
+    def wrong(store: StreamStore, user_id: str, id: str, **options: Any) -> Any:
+        if options["hold"].is_grace or options["hold"].pace:
+            return renew(store, user_id, id, **options)
+        lease = store.read(user_id, now=options["now"]).leases.get(id)
+        return lease or renew(store, user_id, id, **options)
+
+    return wrong
+
+
+def told_older_ending(refuse: Any) -> Any:
+    """Tell an expired grace lease that it was stopped."""
+
+    def wrong(claims: Any, reason: Any, **options: Any) -> Any:
+        told = rules.Reason.STOPPED if reason is rules.Reason.EXPIRED else reason
+        return refuse(claims, told, **options)
+
+    return wrong
+
+
 def without_condition(statement_of_replace: Any) -> Any:
     """Write a judged account even if the item changed."""
 
@@ -184,7 +226,9 @@ BUGS: Mapping[str, Bug] = {
         served_with(lambda plans: with_plans(plans, one_more)), "full"
     ),
     "rules are not examined": Bug(
-        served_with(lambda plans: with_plans(plans, without_rules)), "ruled"
+        served_with(lambda plans: with_plans(plans, without_rules)),
+        "ruled",
+        deeds=("start pc with film", "end tv"),
     ),
     "starts are not charged": Bug(
         served_with(lambda plans: replace(plans, start_rate=rules.StartRate())),
@@ -211,10 +255,14 @@ BUGS: Mapping[str, Bug] = {
         "with room",
     ),
     "a stop frees a later playback": Bug(
-        wrapping(StreamStore, "stop", stop_of_any_playback), "taken over"
+        wrapping(StreamStore, "stop", stop_of_any_playback),
+        "taken over",
+        deeds=("zap tv", "stop tv"),
     ),
     "a heartbeat renews a later playback": Bug(
-        wrapping(StreamStore, "renew", renewal_of_any_playback), "with room"
+        wrapping(StreamStore, "renew", renewal_of_any_playback),
+        "with room",
+        deeds=("zap tv", "heartbeat tv"),
     ),
     "a pause starts again with each heartbeat": Bug(
         wrapping(rules, "renew", pause_from_now), "paused"
@@ -240,6 +288,7 @@ BUGS: Mapping[str, Bug] = {
         lambda: patch.object(verbs.Start, "find_own_write", lambda *a: None),
         "with room",
         ON_WRITES,
+        deeds=("start tv", "start pc", "stop tv", "heartbeat tv"),
     ),
     "no call finds its own write": Bug(
         lambda: patch.object(verbs.Verb, "find_own_write", lambda *a: None),
@@ -252,6 +301,24 @@ BUGS: Mapping[str, Bug] = {
         ),
         "ghost and live",
         ("held, gave up",),
+        deeds=("start tv", "end tv", "end all"),
+    ),
+    "a paused grace lease is admitted playing": Bug(
+        wrapping(service, "_start_in_store", never_paused), "grace, paused"
+    ),
+    "a grace lease is refused by the start rate": Bug(
+        wrapping(rules, "start", without_grace), "grace, start rate used up"
+    ),
+    "an admitted grace lease is not renewed": Bug(
+        wrapping(StreamStore, "renew", without_renewal_after_admission),
+        "grace, unanswered",
+    ),
+    "an expired grace lease is told an older ending": Bug(
+        wrapping(service, "_refuse_grace", told_older_ending), "grace, expired"
+    ),
+    "a heartbeat is due after the end of a pause": Bug(
+        wrapping(serializers, "_heartbeat_due_ms", lambda due: lambda *a: 20_000),
+        "pause almost over",
     ),
     "a dry run starts a stream": Bug(
         lambda: patch.object(

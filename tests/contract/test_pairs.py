@@ -7,7 +7,7 @@ from tests.contract.scenes import SCENES
 
 pytestmark = pytest.mark.engine
 
-PAIRS = 25
+PAIRS = 15
 """Per scene."""
 
 

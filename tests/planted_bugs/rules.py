@@ -3,6 +3,7 @@
 from tests.planted_bugs.mutant import (
     AGREES,
     CLOCKS,
+    LATE,
     OUTAGE,
     REPEATS,
     RIVALS,
@@ -179,6 +180,34 @@ RULES_OF_STREAMS = (
         "rules/starts.py",
         "and ended_before and not (lasts_longer or is_paused)",
         "and ended_before",
+        (RULES,),
+    ),
+    Mutant(
+        "a dropped ending lets late starts in",
+        "rules/history.py",
+        "return max([now, *(kept[id].at for id in dropped)]) if dropped else 0",
+        "return 0",
+        (RULES, LATE),
+    ),
+    Mutant(
+        "a heartbeat that overtook another replaces its token",
+        "rules/holders.py",
+        "if hold.expires_at is None or now < hold.expires_at:",
+        "if hold.expires_at is None:",
+        (RULES,),
+    ),
+    Mutant(
+        "a pause hides that a pace is older than a limit",
+        "rules/renewals.py",
+        "issued_at = hold.issued_after(plans.longest_lease_ms)",
+        "issued_at = hold.issued_after(plans.longest_playing_ms)",
+        (RULES,),
+    ),
+    Mutant(
+        "an equal limit is not written",
+        "rules/endings.py",
+        "return account if stores_nothing else after.changed()",
+        "return account if after == account else after.changed()",
         (RULES,),
     ),
     Mutant(
