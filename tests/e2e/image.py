@@ -121,5 +121,8 @@ def running(folder: Path, environment: dict[str, str]) -> Iterator[Container]:
         try:
             yield Container(f"http://127.0.0.1:{port}", port, process)
         finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(WITHIN_SECONDS)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
