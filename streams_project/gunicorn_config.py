@@ -17,6 +17,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 """Two for each virtual processor."""
 threads = 8
 """They wait for DynamoDB."""
+worker_connections = 900
+"""Within the usual limit of 1,024 open files."""
 keepalive = 75
 """Longer than a load balancer's 60 s, so that it closes an idle connection first."""
 timeout = 30

@@ -206,6 +206,11 @@ class Connection(HTTPChannel):
                 return
         super().handle_close()
 
+    def abort(self) -> None:
+        """Close the connection without an answer."""
+        self.is_last_answer = False
+        self.handle_close()
+
     def check_time(self, now: float) -> None:
         """Refuse a request that is late, or close a connection that is not used."""
         if self.ended_at is not None:
@@ -243,7 +248,23 @@ class Server(TcpWSGIServer):
     request_seconds = REQUEST_SECONDS
     idle_seconds: float = IDLE_SECONDS
     linger_seconds = LINGER_SECONDS
+    max_connections = 1000
     is_stopping = False
+
+    @override
+    def handle_accept(self) -> None:
+        """Accept a connection. Above the limit, close the one that waits longest.
+
+        Otherwise unfinished requests could keep all others out.
+        """
+        super().handle_accept()
+        if len(self.active_channels) <= self.max_connections:
+            return
+
+        connections = self.active_channels.values()
+        waiting = [connection for connection in connections if not connection.requests]
+        if waiting:
+            min(waiting, key=lambda connection: connection.last_activity).abort()
 
     @override
     def maintenance(self, now: float) -> None:
@@ -264,7 +285,7 @@ class Server(TcpWSGIServer):
 
     def _takes_a_connection(self) -> bool:
         before = len(self.active_channels)
-        self.handle_accept()
+        super().handle_accept()
         return len(self.active_channels) > before
 
 
@@ -300,14 +321,14 @@ def create(
         listener.proto,
         listener.getsockname(),
     )
-    return Server(
+    server = Server(
         _with_length(application),
         map,
         _sock=listener,
         sockinfo=sockinfo,
         bind_socket=False,
         threads=threads,
-        connection_limit=connections,
+        connection_limit=2 * connections,  # never reached
         cleanup_interval=1,
         max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=MAX_BODY_BYTES + 1,
@@ -322,6 +343,8 @@ def create(
         # The host of a request without one: an address, as a load balancer's check.
         server_name=str(listener.getsockname()[0]),
     )
+    server.max_connections = connections
+    return server
 
 
 def turn(map: dict[int, Any]) -> None:

@@ -51,6 +51,20 @@ def test_unfinished_requests_do_not_delay_others(
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize("data", UNFINISHED.values(), ids=UNFINISHED)
+def test_at_the_limit_of_connections_the_one_that_waits_longest_is_closed(
+    server: RunningServer, data: bytes
+) -> None:
+    server.server.max_connections = 50
+    with callers(server.url, 120, data) as opened:
+        response = httpx.get(f"{server.url}/healthz", timeout=2)
+
+        assert response.status_code == 200
+        assert len(server.server.active_channels) <= 50
+        assert opened[0].has_answer(), "its connection ended"
+        assert not opened[-1].has_answer()
+
+
 @pytest.mark.parametrize("name", list(UNFINISHED)[:-1])
 def test_a_request_that_does_not_arrive_in_time_is_a_problem(
     hasty: RunningServer, name: str
