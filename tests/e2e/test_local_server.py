@@ -162,6 +162,13 @@ def test_256_callers_who_come_at_once_are_all_served_and_their_connections_end_p
     ):
         address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
         answers = list(pool.map(start, range(CALLERS)))
+
+        chunks = (part for part in (b'{"streamId":', b'"456"}'))
+        url = f"{server.url}/users/{user_id}/streams"
+        headers = {"Content-Type": "application/json"}
+        of_unknown_length = httpx.post(url, content=chunks, headers=headers)
+
+    assert of_unknown_length.status_code == 201
     assert {answer.partition(b"\r\n")[0] for answer in answers} == {
         b"HTTP/1.1 201 Created"
     }

@@ -256,6 +256,23 @@ def test_a_host_may_be_in_capitals_and_with_a_port(host: str, user_id: str) -> N
     assert lambda_handler(event, None)["statusCode"] == 200
 
 
+def test_a_body_that_was_sent_in_chunks_is_whole_in_an_event(
+    client: Client, user_id: str
+) -> None:
+    streams = f"/users/{user_id}/streams"
+    start = {"streamId": "456", "deviceId": "tv"}
+    chunked = {"Transfer_Encoding": "chunked"}
+
+    assert client.ask("POST", streams, start, **chunked)["statusCode"] == 201
+    assert client.ask("DELETE", f"{streams}/tv", **chunked)["statusCode"] == 204
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/readyz/"])
+def test_the_readiness_is_answered_at_an_address(path: str) -> None:
+    event = rest_api_on_a_domain("GET", path, "", JSON | {"Host": "10.0.3.7"}, "")
+    assert lambda_handler(event, None)["statusCode"] == 200
+
+
 @pytest.mark.parametrize(
     "sent", [[OWN, OWN], [OWN, "evil.example"], ["10.0.3.7"], [""], []], ids=str
 )
