@@ -125,32 +125,38 @@ def test_unfinished_bodies_do_not_delay_others(
 ) -> None:
     start = post("/users/u/streams", "Content-Length: 20", body=b"{")
     with callers(container.url, number, start):
-        answers = [
-            httpx.get(f"{container.url}/healthz", timeout=5).status_code
+        statuses = [
+            Caller(container.url, seconds=5).send(get("/healthz")).answer().status_code
             for _ in range(6)
         ]
-    assert answers == [200] * 6
+    assert statuses == [200] * 6
 
 
 def test_the_counts_of_two_workers_agree(container: Container) -> None:
-    user_id = f"user-{uuid.uuid4()}"
     before = admitted(container)
-    for number in range(12):
-        answer = httpx.post(
-            f"{container.url}/users/{user_id}-{number}/streams",
-            json={"streamId": "456"},
-        )
+    for _ in range(12):
+        answer = Caller(container.url).send(start_of_a_new_user()).answer()
         assert answer.status_code == 201
 
     scrapes = [admitted(container) for _ in range(10)]
     assert scrapes == [before + 12] * 10
 
 
+def get(path: str, *, host: str = "127.0.0.1") -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+
+
+def start_of_a_new_user() -> bytes:
+    """Return the bytes of a start, the same stream at each repeat."""
+    body = b'{"streamId":"456","deviceId":"tv"}'
+    path = f"/users/user-{uuid.uuid4()}/streams"
+    return post(path, f"Content-Length: {len(body)}", body=body)
+
+
 def admitted(container: Container) -> float:
     """Scrape the instance by its address, and return the number of admitted starts."""
-    answer = httpx.get(
-        f"{container.url}/metrics", headers={"Host": f"10.0.3.7:{container.port}"}
-    )
+    scrape = get("/metrics", host=f"10.0.3.7:{container.port}")
+    answer = Caller(container.url).send(scrape).answer()
     assert answer.status_code == 200
     samples = re.findall(
         r'^stream_limits_decisions_total\{outcome="admitted"\} (\S+)$',
@@ -183,9 +189,7 @@ class Player:
     def __init__(self, url: str) -> None:
         self.caller = Caller(url)
         self.answered = 0
-        body = b'{"streamId":"456","deviceId":"tv"}'
-        path = f"/users/user-{uuid.uuid4()}/streams"
-        self.request = post(path, f"Content-Length: {len(body)}", body=body)
+        self.request = start_of_a_new_user()
 
     def play(self) -> None:
         """Raise an error if a request gets no answer."""
