@@ -26,7 +26,7 @@ from streams.management.operator_command import OperatorCommand
 COMMANDS = ("limit", "plans", "streams")
 """The commands with actions on one user."""
 
-IDENTITY_SECONDS = 2
+IDENTITY_SECONDS = 3
 ARN = re.compile(r"<Arn>([^<]+)</Arn>")
 
 

@@ -194,6 +194,7 @@ def test_a_caller_whom_aws_does_not_verify_is_refused(
         start_response(status, [("Content-Type", "text/xml")])
         return [body]
 
+    monkeypatch.setattr(operations, "IDENTITY_SECONDS", 60)
     with serving(service) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
         result = operations.run(OPERATION)
