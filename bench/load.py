@@ -99,6 +99,7 @@ def _serving(endpoint: str) -> Iterator[tuple[str, psutil.Process]]:
         "ALLOWED_HOSTS": "127.0.0.1",
         "DJANGO_SETTINGS_MODULE": "streams_project.settings",
         "MINT_INTERVAL_SECONDS": "0",  # these players start streams back to back
+        "HEARTBEAT_BURST": "1000",
     }
     with (
         listener,

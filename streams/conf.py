@@ -46,6 +46,9 @@ MAX_INTERVAL_SECONDS = 5.0
 INTERVALS_PER_EDGE_TOKEN = 11
 """Default number of intervals between starts in the life of an edge token."""
 
+MIN_HEARTBEAT_INTERVAL_MS = 500
+"""With the default burst, clocks that differ by two seconds refuse no heartbeat."""
+
 SINKS_OF_EVENTS = {"log": "streams.sinks.lines.line"}
 SINKS_OF_METRICS = {
     "emf": "streams.sinks.lines.line",
@@ -122,6 +125,8 @@ class Settings:
     MINT_INTERVAL_SECONDS = Setting(
         Seconds(0, 3600), lambda settings: settings.default_interval_seconds
     )
+
+    HEARTBEAT_BURST = Setting(Integer(1, 1000), 6)
 
     # --- authentication ---------------------------------------------------------
 
@@ -245,6 +250,13 @@ class Settings:
     def LONGEST_LEASE_MS(self) -> int:  # noqa: N802
         """The longest lease of a playing stream. A paused stream's can be longer."""
         return self._longest_lease_ms(self.PLANS)
+
+    @cached_property
+    def HEARTBEAT_RATE(self) -> StartRate:  # noqa: N802
+        """The rate of the heartbeats of one playback: four times a correct player's."""
+        shortest_ms = min(plan.lease_ms for plan in self.plans_without_rate.all)
+        interval_ms = max(MIN_HEARTBEAT_INTERVAL_MS, shortest_ms // 12)
+        return StartRate(burst=self.HEARTBEAT_BURST, interval_ms=interval_ms)
 
     @cached_property
     def EDGE_TOKEN_MS(self) -> int:  # noqa: N802

@@ -12,6 +12,7 @@ import jwt
 from django.utils.crypto import salted_hmac
 
 from streams.conf import settings
+from streams.networks import UNREADABLE
 from streams.rules import Lease
 
 SUBJECT_BYTES = 12
@@ -24,9 +25,10 @@ def issue(
 
     The token is valid until shortly after the next heartbeat is due, and never
     beyond the lease. If `network` is given, it is valid from that network only.
-    Returns None if no keys are configured, and while the stream is paused.
+    Returns None if no keys are configured, while the stream is paused, and for a
+    network that no edge can recognise.
     """
-    if not settings.EDGE_TOKEN_KEYS or lease.paused_at:
+    if not settings.EDGE_TOKEN_KEYS or lease.paused_at or network == UNREADABLE:
         return None
 
     claims = {

@@ -76,6 +76,17 @@ class TooManyStarts(StreamsError):
         self.retry_at = retry_at
 
 
+class TooManyHeartbeats(StreamsError):
+    """A heartbeat was refused because the playback sends them too quickly.
+
+    The stream is not affected. `retry_at` (ms) is when the next one is allowed.
+    """
+
+    def __init__(self, *, retry_at: int) -> None:
+        super().__init__(retry_at)
+        self.retry_at = retry_at
+
+
 class StreamEnded(StreamsError):
     """The stream is over.
 

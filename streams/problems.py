@@ -35,6 +35,7 @@ from streams.errors import (
     StreamEnded,
     StreamLimitReached,
     StreamNotFound,
+    TooManyHeartbeats,
     TooManyStarts,
 )
 from streams.parsers import PayloadTooLarge
@@ -142,7 +143,7 @@ def _ending(error: StreamEnded, call: Answered) -> Facts:
     return EndingSerializer(error).data, {}
 
 
-def _start_rate(error: TooManyStarts, call: Answered) -> Facts:
+def _rate(error: TooManyStarts | TooManyHeartbeats, call: Answered) -> Facts:
     return {}, _retry_at(error.retry_at, call)
 
 
@@ -306,7 +307,14 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
             "The user starts streams too quickly. Retry after the time in Retry-After."
         ),
         occurs="The user's starts exceed the start rate.",
-        facts=_start_rate,
+        facts=_rate,
+    ),
+    TooManyHeartbeats: Problem(
+        type="throttled",
+        status=429,
+        title="Too many heartbeats. Play on, and retry after the time in Retry-After.",
+        occurs="The heartbeats of a playback exceed their rate.",
+        facts=_rate,
     ),
     drf.Throttled: Problem(
         type="throttled",

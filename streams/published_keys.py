@@ -162,7 +162,7 @@ def _keys_in(content: bytes) -> Keys:
     """Return the usable keys of a JWK Set, by id.
 
     `ONLY_KEY` is the only key, or the only one without an id: a token without an id
-    can mean no other. Of several keys without an id none is used.
+    can mean no other. Several keys without an id are ignored.
     """
     try:
         entries = json.loads(content)["keys"]

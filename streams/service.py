@@ -13,7 +13,15 @@ from typing import Any, Unpack
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-from streams import audit, edge_tokens, events, grace, rules, tokens
+from streams import (
+    audit,
+    edge_tokens,
+    events,
+    grace,
+    heartbeat_rate,
+    rules,
+    tokens,
+)
 from streams.conf import settings
 from streams.errors import (
     ItemUnreadable,
@@ -28,6 +36,8 @@ from streams.errors import (
     StreamsError,
     TooManyStarts,
 )
+from streams.heartbeat_rate import Charged
+from streams.networks import UNREADABLE, hashes_of
 from streams.rules import (
     EPOCHS_PER_MS,
     NOTHING_GRANTED,
@@ -99,7 +109,8 @@ class Context:
     `entitlement` comes from the caller's bearer token and takes precedence over
     stored settings.
     `operator` is the name of the calling operator, or None for the user's viewer.
-    `network` is the network that an edge token is bound to, if any.
+    `network` is the network that an edge token is bound to, if the plans examine
+    networks.
     """
 
     user_id: str
@@ -107,6 +118,21 @@ class Context:
     entitlement: Entitlement = NOTHING_GRANTED
     operator: str | None = None
     network: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """A heartbeat of a player.
+
+    `network` is the player's network as an edge token names it, and `networks` are
+    its stored forms. There is none unless the plans examine networks.
+    """
+
+    now: int
+    is_paused: bool = False
+    network: str | None = None
+    networks: tuple[str, ...] = ()
+    arrival: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,19 +217,30 @@ def renew(
     operator chose to fail open.
 
     Raises:
-        InvalidToken, StreamEnded, StreamNotFound, StoreUnavailable, StoreContended
+        InvalidToken, TooManyHeartbeats, StreamEnded, StreamNotFound,
+        StoreUnavailable, StoreContended
     """
     claims = tokens.verify(token, user_id=user_id, id=id)
+    charged = heartbeat_rate.charge(
+        (claims.user_id, id, claims.request.epoch),
+        Charged(claims.arrival, claims.is_paused),
+        is_paused=is_paused,
+        now=now,
+    )
+    beat = Heartbeat(
+        now=now,
+        is_paused=is_paused,
+        network=network,
+        networks=hashes_of(network) if network else (),
+        arrival=charged.arrival,
+    )
+
     try:
         if claims.request.is_grace:
-            return _renew_grace_lease(
-                claims, now=now, is_paused=is_paused, network=network
-            )
-        return _renew_in_store(claims, now=now, is_paused=is_paused, network=network)
+            return _renew_grace_lease(claims, beat)
+        return _renew_in_store(claims, beat)
     except StoreDown:
-        issued = _renew_without_store(
-            claims, now=now, is_paused=is_paused, network=network
-        )
+        issued = _renew_without_store(claims, beat)
         if issued is None:
             raise
         return issued
@@ -374,11 +411,17 @@ def _issue_lease(
     network: str | None,
     grace: StartRequest | None = None,
     is_grace: bool = False,
+    arrival: int = 0,
 ) -> IssuedLease:
-    edge_token = edge_tokens.issue(user_id, lease, now=now, network=network)
-    return IssuedLease(
-        user_id, lease, tokens.issue(user_id, lease, grace=grace), edge_token, is_grace
+    token = tokens.issue(
+        user_id,
+        lease,
+        grace=grace,
+        network=network,
+        arrival=arrival,
     )
+    edge_token = edge_tokens.issue(user_id, lease, now=now, network=network)
+    return IssuedLease(user_id, lease, token, edge_token, is_grace)
 
 
 def _stop(context: Context, id: str, *, hold: Hold | None, by: str) -> Reason | None:
@@ -570,20 +613,53 @@ def _admission(
     return admission
 
 
-def _renew_in_store(
-    claims: tokens.TokenClaims, *, now: int, is_paused: bool, network: str | None
-) -> IssuedLease:
+def _renew_in_store(claims: tokens.TokenClaims, beat: Heartbeat) -> IssuedLease:
     """Extend a stored lease."""
     id = claims.request.id
-    with _recording_refusals(now, user=claims.user_id, id=id):
+    with _recording_refusals(beat.now, user=claims.user_id, id=id):
         lease = store.renew(
-            claims.user_id, id, hold=claims.hold, now=now, is_paused=is_paused
+            claims.user_id,
+            id,
+            hold=replace(claims.hold, networks=beat.networks),
+            now=beat.now,
+            is_paused=beat.is_paused,
         )
 
     is_revived = lease.revived_to == lease.expires_at
     kind = "revived" if is_revived else "renewed"
-    _record(kind, claims.user_id, lease, now=now)
-    return _issue_lease(claims.user_id, lease, now=now, network=network)
+    _record(kind, claims.user_id, lease, now=beat.now)
+
+    return _issue_lease(
+        claims.user_id,
+        lease,
+        now=beat.now,
+        network=_network_of(lease, claims, beat),
+        arrival=beat.arrival,
+    )
+
+
+def _network_of(
+    lease: Lease, claims: tokens.TokenClaims, beat: Heartbeat
+) -> str | None:
+    """Return the network that a renewed lease has a place for.
+
+    It is the player's or, if the rule refused that one, the network that the token
+    names. An older token may name a network that the lease has left.
+    """
+    if beat.network is None or lease.network in beat.networks:
+        return beat.network
+
+    before = _network_before(claims, beat) or UNREADABLE
+    return before if lease.network in hashes_of(before) else UNREADABLE
+
+
+def _network_before(claims: tokens.TokenClaims, beat: Heartbeat) -> str | None:
+    """Return the network that a token names, under plans that examine networks.
+
+    Tokens from before a rule examined them name `UNREADABLE`: an edge token would be
+    valid from every network.
+    """
+    return None if beat.network is None else claims.network or UNREADABLE
 
 
 # --- without the store ----------------------------------------------------------
@@ -635,7 +711,7 @@ def _start_without_store(
 
 
 def _renew_without_store(
-    claims: tokens.TokenClaims, *, now: int, is_paused: bool, network: str | None
+    claims: tokens.TokenClaims, beat: Heartbeat
 ) -> IssuedLease | None:
     """Extend a live stream on its token alone, or return None.
 
@@ -645,6 +721,7 @@ def _renew_without_store(
         StreamEnded: a newer playback of the same id started in the outage.
     """
     request = claims.request
+    now = beat.now
     lease_ms = store.plans.default.lease_ms
     started_at = request.epoch // EPOCHS_PER_MS
     paused_since = grace.paused_since(
@@ -653,7 +730,7 @@ def _renew_without_store(
     lease = replace(
         request.lease(now=started_at, lease_ms=lease_ms),
         expires_at=max(claims.expires_at, now + lease_ms),
-        paused_at=(paused_since or now) if is_paused else 0,
+        paused_at=(paused_since or now) if beat.is_paused else 0,
         pace=_pace_to_judge(claims.pace),
     )
 
@@ -669,9 +746,10 @@ def _renew_without_store(
         claims.user_id,
         lease,
         now=now,
-        network=network,
+        network=_network_before(claims, beat),
         grace=request if request.is_grace else None,
         is_grace=True,
+        arrival=beat.arrival,
     )
 
 
@@ -684,9 +762,7 @@ def _pace_to_judge(pace: Pace | None) -> Pace | None:
     return pace and pace._replace(max_stored_leases=0)
 
 
-def _renew_grace_lease(
-    claims: tokens.TokenClaims, *, now: int, is_paused: bool, network: str | None
-) -> IssuedLease:
+def _renew_grace_lease(claims: tokens.TokenClaims, beat: Heartbeat) -> IssuedLease:
     """Judge a grace lease, now that the store answers.
 
     A live grace lease is judged like a start. An expired one renews only if an
@@ -695,29 +771,27 @@ def _renew_grace_lease(
     Raises:
         StreamEnded: the user has no room for it, or it expired.
     """
-    is_live = now < claims.expires_at
+    is_live = beat.now < claims.expires_at
     try:
         if is_live:
-            return _admit_grace_lease(
-                claims, now=now, is_paused=is_paused, network=network
-            )
-        return _renew_in_store(claims, now=now, is_paused=is_paused, network=network)
+            return _admit_grace_lease(claims, beat)
+        return _renew_in_store(claims, beat)
     except StreamNotFound as exc:
         raise _refuse_grace(
-            claims, Reason.EXPIRED, at=claims.expires_at, now=now
+            claims, Reason.EXPIRED, at=claims.expires_at, now=beat.now
         ) from exc
 
 
-def _admit_grace_lease(
-    claims: tokens.TokenClaims, *, now: int, is_paused: bool, network: str | None
-) -> IssuedLease:
+def _admit_grace_lease(claims: tokens.TokenClaims, beat: Heartbeat) -> IssuedLease:
     """Give a grace lease its slot, or refuse it as over the limit.
 
     If an earlier call has given it its slot, this heartbeat is one like any other.
     """
+    now = beat.now
+    network = _network_before(claims, beat)
     context = Context(user_id=claims.user_id, now=now, network=network)
     try:
-        issued = _start_in_store(context, claims.request, is_paused=is_paused)
+        issued = _start_in_store(context, claims.request, is_paused=beat.is_paused)
     except StreamLimitReached as exc:
         raise _refuse_grace(claims, Reason.OVER_LIMIT, at=now, now=now) from exc
 
@@ -726,16 +800,27 @@ def _admit_grace_lease(
     if lease.started_at == now:
         return issued
 
-    hold = Hold(epoch=lease.epoch, expires_at=lease.expires_at, pace=lease.pace)
+    hold = Hold(
+        epoch=lease.epoch,
+        expires_at=lease.expires_at,
+        pace=lease.pace,
+        networks=beat.networks,
+    )
     try:
         renewed = store.renew(
-            claims.user_id, lease.id, hold=hold, now=now, is_paused=is_paused
+            claims.user_id, lease.id, hold=hold, now=now, is_paused=beat.is_paused
         )
     except StreamNotFound:  # the user was erased since
-        return _admit_grace_lease(claims, now=now, is_paused=is_paused, network=network)
+        return _admit_grace_lease(claims, beat)
     except StoreDown as exc:  # it has answered before in this request
         raise StoreUnavailable(str(exc)) from exc
-    return _issue_lease(claims.user_id, renewed, now=now, network=network)
+    return _issue_lease(
+        claims.user_id,
+        renewed,
+        now=now,
+        network=_network_of(renewed, claims, beat),
+        arrival=beat.arrival,
+    )
 
 
 def _refuse_grace(

@@ -87,7 +87,8 @@ def placed(application: Application) -> Application:
     ) -> Iterable[bytes]:
         environ["streams.network"] = network_of(environ)
         environ["streams.network_aliases"] = network_aliases_of(environ)
-        if settings.EDGE_TOKEN_KEYS and examine(settings.PLANS, "network"):
+        environ["streams.edge_network"] = None
+        if examine(settings.PLANS, "network"):
             environ["streams.edge_network"] = edge_network_of(environ)
         return application(environ, start_response)
 

@@ -190,6 +190,15 @@ VARIABLES: Mapping[str, Variable] = _by_name(
             example="2.5",
         ),
         _of_app(
+            "HEARTBEAT_BURST",
+            section=LIMITS,
+            help=(
+                "Heartbeats that a player may send back to back. Further ones get "
+                "429, without a call to DynamoDB, unless they change the state."
+            ),
+            example="10",
+        ),
+        _of_app(
             "WHEN_STORE_IS_DOWN",
             section=LIMITS,
             help=(

@@ -100,7 +100,7 @@ def _set_address(environ: Environ, context: Event) -> None:
 
     identity = context.get("identity")
     if identity:
-        environ["REMOTE_ADDR"] = identity.get("sourceIp", "")
+        environ["REMOTE_ADDR"] = identity.get("sourceIp") or ""
 
 
 def _place(event: Event, context: Event, host: str) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """Open access, for local development: callers on other machines are refused."""
 
-import ipaddress
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import PermissionDenied
 
+from streams.networks import address_of
 from streams.problems import plain_response
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,5 @@ def is_local(environ: dict[str, Any]) -> bool:
     """Return whether a request comes from this machine, without a proxy."""
     if any(environ.get(header) for header in FORWARDED_BY):
         return False
-    try:
-        address = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+    address = address_of(environ.get("REMOTE_ADDR") or "")
+    return address is not None and address.is_loopback

@@ -20,6 +20,7 @@ os.environ.setdefault("PRIVATE_NETWORK", "1")
 os.environ.setdefault("MINT_BURST", "1000")
 """Tests start many streams of a user in a moment. The tests of the start rate set the
 defaults of the service."""
+os.environ.setdefault("HEARTBEAT_BURST", "1000")
 os.environ.setdefault("EVENTS", "off")
 os.environ["DJANGO_SETTINGS_MODULE"] = (
     "streams_project.settings"  # of the servers and commands that tests start

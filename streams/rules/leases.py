@@ -191,13 +191,19 @@ class Hold:
 
     `expires_at` and `pace` come from the player's token. An operator who names
     an epoch has neither. `is_grace` marks the token of a grace lease, which the
-    store may never have seen.
+    store may never have seen. `networks` are the forms in which the player's
+    network can be stored, the current one first, if the plans examine networks.
     """
 
     epoch: int
     expires_at: int | None = None
     pace: Pace | None = None
     is_grace: bool = False
+    networks: tuple[str, ...] = ()
+
+    def has_moved(self, lease: Lease) -> bool:
+        """Return whether the player is in another network than its lease."""
+        return bool(self.networks) and lease.network not in self.networks
 
     def issued_after(self, longest_lease_ms: int) -> int:
         """Return an instant (ms) after which the token was issued for its lease."""

@@ -25,11 +25,15 @@ def renew(
     lease already lasts that long, because another server's clock is ahead, the
     same account is returned.
 
+    If the hold has another network than the lease, the lease moves there, unless a
+    rule about networks has no place for it. Then it is renewed where it is.
+
     Raises:
         StreamEnded, StreamNotFound, InvalidToken
     """
-    lease = held_lease(account, id, hold=hold, now=now, plans=plans)
-    plan = account.effective_plan(plans, lease.entitlement)
+    stored = held_lease(account, id, hold=hold, now=now, plans=plans)
+    plan = account.effective_plan(plans, stored.entitlement)
+    lease = _moved(account, stored, plan, hold, now=now)
     is_live = lease.is_live(now)
 
     paused_at = (lease.paused_at or now) if is_paused else 0
@@ -41,7 +45,7 @@ def renew(
         raise stream_ended(account, lease.expiry)
 
     is_already_renewed = lease.expires_at >= expires_at
-    if is_already_renewed and lease.paused_at == paused_at:
+    if is_already_renewed and lease.paused_at == paused_at and lease == stored:
         return account
 
     renewed = replace(
@@ -54,6 +58,21 @@ def renew(
         revived_from = hold.expires_at or lease.expires_at
         renewed = replace(renewed, revived_from=revived_from, revived_to=expires_at)
     return account.changed(leases={**account.leases, id: renewed})
+
+
+def _moved(
+    account: Account, lease: Lease, plan: Plan, hold: Hold, *, now: int
+) -> Lease:
+    """Return the lease in the player's network, or unchanged if it may not move."""
+    if not hold.has_moved(lease):
+        return lease
+
+    moved = replace(lease, network=hold.networks[0])
+    others = [other for other in account.live(now) if other.id != lease.id]
+    for rule in plan.rules_that_count(moved):
+        if "network" in rule.attributes and rule.is_full(moved, others):
+            return lease
+    return moved
 
 
 def _may_revive(

@@ -46,7 +46,13 @@ from streams.rules import (
 from streams.storage import items, statements
 from streams.storage.items import Item, number, text
 from streams.storage.lifetime import delete_forgotten_at, forget_at
-from streams.storage.table import Table, account_of, lease_of
+from streams.storage.table import (
+    ConditionFailed,
+    StoredItem,
+    Table,
+    account_of,
+    lease_of,
+)
 from streams.storage.writes import SentWrites
 
 MAX_REPLACED = 40
@@ -287,7 +293,11 @@ class Start(Verb[Admission]):
 
 @dataclass(slots=True, kw_only=True)
 class Renew(Verb[Lease]):
-    """Extend a lease. A pause is decided on a read: a repeat needs no write."""
+    """Extend a lease. A pause is decided on a read: a repeat needs no write.
+
+    If the hold is of another network than the lease, the rule judges it by the item
+    that the renewal returned. So only a player that moves costs one more call.
+    """
 
     id: str
     hold: Hold
@@ -299,7 +309,12 @@ class Renew(Verb[Lease]):
         return not self.is_paused
 
     def attempt(self) -> Lease:
-        """Move the expiry if the lease is live, the caller's, and not paused."""
+        """Move the expiry if the lease is live, the caller's, and not paused.
+
+        Raises:
+            ConditionFailed: the rule must decide about the item, or about the network
+                of the renewed lease.
+        """
         pace = self.hold.pace
         lease_ms = pace.lease_ms if pace else self.plans.default.lease_ms
         expires_at = self.now + lease_ms
@@ -326,6 +341,8 @@ class Renew(Verb[Lease]):
         lease = lease_of(after, self.id)
         assert lease is not None, "the condition requires a lease"
 
+        if self.hold.has_moved(lease):
+            raise ConditionFailed(StoredItem.of(after))
         if not self.plans.needs_pace:
             return lease
         account = account_of(after)

@@ -51,6 +51,7 @@ def services(endpoint: str) -> Iterator[list[str]]:
         "LOG_LEVEL": "ERROR",
         "EVENTS": "off",
         "MINT_INTERVAL_SECONDS": "0",
+        "HEARTBEAT_BURST": "1000",  # the users send them back to back
     }
     with ExitStack() as running:
         urls = []

@@ -14,16 +14,13 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from django.core.wsgi import get_wsgi_application
 
 from clients.edge.middleware import EdgeTokensWSGI
 from streams import conf, service
 from streams.authentication import BearerAuthentication
 from streams.edge_keys import edge_keys, new_key
-from streams.rules import Rule
 from streams.views import StreamViewSet
-from streams.wsgi import placed
-from tests.builders import changed, plans_of
+from tests.builders import changed
 from tests.edge_requests import origin, tokens_of
 from tests.viewer import Viewer
 from tests.wsgi_servers import serving
@@ -276,49 +273,6 @@ def test_a_paused_stream_gets_an_edge_token_when_it_resumes(
     assert time.time() + resumed["heartbeatSeconds"] < exp, (
         "the token must last until the next heartbeat"
     )
-
-
-NETWORKS = plans_of(
-    limit=3,
-    lease_ms=60_000,
-    rules=(Rule(name="two-networks", limit=2, distinct="network"),),
-)
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("203.0.113.77", "203.0.113.0/24"),
-        ("2001:db8:0:12::1", "2001:db8:0:12::/64"),
-        ("not an address", None),
-    ],
-)
-def test_an_edge_token_is_bound_to_the_network_of_the_call_under_a_rule_on_networks(
-    edge: Any, user_id: str, address: str, network: str | None
-) -> None:
-    edge.PLANS = NETWORKS
-
-    def called_from(environ: dict[str, Any], start_response: Any) -> Any:
-        environ["REMOTE_ADDR"] = environ.pop("HTTP_FROM", "198.51.100.1")
-        environ["streams.network"], environ["streams.edge_network"] = "x", "injected"
-        return placed(service_of_django)(environ, start_response)
-
-    edge.PLANS_LOOK_AT_NETWORKS = True
-    service_of_django = get_wsgi_application()
-    with serving(called_from) as url, httpx.Client(base_url=url) as api:
-        viewer = Viewer(api, user_id)
-        started = viewer.started(deviceId="tv")
-        body = {"token": started["token"]}
-        renewed = api.post(
-            f"{viewer.url}/tv/heartbeat", json=body, headers={"From": address}
-        ).json()
-
-    claims = [
-        Cdn(edge.EDGE_TOKEN_KEYS).claims(answer["edgeToken"])
-        for answer in (started, renewed)
-    ]
-
-    assert [claim.get("network") for claim in claims] == ["198.51.100.0/24", network]
 
 
 def test_without_a_rule_on_networks_an_edge_token_has_no_network(
