@@ -13,7 +13,12 @@ from drf_spectacular.utils import (
 
 from openapi.examples import ANSWERS, REQUESTS
 from openapi.problems import Shape, problem_answers
-from openapi.schema import EPOCH_NUMBER, IDENTIFIER, USER_IDENTIFIER
+from openapi.schema import (
+    EPOCH_NUMBER,
+    IDENTIFIER,
+    OWN_IDENTIFIER,
+    USER_IDENTIFIER,
+)
 from streams.fields import ID
 from streams.serializers import (
     DryRunSerializer,
@@ -118,6 +123,10 @@ OF_A_USER = [
     *RETRY_AFTER,
 ]
 OF_A_STREAM = [*OF_A_USER, in_path("id", "The stream, by its id.", IDENTIFIER)]
+OF_AN_OWN_STREAM = [
+    *OF_A_USER,
+    in_path("id", "The id of the player's stream.", OWN_IDENTIFIER),
+]
 OF_A_LEASE = [*OF_A_STREAM, header("Expires", EXPIRES, 200, 201)]
 OF_A_START = [
     header("Location", "The stream's URL.", 200, 201),
@@ -131,10 +140,11 @@ FIRST_EXPIRY = header(
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "pattern": f'^({ID.pattern}|"{ID.pattern}")$'},
+    {"type": "string", "pattern": f'^({ID.pattern}|"{ID.pattern}")?$'},
     OpenApiParameter.HEADER,
     description=(
-        "Identifies a start without `deviceId`, so that a repeat uses the same slot."
+        "Identifies a start without `deviceId`, so that a repeat uses the same slot. "
+        "Empty, `null`, `undefined` and only zeros count as not given."
     ),
 )
 EPOCH = OpenApiParameter(
@@ -246,7 +256,7 @@ class Streams(OpenApiViewExtension):
                 parameters=[*OF_A_USER, FIRST_EXPIRY],
             ),
             create=start("startStream", [*OF_A_USER, IDEMPOTENCY_KEY]),
-            update=start("startStreamAs", OF_A_STREAM),
+            update=start("startStreamAs", OF_AN_OWN_STREAM),
             retrieve=operation(
                 "readStream",
                 {200: answer(StreamSerializer, "The stream.")},

@@ -11,7 +11,14 @@ from drf_spectacular.extensions import (
 from drf_spectacular.openapi import AutoSchema
 
 from streams.conf import settings
-from streams.fields import ID, MAX_EPOCH, MAX_METADATA_BYTES, MAX_METADATA_KEYS, USER_ID
+from streams.fields import (
+    ID,
+    MAX_EPOCH,
+    MAX_METADATA_BYTES,
+    MAX_METADATA_KEYS,
+    NO_ID,
+    USER_ID,
+)
 
 PLAIN_TEXT = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
 """Text without control characters."""
@@ -27,6 +34,16 @@ IDENTIFIER = {
     "minLength": 1,
     "maxLength": 128,
 }
+OPTIONAL_IDENTIFIER = {
+    "type": "string",
+    "pattern": f"^(?: *|{ID.pattern})$",
+    "maxLength": 128,
+}
+"""An id, or blanks, which stand for no id."""
+OWN_IDENTIFIER = IDENTIFIER | {
+    "pattern": f"^(?!(?:{NO_ID.pattern})$){ID.pattern}$",
+}
+"""An id that names one player: not one of the texts that stand for no id."""
 EPOCH_NUMBER = {
     "type": "integer",
     "format": "int64",
@@ -102,6 +119,36 @@ class Id(OpenApiSerializerFieldExtension):
         self, auto_schema: AutoSchema, direction: str
     ) -> dict[str, Any]:
         return dict(IDENTIFIER)
+
+
+class OptionalId(OpenApiSerializerFieldExtension):
+    """An id that may be missing."""
+
+    target_class = "streams.fields.OptionalIdField"
+    priority = 2
+
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: str
+    ) -> dict[str, Any]:
+        return dict(OPTIONAL_IDENTIFIER)
+
+
+class ContentId(OpenApiSerializerFieldExtension):
+    """The id of content in a request: text, or an integer."""
+
+    target_class = "streams.fields.ContentIdField"
+    priority = 1
+
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: str
+    ) -> dict[str, Any]:
+        text = {
+            "type": "string",
+            "pattern": PLAIN_TEXT,
+            "minLength": 1,
+            "maxLength": self.target.max_bytes,
+        }
+        return {"anyOf": [text, {"type": "integer"}]}
 
 
 class Cosmetic(OpenApiSerializerFieldExtension):

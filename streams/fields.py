@@ -21,6 +21,16 @@ ID_ERROR = (
     "Must have 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : @ | - "
     "and must not be . or .."
 )
+NO_ID = re.compile(
+    r" {0,128}"
+    r"|[Nn]ull|[Uu]ndefined|[Nn]one|[Nn]il|[Nn]a[Nn]"
+    r"|(?:[._~:|-]*0){2,}[._~:|-]*"
+)
+"""Texts that stand for an id that is not known: blanks, the words that languages print
+for it, and only zeros, such as 00000000-0000-0000-0000-000000000000. Devices that send
+them would share a slot.
+"""
+NO_ID_ERROR = "Must identify one player. null, undefined and zeros do not."
 USER_ID = re.compile(r'(?!\.\.?$)[ -"$&-.0->@-\[\]-~]{1,255}')
 """User ids in a path: printable ASCII except / \\ ? # %."""
 USER_ID_ERROR = (
@@ -116,6 +126,30 @@ MAX_EPOCH = 2**53 - 1
 def is_whole(value: Any) -> TypeGuard[int | float]:
     """Return whether a value of JSON is an integer: 3 or 3.0, but not "3" or true."""
     return type(value) is int or (type(value) is float and value.is_integer())
+
+
+class OptionalIdField(IdField):
+    """An id that may be missing. A text that stands for no id is "not given"."""
+
+    @override
+    def run_validation(self, data: Any = serializers.empty) -> str | None:
+        if isinstance(data, str) and NO_ID.fullmatch(data):
+            return None
+
+        id: str | None = super().run_validation(data)
+        return id
+
+
+class ContentIdField(TextField):
+    """The id of content: text, or an integer, which stands for its digits."""
+
+    @override
+    def to_internal_value(self, data: Any) -> str:
+        is_integral_float = type(data) is float and data.is_integer()
+        if type(data) is int or is_integral_float:
+            data = str(int(data))
+
+        return super().to_internal_value(data)
 
 
 class WholeField(serializers.IntegerField):

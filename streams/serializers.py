@@ -18,9 +18,11 @@ from streams.errors import StreamEnded, StreamLimitReached
 from streams.fields import (
     MAX_EPOCH,
     MAX_ERRORS,
+    ContentIdField,
     CosmeticField,
     IdField,
     MetadataField,
+    OptionalIdField,
     ReplaceField,
     TextField,
     WholeField,
@@ -97,16 +99,19 @@ class OperatorSerializer(PlayerSerializer):
 class StartSerializer(PlayerSerializer):
     """A start: the content, the device, and the streams that it ends."""
 
-    streamId = TextField(
+    streamId = ContentIdField(
         source="stream_id",
         max_bytes=MAX_STREAM_ID_BYTES,
-        help_text="Id of the content.",
+        help_text="Id of the content. An integer stands for its digits.",
     )
-    deviceId = IdField(
+    deviceId = OptionalIdField(
         source="device_id",
         required=False,
         allow_null=True,
-        help_text=("Id of the device. A start with the same id takes over its slot."),
+        help_text=(
+            "Id of the device. A start with the same id takes over its slot. Blanks, "
+            "`null`, `undefined` and only zeros count as not given."
+        ),
     )
     deviceName = CosmeticField(
         source="device_name",

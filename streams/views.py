@@ -32,6 +32,8 @@ from streams.fields import (
     ID_ERROR,
     MAX_EPOCH,
     MAX_KEY_BYTES,
+    NO_ID,
+    NO_ID_ERROR,
     USER_ID,
     USER_ID_ERROR,
     is_key,
@@ -230,6 +232,8 @@ class StreamViewSet(ViewSetMixin, UserView):
         Like `POST`, with the id in the URL. If the id holds a slot, this start takes it
         over, and the token of the earlier playback becomes invalid.
         """
+        if NO_ID.fullmatch(id):
+            raise InvalidRequest(id=NO_ID_ERROR)
         return self._start(self.parse_start(id))
 
     def _start(self, start: StartRequest) -> Response:
@@ -485,7 +489,10 @@ def serializer_of(shape: type[Serializer[Any]]) -> Serializer[Any]:
 
 
 def _idempotency_key(request: Request) -> str | None:
-    """Return the `Idempotency-Key`, without quotes if it has them."""
+    """Return the `Idempotency-Key`, without quotes if it has them.
+
+    A text that stands for no id is "not given".
+    """
     key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
@@ -494,6 +501,8 @@ def _idempotency_key(request: Request) -> str | None:
     if is_quoted:
         key = key[1:-1]
 
+    if NO_ID.fullmatch(key):
+        return None
     if not ID.fullmatch(key):
         raise InvalidRequest(**{"Idempotency-Key": ID_ERROR})
     return key

@@ -328,7 +328,7 @@ export class StreamClient {
 
   /** Returns what identifies a slot for all clients of the page. */
   #slotOf({ deviceId }) {
-    return `${this.#url} ${deviceId ?? this.#idempotencyKey}`;
+    return `${this.#url} ${deviceId || this.#idempotencyKey}`;
   }
 
   #sendHeartbeat({ stream, state }) {

@@ -40,7 +40,6 @@ EXPRESSIONS = [
     "--",
     "__proto__",
     "constructor",
-    "null",
     "true",
     "0",
     "-1",

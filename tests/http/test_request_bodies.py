@@ -73,7 +73,8 @@ BODIES: dict[str, tuple[Any, str]] = {
     "text": ("456", "body"),
     "null": (None, "body"),
     "number": (456, "body"),
-    "stream id a number": ({"streamId": 456}, "streamId"),
+    "stream id a fraction": ({"streamId": 4.56}, "streamId"),
+    "stream id of many digits": ({"streamId": 10**256}, "streamId"),
     "stream id true": ({"streamId": True}, "streamId"),
     "stream id null": ({"streamId": None}, "streamId"),
     "stream id an object": ({"streamId": {}}, "streamId"),
@@ -83,7 +84,8 @@ BODIES: dict[str, tuple[Any, str]] = {
     "stream id with NUL": ({"streamId": "4\x0056"}, "streamId"),
     "stream id with a newline": ({"streamId": "4\n56"}, "streamId"),
     "stream id with a lone surrogate": ({"streamId": "\ud800"}, "streamId"),
-    "device id empty": ({"streamId": "456", "deviceId": ""}, "deviceId"),
+    "device id a number": ({"streamId": "456", "deviceId": 7}, "deviceId"),
+    "device id with spaces": ({"streamId": "456", "deviceId": " tv"}, "deviceId"),
     "device id too long": ({"streamId": "456", "deviceId": LONG}, "deviceId"),
     "device id with a slash": ({"streamId": "456", "deviceId": "a/b"}, "deviceId"),
     "device id with a look-alike": (
@@ -147,7 +149,7 @@ def test_a_body_that_is_not_json_is_rejected(
 
 def test_all_invalid_fields_are_named_in_one_answer(viewer: Viewer) -> None:
     response = viewer.api.post(
-        viewer.url, json={"streamId": 1, "deviceId": "", "replace": 7}
+        viewer.url, json={"streamId": "", "deviceId": "a/b", "replace": 7}
     )
     assert response.json()["errors"].keys() == {"streamId", "deviceId", "replace"}
 
