@@ -46,8 +46,7 @@ MAX_INTERVAL_SECONDS = 5.0
 INTERVALS_PER_EDGE_TOKEN = 11
 """Default number of intervals between starts in the life of an edge token."""
 
-MIN_HEARTBEAT_INTERVAL_MS = 500
-"""With the default burst, clocks that differ by two seconds refuse no heartbeat."""
+MIN_HEARTBEAT_INTERVAL_MS = 250
 
 SINKS_OF_EVENTS = {"log": "streams.sinks.lines.line"}
 SINKS_OF_METRICS = {
@@ -253,9 +252,9 @@ class Settings:
 
     @cached_property
     def HEARTBEAT_RATE(self) -> StartRate:  # noqa: N802
-        """The rate of the heartbeats of one playback: four times a correct player's."""
+        """The rate of the heartbeats of one playback: six times a correct player's."""
         shortest_ms = min(plan.lease_ms for plan in self.plans_without_rate.all)
-        interval_ms = max(MIN_HEARTBEAT_INTERVAL_MS, shortest_ms // 12)
+        interval_ms = max(MIN_HEARTBEAT_INTERVAL_MS, shortest_ms // 20)
         return StartRate(burst=self.HEARTBEAT_BURST, interval_ms=interval_ms)
 
     @cached_property

@@ -1,9 +1,9 @@
 """The rate limit of heartbeats, which spends no call to DynamoDB.
 
 One playback may renew `HEARTBEAT_BURST` times in quick succession, then once per
-twelfth of a lease; a correct player does so at most about three times per lease. The
-limit is a GCRA whose arrival time travels in the token. Each process also remembers
-the arrival times that it issued, for a player that repeats an older token.
+twentieth of a lease; a correct player does so at most about three times per lease. The
+limit is a GCRA in the memory of each process. A program that repeats its heartbeats
+costs at most a burst per process, and stays refused.
 """
 
 from collections import OrderedDict
@@ -16,14 +16,14 @@ from streams.errors import TooManyHeartbeats
 MAX_PLAYBACKS = 10_000
 """Playbacks that a process remembers: those that sent the latest heartbeats."""
 MAX_SKEW_MS = 2_000
-"""Correct clocks differ by less."""
+"""A clock is set back by less while it is correct."""
 
 type Playback = tuple[str, str, int]
 """The user, the id and the epoch of a playback."""
 
 
 class Charged(NamedTuple):
-    """A playback after a heartbeat: its arrival time and its state."""
+    """A playback after a heartbeat: its theoretical arrival time and its state."""
 
     arrival: int
     is_paused: bool
@@ -33,13 +33,11 @@ _charged: OrderedDict[Playback, Charged] = OrderedDict()
 _lock = Lock()
 
 
-def charge(
-    playback: Playback, before: Charged, *, is_paused: bool, now: int
-) -> Charged:
-    """Charge a heartbeat and return what its answer's token says.
+def charge(playback: Playback, *, is_paused: bool, now: int) -> None:
+    """Charge a heartbeat.
 
-    `before` is what the heartbeat's token says. A change of the state is charged and
-    never refused. Repeats after a lost answer fit into the burst.
+    A change of the state is charged and never refused. Repeats after a lost answer fit
+    into the burst.
 
     Raises:
         TooManyHeartbeats: the burst is used up; `retry_at` is when the next fits.
@@ -48,10 +46,10 @@ def charge(
     longest_ms = rate.burst * rate.interval_ms
 
     with _lock:
-        known = _charged.get(playback, before)
-        arrival = max(known.arrival, before.arrival)
+        known = _charged.get(playback, Charged(0, is_paused))
+        arrival = known.arrival
         if arrival > now + longest_ms + MAX_SKEW_MS:
-            arrival = now  # the clock that issued it was wrong
+            arrival = now  # the clock was wrong
 
         earliest = rate.earliest_start(arrival)
         is_change = is_paused != known.is_paused
@@ -59,12 +57,10 @@ def charge(
             raise TooManyHeartbeats(retry_at=earliest)
 
         arrival = rate.arrival_after_start(arrival, now=now)
-        after = Charged(min(arrival, now + longest_ms), is_paused)
-        _charged[playback] = after
+        _charged[playback] = Charged(min(arrival, now + longest_ms), is_paused)
         _charged.move_to_end(playback)
         if len(_charged) > MAX_PLAYBACKS:
             _charged.popitem(last=False)
-        return after
 
 
 def forget() -> None:

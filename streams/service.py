@@ -36,7 +36,6 @@ from streams.errors import (
     StreamsError,
     TooManyStarts,
 )
-from streams.heartbeat_rate import Charged
 from streams.networks import UNREADABLE, hashes_of
 from streams.rules import (
     EPOCHS_PER_MS,
@@ -132,7 +131,15 @@ class Heartbeat:
     is_paused: bool = False
     network: str | None = None
     networks: tuple[str, ...] = ()
-    arrival: int = 0
+
+    def network_of(self, lease: Lease) -> str | None:
+        """Return the network that an edge token of the lease is bound to.
+
+        It is the player's. If a rule refused the lease a place there, the lease keeps
+        its place in another network, of which only the hash is known.
+        """
+        has_place = self.network is None or lease.network in self.networks
+        return self.network if has_place else UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,18 +228,13 @@ def renew(
         StoreUnavailable, StoreContended
     """
     claims = tokens.verify(token, user_id=user_id, id=id)
-    charged = heartbeat_rate.charge(
-        (claims.user_id, id, claims.request.epoch),
-        Charged(claims.arrival, claims.is_paused),
-        is_paused=is_paused,
-        now=now,
-    )
+    playback = (claims.user_id, id, claims.request.epoch)
+    heartbeat_rate.charge(playback, is_paused=is_paused, now=now)
     beat = Heartbeat(
         now=now,
         is_paused=is_paused,
         network=network,
         networks=hashes_of(network) if network else (),
-        arrival=charged.arrival,
     )
 
     try:
@@ -411,15 +413,8 @@ def _issue_lease(
     network: str | None,
     grace: StartRequest | None = None,
     is_grace: bool = False,
-    arrival: int = 0,
 ) -> IssuedLease:
-    token = tokens.issue(
-        user_id,
-        lease,
-        grace=grace,
-        network=network,
-        arrival=arrival,
-    )
+    token = tokens.issue(user_id, lease, grace=grace)
     edge_token = edge_tokens.issue(user_id, lease, now=now, network=network)
     return IssuedLease(user_id, lease, token, edge_token, is_grace)
 
@@ -633,33 +628,8 @@ def _renew_in_store(claims: tokens.TokenClaims, beat: Heartbeat) -> IssuedLease:
         claims.user_id,
         lease,
         now=beat.now,
-        network=_network_of(lease, claims, beat),
-        arrival=beat.arrival,
+        network=beat.network_of(lease),
     )
-
-
-def _network_of(
-    lease: Lease, claims: tokens.TokenClaims, beat: Heartbeat
-) -> str | None:
-    """Return the network that a renewed lease has a place for.
-
-    It is the player's or, if the rule refused that one, the network that the token
-    names. An older token may name a network that the lease has left.
-    """
-    if beat.network is None or lease.network in beat.networks:
-        return beat.network
-
-    before = _network_before(claims, beat) or UNREADABLE
-    return before if lease.network in hashes_of(before) else UNREADABLE
-
-
-def _network_before(claims: tokens.TokenClaims, beat: Heartbeat) -> str | None:
-    """Return the network that a token names, under plans that examine networks.
-
-    Tokens from before a rule examined them name `UNREADABLE`: an edge token would be
-    valid from every network.
-    """
-    return None if beat.network is None else claims.network or UNREADABLE
 
 
 # --- without the store ----------------------------------------------------------
@@ -746,10 +716,9 @@ def _renew_without_store(
         claims.user_id,
         lease,
         now=now,
-        network=_network_before(claims, beat),
+        network=beat.network,
         grace=request if request.is_grace else None,
         is_grace=True,
-        arrival=beat.arrival,
     )
 
 
@@ -788,10 +757,12 @@ def _admit_grace_lease(claims: tokens.TokenClaims, beat: Heartbeat) -> IssuedLea
     If an earlier call has given it its slot, this heartbeat is one like any other.
     """
     now = beat.now
-    network = _network_before(claims, beat)
+    request = claims.request
+    is_where_it_began = not beat.networks or request.network in beat.networks
+    network = beat.network if is_where_it_began else UNREADABLE
     context = Context(user_id=claims.user_id, now=now, network=network)
     try:
-        issued = _start_in_store(context, claims.request, is_paused=beat.is_paused)
+        issued = _start_in_store(context, request, is_paused=beat.is_paused)
     except StreamLimitReached as exc:
         raise _refuse_grace(claims, Reason.OVER_LIMIT, at=now, now=now) from exc
 
@@ -818,8 +789,7 @@ def _admit_grace_lease(claims: tokens.TokenClaims, beat: Heartbeat) -> IssuedLea
         claims.user_id,
         renewed,
         now=now,
-        network=_network_of(renewed, claims, beat),
-        arrival=beat.arrival,
+        network=beat.network_of(renewed),
     )
 
 

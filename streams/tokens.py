@@ -54,18 +54,12 @@ class TokenClaims(NamedTuple):
     `request` is the start. For a grace lease it is complete, because the start
     must still be judged; otherwise it has the id, the content and the epoch.
     `expires_at` (ms) is the end of the lease that the token was issued for.
-    `network` is the network that the lease was judged for, under plans that examine
-    networks.
-    `arrival` (ms) belongs to the rate limit of heartbeats (GCRA).
     """
 
     user_id: str
     request: StartRequest
     expires_at: int
     pace: Pace | None = None
-    network: str | None = None
-    arrival: int = 0
-    is_paused: bool = False
 
     @property
     def hold(self) -> Hold:
@@ -78,14 +72,7 @@ class TokenClaims(NamedTuple):
         )
 
 
-def issue(
-    user_id: str,
-    lease: Lease,
-    *,
-    grace: StartRequest | None = None,
-    network: str | None = None,
-    arrival: int = 0,
-) -> str:
+def issue(user_id: str, lease: Lease, *, grace: StartRequest | None = None) -> str:
     """Return the token of a lease.
 
     The token of a grace lease contains its start, without the streams that the
@@ -103,12 +90,6 @@ def issue(
         start = asdict(replace(grace, replace={}, is_grace=True))
         del start["network_aliases"]  # the release before this one cannot read it
         content.append(start)
-    heartbeat = {
-        "network": network,
-        "arrival": arrival,
-        "is_paused": lease.paused_at > 0,
-    }
-    content.append({name: value for name, value in heartbeat.items() if value})
 
     return _signer().sign_object(content, compress=grace is not None)
 
@@ -145,8 +126,8 @@ def _content_of(token: str) -> Any:
 def _claims_in(content: Any) -> TokenClaims:
     """Return the claims in a signed content.
 
-    A grace lease's start, and what the last heartbeat adds, are found by their content:
-    other releases may write other elements before them.
+    A grace lease's start is found by its content: other releases may write other
+    elements before it.
 
     Raises:
         InvalidToken: another release wrote it in a form that this one cannot read.
@@ -166,30 +147,12 @@ def _claims_in(content: Any) -> TokenClaims:
             if request.id != id:
                 raise InvalidToken
 
-    network, arrival, is_paused = _last_heartbeat(optional)
     return TokenClaims(
         user_id=user_id,
         request=request,
         expires_at=expires_at,
         pace=_pace(pace),
-        network=network,
-        arrival=arrival,
-        is_paused=is_paused,
     )
-
-
-def _last_heartbeat(optional: list[Any]) -> tuple[str | None, int, bool]:
-    """Return the network, the arrival time and the state in a token.
-
-    Tokens of other releases may have none of them.
-    """
-    for element in optional:
-        if not isinstance(element, dict) or "is_grace" in element:
-            continue
-        match element.get("network"), element.get("arrival", 0):
-            case (str() | None as network, int(arrival)):
-                return network, arrival, element.get("is_paused") is True
-    return None, 0, False
 
 
 def _text_or_empty(content: Any) -> str:
