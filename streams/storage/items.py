@@ -8,7 +8,7 @@ Another release may have stored more: leases and endings keep the fields that th
 release does not know, so that each write stores them again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from streams.rules import (
@@ -18,7 +18,6 @@ from streams.rules import (
     Entitlement,
     Lease,
     Reason,
-    StoredFields,
 )
 
 type Item = Mapping[str, Any]
@@ -66,49 +65,11 @@ A suspension is stored as an eviction without `by`, because earlier releases kno
 no reason for it.
 """
 
-LEASE_TYPES: dict[str, type] = {
-    "stream_id": str,
-    "started_at": int,
-    "expires_at": int,
-    "epoch": int,
-    "nonce": str,
-    "device_id": str,
-    "device_name": str,
-    "device_type": str,
-    "title": str,
-    "metadata": dict,
-    "network": str,
-    "entitlement": int,
-    "entitled_plan": str,
-    "paused_at": int,
-    "revived_from": int,
-    "revived_to": int,
-}
-ENDING_TYPES: dict[str, type] = {"reason": str, "at": int, "epoch": int, "by": str}
-ACCOUNT_TYPES: dict[str, type] = {
-    "version": int,
-    "limit": int,
-    "plan": str,
-    "when_full": str,
-    "m": int,
-    "c": int,
-}
-"""Types of the stored values. An item with another type was not written here."""
-
 RECENT_WRITES = ("w1", "w2", "w3")
 """Stored names of the attributes with the ids of the last writes."""
-KNOWN_ATTRIBUTES = {
-    *ACCOUNT_TYPES,
-    *RECENT_WRITES,
-    *("user_id", "l", "p", "d", "keep_until", "ttl"),
-    *("leases", "epochs", "ended"),
-}
-"""Stored names of the attributes that this release or version 1.0 writes."""
 METADATA_KINDS = {"S", "N", "BOOL"}
 """Kinds of values in DynamoDB's JSON that metadata can have."""
 
-LEASE_FIELD = {stored: name for name, stored in LEASE.items()}
-ENDING_FIELD = {stored: name for name, stored in ENDING.items()}
 STORED_REASON: dict[str, Reason] = {
     stored: reason
     for reason, stored in REASON.items()
@@ -230,29 +191,95 @@ def path_of(attribute: str) -> tuple[str, ...]:
 # --- from an item ---------------------------------------------------------------
 
 
+type Kinds = Mapping[str, Callable[[Any], Any]]
+"""DynamoDB's types that a field may have, each with the conversion of its content.
+
+A conversion raises `ValueError` for content that this service does not write.
+"""
+type Fields = Mapping[str, tuple[str, Kinds]]
+"""Stored names, each with the name and the types of its field."""
+
+
+def _limit(content: str) -> int:
+    limit = int(content)
+    if limit < 0:
+        raise ValueError(f"limit is {limit}")
+    return limit
+
+
+def _true(content: bool) -> bool:
+    if content is not True:
+        raise ValueError("only true is stored")
+    return content
+
+
+TEXT: Kinds = {"S": str}
+NUMBER: Kinds = {"N": int}
+
+LEASE_FIELDS: Fields = {
+    LEASE["stream_id"]: ("stream_id", TEXT),
+    LEASE["started_at"]: ("started_at", NUMBER),
+    LEASE["expires_at"]: ("expires_at", NUMBER),
+    LEASE["epoch"]: ("epoch", NUMBER),
+    LEASE["nonce"]: ("nonce", TEXT),
+    LEASE["device_id"]: ("device_id", {**TEXT, "BOOL": _true}),
+    LEASE["device_name"]: ("device_name", TEXT),
+    LEASE["device_type"]: ("device_type", TEXT),
+    LEASE["title"]: ("title", TEXT),
+    LEASE["metadata"]: ("metadata", {"M": dict}),
+    LEASE["network"]: ("network", TEXT),
+    LEASE["entitlement"]: ("entitlement", NUMBER),
+    LEASE["entitled_plan"]: ("entitled_plan", TEXT),
+    LEASE["paused_at"]: ("paused_at", NUMBER),
+    LEASE["revived_from"]: ("revived_from", NUMBER),
+    LEASE["revived_to"]: ("revived_to", NUMBER),
+}
+ENDING_FIELDS: Fields = {
+    ENDING["reason"]: ("reason", TEXT),
+    ENDING["at"]: ("at", NUMBER),
+    ENDING["epoch"]: ("epoch", NUMBER),
+    ENDING["by"]: ("by", TEXT),
+}
+FIRST_FORMAT_FIELDS: Fields = {
+    "version": ("version", NUMBER),
+    "limit": ("limit", {"N": _limit}),
+    "plan": ("plan", TEXT),
+    "when_full": ("when_full", TEXT),
+}
+ACCOUNT_FIELDS: Fields = {
+    **FIRST_FORMAT_FIELDS,
+    "m": ("theoretical_arrival_at", NUMBER),
+    "c": ("limit_set_at", NUMBER),
+}
+KNOWN_ATTRIBUTES = {
+    *ACCOUNT_FIELDS,
+    *RECENT_WRITES,
+    *("user_id", "l", "p", "d", "keep_until", "ttl"),
+    *("leases", "epochs", "ended"),
+}
+"""Stored names of the attributes that this release or version 1.0 writes."""
+
+
 def lease_of(item: Item, id: str) -> Lease | None:
     """Parse the lease of one stream, without the others."""
     stored = item["l"]["M"].get(id)
     if not stored:
         return None
 
-    prior = plain(item["p"]["M"].get(id, number(0)))
-    _check_types({"prior": prior}, {"prior": int})
-    return lease(id, stored, prior_expires_at=prior)
+    priors, _ = _parse(item["p"]["M"], {id: (id, NUMBER)})
+    return lease(id, stored, prior_expires_at=priors.get(id, 0))
 
 
 def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
     """Parse a stored lease, and keep the fields that this release does not know."""
-    unknown = _unknown_fields(item, LEASE_FIELD)
-    known, unknown_metadata = _split_metadata(item)
-    if unknown_metadata:
-        unknown[LEASE["metadata"]] = {"M": unknown_metadata}
+    fields, unknown = _parse(item["M"], LEASE_FIELDS)
+    if "metadata" in fields:
+        fields["metadata"], unknown_metadata = _split_metadata(fields["metadata"])
+        if unknown_metadata:
+            unknown[LEASE["metadata"]] = {"M": unknown_metadata}
 
-    fields = _known_fields(known, LEASE_FIELD)
     if fields.get("device_id") is True:
         fields["device_id"] = id
-    _check_types(fields, LEASE_TYPES)
-
     entitlement = Entitlement(
         limit=fields.pop("entitlement", None),
         plan=fields.pop("entitled_plan", None),
@@ -266,47 +293,39 @@ def lease(id: str, item: Item, *, prior_expires_at: int) -> Lease:
     )
 
 
-def _split_metadata(item: Item) -> tuple[Item, dict[str, Item]]:
-    """Return a lease without the metadata whose kinds are unknown, and that metadata.
+def _split_metadata(
+    stored: Mapping[str, Item],
+) -> tuple[dict[str, Any], dict[str, Item]]:
+    """Return the metadata of a lease, and the values whose kinds are unknown.
 
     A rule that examines such a value counts the stream as one that lacks it.
     """
-    stored = item["M"].get(LEASE["metadata"])
-    if stored is None:
-        return item, {}
-
-    values: Mapping[str, Item] = stored["M"]
-    unknown = {
-        key: value
-        for key, value in values.items()
-        if not value.keys() <= METADATA_KINDS
-    }
-    if not unknown:
-        return item, {}
-    known = {key: value for key, value in values.items() if key not in unknown}
-    return {"M": item["M"] | {LEASE["metadata"]: {"M": known}}}, unknown
+    known = {}
+    unknown = {}
+    for key, value in stored.items():
+        if value.keys() <= METADATA_KINDS:
+            known[key] = plain(value)
+        else:
+            unknown[key] = value
+    return known, unknown
 
 
 def account(item: Item) -> Account:
     """Parse a whole item."""
-    attributes = {name: plain(item[name]) for name in ACCOUNT_TYPES if name in item}
-    _check_types(attributes, ACCOUNT_TYPES)
-    priors = plain(item["p"])
-    _check_types(priors, dict.fromkeys(priors, int))
+    attributes, _ = _parse(item, ACCOUNT_FIELDS)
+    stored_priors = item["p"]["M"]
+    priors, _ = _parse(stored_priors, {id: (id, NUMBER) for id in stored_priors})
     leases = {
         id: lease(id, stored, prior_expires_at=priors.get(id, 0))
         for id, stored in item["l"]["M"].items()
     }
     ended = {id: _ending(stored) for id, stored in item["d"]["M"].items()}
     return Account(
-        version=attributes["version"],
         leases=leases,
         ended=ended,
-        theoretical_arrival_at=attributes.get("m", 0),
-        limit_set_at=attributes.get("c", 0),
         recent_writes=recent_writes(item),
         unknown_attributes=unknown_attributes(item),
-        **_override(item),
+        **attributes,
     )
 
 
@@ -343,12 +362,8 @@ def account_of_first_format(item: Item) -> Account:
         fields = plain(stored)
         ended[id] = Ending(**fields | {"reason": Reason(fields["reason"])})
 
-    return Account(
-        version=plain(item["version"]),
-        leases=leases,
-        ended=ended,
-        **_override(item),
-    )
+    attributes, _ = _parse(item, FIRST_FORMAT_FIELDS)
+    return Account(leases=leases, ended=ended, **attributes)
 
 
 def plain(value: Item) -> Any:
@@ -362,49 +377,41 @@ def plain(value: Item) -> Any:
     return content
 
 
-def _known_fields(item: Item, names: Mapping[str, str]) -> dict[str, Any]:
-    fields = item["M"].items()
-    return {names[stored]: plain(value) for stored, value in fields if stored in names}
+def _parse(
+    item: Mapping[str, Item], fields: Fields
+) -> tuple[dict[str, Any], dict[str, Item]]:
+    """Return the values of the known fields by their names, and the other fields.
 
+    Raises:
+        TypeError: a value is not one that this service writes.
+    """
+    values: dict[str, Any] = {}
+    unknown: dict[str, Item] = {}
+    for stored, value in item.items():
+        if stored not in fields:
+            unknown[stored] = value
+            continue
 
-def _unknown_fields(item: Item, names: Mapping[str, str]) -> dict[str, Item]:
-    fields = item["M"].items()
-    return {stored: value for stored, value in fields if stored not in names}
-
-
-def _override(item: Item) -> dict[str, Any]:
-    override: dict[str, Any] = {}
-    if "limit" in item:
-        override["limit"] = int(plain(item["limit"]))
-        if override["limit"] < 0:
-            raise ValueError(f"limit is {override['limit']}")
-    if "plan" in item:
-        override["plan"] = str(plain(item["plan"]))
-    if "when_full" in item:
-        override["when_full"] = str(plain(item["when_full"]))
-    return override
+        name, kinds = fields[stored]
+        try:
+            ((kind, content),) = value.items()
+            values[name] = kinds[kind](content)
+        except (KeyError, ValueError) as exc:
+            raise TypeError(f"{name} is {value!r:.40}") from exc
+    return values, unknown
 
 
 def _ending(item: Item) -> Ending:
     """Parse a stored ending. A reason that only another release knows is a stop."""
-    fields = _known_fields(item, ENDING_FIELD)
-    unknown: StoredFields = _unknown_fields(item, ENDING_FIELD)
-    _check_types(fields, ENDING_TYPES)
+    fields, unknown = _parse(item["M"], ENDING_FIELDS)
 
     reason = STORED_REASON.get(fields["reason"])
     if reason is None:
         reason = Reason.STOPPED
-        unknown = {**unknown, ENDING["reason"]: text(fields["reason"])}
+        unknown[ENDING["reason"]] = text(fields["reason"])
     if reason is Reason.EVICTED and "by" not in fields:
         reason = Reason.SUSPENDED
     return Ending(**fields | {"reason": reason}, unknown=unknown)
-
-
-def _check_types(values: Mapping[str, Any], types: Mapping[str, type]) -> None:
-    """Raise `TypeError` if a stored value has another type than this service writes."""
-    for name, value in values.items():
-        if type(value) is not types[name]:
-            raise TypeError(f"{name} is {value!r:.40}")
 
 
 def _json(value: str | float) -> Item:
