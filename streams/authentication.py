@@ -7,7 +7,6 @@ import hmac
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, override
 
@@ -18,7 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from streams.conf import settings
-from streams.rules import NOTHING_GRANTED, Entitlement
+from streams.rules import NOTHING_GRANTED, Entitlement, immutable
 
 OPERATE = "streams:operate"
 """Scope to start, read and end streams of any user."""
@@ -77,7 +76,7 @@ KINDS: Mapping[type[jwt.PyJWTError], str] = {
 """Kinds of rejected tokens in events. Every other rejected token is `malformed`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Caller:
     """The caller: a viewer has a `user_id`, a back end the `key_name` of its key."""
 

@@ -39,6 +39,7 @@ from streams.errors import (
     TooManyStarts,
 )
 from streams.parsers import PayloadTooLarge
+from streams.rules import immutable
 from streams.serializers import (
     DenialSerializer,
     EndingSerializer,
@@ -53,7 +54,7 @@ MEDIA_TYPE = "application/problem+json"
 _random_seconds = SystemRandom().uniform
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Answered:
     """The user and the time (ms) of the request that a problem answers."""
 

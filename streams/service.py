@@ -7,7 +7,7 @@ the event, and issues the token for a player.
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Unpack
 
 from django.core.signals import setting_changed
@@ -51,6 +51,7 @@ from streams.rules import (
     Plans,
     Reason,
     StartRequest,
+    immutable,
 )
 from streams.storage.store import StreamStore
 
@@ -100,7 +101,7 @@ Other errors are mistakes of the caller, or endings that were recorded before.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Context:
     """The circumstances of one call.
 
@@ -119,7 +120,7 @@ class Context:
     network: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Heartbeat:
     """A heartbeat of a player.
 
@@ -142,7 +143,7 @@ class Heartbeat:
         return self.network if has_place else UNREADABLE
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class IssuedLease:
     """A stream as its player receives it.
 
@@ -158,7 +159,7 @@ class IssuedLease:
     is_grace: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Listing:
     """A user's streams and the plan that counts them.
 
@@ -416,7 +417,13 @@ def _issue_lease(
 ) -> IssuedLease:
     token = tokens.issue(user_id, lease, grace=grace)
     edge_token = edge_tokens.issue(user_id, lease, now=now, network=network)
-    return IssuedLease(user_id, lease, token, edge_token, is_grace)
+    return IssuedLease(
+        user_id=user_id,
+        lease=lease,
+        token=token,
+        edge_token=edge_token,
+        is_grace=is_grace,
+    )
 
 
 def _stop(context: Context, id: str, *, hold: Hold | None, by: str) -> Reason | None:

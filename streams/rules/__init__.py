@@ -15,6 +15,7 @@ from streams.rules.endings import override as override
 from streams.rules.endings import stop as stop
 from streams.rules.history import room_for_endings as room_for_endings
 from streams.rules.holders import read as read
+from streams.rules.immutable import immutable as immutable
 from streams.rules.leases import EPOCHS_PER_MS as EPOCHS_PER_MS
 from streams.rules.leases import JUDGED_PACE as JUDGED_PACE
 from streams.rules.leases import NOTHING_GRANTED as NOTHING_GRANTED

@@ -9,9 +9,11 @@ Every instant is an integer: milliseconds since 1970, UTC. A stream is live whil
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+from streams.rules.immutable import immutable
 
 EPOCHS_PER_MS = 1000
 """A start draws its epoch from the millisecond in which it begins."""
@@ -62,7 +64,7 @@ another release that this one cannot read.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Lease:
     """A stream's right to play until `expires_at`.
 
@@ -115,7 +117,7 @@ class Lease:
         return Ending(reason=Reason.EXPIRED, at=self.expires_at, epoch=self.epoch)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Ending:
     """How a stream ended. `by` is the id of the stream whose start ended it.
 
@@ -129,7 +131,7 @@ class Ending:
     unknown: StoredFields = field(default_factory=dict, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class StartRequest:
     """A start that a player asks for.
 
@@ -185,7 +187,7 @@ class StartRequest:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Hold:
     """A caller's claim to one playback.
 

@@ -21,7 +21,7 @@ from pynamodb.expressions.update import Action, Update
 
 from streams.conf import settings
 from streams.models import UserStreams
-from streams.rules import UNLIMITED
+from streams.rules import UNLIMITED, immutable
 from streams.storage.items import ENDING, LEASE
 
 
@@ -141,7 +141,7 @@ An update reads the item as it was, so each id moves one place on.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class PlanClause:
     """The part of a start's condition that covers one plan.
 

@@ -34,6 +34,7 @@ from streams.rules import (
     Reason,
     StartRequest,
     WhenFull,
+    immutable,
 )
 from streams.storage import items, statements
 from streams.storage.items import number, text
@@ -47,7 +48,7 @@ BACKOFF_SECONDS = 0.005
 MAX_BACKOFF_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Done[Outcome]:
     """The outcome of a verb that needs no further write."""
 
@@ -248,7 +249,7 @@ class StreamStore:
 
         unanswered = calls.unanswered.get()
         try:
-            return Done(write())
+            return Done(outcome=write())
         except ConditionFailed as failed:
             if calls.unanswered.get() > unanswered:
                 verb.writes.has_unanswered = True
@@ -263,7 +264,7 @@ class StreamStore:
 
         outcome = verb.find_own_write(stored.account)
         if outcome is not None:
-            return Done(outcome)
+            return Done(outcome=outcome)
         if stored.is_first_format and verb.has_attempt:
             return partial(self._upgrade_then_attempt, verb, stored)
         return self._judge(verb, stored, stored.account)
@@ -279,7 +280,7 @@ class StreamStore:
                 raise
             return partial(self._fence_then_refuse, verb, stored, refusal)
         if after is account:
-            return Done(outcome)
+            return Done(outcome=outcome)
 
         narrow_write = verb.narrow_write(account) if stored.account else None
         if narrow_write is not None:

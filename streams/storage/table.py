@@ -16,7 +16,7 @@ from streams.errors import (
     StoreThrottled,
     StoreUnavailable,
 )
-from streams.rules import Account, Lease
+from streams.rules import Account, Lease, immutable
 from streams.storage import items
 from streams.storage.items import Item
 
@@ -24,7 +24,7 @@ type Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """Sends an operation (`UpdateItem`) with its arguments and returns the answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class StoredItem:
     """A user's item as DynamoDB returned it. `account` is None without an item."""
 
@@ -35,8 +35,9 @@ class StoredItem:
     def of(cls, item: Item | None) -> "StoredItem":
         """Parse an item, or the absence of one."""
         if not item:
-            return cls(None)
-        return cls(account_of(item), is_first_format=items.is_first_format(item))
+            return cls(account=None)
+        is_first_format = items.is_first_format(item)
+        return cls(account=account_of(item), is_first_format=is_first_format)
 
 
 class ConditionFailed(Exception):
