@@ -45,6 +45,7 @@ from streams.serializers import (
     EndingSerializer,
     FieldErrorsSerializer,
     Shown,
+    serializer_of,
 )
 
 log = logging.getLogger(__name__)
@@ -133,7 +134,8 @@ def _challenge(error: drf.APIException, call: Answered) -> Facts:
 
 
 def _denial(error: StreamLimitReached, call: Answered) -> Facts:
-    members = DenialSerializer(Shown(error, call.user_id, call.now)).data
+    shown = Shown(error, call.user_id, call.now)
+    members = serializer_of(DenialSerializer).to_representation(shown)
     # With a limit of 0, waiting does not help.
     if error.retry_at is None:
         return members, {}
@@ -141,7 +143,7 @@ def _denial(error: StreamLimitReached, call: Answered) -> Facts:
 
 
 def _ending(error: StreamEnded, call: Answered) -> Facts:
-    return EndingSerializer(error).data, {}
+    return serializer_of(EndingSerializer).to_representation(error), {}
 
 
 def _rate(error: TooManyStarts | TooManyHeartbeats, call: Answered) -> Facts:

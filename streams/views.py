@@ -7,7 +7,6 @@ document.
 import re
 import secrets
 import time
-from functools import cache
 from typing import Any, override
 from urllib.parse import quote
 
@@ -19,7 +18,6 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 from rest_framework.viewsets import ViewSetMixin
 
 from streams import service
@@ -60,6 +58,7 @@ from streams.serializers import (
     TokenSerializer,
     UserLimitSerializer,
     UserLimitSetSerializer,
+    serializer_of,
 )
 from streams.service import Context
 
@@ -476,16 +475,6 @@ class UnknownURLView(PublicView):
 
 
 unknown_url = UnknownURLView.as_view()
-
-
-@cache
-def serializer_of(shape: type[Serializer[Any]]) -> Serializer[Any]:
-    """Return the serializer of a class. Each is created once per process.
-
-    Creating one copies all fields, which takes a tenth of a request. The methods that
-    the views call store no state in it.
-    """
-    return shape()
 
 
 def _idempotency_key(request: Request) -> str | None:

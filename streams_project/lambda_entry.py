@@ -26,8 +26,7 @@ from streams.errors import StoreUnavailable  # noqa: E402
 from streams.events import sink  # noqa: E402
 from streams.models import UserStreams  # noqa: E402
 from streams.rules import StartRequest  # noqa: E402
-from streams.serializers import StartSerializer  # noqa: E402
-from streams.views import serializer_of  # noqa: E402
+from streams.serializers import StartSerializer, serializer_of  # noqa: E402
 from streams.wsgi import Application, Environ  # noqa: E402
 from streams_project.wsgi import application  # noqa: E402
 

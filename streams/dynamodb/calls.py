@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from functools import partial
 from random import SystemRandom
 from threading import Lock
-from typing import Any
+from typing import Any, TypeIs
 
 from botocore.exceptions import ClientError
 from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError
@@ -75,13 +75,24 @@ def make(send: Send, operation: str, arguments: Mapping[str, Any]) -> dict[str, 
     if deadline.is_over():
         raise OutOfTime("the request's time is over")
     if deadline.seconds_left() < settings.DYNAMODB_CALL_SECONDS:
-        return _send_in_remaining_time(send, operation, arguments)
-    return _circuit.call(_send_with_retries, send, operation, arguments)
+        return _result_of(_send_in_remaining_time(send, operation, arguments))
+    return _result_of(_circuit.call(_send_with_retries, send, operation, arguments))
+
+
+def _result_of(answer: dict[str, Any] | ClientError) -> dict[str, Any]:
+    """Return an answer, or raise it if it is an error response."""
+    if isinstance(answer, dict):
+        return answer
+    try:
+        raise answer
+    finally:
+        # The error's traceback refers to this function's variables.
+        del answer
 
 
 def _send_in_remaining_time(
     send: Send, operation: str, arguments: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> dict[str, Any] | ClientError:
     """Send a call with less time than one attempt may take.
 
     Its failure is not counted: the caller may have used up the time.
@@ -97,14 +108,22 @@ def _send_in_remaining_time(
 
 def _send_with_retries(
     send: Send, operation: str, arguments: Mapping[str, Any], is_probe: bool
-) -> dict[str, Any]:
-    """Send a call up to a bounded number of times. A probe is sent once."""
+) -> dict[str, Any] | ClientError:
+    """Send a call up to a bounded number of times. A probe is sent once.
+
+    An error response that a retry cannot change is returned, like any answer, and
+    without tracebacks. pybreaker's variables refer to it while it handles it, and
+    tracebacks refer to these variables. Only the garbage collector would free such
+    a cycle, and with it everything that the request's functions refer to.
+    """
     retries = _Retries(is_probe=is_probe)
     while True:
         sent.set(sent.get() + 1)
         try:
             return send(operation, dict(arguments))
         except Exception as exc:
+            if is_refusal(exc):
+                return _without_tracebacks(exc)
             if not is_answer(exc):
                 unanswered.set(unanswered.get() + 1)
             pause = retries.pause_after(exc)
@@ -125,13 +144,13 @@ class _Retries:
     def pause_after(self, error: Exception) -> float | None:
         """Return the seconds before the next attempt, or None if there is none."""
         self._attempts += 1
-        if is_throttled(error):
-            self._throttled = error
+        if not self._may_help(error):
+            return None
 
         longest = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**self._attempts)
         pause = _random() * longest
         has_time = pause < deadline.seconds_left()
-        return pause if has_time and self._may_help(error) else None
+        return pause if has_time else None
 
     def cause(self, last_error: Exception) -> Exception:
         """Return the error to report.
@@ -144,11 +163,18 @@ class _Retries:
 
     def _may_help(self, error: Exception) -> bool:
         """Return whether another attempt is allowed and can succeed."""
+        if is_throttled(error):
+            self._throttled = error
+            return not self._is_probe and self._attempts < MAX_TRIES_WHILE_THROTTLED
         if self._is_probe:
             return False
-        if is_throttled(error):
-            return self._attempts < MAX_TRIES_WHILE_THROTTLED
         return self._attempts < MAX_TRIES and not is_answer(error)
+
+
+def _without_tracebacks(error: ClientError) -> ClientError:
+    if error.__cause__ is not None:
+        error.__cause__.with_traceback(None)
+    return error.with_traceback(None)
 
 
 def bounded(send: Send) -> Send:
@@ -187,6 +213,11 @@ def is_throttled(error: Exception) -> bool:
     """Return whether DynamoDB refused a call because there are too many."""
     response = error_response(error)
     return response is not None and response["Error"]["Code"] in THROTTLING_CODES
+
+
+def is_refusal(error: Exception) -> TypeIs[ClientError]:
+    """Return whether DynamoDB answered, and would answer another attempt equally."""
+    return is_answer(error) and not is_throttled(error)
 
 
 def is_answer(error: BaseException) -> bool:

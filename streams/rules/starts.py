@@ -258,17 +258,20 @@ def _makes_room(
     if surplus <= 0:
         return []
 
-    expired = [place for place in places if _last_expiry(place)[0] <= now]
-    live = [place for place in places if _last_expiry(place)[0] > now]
-    expired.sort(key=_last_expiry)
-    live.sort(key=_oldest)
+    expired: list[list[Lease]] = []
+    live: list[list[Lease]] = []
+    for place in places:
+        is_expired = _last_expiry(place)[0] <= now
+        (expired if is_expired else live).append(place)
 
-    reused = expired[:surplus]
-    needed = surplus - len(reused)
+    needed = max(0, surplus - len(expired))
     can_evict = plan.when_full is WhenFull.EVICT_OLDEST and needed <= len(live)
     if needed and not can_evict:
         return None
 
+    expired.sort(key=_last_expiry)
+    live.sort(key=_oldest)
+    reused = expired[:surplus]
     return list(chain(*reused, *live[:needed]))
 
 
@@ -286,33 +289,33 @@ def _limit_reached(
     A retry can succeed once every rule has a free place, and the start rate allows it.
     """
     others = [other for other in account.live(now) if other.id != lease.id]
-    places = rule.places_taken(lease, others)
     own = account.leases.get(lease.id)
 
+    places: dict[str, list[list[Lease]]] = {}
     retries = [now]
     if start_rate.interval_ms > 0:
         retries.append(start_rate.earliest_start(account.theoretical_arrival_at))
     for each in plan.limit_and_rules:
         is_met = _keeps_its_place(each, own, lease, now=now)
         if each.counts(lease) and not is_met:
-            retries.append(_free_at(each, lease, others, now=now))
+            places[each.name] = each.places_taken(lease, others)
+            retries.append(_free_at(each, places[each.name], now=now))
     retry_at = max(retries)
 
     return StreamLimitReached(
         limit=plan.limit,
         plan=plan.name,
         rule=rule if rule.name else None,
-        holders=sorted(chain(*places), key=age),
+        holders=sorted(chain(*places[rule.name]), key=age),
         retry_at=retry_at if retry_at < NEVER else None,
         before=account,
     )
 
 
-def _free_at(rule: Rule, lease: Lease, others: Collection[Lease], *, now: int) -> int:
-    """Return when a rule has a place for `lease`, or `NEVER`."""
+def _free_at(rule: Rule, places: list[list[Lease]], *, now: int) -> int:
+    """Return when a rule whose `places` are taken has a free one, or `NEVER`."""
     if rule.limit == 0:
         return NEVER
-    places = rule.places_taken(lease, others)
     if len(places) < rule.limit:
         return now
     expiries = sorted(_last_expiry(place)[0] for place in places)
@@ -354,7 +357,11 @@ def _keeps_its_places(
 
 
 def _last_expiry(place: list[Lease]) -> tuple[int, str]:
-    return max((lease.expires_at, lease.id) for lease in place)
+    return max(map(_expiry, place))
+
+
+def _expiry(lease: Lease) -> tuple[int, str]:
+    return lease.expires_at, lease.id
 
 
 def _oldest(place: list[Lease]) -> tuple[int, str]:

@@ -111,6 +111,17 @@ def test_a_hostile_request_costs_at_most_twice_an_ordinary_one(
     assert len(content) < 4096
 
 
+def test_a_denial_costs_about_as_much_as_a_start(user_id: str) -> None:
+    for device in ("phone", "tablet", "tv"):
+        ordinary, _ = work("PUT", f"/users/{user_id}/streams/{device}", BODY)
+
+    spent, (status, _, content) = work("PUT", f"/users/{user_id}/streams/web", BODY)
+
+    assert status == 409
+    assert len(json.loads(content)["streams"]) == 3
+    assert spent <= 1.15 * ordinary
+
+
 PATHS = {
     "many streams": "/users" + "/streams/" * 12_000,
     "many slashes": "/users" + "/" * 100_000,

@@ -1,8 +1,10 @@
 """Calls: retries and the circuit breaker."""
 
+import gc
 import os
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -81,6 +83,27 @@ def test_permanent_errors_are_not_retried(code: str) -> None:
 
     assert outcome(send) == "ClientError"
     assert send.sent == 1
+
+
+def test_an_error_response_is_freed_without_the_garbage_collector() -> None:
+    def send(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            raise refusal("ConditionalCheckFailedException")
+        except ClientError as exc:  # as PynamoDB does
+            raise refusal("ConditionalCheckFailedException") from exc
+
+    gc.disable()
+    try:
+        try:
+            calls.make(send, "UpdateItem", {})
+        except ClientError as exc:
+            freed: list[weakref.ref[BaseException]] = [
+                weakref.ref(exc),
+                weakref.ref(exc.__cause__ or exc),
+            ]
+        assert [reference() for reference in freed] == [None, None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
