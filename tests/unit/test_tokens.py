@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
-from django.core.signing import Signer
+from django.core.signing import JSONSerializer, Signer
 
 from streams import tokens
 from streams.conf import settings
@@ -66,6 +67,25 @@ GRACE = replace(
     entitlement=Entitlement(limit=2, plan="family"),
     is_grace=True,
 )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ["ana", "tv", 2**62, 1, 'a "film"\\', None],
+        ["ana", "tv", 1, 1, "control \x00\x1f", Pace(60_000, 3)],
+        ["日本", "tv", 1, 1, "a 🎬", None],
+        ["ana", "tv", 1, 1, "", None, {"metadata": {"a": True, "b": 0.5}}],
+    ],
+    ids=["ASCII", "a pace", "other letters", "a grace start"],
+)
+def test_a_content_is_written_as_django_writes_it(content: list[Any]) -> None:
+    assert tokens.CompactJSON().dumps(content) == JSONSerializer().dumps(content)
+
+
+def test_a_content_in_utf_8_is_read() -> None:
+    content = ["日本", "tv", 1, 1, "a 🎬", None]
+    assert tokens.CompactJSON().loads(orjson.dumps(content)) == content
 
 
 def content_of(token: str) -> list[Any]:
