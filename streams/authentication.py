@@ -2,6 +2,7 @@
 an API key.
 """
 
+import base64
 import hashlib
 import hmac
 import re
@@ -12,6 +13,7 @@ from typing import Any, override
 
 import jwt
 from django.utils.module_loading import import_string
+from jwt.algorithms import HMACAlgorithm
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -258,8 +260,7 @@ def _words(claim: Any) -> list[str]:
 def _claims(token: str) -> dict[str, Any]:
     """Return the claims of a token that one of the configured keys signed."""
     failure = jwt.InvalidSignatureError()
-    keys: list[Any] = settings.AUTH_JWT_SECRETS or [_key_of(token)]
-    for key in keys:
+    for key in _secrets() or [_key_of(token)]:
         try:
             return TOKENS.decode(
                 token,
@@ -273,6 +274,40 @@ def _claims(token: str) -> dict[str, Any]:
             failure = exc
 
     raise failure
+
+
+class CheckedSecrets(HMACAlgorithm):
+    """PyJWT's HMAC, for secrets that it has checked before.
+
+    It parses a secret again for each token, to refuse public keys and JWKs, which takes
+    2 % of a start.
+    """
+
+    @override
+    def prepare_key(self, key: str | bytes) -> bytes:
+        assert isinstance(key, bytes), "the key of a PyJWK"
+        return key
+
+
+def _secrets() -> list[Any]:
+    """Return the configured secrets, as keys of PyJWT.
+
+    A PyJWK has one algorithm. With several, PyJWT chooses it for each token.
+    """
+    algorithms = settings.AUTH_ALGORITHMS
+    if len(algorithms) > 1:
+        return settings.AUTH_JWT_SECRETS
+    return [_checked(secret, *algorithms) for secret in settings.AUTH_JWT_SECRETS]
+
+
+@cache
+def _checked(secret: str, algorithm: str) -> jwt.PyJWK:
+    encoded = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
+    key = jwt.PyJWK({"kty": "oct", "k": encoded}, algorithm)
+    assert isinstance(key.Algorithm, HMACAlgorithm), "kty is oct"
+    key.Algorithm.prepare_key(secret)
+    key.Algorithm = CheckedSecrets(key.Algorithm.hash_alg)
+    return key
 
 
 def _key_of(token: str) -> Any:

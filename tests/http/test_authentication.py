@@ -136,6 +136,24 @@ def test_scopes_are_read_in_the_formats_of_identity_providers(
     )
 
 
+@pytest.mark.parametrize(
+    "algorithms",
+    [["HS512"], ["HS256", "HS512"], ["HS512", "HS384"]],
+    ids=",".join,
+)
+def test_the_configured_algorithms_verify(
+    shared_secret: Any, algorithms: list[str]
+) -> None:
+    shared_secret.AUTH_ALGORITHMS = algorithms
+    assert caller_of(token(algorithm="HS512")) == Caller(user_id="ana")
+
+
+def test_a_public_key_is_not_a_secret(shared_secret: Any) -> None:
+    shared_secret.AUTH_JWT_SECRETS = ["ssh-rsa " + "A" * 64]
+    with pytest.raises(AuthenticationFailed):
+        caller_of(token())
+
+
 @pytest.mark.usefixtures("shared_secret")
 def test_a_scope_of_null_grants_no_scope() -> None:
     claimed = jwt.encode(claims() | {"scope": None, "scp": None}, SECRET)
