@@ -231,6 +231,14 @@ def answers_in_html(request: Request) -> Answer:
     return answer
 
 
+def replaces_no_stream(request: Request) -> Answer:
+    if request.call == "POST streams" and b'"replace"' in request.content:
+        body = json.loads(request.content)
+        del body["replace"]
+        return request.pass_on(json.dumps(body).encode())
+    return request.pass_on()
+
+
 def keeps_ghosts(request: Request) -> Answer:
     """Pass the call on: the clock of the service stands still, as the tests arrange."""
     return request.pass_on()
@@ -275,6 +283,7 @@ FAILED_CHECKS: dict[Fault, set[str]] = {
     allows_every_origin: {"cors"},
     allows_caching: {"headers"},
     answers_in_html: {"problems"},
+    replaces_no_stream: {"ended-says-why", "one-order"},
     keeps_ghosts: {"ghosts"},
     erases_no_user: {"left-nothing"},
 }

