@@ -10,6 +10,9 @@ from typing import Any
 
 from streams_project.environment import VARIABLES
 
+# gunicorn imports the worker, which needs the settings, before the application.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
+
 wsgi_app = "streams_project.wsgi"
 worker_class = "streams_project.gunicorn_worker.WaitressWorker"
 
