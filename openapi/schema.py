@@ -36,7 +36,7 @@ IDENTIFIER = {
 }
 OPTIONAL_IDENTIFIER = {
     "type": "string",
-    "pattern": f"^(?: *|{ID.pattern})$",
+    "pattern": f"^(?: +|{ID.pattern})$",
     "maxLength": 128,
 }
 """An id, or blanks, which stand for no id."""
@@ -145,7 +145,6 @@ class ContentId(OpenApiSerializerFieldExtension):
         text = {
             "type": "string",
             "pattern": PLAIN_TEXT,
-            "minLength": 1,
             "maxLength": self.target.max_bytes,
         }
         return {"anyOf": [text, {"type": "integer"}]}

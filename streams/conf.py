@@ -27,18 +27,20 @@ from streams.rules import Plan, Plans, StartRate, WhenFull
 from streams.setting_kinds import (
     REGION,
     TABLE,
-    URL,
-    Accepted,
     Choice,
-    ExistingPath,
+    ExistingFile,
     Fault,
     Flag,
     Integer,
     Kind,
+    Name,
+    Names,
     OptionalText,
     Seconds,
     Text,
     Texts,
+    Url,
+    UrlOrFile,
 )
 
 MAX_INTERVAL_SECONDS = 5.0
@@ -134,7 +136,7 @@ class Settings:
         Texts("random secrets of at least 32 characters", is_secret=True),
         lambda settings: [],
     )
-    AUTH_JWKS = Setting(Text("an https:// URL or a file", r"\S+"), "")
+    AUTH_JWKS = Setting(UrlOrFile("an https:// URL or a file"), "")
     AUTH_KEY_SOURCE = Setting(
         Text("the dotted path of a function"), "streams.published_keys.keys_of"
     )
@@ -143,15 +145,15 @@ class Settings:
         lambda settings: ["HS256"] if settings.AUTH_JWT_SECRETS else ["RS256", "ES256"],
     )
     AUTH_ISSUER = Setting(
-        Accepted("the iss of the bearer tokens to accept, separated by commas"),
+        Names("the iss of the bearer tokens to accept, separated by commas"),
         lambda settings: [],
     )
     AUTH_AUDIENCE = Setting(
-        Accepted("the aud of the bearer tokens to accept, separated by commas"),
+        Names("the aud of the bearer tokens to accept, separated by commas"),
         lambda settings: [],
     )
     AUTH_SCOPE_CLAIMS = Setting(
-        Texts("a list of claims"), lambda settings: ["scope", "scp"]
+        Names("a list of claims"), lambda settings: ["scope", "scp"]
     )
     AUTH_TRUST_STREAM_LIMIT = Setting(Flag(), False)
     AUTH_TRUST_STREAM_PLAN = Setting(Flag(), False)
@@ -172,8 +174,8 @@ class Settings:
     )
     """Key of what is stored or published as a hash. It outlives the signing keys."""
     EDGE_TOKEN_KEYS = Setting(EdgeKeys(), lambda settings: [])
-    EDGE_TOKEN_ISSUER = Setting(Text("the URL of this service"), "")
-    EDGE_TOKEN_AUDIENCE = Setting(Text("the host name of the CDN"), "")
+    EDGE_TOKEN_ISSUER = Setting(Name("the URL of this service"), "")
+    EDGE_TOKEN_AUDIENCE = Setting(Name("the host name of the CDN"), "")
     EDGE_TOKEN_SUBJECT = Setting(Choice("hash", "plain"), "hash")
     EDGE_TOKEN_GRACE_SECONDS = Setting(Integer(0, 20), 20)
 
@@ -181,11 +183,11 @@ class Settings:
 
     DYNAMODB_TABLE = Setting(Text("the name of a table", TABLE), "UserStreams")
     DYNAMODB_ENDPOINT = Setting(
-        OptionalText(Text("a URL such as http://127.0.0.1:8001", URL)), None
+        OptionalText(Url("a URL such as http://127.0.0.1:8001")), None
     )
     DYNAMODB_TRANSPORT = Setting(Choice("curl", "botocore"), "curl")
     AWS_REGION = Setting(Text("a region such as eu-west-1", REGION), "eu-west-1")
-    AWS_CA_BUNDLE = Setting(ExistingPath("a file of certificates"), None)
+    AWS_CA_BUNDLE = Setting(ExistingFile("a file of certificates"), None)
 
     DYNAMODB_CONNECT_SECONDS = Setting(Seconds(0, 30), 1)
     """Time-out of a connection."""

@@ -34,23 +34,37 @@ LOCAL_TOKEN_KEY = "local-development-only-local-development-only"  # noqa: S105
 
 WELL_KNOWN = (
     "astringsecretatleast",
+    "aym1sysppbydfgzld3umj1qzkobwvmkoqqestjqlr",
     "changeme",
+    "changethis",
+    "correcthorsebattery",
+    "defaultsecret",
+    "djangoinsecure",
     "examplekey",
     "examplesecret",
+    "gqdstcksx0nhjpouxoyg5mbej1xt0ufiwdvvvbrk",
+    "insecurekey",
+    "insertyour",
     "localdevelopment",
     "mysecret",
     "notasecret",
     "password",
+    "qwertyuiop",
     "replaceme",
+    "replacethis",
+    "replacewith",
     "secretkey",
     "supersecret",
     "topsecret",
     "your256bitsecret",
     "your384bitsecret",
     "your512bitsecret",
+    "yourkey",
     "yoursecret",
 )
-"""Parts of the secrets that documentation and tools (jwt.io) show as examples."""
+"""Parts of the secrets that documentation (RFC 7515) and tools (jwt.io) show as
+examples.
+"""
 
 PUBLIC_KEY = re.compile(
     r"-----BEGIN "

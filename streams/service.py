@@ -303,10 +303,12 @@ def forget(context: Context, *, even_if_unreadable: bool = False) -> None:
         ItemUnreadable
     """
     with _recording_refusals(context.now, user=context.user_id):
-        if even_if_unreadable:
-            store.repair(context.user_id, now=context.now)
-        else:
+        try:
             store.forget(context.user_id, now=context.now)
+        except ItemUnreadable:
+            if not even_if_unreadable:
+                raise
+            store.repair(context.user_id, now=context.now)
     events.record(
         "forgotten", now=context.now, user=context.user_id, by=context.operator
     )

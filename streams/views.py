@@ -356,10 +356,10 @@ class AccountView(UserView):
     def delete(self, request: Request, user_id: str | None = None) -> Response:
         """Erase a user.
 
-        Erases the streams, endings and limit of the user. Players get 404 at their
-        next heartbeat.
+        Erases the streams, endings and limit of the user, also if they cannot be read.
+        Players get 404 at their next heartbeat.
         """
-        service.forget(self.context)
+        service.forget(self.context, even_if_unreadable=True)
         return Response(status=204)
 
 

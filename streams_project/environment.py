@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from streams import conf
-from streams.setting_kinds import Choice, Flag, Kind, Text, Texts
+from streams.setting_kinds import Choice, Flag, Kind, Names, Text
 from streams_project.hosts import HeaderNames, HostNames, Origins
 
 LIMITS = "Limits and plans"
@@ -262,7 +262,7 @@ VARIABLES: Mapping[str, Variable] = _by_name(
         Variable(
             name="AUTH_PERMISSIONS_CLAIM",
             section=AUTHENTICATION,
-            reader=Texts("names of claims, separated by commas"),
+            reader=Names("names of claims, separated by commas"),
             default="",
             help="A claim that contains scopes, in addition to `scope` and `scp`.",
             example="permissions",
@@ -509,7 +509,9 @@ VARIABLES: Mapping[str, Variable] = _by_name(
         Variable(
             name="LOG_LEVEL",
             section=LOGS,
-            reader=Choice("INFO", "DEBUG", "WARNING", "ERROR"),
+            reader=Choice(
+                "INFO", "DEBUG", "WARNING", "ERROR", aliases={"warn": "WARNING"}
+            ),
             default="INFO",
             help="Level from which records are logged. The audit is always logged.",
             example="WARNING",

@@ -3,19 +3,17 @@
 import re
 from typing import Any, override
 
-from streams.setting_kinds import Fault, Kind, Texts
+from streams.setting_kinds import Fault, Kind, Texts, is_host
 
 ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
-    r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])"
+    r"(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])"
     r"(:(?P<port>[1-9]\d{0,4}))?",
     re.ASCII,
 )
+MAX_PORT = 65_535
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 DEFAULT_PORTS = {"https": "443", "http": "80"}
-
-
-HOST = re.compile(r"\.?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]|\*", re.ASCII)
 
 
 class HostNames(Kind[list[str]]):
@@ -27,7 +25,7 @@ class HostNames(Kind[list[str]]):
     def check(self, value: Any) -> list[str]:
         hosts = [host.lower() for host in Texts().check(value)]
         for number, host in enumerate(hosts, start=1):
-            if not HOST.fullmatch(host):
+            if not _is_host(host):
                 raise Fault(
                     f"entry {number} ({host!r}) is not a host name. Write it without "
                     "scheme, port, path and wildcard; a dot at the beginning includes "
@@ -85,6 +83,21 @@ class HeaderNames(Kind[list[str]]):
 
 def _is_origin(text: str) -> bool:
     match = ORIGIN.fullmatch(text)
-    if match is None:
+    if match is None or not _is_host(match["host"]):
         return False
-    return match["port"] is None or match["port"] != DEFAULT_PORTS.get(match["scheme"])
+
+    port = match["port"]
+    if port is None:
+        return True
+    return int(port) <= MAX_PORT and port != DEFAULT_PORTS.get(match["scheme"])
+
+
+def _is_host(text: str) -> bool:
+    """Return whether a text is a host as Django and browsers write it.
+
+    That is a name, an IPv4 address, or an IPv6 address in brackets. For Django, a dot
+    at the beginning includes subdomains, and `*` is every host.
+    """
+    if text.startswith("["):
+        return text.endswith("]") and ":" in text and is_host(text[1:-1])
+    return text == "*" or (":" not in text and is_host(text.removeprefix(".")))

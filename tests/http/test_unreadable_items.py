@@ -185,3 +185,16 @@ def test_an_operator_can_repair_an_unreadable_item(
 
     assert viewer.start().status_code == 201
     assert "colour" not in read_item(viewer.user_id)
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_an_unreadable_user_can_be_erased_over_http(
+    viewer: Viewer, corrupt: Corruption
+) -> None:
+    tv = start_and_corrupt(viewer, corrupt)
+
+    erased = viewer.api.delete(f"/users/{viewer.user_id}")
+
+    assert erased.status_code == 204
+    assert viewer.heartbeat("tv", tv["token"]).status_code == 404
+    assert viewer.start().status_code == 201

@@ -102,12 +102,95 @@ def test_a_host_with_a_scheme_port_path_or_wildcard_stops_the_start(hosts: str) 
         ("AWS_REGION", "Ireland"),
         ("AUTH_AUDIENCE", '"streams"'),
         ("AUTH_ISSUER", "'https://id.example.com'"),
+        ("AWS_CA_BUNDLE", "/etc"),
+        ("CORS_ALLOWED_ORIGINS", "https://tv.example.com:99999"),
+        ("LOG_LEVEL", "verbose"),
         ("MINT_INTERVAL_SECONDS", "1e-9"),
         ("MINT_INTERVAL_SECONDS", "nan"),
+        ("LEASE_SECONDS", "1_000"),
+        ("LEASE_SECONDS", "\uff11\uff12"),
+        ("HEARTBEAT_BURST", "0"),
     ],
 )
 def test_a_value_that_cannot_be_right_stops_the_start(name: str, text: str) -> None:
     assert_refused(PRODUCTION | {name: text}, name, hidden=[])
+
+
+NAMES = {
+    "AUTH_AUDIENCE": "streams",
+    "AUTH_ISSUER": "https://id.example.com/",
+    "AUTH_PERMISSIONS_CLAIM": "permissions",
+    "EDGE_TOKEN_AUDIENCE": "cdn.example.com",
+    "EDGE_TOKEN_ISSUER": "https://streams.example.com",
+    "ALLOWED_HOSTS": "streams.example.com",
+    "AWS_REGION": "eu-west-1",
+    "CORS_ALLOWED_ORIGINS": "https://tv.example.com",
+    "DYNAMODB_ENDPOINT": "http://127.0.0.1:8001",
+    "DYNAMODB_TABLE": "UserStreams",
+}
+"""Settings that name something, with a right value."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "form",
+    [
+        '"{}"',
+        "\u201c{}\u201d",
+        "\u00ab{}\u00bb",
+        "[{}]",
+        "({})",
+        "<{}>",
+        "${{{}}}",
+        "{};",
+        "{}\\",
+        "\u200b{}",
+        "a {}",
+    ],
+)
+def test_a_name_in_another_notation_stops_the_start(name: str, form: str) -> None:
+    assert_refused(PRODUCTION | {name: form.format(NAMES[name])}, name, hidden=[])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", ["{}", "  {} ", "{}\u00a0", "\t{}\n"])
+def test_blanks_around_a_name_are_removed(name: str, form: str) -> None:
+    parsed = VARIABLES[name].read({name: form.format(NAMES[name])})
+    assert parsed in (NAMES[name], [NAMES[name]])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://:8001",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:http",
+        "http://user:password@127.0.0.1",
+        "http://127.0.0.1/path",
+        "http://127.0.0.1?query",
+        "http://-",
+        "http://a..b",
+        "http://[::1",
+        "http://a,http://b",
+        "HTTP://127.0.0.1:8001",
+        "ftp://127.0.0.1",
+        "//127.0.0.1",
+    ],
+)
+def test_an_endpoint_that_is_no_url_of_a_server_stops_the_start(url: str) -> None:
+    environment = PRODUCTION | {"DYNAMODB_ENDPOINT": url}
+    assert_refused(environment, "DYNAMODB_ENDPOINT", "http://127.0.0.1:8001", hidden=[])
+
+
+def test_a_secret_in_quotes_stops_the_start() -> None:
+    environment = PRODUCTION | BEARER | {"AUTH_JWT_SECRETS": f'"{OTHER_SECRET}"'}
+    assert_refused(environment, "AUTH_JWT_SECRETS", "quote", hidden=[OTHER_SECRET])
+
+
+@pytest.mark.parametrize("level", ["warn", "Warn", "WARNING", " warning "])
+def test_a_level_has_the_names_that_other_tools_use(level: str) -> None:
+    assert VARIABLES["LOG_LEVEL"].read({"LOG_LEVEL": level}) == "WARNING"
 
 
 @pytest.mark.parametrize(
@@ -116,6 +199,9 @@ def test_a_value_that_cannot_be_right_stops_the_start(name: str, text: str) -> N
         "your-256-bit-secret-your-256-bit-secret",
         "a-string-secret-at-least-256-bits-long",
         "Change-Me-Before-Production-1234567890",
+        "django-insecure-8#k2v!x9q@w7z$m4n%b6c^l1j&h3g*f5d",
+        "please-change-this-secret-in-production",
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75",
         "my-secret-key-of-production-9f8e7d6c5b",
         LOCAL_TOKEN_KEY,
     ],
