@@ -15,6 +15,7 @@ from streams import setting_checks
 from streams.conf import NAMES, Settings, sinks
 from streams.credentials import HOW_TO_GENERATE, LOCAL_TOKEN_KEY
 from streams_project import environment
+from streams_project.cross_origin import ALLOWED_HEADERS
 from streams_project.references import resolved
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -121,7 +122,10 @@ def _local_development(values: Values, *, is_on_lambda: bool) -> dict[str, Any]:
         "BROWSABLE_API": values.get("BROWSABLE_API", is_debug),
         "LOCAL_STATE_DIR": Path(values.get("LOCAL_STATE_DIR", BASE_DIR / ".local")),
         "CORS_ALLOWED_ORIGINS": values.get("CORS_ALLOWED_ORIGINS", []),
-        "CORS_ALLOW_HEADERS": values.get("CORS_ALLOW_HEADERS", []),
+        "CORS_ALLOW_HEADERS": [
+            *ALLOWED_HEADERS,
+            *values.get("CORS_ALLOW_HEADERS", []),
+        ],
         "PRIVATE_NETWORK": values.get("PRIVATE_NETWORK", False),
     }
     return settings

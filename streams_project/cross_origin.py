@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 log = logging.getLogger(__name__)
 
 LOOPBACK_ORIGINS = (
-    r"^https?://(localhost|127\.0\.0\.1|\[::1\]|[a-z0-9-]+\.localhost)(:\d{1,5})?$"
+    r"^https?://(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$"
 )
 """Under open access, web players of this machine may call the service."""
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from streams_project.configuration import BASE_DIR, configured, exit_command
-from streams_project.cross_origin import ALLOWED_HEADERS, LOOPBACK_ORIGINS
+from streams_project.cross_origin import LOOPBACK_ORIGINS
 
 try:
     values = configured(os.environ)
@@ -83,7 +83,6 @@ if (BASE_DIR / "streams_project" / "management").is_dir():
 
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 32
 """Largest number of query parameters. Django refuses more before it parses them."""
-CORS_ALLOW_HEADERS = [*ALLOWED_HEADERS, *values["CORS_ALLOW_HEADERS"]]
 CORS_ALLOWED_ORIGIN_REGEXES = [LOOPBACK_ORIGINS] if values["OPEN_ACCESS"] else []
 CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -23,6 +23,8 @@ from streams_project.cross_origin import (
         "http://127.0.0.1:8000",
         "https://[::1]:3000",
         "http://player.localhost",
+        "http://tv.player.localhost:5173",
+        "http://127.0.0.2",
     ],
 )
 def test_open_access_allows_web_players_of_this_machine(
@@ -34,7 +36,7 @@ def test_open_access_allows_web_players_of_this_machine(
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://localhost.example.com", "http://127.0.0.1.example.com", "null", "*"],
+    ["https://localhost.example.com", "http://127.0.0.1.example.com", "null", "*", ""],
 )
 def test_other_origins_are_not_of_this_machine(origin: str) -> None:
     assert re.match(LOOPBACK_ORIGINS, origin) is None
