@@ -15,6 +15,8 @@ from streams.serializers import (
     StartSerializer,
     StreamListSerializer,
     StreamSerializer,
+    TicketRequestSerializer,
+    TicketSerializer,
     TokenSerializer,
     UserLimitSerializer,
     UserLimitSetSerializer,
@@ -84,6 +86,7 @@ REQUESTS: dict[type, tuple[str, dict[str, Any]]] = {
         {"token": TOKEN, "state": "playing"},
     ),
     LimitSerializer: ("A limit", LIMIT),
+    TicketRequestSerializer: ("A ticket", {"seconds": 60, "streamId": "456"}),
 }
 """The name and the value of an example, by the serializer of the request."""
 
@@ -109,6 +112,10 @@ ANSWERS: dict[type, dict[str, Any]] = {
     UserLimitSerializer: USER_LIMIT,
     UserLimitSetSerializer: {**USER_LIMIT, "ended": []},
     EndedSerializer: {"ended": ["tv"]},
+    TicketSerializer: {
+        "ticket": "tk_WyJ1c2VyMiIsMTc2NDAwMDAwMDAwMDAwMCw2MF0.c2lnbmF0dXJl",
+        "expiresAt": "2026-11-24T12:01:00.000Z",
+    },
     EdgeKeysSerializer: {"keys": [PUBLIC_KEY]},
     HealthSerializer: {"status": "ok", "version": "2.0.0+4f1c2a9b7d3e"},
     ReadinessSerializer: {"status": "ok"},

@@ -20,6 +20,7 @@ LINKS = {
 
 They name no body, because generators of clients read a body of a link as text.
 """
+WITH_OPTIONAL_BODY = ("createTicket",)
 ANSWERS_WITH_LINKS = ("PlayerStream",)
 
 type Endpoint = tuple[str, str, str, Any]
@@ -65,7 +66,8 @@ def _operations(document: Document) -> Iterator[Operation]:
 
 def _require_body(operation: Operation) -> None:
     if "requestBody" in operation:
-        operation["requestBody"]["required"] = True
+        is_optional = operation["operationId"] in WITH_OPTIONAL_BODY
+        operation["requestBody"]["required"] = not is_optional
 
 
 def _add_links(operation: Operation) -> None:

@@ -33,6 +33,8 @@ from streams.serializers import (
     StartSerializer,
     StreamListSerializer,
     StreamSerializer,
+    TicketRequestSerializer,
+    TicketSerializer,
     TokenSerializer,
     UserLimitSerializer,
     UserLimitSetSerializer,
@@ -214,7 +216,7 @@ def start(id: str, parameters: list[OpenApiParameter]) -> Any:
             201: answer(PlayerStreamSerializer, "Admitted."),
             200: answer(PlayerStreamSerializer, taken_over),
         },
-        (*FOR_USERS, *OF_START, "store-contended"),
+        (*FOR_USERS, *OF_START, *OF_STREAM, "store-contended"),
         body=StartSerializer,
         parameters=[*parameters, *OF_A_START],
     )
@@ -311,7 +313,7 @@ class DryRun(OpenApiViewExtension):
             post=operation(
                 "checkStart",
                 {200: answer(DryRunSerializer, "The start would be admitted.")},
-                (*FOR_USERS, *OF_START),
+                (*FOR_USERS, *OF_START, *OF_STREAM),
                 body=StartSerializer,
                 parameters=[*OF_A_USER, IDEMPOTENCY_KEY],
             ),
@@ -364,6 +366,25 @@ class Limit(OpenApiViewExtension):
                 {204: no_content("The default applies.")},
                 (*FOR_USERS, "store-contended"),
                 tag="Limit",
+                parameters=OF_A_USER,
+            ),
+        )
+
+
+class Tickets(OpenApiViewExtension):
+    """The tickets of a user."""
+
+    target_class = "streams.views.TicketsView"
+
+    def view_replacement(self) -> Any:
+        return describe(
+            self.target_class,
+            post=operation(
+                "createTicket",
+                {201: answer(TicketSerializer, "The ticket.")},
+                WITH_CREDENTIALS,
+                tag="Tickets",
+                body=TicketRequestSerializer,
                 parameters=OF_A_USER,
             ),
         )

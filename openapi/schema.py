@@ -16,6 +16,7 @@ from streams.fields import (
     MAX_EPOCH,
     MAX_METADATA_BYTES,
     MAX_METADATA_KEYS,
+    METADATA_KEY,
     NO_ID,
     USER_ID,
 )
@@ -213,6 +214,27 @@ class Replace(OpenApiSerializerFieldExtension):
         }
 
 
+class Attributes(OpenApiSerializerFieldExtension):
+    """Attributes of a stream that a ticket fixes."""
+
+    target_class = "streams.fields.AttributesField"
+
+    def map_serializer_field(
+        self, auto_schema: AutoSchema, direction: str
+    ) -> dict[str, Any]:
+        text = {"type": "string", "minLength": 1}
+        return {
+            "type": "object",
+            "properties": {"deviceId": IDENTIFIER, "deviceType": text},
+            "patternProperties": {
+                f"^metadata\\.{METADATA_KEY.pattern}$": {
+                    "type": ["string", "number", "boolean"]
+                }
+            },
+            "additionalProperties": False,
+        }
+
+
 class BearerScheme(OpenApiAuthenticationExtension):
     """Authentication of viewers."""
 
@@ -226,7 +248,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
             "bearerFormat": "JWT",
             "description": (
                 "A viewer's token from the identity provider. `sub` is the user, "
-                "`scope` lists further permissions."
+                "`scope` lists further permissions. Or a ticket of this service."
             ),
         }
 

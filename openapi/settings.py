@@ -32,6 +32,10 @@ SPECTACULAR_SETTINGS = {
             "name": "Limit",
             "description": "Limits and plans of users, for operators.",
         },
+        {
+            "name": "Tickets",
+            "description": "Credentials for URLs that cannot carry a bearer token.",
+        },
         {"name": "Edge", "description": "For CDNs, origins and licence servers."},
         {"name": "Health", "description": "For monitoring."},
     ],

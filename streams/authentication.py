@@ -1,5 +1,5 @@
-"""Authenticates viewers by a bearer token of the identity provider, and back ends by
-an API key.
+"""Authenticates viewers by a bearer token of the identity provider or by a ticket,
+and back ends by an API key.
 """
 
 import base64
@@ -12,12 +12,14 @@ from functools import cache
 from typing import Any, override
 
 import jwt
+from django.core.signing import BadSignature, SignatureExpired
 from django.utils.module_loading import import_string
 from jwt.algorithms import HMACAlgorithm
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from streams import tickets
 from streams.conf import settings
 from streams.rules import NOTHING_GRANTED, Entitlement, immutable
 
@@ -32,6 +34,8 @@ TOKEN_LEEWAY_SECONDS = 10
 """Tolerance for clocks that differ."""
 MAX_TOKEN_SECONDS = 365 * 86_400 + TOKEN_LEEWAY_SECONDS
 """A token with a longer life is a mistake, and cannot be revoked."""
+TICKET = re.compile(rf"bearer {tickets.PREFIX}", re.IGNORECASE)
+"""The beginning of a header with a ticket."""
 CREDENTIALS = re.compile(r"bearer ([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
 """The only accepted form of the header. With other spaces or padding, the same token
 would pass a rate limit per header value as another one.
@@ -80,12 +84,16 @@ KINDS: Mapping[type[jwt.PyJWTError], str] = {
 
 @immutable
 class Caller:
-    """The caller: a viewer has a `user_id`, a back end the `key_name` of its key."""
+    """The caller: a viewer has a `user_id`, a back end the `key_name` of its key.
+
+    `ticket` is the one that authenticated a viewer, if any.
+    """
 
     user_id: str | None = None
     key_name: str | None = None
     scopes: frozenset[str] = frozenset()
     entitlement: Entitlement = NOTHING_GRANTED
+    ticket: tickets.Ticket | None = None
     is_authenticated: bool = True
 
     @property
@@ -112,7 +120,7 @@ class BearerAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         header: str = request.META.get("HTTP_AUTHORIZATION", "")
         scheme = header.partition(" ")[0]
-        if scheme.lower() != "bearer":
+        if scheme.lower() != "bearer" or TICKET.match(header):
             return None
 
         token = _token(header)
@@ -148,6 +156,37 @@ class ApiKeyAuthentication(BaseAuthentication):
     @override
     def authenticate_header(self, request: Request) -> str:
         return "X-API-Key"
+
+
+class TicketAuthentication(BaseAuthentication):
+    """Authenticates `Authorization: Bearer` with a ticket of this service."""
+
+    @override
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        header: str = request.META.get("HTTP_AUTHORIZATION", "")
+        if not TICKET.match(header):
+            return None
+
+        now = time.time_ns() // 1_000_000
+        try:
+            ticket = tickets.verify(header.partition(" ")[2], now=now)
+        except BadSignature as exc:
+            is_expired = isinstance(exc, SignatureExpired)
+            raise AuthenticationFailed(
+                "The ticket expired or is not valid. Request another ticket.",
+                code="expired" if is_expired else "wrong-signature",
+            ) from exc
+
+        caller = Caller(
+            user_id=ticket.user_id,
+            entitlement=ticket.entitlement,
+            ticket=ticket,
+        )
+        return caller, None
+
+    @override
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="streams"'
 
 
 def _token(header: str) -> str:

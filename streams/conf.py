@@ -283,6 +283,7 @@ class Settings:
             classes.append("streams.authentication.BearerAuthentication")
         if self.API_KEYS:
             classes.append("streams.authentication.ApiKeyAuthentication")
+        classes.append("streams.authentication.TicketAuthentication")
         return classes
 
     @cached_property

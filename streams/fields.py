@@ -4,6 +4,7 @@ themselves with.
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeGuard, override
 
 from rest_framework import serializers
@@ -44,6 +45,7 @@ MAX_ERRORS = 10
 """Number of errors of a kind in an answer, which must not grow with the request."""
 
 METADATA_KEY = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+MAX_DEVICE_TYPE_BYTES = 32
 MAX_METADATA_KEYS = 8
 MAX_METADATA_BYTES = 256
 MIN_METADATA_NUMBER = 1e-100
@@ -234,6 +236,75 @@ def _is_storable(number: float) -> bool:
     """Return whether DynamoDB and every JSON parser keep a number as it is."""
     size = abs(number)
     return size == 0 or MIN_METADATA_NUMBER <= size <= MAX_METADATA_NUMBER
+
+
+class AttributesField(serializers.Field[Any, Any, Any, Any]):
+    """Attributes of a stream that a ticket fixes: `deviceType`, `deviceId`, and
+    `metadata.` with a key.
+    """
+
+    default_error_messages: ClassVar = {
+        "object": "Must be an object.",
+        "name": "The attributes are deviceType, deviceId and metadata.<key>.",
+        "value": "Must be text or, in metadata, a number or a boolean.",
+    }
+
+    @override
+    def to_internal_value(self, data: Any) -> dict[str, str | int | float | bool]:
+        if not isinstance(data, dict):
+            self.fail("object")
+
+        errors: dict[str, list[str]] = {}
+        for name, value in list(data.items())[: MAX_METADATA_KEYS + MAX_ERRORS]:
+            error = self._error_of(name, value)
+            if error is not None:
+                errors[name] = [error]
+
+        if errors:
+            details: Any = errors
+            raise serializers.ValidationError(details)
+        return data
+
+    def _error_of(self, name: str, value: Any) -> str | None:
+        prefix, _, key = name.partition(".")
+        is_metadata = prefix == "metadata" and METADATA_KEY.fullmatch(key)
+        if name not in ("deviceId", "deviceType") and not is_metadata:
+            return str(self.error_messages["name"])
+
+        if name == "deviceId":
+            is_id = isinstance(value, str) and ID.fullmatch(value)
+            if is_id and NO_ID.fullmatch(value):
+                return NO_ID_ERROR
+            return None if is_id else ID_ERROR
+
+        kept: Any
+        if name == "deviceType":
+            is_valid = isinstance(value, str) and value.strip()
+            kept = legible(value, max_bytes=MAX_DEVICE_TYPE_BYTES) if is_valid else None
+        else:
+            kept = _metadata_value(key, value, max_bytes=MAX_METADATA_BYTES - len(key))
+        return None if kept == value else str(self.error_messages["value"])
+
+
+def start_fields(
+    attributes: Mapping[str, Any], metadata: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the fields of a start that a ticket's attributes replace.
+
+    `metadata` is the player's: as much of it is kept as fits.
+    """
+    names = {"deviceId": "device_id", "deviceType": "device_type"}
+    fields = {names[name]: value for name, value in attributes.items() if name in names}
+    fixed = {
+        name.removeprefix("metadata."): value
+        for name, value in attributes.items()
+        if name not in names
+    }
+    if fixed:
+        fields["metadata"] = MetadataField().to_internal_value(
+            {**fixed, **(metadata or {}), **fixed}
+        )
+    return fields
 
 
 class ReplaceField(serializers.Field[Any, Any, Any, Any]):

@@ -408,7 +408,7 @@ def respond(error: Exception, context: Mapping[str, Any]) -> Response:
     """Handle an exception of a view: return a problem, or a page for a browser."""
     problem = problem_of(error)
     call = Answered(
-        user_id=context["kwargs"].get("user_id", ""),
+        user_id=getattr(context["view"], "user_id", None) or "",
         now=getattr(context["view"], "now", 0),
     )
     _log(problem, error)

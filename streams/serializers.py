@@ -14,11 +14,14 @@ from typing import Any, NamedTuple, override
 from django.core.validators import MinLengthValidator
 from rest_framework import serializers
 
+from streams import tickets
 from streams.conf import settings
 from streams.errors import StreamEnded, StreamLimitReached
 from streams.fields import (
+    MAX_DEVICE_TYPE_BYTES,
     MAX_EPOCH,
     MAX_ERRORS,
+    AttributesField,
     ContentIdField,
     CosmeticField,
     IdField,
@@ -33,10 +36,12 @@ from streams.service import IssuedLease, Listing
 
 MAX_STREAM_ID_BYTES = 256
 MAX_DEVICE_NAME_BYTES = 64
-MAX_DEVICE_TYPE_BYTES = 32
 MAX_TITLE_BYTES = 128
 MAX_TOKEN_CHARACTERS = 12_288
 """A grace lease's token contains the whole start."""
+
+DEFAULT_TICKET_SECONDS = 60
+MAX_TICKET_CHARACTERS = tickets.MAX_CHARACTERS
 
 STATES = ("playing", "paused")
 WHEN_FULL = [choice.value for choice in WhenFull]
@@ -166,6 +171,15 @@ class HeartbeatSerializer(TokenSerializer):
     )
 
 
+def _known_plan(name: str) -> str:
+    """Return the name of a plan that exists."""
+    known = [plan.name for plan in settings.PLANS.all]
+    if name not in known:
+        error = f"Unknown plan. The plans are: {', '.join(known)}."
+        raise serializers.ValidationError([error])
+    return name
+
+
 class LimitSerializer(OperatorSerializer):
     """The plan or the limit that an operator sets for a user."""
 
@@ -189,13 +203,12 @@ class LimitSerializer(OperatorSerializer):
         help_text="Whether to end the streams above the limit.",
     )
 
+    def validate_plan(self, plan: str) -> str:
+        """Return the name of a plan that exists."""
+        return _known_plan(plan)
+
     @override
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        known = [plan.name for plan in settings.PLANS.all]
-        if "plan" in attrs and attrs["plan"] not in known:
-            error = f"Unknown plan. The plans are: {', '.join(known)}."
-            raise serializers.ValidationError({"plan": [error]})
-
         if "plan" not in attrs and "limit" not in attrs:
             error = "Set a limit, a plan or both."
             raise serializers.ValidationError({"limit": [error]})
@@ -208,6 +221,50 @@ class LimitSerializer(OperatorSerializer):
             **attrs,
             "when_full": WhenFull(when_full) if when_full else None,
         }
+
+
+class TicketRequestSerializer(OperatorSerializer):
+    """The content of a ticket."""
+
+    seconds = WholeField(
+        required=False,
+        default=DEFAULT_TICKET_SECONDS,
+        min_value=5,
+        max_value=300,
+        help_text="Time for which the ticket is valid.",
+    )
+    streamId = ContentIdField(
+        source="stream_id",
+        required=False,
+        allow_null=True,
+        max_bytes=MAX_STREAM_ID_BYTES,
+        help_text="Id of the only content that the ticket starts.",
+    )
+    plan = TextField(
+        required=False,
+        allow_null=True,
+        help_text="Plan of the ticket's starts. Only operators may set it.",
+    )
+    attributes = AttributesField(
+        required=False,
+        allow_null=True,
+        help_text=(
+            "Attributes that replace those that the player sends. "
+            "Only operators may set them."
+        ),
+    )
+
+    def validate_plan(self, plan: str) -> str:
+        """Return the name of a plan that exists."""
+        return _known_plan(plan)
+
+
+class ViewerTicketRequestSerializer(TicketRequestSerializer):
+    """The content of a ticket for a viewer. Unknown fields are ignored."""
+
+    @override
+    def _unknown_fields(self, data: Any) -> dict[str, Any]:
+        return {}
 
 
 # --- answers --------------------------------------------------------------------
@@ -421,6 +478,21 @@ class DryRunSerializer(AnswerSerializer):
             "limit": plan.limit,
             "ended": [lease.id for lease in ended],
         }
+
+
+class TicketSerializer(AnswerSerializer):
+    """A ticket."""
+
+    ticket = TextField(
+        max_bytes=MAX_TICKET_CHARACTERS,
+        help_text="Credential for URLs, of the characters A-Z a-z 0-9 . _ -",
+    )
+    expiresAt = serializers.DateTimeField()
+
+    @override
+    def to_representation(self, instance: tuple[str, int]) -> dict[str, Any]:
+        ticket, expires_at = instance
+        return {"ticket": ticket, "expiresAt": iso(expires_at)}
 
 
 class EndedSerializer(AnswerSerializer):

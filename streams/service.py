@@ -20,10 +20,12 @@ from streams import (
     grace,
     heartbeat_rate,
     rules,
+    tickets,
     tokens,
 )
 from streams.conf import settings
 from streams.errors import (
+    InvalidRequest,
     ItemUnreadable,
     RequestTimedOut,
     StoreContended,
@@ -54,6 +56,7 @@ from streams.rules import (
     immutable,
 )
 from streams.storage.store import StreamStore
+from streams.tickets import Ticket
 
 store = StreamStore(plans=settings.PLANS, is_shadowed=settings.SHADOW_PLANS is not None)
 
@@ -111,6 +114,7 @@ class Context:
     `operator` is the name of the calling operator, or None for the user's viewer.
     `network` is the network that an edge token is bound to, if the plans examine
     networks.
+    `ticket` is the one that authenticates the viewer, if any.
     """
 
     user_id: str
@@ -118,6 +122,7 @@ class Context:
     entitlement: Entitlement = NOTHING_GRANTED
     operator: str | None = None
     network: str | None = None
+    ticket: Ticket | None = None
 
 
 @immutable
@@ -183,6 +188,7 @@ def start(context: Context, request: StartRequest) -> IssuedLease:
 
     Raises:
         StreamLimitReached, TooManyStarts, StoreUnavailable, StoreContended
+        StreamEnded, StreamNotFound: the ticket of this start was used before.
     """
     request = _issue_start(context, request)
     try:
@@ -395,6 +401,44 @@ def clear_limit(context: Context) -> None:
     _audit(context, "limit.clear", before=_override(before), after=None)
 
 
+def issue_ticket(
+    context: Context,
+    *,
+    seconds: int,
+    stream_id: str | None = None,
+    plan: str | None = None,
+    attributes: tickets.Attributes | None = None,
+) -> tuple[str, int]:
+    """Return a ticket of the user, and when it expires (ms).
+
+    It grants what the caller's bearer token grants, unless it names a plan.
+
+    Raises:
+        InvalidRequest: the ticket would be too long.
+    """
+    entitlement = context.entitlement
+    if plan is not None:
+        entitlement = Entitlement(plan=plan)
+
+    ticket = tickets.issue(
+        context.user_id,
+        now=context.now,
+        seconds=seconds,
+        stream_id=stream_id,
+        entitlement=entitlement,
+        attributes=attributes,
+    )
+    if len(ticket) > tickets.MAX_CHARACTERS:
+        raise InvalidRequest(
+            ticket=(
+                f"The ticket would have {len(ticket)} characters, more than "
+                f"{tickets.MAX_CHARACTERS}. Shorten the user's id, streamId, plan and "
+                "attributes."
+            )
+        )
+    return ticket, context.now + seconds * 1000
+
+
 def edge_keys() -> list[Any]:
     """Return the public keys of edge tokens, as JWKs."""
     return edge_tokens.public_keys()
@@ -497,7 +541,20 @@ def _account(context: Context) -> Account:
 
 
 def _issue_start(context: Context, request: StartRequest) -> StartRequest:
-    """Return the request with its own epoch and nonce and the caller's entitlement."""
+    """Return the request with its epoch and nonce and the caller's entitlement.
+
+    A ticket gives the same epoch and nonce to all its starts.
+    """
+    ticket = context.ticket
+    if ticket is not None:
+        return replace(
+            request,
+            epoch=ticket.epoch,
+            nonce=ticket.nonce,
+            entitlement=context.entitlement,
+            is_by_ticket=True,
+        )
+
     first_epoch = context.now * EPOCHS_PER_MS
     return replace(
         request,
@@ -573,6 +630,12 @@ def _start_in_store(
     admission = _admission(context, request, is_paused=is_paused)
     lease = admission.lease
     plan = store.plans.find(request.entitlement.plan or admission.plan)
+
+    is_repeat = request.is_by_ticket and lease.started_at < context.now
+    if is_repeat:  # its first start was recorded
+        return _issue_lease(
+            context.user_id, lease, now=context.now, network=context.network
+        )
 
     _record(
         "took-over" if lease.took_over else "admitted",

@@ -107,6 +107,7 @@ def issue(user_id: str, lease: Lease, *, grace: StartRequest | None = None) -> s
     if grace is not None:
         start = asdict(replace(grace, replace={}, is_grace=True))
         del start["network_aliases"]  # the release before this one cannot read it
+        del start["is_by_ticket"]  # nor this: it is judged like any grace lease
         content.append(start)
 
     return _signer().sign_object(

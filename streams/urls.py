@@ -19,6 +19,7 @@ from streams.views import (
     PlansView,
     ReadyView,
     StreamViewSet,
+    TicketsView,
 )
 
 USERS = (("users/<str:user_id>", ""), ("me", "my-"))
@@ -59,6 +60,7 @@ def _routes_of_users() -> Iterator[URLPattern]:
     account = AccountView.as_view()
     dry_run = DryRunView.as_view()
     limit = LimitView.as_view()
+    tickets = TicketsView.as_view()
     for user, prefix in USERS:
         router = StreamRouter(trailing_slash=False, use_regex_path=False)
         router.register(f"{user}/streams", StreamViewSet, f"{prefix}stream")
@@ -68,6 +70,7 @@ def _routes_of_users() -> Iterator[URLPattern]:
         yield path(f"{user}/dry-run", dry_run, name=f"{prefix}dry-run")
         yield path(user, account, name=f"{prefix}account")
         yield path(f"{user}/limit", limit, name=f"{prefix}limit")
+        yield path(f"{user}/tickets", tickets, name=f"{prefix}tickets")
 
 
 def _with_slash(route: URLPattern) -> URLPattern:

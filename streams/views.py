@@ -14,7 +14,7 @@ from django.http import Http404
 from django.urls import get_script_prefix
 from django.utils.http import http_date
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,7 +22,7 @@ from rest_framework.viewsets import ViewSetMixin
 
 from streams import service
 from streams.api_view import StreamsAPIView
-from streams.authentication import Caller
+from streams.authentication import OPERATE, Caller
 from streams.conf import settings
 from streams.errors import InvalidRequest, LengthRequired
 from streams.fields import (
@@ -35,6 +35,7 @@ from streams.fields import (
     USER_ID,
     USER_ID_ERROR,
     is_key,
+    start_fields,
 )
 from streams.parsers import PlainTextJSONParser, StrictJSONParser
 from streams.permissions import IsAdministrator, MaySetLimits
@@ -55,12 +56,16 @@ from streams.serializers import (
     StartSerializer,
     StreamListSerializer,
     StreamSerializer,
+    TicketRequestSerializer,
+    TicketSerializer,
     TokenSerializer,
     UserLimitSerializer,
     UserLimitSetSerializer,
+    ViewerTicketRequestSerializer,
     serializer_of,
 )
 from streams.service import Context
+from streams.tickets import Ticket
 
 
 class UserView(StreamsAPIView):
@@ -124,6 +129,11 @@ class UserView(StreamsAPIView):
         return caller if isinstance(caller, Caller) else None
 
     @property
+    def ticket(self) -> Ticket | None:
+        """The ticket that authenticated the caller, or None."""
+        return self.caller.ticket if self.caller else None
+
+    @property
     def user_id(self) -> str | None:
         """The user in the path or of the bearer token, or None if neither exists."""
         own = self.caller.user_id if self.caller else None
@@ -149,6 +159,7 @@ class UserView(StreamsAPIView):
             entitlement=self._entitlement(user_id),
             operator=self.caller.operator if self.caller else None,
             network=self.request.META.get("streams.edge_network"),
+            ticket=self.ticket,
         )
 
     def _entitlement(self, user_id: str) -> Entitlement:
@@ -165,15 +176,24 @@ class UserView(StreamsAPIView):
     def parse_start(self, id: str | None = None) -> StartRequest:
         """Return the start of the body.
 
-        Its id is the given one, else the `deviceId`, else the `Idempotency-Key`, else a
-        random one.
+        Its id is the given one, else the `deviceId`, else the `Idempotency-Key`, else
+        that of the ticket, else a random one.
         """
         key = _idempotency_key(self.request) if id is None else None
-        body = self.parse()
-        id = id or body.get("device_id") or key or secrets.token_urlsafe(12)
+        ticket = self.ticket
+        body = self.parse() if ticket is None else self._parse_by(ticket)
+        own_id = ticket.id if ticket else secrets.token_urlsafe(12)
+        id = id or body.get("device_id") or key or own_id
         network = self.request.META.get("streams.network")
         aliases = self.request.META.get("streams.network_aliases", ())
         return StartRequest(id=id, network=network, network_aliases=aliases, **body)
+
+    def _parse_by(self, ticket: Ticket) -> dict[str, Any]:
+        """Return the validated body, with the attributes of the caller's ticket."""
+        body = self.parse()
+        if ticket.stream_id not in (None, body["stream_id"]):
+            raise PermissionDenied("The ticket is for another streamId.")
+        return body | start_fields(ticket.attributes, body.get("metadata"))
 
     def check_start(self, start: StartRequest) -> Response:
         """Answer whether the start would be admitted."""
@@ -220,8 +240,9 @@ class StreamViewSet(ViewSetMixin, UserView):
         heartbeat. A start with the same `deviceId` takes over its own slot; without a
         `deviceId`, the `Idempotency-Key` identifies the stream; without both, each
         start takes a new slot. `replace` ends the streams that the viewer selected, in
-        the same write. With `?dryRun=true` the call is `POST …/dry-run`: the answer
-        says whether the start would be admitted, and no state changes.
+        the same write. A ticket starts each id once: a repeat is answered with the
+        same stream, or with its end. With `?dryRun=true` the call is `POST …/dry-run`:
+        the answer says whether the start would be admitted, and no state changes.
         """
         return self._start(self.parse_start())
 
@@ -398,6 +419,35 @@ class LimitView(UserView):
         """
         service.clear_limit(self.context)
         return Response(status=204)
+
+
+class TicketsView(UserView):
+    """The tickets of a user."""
+
+    serializer_class = TicketRequestSerializer
+
+    def post(self, request: Request, user_id: str | None = None) -> Response:
+        """Create a ticket.
+
+        A ticket is a credential of the user for URLs that cannot carry a bearer token.
+        It is accepted as a bearer token of the user until it expires, and starts each
+        id once: a repeat is answered with the same stream, or with its end. The
+        service does not store it. Only operators may give it a plan or attributes. A
+        ticket cannot create another one.
+        """
+        if self.ticket is not None:
+            raise PermissionDenied("A ticket cannot create another ticket.")
+
+        is_viewer = self.caller is not None and OPERATE not in self.caller.scopes
+        if is_viewer:
+            self.serializer_class = ViewerTicketRequestSerializer
+
+        body = self.parse()
+        if is_viewer and not body.keys().isdisjoint(("plan", "attributes")):
+            raise PermissionDenied("Only operators may set plan and attributes.")
+
+        ticket_and_expiry = service.issue_ticket(self.context, **body)
+        return Response(TicketSerializer(ticket_and_expiry).data, status=201)
 
 
 class PlansView(StreamsAPIView):

@@ -64,6 +64,17 @@ def late_before(
     return max([now, *(kept[id].at for id in dropped)]) if dropped else 0
 
 
+def may_lack_endings_since(ended: Mapping[str, Ending], instant: int) -> bool:
+    """Return whether an ending at or after an instant may have been dropped.
+
+    The oldest endings are dropped first, and a third of the room stays in use
+    unless ids are extraordinarily long.
+    """
+    has_older = any(ending.at < instant for ending in ended.values())
+    kept_bytes = sum(_ending_bytes(id, ending) for id, ending in ended.items())
+    return not has_older and kept_bytes > MAX_ENDINGS_BYTES // 3
+
+
 def _added_then_newest(
     ended: Mapping[str, Ending], added: Mapping[str, Ending]
 ) -> list[tuple[str, Ending]]:

@@ -141,8 +141,9 @@ class StartRequest:
     The service sets the remaining fields before the rule judges the request.
     `epoch` comes from the clock, so it exceeds every earlier epoch of the slot
     unless clocks disagree. `nonce` is random. `is_grace` marks a stream that
-    already plays on a grace lease. `network_aliases` are the hashes of the same
-    network under the other keys that sign tokens while keys change.
+    already plays on a grace lease. A start by a ticket (`is_by_ticket`) has the
+    ticket's epoch and nonce. `network_aliases` are the hashes of the same network
+    under the other keys that sign tokens while keys change.
     """
 
     id: str
@@ -159,6 +160,7 @@ class StartRequest:
     entitlement: Entitlement = NOTHING_GRANTED
     is_grace: bool = False
     network_aliases: tuple[str, ...] = ()
+    is_by_ticket: bool = False
 
     def lease(
         self,

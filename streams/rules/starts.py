@@ -4,11 +4,23 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import chain
 
-from streams.errors import StreamLimitReached, TooManyStarts
+from streams.errors import StreamLimitReached, StreamNotFound, TooManyStarts
 from streams.rules.accounts import Account, Admission
-from streams.rules.history import endings_of, keep_newest, late_before
-from streams.rules.holders import held_lease
-from streams.rules.leases import Hold, Lease, Reason, StartRequest, age
+from streams.rules.history import (
+    endings_of,
+    keep_newest,
+    late_before,
+    may_lack_endings_since,
+)
+from streams.rules.holders import held_lease, stream_ended
+from streams.rules.leases import (
+    EPOCHS_PER_MS,
+    Hold,
+    Lease,
+    Reason,
+    StartRequest,
+    age,
+)
 from streams.rules.plans import Plan, Plans, Rule, StartRate, WhenFull, attribute
 from streams.rules.renewals import with_pace
 
@@ -42,12 +54,16 @@ def start(
     Raises:
         StreamLimitReached: the streams that count leave no room.
         TooManyStarts: there is room, but the user starts streams too fast.
-        StreamEnded: a grace lease's slot changed hands since it began.
+        StreamEnded: a grace lease's slot changed hands since it began, or the
+            playback that the ticket started is over.
+        StreamNotFound: the ticket may have started a playback that is over.
     """
     stored = account.with_network_of(request)
     account = stored.without_impossible(now, plans)
     if request.is_grace:
         _check_grace_start(account, request, now=now, plans=plans)
+    if request.is_by_ticket:
+        _check_ticket_start(account, request, now=now, plans=plans)
 
     plan = account.effective_plan(plans, request.entitlement)
     own = account.leases.get(request.id)
@@ -183,6 +199,26 @@ def _check_grace_start(
     if account.last_epoch(request.id) >= request.epoch:
         hold = Hold(epoch=request.epoch)
         held_lease(account, request.id, hold=hold, now=now, plans=plans)
+
+
+def _check_ticket_start(
+    account: Account, request: StartRequest, *, now: int, plans: Plans
+) -> None:
+    """Raise an error unless this is the ticket's first start of its id, or a repeat
+    while that start's lease is live.
+    """
+    own = account.leases.get(request.id)
+    if own and own.nonce == request.nonce and own.is_live(now):
+        return
+
+    if account.last_epoch(request.id) >= request.epoch:
+        hold = Hold(epoch=request.epoch)
+        lease = held_lease(account, request.id, hold=hold, now=now, plans=plans)
+        raise stream_ended(account, lease.expiry)
+
+    issued_at = request.epoch // EPOCHS_PER_MS
+    if may_lack_endings_since(account.ended, issued_at):
+        raise StreamNotFound(request.id)
 
 
 def _leases_to_replace(account: Account, request: StartRequest) -> list[Lease]:

@@ -150,11 +150,14 @@ class Start(Verb[Admission]):
 
     @property
     def has_attempt(self) -> bool:
-        """Whether the condition has room for all replaced streams.
+        """Whether the condition can express the rule.
 
-        The length of a pause depends on the stored plan, so it needs a read.
+        It has room for a number of replaced streams. The length of a pause depends on
+        the stored plan, and a ticket must not have started the id before: both need
+        a read.
         """
-        return len(self.request.replace) <= MAX_REPLACED and not self.is_paused
+        has_room = len(self.request.replace) <= MAX_REPLACED
+        return has_room and not (self.is_paused or self.request.is_by_ticket)
 
     def attempt(self) -> Admission:
         """Write the lease if the slot is the stream's own, or if there is room."""

@@ -91,6 +91,7 @@ PATHS = {
     "account": "/users/gone",
     "limit": f"/users/{OWN}/limit",
     "dry-run": f"/users/{OWN}/dry-run",
+    "tickets": f"/users/{OWN}/tickets",
     "stream-list": f"/users/{OWN}/streams",
     "stream-heartbeat": f"/users/{OWN}/streams/unknown/heartbeat",
     "stream-stop": f"/users/{OWN}/streams/unknown/stop",
@@ -98,6 +99,7 @@ PATHS = {
     "my-account": "/me",
     "my-limit": "/me/limit",
     "my-dry-run": "/me/dry-run",
+    "my-tickets": "/me/tickets",
     "my-stream-list": "/me/streams",
     "my-stream-heartbeat": "/me/streams/unknown/heartbeat",
     "my-stream-stop": "/me/streams/unknown/stop",
@@ -113,6 +115,7 @@ PATHS = {
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("limit", "PUT"): {"limit": 100},
+    ("tickets", "POST"): {"seconds": 60},
     ("stream-list", "POST"): {"streamId": "456", "deviceId": "tv"},
     ("dry-run", "POST"): {"streamId": "456", "deviceId": "tv"},
     ("stream-detail", "PUT"): {"streamId": ""},
@@ -145,6 +148,8 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("account", "DELETE"): limit_of_ana(
         viewer=403, another=403, operator=403, administrator=204
     ),
+    ("tickets", "POST"): streams_of_ana(201),
+    ("my-tickets", "POST"): own_account(201),
     ("my-limit", "GET"): own_account(200, administrating=401),
     ("my-limit", "PUT"): own_account(
         403, back_end=403, administrating=401, administrator=200
