@@ -48,7 +48,7 @@ class Hosting:
     front: str = "rest"
     compute: str = "lambda"
     is_provisioned: bool = False
-    is_traced: bool = True
+    is_traced: bool = False
     renewals_per_line: int = 20
     has_web_acl: bool = False
     logs_platform: bool = True

@@ -18,6 +18,7 @@ SENSITIVE_INPUTS = (
     "duration_ms",
     "response_bytes",
 )
+ESTIMATE_ONLY = "an estimate only: this project deploys a REST API"
 INCREASE = 1.1
 """Each input grows by a tenth."""
 
@@ -107,12 +108,13 @@ def _hosting_changes(players: Players, hosting: Hosting) -> Iterator[_Change]:
         dataclasses.replace(hosting, is_provisioned=True),
         "a sudden crowd is throttled for minutes",
     )
-    yield _Change(
-        "no traces (xray_tracing)",
-        players,
-        dataclasses.replace(hosting, is_traced=False),
-        "no traces of single requests",
-    )
+    if hosting.is_traced:
+        yield _Change(
+            "no traces (xray_tracing)",
+            players,
+            dataclasses.replace(hosting, is_traced=False),
+            "no traces of single requests",
+        )
     yield _Change(
         "no log lines of Lambda itself",
         players,
@@ -123,19 +125,19 @@ def _hosting_changes(players: Players, hosting: Hosting) -> Iterator[_Change]:
         "HTTP API",
         players,
         dataclasses.replace(hosting, front="http"),
-        "no web ACL, no usage plans, no throttling per method",
+        f"{ESTIMATE_ONLY}; no web ACL, no usage plans, no throttling per method",
     )
     yield _Change(
         "function URL",
         players,
         dataclasses.replace(hosting, front="url"),
-        "throttling by concurrency only; put CloudFront or WAF in front",
+        f"{ESTIMATE_ONLY}; throttling by concurrency only",
     )
     yield _Change(
         "load balancer before Lambda",
         players,
         dataclasses.replace(hosting, front="alb"),
-        "bodies up to 1 MB; a web ACL is possible",
+        f"{ESTIMATE_ONLY}; bodies up to 1 MB; a web ACL is possible",
     )
     yield _Change(
         "load balancer before Fargate",

@@ -167,6 +167,7 @@ def _authentication(values: Values, *, is_debug: bool) -> dict[str, Any]:
     names = ("API_KEYS", "AUTH_JWT_SECRETS", "AUTH_JWKS")
     is_authenticated = any(values.get(name) for name in names)
     return {
+        "API_KEYS": [*values.get("API_KEYS", []), *values.get("RELEASE_KEY", [])],
         "IS_AUTHENTICATED": is_authenticated,
         "OPEN_ACCESS": is_debug and not is_authenticated,
         "AUTH_SCOPE_CLAIMS": [

@@ -11,7 +11,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from streams import conf
-from streams.setting_kinds import Choice, Flag, Kind, Names, Text
+from streams.credentials import ApiKeys
+from streams.setting_kinds import Choice, Flag, Kind, Names, Text, Texts
 from streams_project.hosts import HeaderNames, HostNames, Origins
 
 LIMITS = "Limits and plans"
@@ -291,6 +292,17 @@ VARIABLES: Mapping[str, Variable] = _by_name(
                 "configured."
             ),
             example="billing:<64 hex digits>:streams:operate",
+        ),
+        Variable(
+            name="RELEASE_KEY",
+            section=AUTHENTICATION,
+            reader=ApiKeys(),
+            default="",
+            help=(
+                "One more API key, with which a release checks its version. "
+                "`manage.py release` sets it, and keeps no copy of the key."
+            ),
+            example="release:<64 hex digits>:streams:operate",
         ),
         _of_app(
             "LEASE_TOKEN_KEYS",

@@ -96,6 +96,11 @@ class Provisioning:
         """Whether this run attaches the stack to an API."""
         return self._api is not None
 
+    @property
+    def has_topic(self) -> bool:
+        """Whether a topic receives the alarms."""
+        return bool(self._file.topic or self.stack.parameters().get("Topic"))
+
     # --- before a change --------------------------------------------------------------
 
     def check(self) -> None:

@@ -156,7 +156,7 @@ class Stack:
         try:
             self._client.get_waiter("change_set_create_complete").wait(**name)
         except WaiterError:
-            reason = self._client.describe_change_set(**name).get("StatusReason", "")
+            reason = self._reason(name)
             self._client.delete_change_set(**name)
             if any(words in reason for words in NO_CHANGES):
                 return None
@@ -172,6 +172,19 @@ class Stack:
             id=change_set_id, stack_id=stack_id, kind=kind, changes=changes
         )
 
+    def _reason(self, name: dict[str, str]) -> str:
+        """Return why a change set failed. Another run that ended deletes it."""
+        try:
+            change_set = self._client.describe_change_set(**name)
+        except self._client.exceptions.ChangeSetNotFoundException as exc:
+            raise self._overtaken() from exc
+        return str(change_set.get("StatusReason", ""))
+
+    def _overtaken(self) -> LookupError:
+        return LookupError(
+            f"Another run changed the stack {self.name} meanwhile. Run this again."
+        )
+
     def execute(self, change_set: ChangeSet) -> None:
         """Execute a change set, and wait for its end.
 
@@ -182,10 +195,11 @@ class Stack:
             self._client.execute_change_set(
                 StackName=self.name, ChangeSetName=change_set.id
             )
-        except self._client.exceptions.InvalidChangeSetStatusException as exc:
-            raise LookupError(
-                f"Another run changed the stack {self.name} meanwhile. Run this again."
-            ) from exc
+        except (
+            self._client.exceptions.ChangeSetNotFoundException,
+            self._client.exceptions.InvalidChangeSetStatusException,
+        ) as exc:
+            raise self._overtaken() from exc
 
         try:
             self._client.get_waiter(WAITERS[change_set.kind]).wait(StackName=self.name)

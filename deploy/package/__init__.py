@@ -13,10 +13,10 @@ Zappa collects no files (`"exclude": ["*"]`). Its callback `zip` calls `build`, 
 `python -m deploy.package ARCHIVE` prints the sizes in an archive.
 """
 
-from deploy.package.archive import build, interpreter, size_table
+from deploy.package.archive import build, code_sha256, interpreter, size_table
 from deploy.package.checkout import changed_files, current_release
 from deploy.package.contents import OWN_FOLDERS, own_files
-from deploy.package.lambda_event import api_gateway_event
+from deploy.package.lambda_event import allowed_host, api_gateway_event
 from deploy.package.local_lambda import (
     ARCHITECTURE,
     check_that_it_starts,
@@ -28,10 +28,12 @@ __all__ = [
     "ARCHITECTURE",
     "MACHINES",
     "OWN_FOLDERS",
+    "allowed_host",
     "api_gateway_event",
     "build",
     "changed_files",
     "check_that_it_starts",
+    "code_sha256",
     "current_release",
     "error_message",
     "interpreter",

@@ -5,6 +5,8 @@ Each source has bytecode of the kind that Python does not compare with the sourc
 The bytecode contains no time stamp.
 """
 
+import base64
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -87,6 +89,12 @@ def interpreter(runtime: str) -> str:
             "the package with."
         )
     return python
+
+
+def code_sha256(archive: Path) -> str:
+    """Return the hash of an archive as Lambda reports it (`CodeSha256`)."""
+    digest = hashlib.sha256(archive.read_bytes()).digest()
+    return base64.b64encode(digest).decode()
 
 
 def size_table(archive: Path) -> str:

@@ -17,7 +17,7 @@ def api_gateway_event(
         "httpMethod": method,
         "path": path,
         "headers": {
-            "Host": _allowed_host(environment),
+            "Host": allowed_host(environment),
             "Content-Type": "application/json",
             **headers,
         },
@@ -27,7 +27,7 @@ def api_gateway_event(
     }
 
 
-def _allowed_host(environment: Mapping[str, str]) -> str:
+def allowed_host(environment: Mapping[str, str]) -> str:
     """Return a host name that ALLOWED_HOSTS accepts."""
     first = environment.get("ALLOWED_HOSTS", "").split(",")[0].strip()
     if first.startswith("."):

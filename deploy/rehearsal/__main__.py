@@ -1,5 +1,6 @@
 """`python -m deploy.rehearsal`, or `make rehearse`: play all acts, and stop AWS."""
 
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from deploy.rehearsal.stage import Rehearsal
 
 def main() -> None:
     """Play each act after the one before, on the state that it left."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streams_project.settings")
     began = time.monotonic()
     with emulated_aws() as aws, tempfile.TemporaryDirectory() as folder:
         rehearsal = Rehearsal(aws, Path(folder))

@@ -2,7 +2,8 @@
 
 ministack starts functions in its own Python, with all installed packages, so that a
 package without Django would answer. Here that Python is isolated (`-I -S`), as Lambda's
-is. `emulated_resources` and `emulated_drift` complete its CloudFormation.
+is. `emulated_resources` and `emulated_drift` complete its CloudFormation, and
+`emulated_functions` its Lambda.
 
 Its IAM checks the policies of each caller except of the access key `test`, which is the
 account's root. It checks no rights that CloudFormation itself needs. It has no WAF in
@@ -31,6 +32,7 @@ SERVICES = (
     "lambda",
     "logs",
     "s3",
+    "scheduler",
     "secretsmanager",
     "ssm",
     "sts",
@@ -82,7 +84,15 @@ def main() -> None:
     os.environ.pop("DEBUG", None)  # functions inherit this environment
     os.environ["AUTH"] = "true"  # the policies of deployer and function apply
     _complete_cloudformation()
+    _complete_lambda()
     run_engine()
+
+
+def _complete_lambda() -> None:
+    if "lambda" in os.environ["SERVICES"].split(","):
+        from deploy.rehearsal import emulated_functions
+
+        emulated_functions.register()
 
 
 def _complete_cloudformation() -> None:

@@ -1,22 +1,33 @@
 """The stage `production` in an emulated AWS, deployed with an operator's rights."""
 
 import hashlib
+import io
 import json
 import os
 import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
+import botocore.session
 import httpx
+import zappa.cli
+from botocore.loaders import create_loader
+from django.core.management import ManagementUtility
 
+from deploy.management.commands import release
 from deploy.package import ARCHITECTURE
 from deploy.rehearsal.emulator import SERVICES, impatient_waiters
+from deploy.rehearsal.shared_package import SharedPackage
 from stages import PROJECT, Stage, stage_of
 
 STAGE = "production"
@@ -25,6 +36,8 @@ ACCOUNT = "000000000000"
 BUCKET = "stream-limits-rehearsal"
 OTHER_SERVICES = ("application-autoscaling", "cognito-idp", "elbv2", "route53", "acm")
 """Services that Zappa gets a client of, and that the emulator does not have."""
+LOADER = cache(create_loader)
+"""One loader of AWS's descriptions for all sessions: they take a second to read."""
 ACCOUNT_TEMPLATE = PROJECT / "deploy" / "account.yaml"
 UNRESOLVED_ACTIONS = (
     "apigateway:SetWebACL",
@@ -46,6 +59,7 @@ class Rehearsal:
     api_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     def __post_init__(self) -> None:
+        self._package = SharedPackage(self.folder)
         self.stage_settings = self._emulated_settings()
         self.set_lambda_variables(DYNAMODB_ENDPOINT=self.aws, AWS_ENDPOINT_URL=self.aws)
         self.set_variables(ALLOWED_HOSTS="127.0.0.1,.amazonaws.com", BROWSABLE_API="1")
@@ -144,18 +158,43 @@ class Rehearsal:
         self.stage_settings[setting] = {
             name: value for name, value in merged.items() if value is not None
         }
+        self._write()
+
+    @contextmanager
+    def settings(self, **settings: Any) -> Iterator[None]:
+        """Change settings of the stage while the block runs."""
+        before = self.stage_settings
+        self.stage_settings = before | settings
+        self._write()
+        try:
+            yield
+        finally:
+            self.stage_settings = before
+            self._write()
+
+    def _write(self) -> None:
         self.settings_file.write_text(json.dumps({STAGE: self.stage_settings}))
 
     # --- commands ---------------------------------------------------------------------
 
     def zappa(self, *words: str, **variables: str) -> str:
-        """Run a command of Zappa, and return its output."""
-        return self.run("zappa", *words, "-s", str(self.settings_file), **variables)
+        """Run a command of Zappa in this process, and return its output."""
+        command = ("zappa", *words, "-s", str(self.settings_file))
+        return self._run_here(zappa.cli.handle, command, variables)
 
     def manage(self, *words: str, **variables: str) -> str:
-        """Run a management command on the stage, and return its output."""
+        """Run a management command on the stage here, and return its output."""
         settings = ("--zappa-settings", str(self.settings_file))
-        return self.run(sys.executable, "manage.py", *words, *settings, **variables)
+        command = ("manage.py", *words, *settings)
+        return self._run_here(
+            lambda: ManagementUtility(list(command)).execute(), command, variables
+        )
+
+    def provision_alone(self, *options: str) -> str:
+        """Apply the changes of the infrastructure in a process."""
+        settings = ("--zappa-settings", str(self.settings_file))
+        command = (sys.executable, "manage.py", "provision", STAGE, "--yes")
+        return self.run(*command, *options, *settings)
 
     def provision(self, *options: str) -> str:
         """Apply the changes of the stage's infrastructure."""
@@ -169,14 +208,58 @@ class Rehearsal:
         """Run a management command that must fail, and return its output."""
         return _refused(self.manage, *words, **variables)
 
-    def run(self, *command: str, **variables: str) -> str:
-        """Run a command against the emulated AWS.
+    def _release_by_zappa(
+        self, command: str, stage: Stage, settings: Path, variables: dict[str, str]
+    ) -> None:
+        print(self.zappa(command, stage.name, **variables))  # noqa: T201
+
+    def _run_here(
+        self,
+        function: Callable[[], object],
+        command: Sequence[str],
+        variables: dict[str, str],
+    ) -> str:
+        """Run a command in this process, which saves the time of its imports.
 
         Raises:
             RuntimeError: with the output, if the command fails or prints a traceback.
         """
-        print("$", Path(command[0]).name, *command[1:4], end=" ", flush=True)  # noqa: T201
-        began = time.monotonic()
+        output, status = io.StringIO(), 0
+        environment = self.environment | variables | {"DEBUG": "1"}
+        with (
+            patch.dict(os.environ, environment, clear=True),
+            patch.object(botocore.session, "create_loader", LOADER),
+            patch.object(zappa.cli.ZappaCLI, "check_for_update"),
+            patch.object(release, "run_zappa", self._release_by_zappa),
+            self._package.in_use(),
+            patch.object(sys, "argv", list(command)),
+            chdir(self.folder),
+            redirect_stdout(output),
+            redirect_stderr(output),
+            warnings.catch_warnings(action="ignore"),
+        ):
+            try:
+                function()
+            except SystemExit as exc:
+                status = int(exc.code or 0)
+        return _checked(command, status, output.getvalue())
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a management command in another process."""
+        settings = ("--zappa-settings", str(self.settings_file))
+        return subprocess.Popen(
+            (sys.executable, "manage.py", *words, *settings),
+            cwd=PROJECT,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def run(self, *command: str, **variables: str) -> str:
+        """Run a command in a process against the emulated AWS.
+
+        Raises:
+            RuntimeError: with the output, if the command fails or prints a traceback.
+        """
         done = subprocess.run(
             command,
             cwd=PROJECT,
@@ -185,12 +268,7 @@ class Rehearsal:
             text=True,
             check=False,
         )
-        print(f"({time.monotonic() - began:.0f} s)", flush=True)  # noqa: T201
-
-        output = done.stdout + done.stderr
-        if done.returncode or "Traceback" in output:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{output}")
-        return output
+        return _checked(command, done.returncode, done.stdout + done.stderr)
 
     # --- the emulated AWS -------------------------------------------------------------
 
@@ -235,6 +313,12 @@ def expect(actual: object, expected: object) -> None:
     """Raise `RuntimeError` if the two differ."""
     if actual != expected:
         raise RuntimeError(f"Expected {expected!r}, got {actual!r}.")
+
+
+def _checked(command: Sequence[str], status: int, output: str) -> str:
+    if status or "Traceback" in output:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{output}")
+    return output
 
 
 def _refused(command: Callable[..., str], *words: str, **variables: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from deploy.rehearsal.stage import expect
+from deploy.rehearsal.stage import Rehearsal, expect
 
 SECONDS_BETWEEN_CALLS = 0.1
 FILM = {"streamId": "film"}
@@ -79,6 +79,14 @@ def smoke_test(api: httpx.Client) -> None:
     expect(page.headers["Content-Type"], "text/html; charset=utf-8")
     for style in re.findall(r'href="[^"]*?(/static/[^"]+\.css)"', page.text):
         expect(api.get(style).headers["Content-Type"], 'text/css; charset="utf-8"')
+
+
+def assert_lease(rehearsal: Rehearsal, seconds: int) -> None:
+    """Raise unless the version with the traffic gives leases of this length."""
+    user = f"/users/{_name('lease')}/streams"
+    with rehearsal.api() as api:
+        stream = api.post(user, json=FILM).json()
+    expect(int(stream["leaseSeconds"]), seconds)
 
 
 def _name(prefix: str) -> str:

@@ -34,6 +34,9 @@ FROM_THE_SHELL = (
 A value can be a reference to a secret in AWS: `ssm:NAME` or `secretsmanager:NAME`.
 """
 
+NEW_EACH_TIME = "RELEASE_KEY"
+"""The variable with the hash of a release's own key."""
+
 NOT_ON_CLOUDFRONT_FUNCTIONS = (
     "signed with a PEM key. CloudFront Functions cannot check them, since they have no "
     "public-key cryptography: use Lambda@Edge, an origin, or an HMAC secret."
@@ -87,7 +90,7 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str
     Values appear as the first digits of their hash. An operator can compare two shells
     by them, and they reveal no secret.
     """
-    for name in sorted(before.keys() | after.keys()):
+    for name in sorted((before.keys() | after.keys()) - {NEW_EACH_TIME}):
         old, new = before.get(name), after.get(name)
         if old != new:
             yield f"{name}: {_digest(old)} -> {_digest(new)}"
@@ -115,13 +118,6 @@ def unset_problems(
         elif name not in remote and name not in FROM_THE_SHELL:
             existing = ", ".join(sorted(remote)) or "none"
             yield f"{name} is to be unset, and the function has only {existing}."
-
-
-def invalidates_all_tokens(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
-    """Return whether every current lease token becomes invalid."""
-    old_keys = set(comma_separated(before.get("LEASE_TOKEN_KEYS")))
-    new_keys = set(comma_separated(after.get("LEASE_TOKEN_KEYS")))
-    return bool(old_keys) and old_keys.isdisjoint(new_keys)
 
 
 def needs_cryptography(variables: Mapping[str, str]) -> bool:

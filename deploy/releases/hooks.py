@@ -4,13 +4,14 @@ Zappa calls `settings` before every command of a stage, `zip` after it created a
 and before the upload, and `post` after it deployed or updated the function.
 
 A version receives traffic only after its package started here as Lambda starts it, and
-after the published version answered.
+after the published version did what a viewer asks of it.
 """
 
 import os
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -22,19 +23,28 @@ from click import ClickException, echo
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from deploy.infrastructure import answer_changes, api_of, apply_all, stack_of
-from deploy.package import build, check_that_it_starts, size_table
-from deploy.releases.deployment import Deployment, prepare
+from deploy.package import build, check_that_it_starts, code_sha256, size_table
+from deploy.releases.deployment import (
+    Deployment,
+    complete_infrastructure,
+    prepare,
+)
 from deploy.releases.environment import (
     NOT_ON_CLOUDFRONT_FUNCTIONS,
     merged_environment,
     needs_cryptography,
     shell_variables,
 )
-from deploy.releases.versions import NotFit, Versions
+from deploy.releases.refused_settings import refused_settings
+from deploy.releases.traffic import move_traffic
+from deploy.releases.trial import try_version
+from deploy.releases.versions import NotFit
 from stages import ALIAS, SETTINGS, Stage, resolve
 from streams.edge_keys import PEM
 
 DEPLOYING_COMMANDS = ("deploy", "update")
+SETTING_COMMANDS = ("certify", "schedule")
+"""Commands that apply settings without an update."""
 
 
 def _readable_errors(callback: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -45,7 +55,11 @@ def _readable_errors(callback: Callable[[Any], None]) -> Callable[[Any], None]:
         try:
             callback(cli)
         except (BotoCoreError, ClientError) as exc:
-            raise ClickException(f"AWS refused, or cannot be reached: {exc}") from exc
+            raise ClickException(
+                f"AWS refused, or cannot be reached: {exc}\nThe traffic did not move, "
+                "unless a line above says otherwise. Renew the credentials if they "
+                "expired, and run the command again: completed steps remain."
+            ) from exc
         except LookupError as exc:
             raise ClickException(str(exc)) from exc
 
@@ -65,7 +79,9 @@ def settings(cli: Any) -> None:
     cli.zappa.role_name = stage.role
     if cli.command in DEPLOYING_COMMANDS:
         cli.deployment = prepare(cli, stage)
+        _explain_failed_versions(cli)
     else:
+        _refuse_settings(cli, stage)
         environment = merged_environment(stage, remote={}, shell=shell_variables())
         cli.deployment = Deployment(stage, environment)
 
@@ -93,7 +109,8 @@ def zip(cli: Any) -> None:
 
     if is_deploying:
         _check_package(archive, stage, variables)
-        deployment.remove_unset_variables()
+        deployment.code_sha256 = code_sha256(archive)
+        deployment.reset_environment()
 
 
 @_readable_errors
@@ -104,21 +121,50 @@ def post(cli: Any) -> None:
     versions = deployment.versions
     _restore_gateway_answers(stage)
 
-    version = versions.publish()
-    _check_version(versions, version, deployment)
+    with _environment_restored(deployment):
+        version = versions.publish(deployment.intended)
+        versions.check(version)
+        try_version(versions, version, stage, deployment.credentials)
 
-    if os.environ.get("HOLD"):
-        echo(
-            f"Version {version} is checked and has no traffic: "
-            f"manage.py promote {stage.name} {version}"
+        if os.environ.get("HOLD") and deployment.live:
+            echo(
+                f"Version {version} is checked and has no traffic: "
+                f"manage.py promote {stage.name} {version}"
+            )
+            return
+        move_traffic(
+            stage,
+            version,
+            deployment.live,
+            canary=deployment.canary,
+            credentials=deployment.credentials,
+            say=echo,
         )
-        return
-    versions.promote(version)
-    echo(f"Version {version} is live.")
 
     deleted = versions.prune(keep=deployment.keep)
     if deleted:
         echo(f"Deleted versions that no rollback needs: {', '.join(deleted)}")
+    if deployment.live is None:
+        complete_infrastructure(deployment)
+
+
+@contextmanager
+def _environment_restored(deployment: Deployment) -> Iterator[None]:
+    """Restore the function's environment if the version gets no traffic."""
+    live = deployment.live
+    try:
+        yield
+    except NotFit as exc:
+        if live is None:
+            raise ClickException(
+                f"{exc}\nIt has no traffic. Correct the cause, then: zappa update "
+                f"{deployment.stage.name}"
+            ) from exc
+        # The next update would otherwise begin with the variables that failed.
+        deployment.versions.set_environment(deployment.remote)
+        raise ClickException(
+            f"{exc}\nVersion {live.version} keeps the traffic."
+        ) from exc
 
 
 def _activate_environment() -> None:
@@ -154,6 +200,13 @@ def _refuse_rollback(cli: Any, stage: Stage) -> None:
         )
 
 
+def _refuse_settings(cli: Any, stage: Stage) -> None:
+    """Refuse commands that act on settings which a stage cannot have."""
+    problems = list(refused_settings(stage))
+    if cli.command in SETTING_COMMANDS and problems:
+        raise ClickException("\n".join(["No change was made.", *problems]))
+
+
 def _refuse_undeploy_of_attached(cli: Any, stage: Stage) -> None:
     """Refuse to delete an API that usage plans and a web ACL of the stack refer to."""
     if cli.command != "undeploy":
@@ -183,21 +236,25 @@ def _check_package(archive: Path, stage: Stage, variables: Mapping[str, str]) ->
     echo(check_that_it_starts(archive, stage, variables))
 
 
-def _check_version(versions: Versions, version: str, deployment: Deployment) -> None:
-    """Raise `ClickException` if the published version does not answer."""
-    live = versions.live()
-    # A first deployment may have no table yet, so it need not be ready.
-    paths = ("/healthz", "/readyz") if live else ("/healthz",)
-    try:
-        versions.check(version, paths=paths)
-    except NotFit as exc:
-        if live is None:
-            raise ClickException(f"{exc}\nIt has no traffic.") from exc
-        # The next update would otherwise begin with the variables that failed.
-        versions.set_environment(deployment.remote)
-        raise ClickException(
-            f"{exc}\nVersion {live.version} keeps the traffic."
-        ) from exc
+def _explain_failed_versions(cli: Any) -> None:
+    """Let a version that fails to initialise say why, and leave nothing half done.
+
+    With SnapStart, Zappa publishes a version itself and waits for its snapshot.
+    """
+    deployment: Deployment = cli.deployment
+    versions = deployment.versions
+
+    def wait(function_name: str, version: str) -> None:
+        with _environment_restored(deployment):
+            try:
+                versions.wait_until_active(version)
+            except NotFit:
+                if cli.command == "deploy":
+                    # The function has no API yet, so it would block the next deploy.
+                    versions.delete_function()
+                raise
+
+    cli.zappa.wait_until_lambda_function_version_is_active = wait
 
 
 def _restore_gateway_answers(stage: Stage) -> None:

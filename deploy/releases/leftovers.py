@@ -47,7 +47,7 @@ def find_leftovers(stage: Stage, client: Client) -> Iterator[Leftover]:
     else:
         yield from _monitoring(stage, client("cloudwatch"), is_in_use=is_in_use)
         yield from _web_acl(stage, client("wafv2"), is_in_use=is_in_use)
-    yield from _log(stage, client("logs"), is_in_use=is_in_use)
+    yield from _log(stage, client("logs"))
     yield from _roles(stage, client("iam"), is_in_use=is_in_use)
     yield from _consumers(stage, client("apigateway"))
     yield Leftover(f"the table {stage.table}")
@@ -75,12 +75,12 @@ def _monitoring(
         )
 
 
-def _log(stage: Stage, logs: Any, *, is_in_use: bool) -> Iterator[Leftover]:
+def _log(stage: Stage, logs: Any) -> Iterator[Leftover]:
+    """Yield the log. It stays, since it contains the audit of operators' changes."""
     name = group_of(stage)
     groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     if any(group["logGroupName"] == name for group in groups):
-        delete = partial(logs.delete_log_group, logGroupName=name)
-        yield Leftover(f"the log {name}", delete, is_in_use)
+        yield Leftover(f"the log {name}, with the audit")
 
 
 def _roles(stage: Stage, iam: Any, *, is_in_use: bool) -> Iterator[Leftover]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 
@@ -24,9 +25,11 @@ from deploy.releases.environment import (
     unset_problems,
 )
 from deploy.releases.environment_problems import environment_problems
-from deploy.releases.versions import Versions
-from stages import ALIAS, PROJECT, Stage, resolve, stages
+from deploy.releases.refused_settings import refused_settings
+from deploy.releases.versions import Live, Versions
+from stages import PROJECT, Stage, resolve, stages
 
+TIMEOUT_SECONDS = 10
 MAX_NAME_LENGTH = 64
 """The limit of AWS for the name of a function and of a role."""
 
@@ -35,20 +38,6 @@ BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 STAGE_NAME = re.compile(r"[a-zA-Z0-9_]+")
 TABLE_NAME = re.compile(r"[\w.-]{3,255}", re.ASCII)
 API_HOST = re.compile(r"execute-api\.([a-z0-9-]+)\.amazonaws\.com")
-
-BYPASS_THE_ALIAS = (
-    "alb_enabled",
-    "docker_image_uri",
-    "function_url_enabled",
-    "slim_handler",
-)
-"""Settings that send traffic to a version that has not been checked."""
-
-BYPASS_THE_CHECKS = ("remote_env", "remote_env_bucket", "remote_env_file")
-"""Settings that add variables when the function starts."""
-
-WRITE_THE_ROLE = ("attach_policy", "extra_permissions")
-"""Settings with which Zappa would write the role. `managed_policies` replaces them."""
 
 CALLBACKS = {
     name: f"deploy.releases.hooks.{name}" for name in ("settings", "zip", "post")
@@ -69,13 +58,15 @@ type Client = Callable[[str], Any]
 class DeployedVariables:
     """The function's own variables in AWS, before a deployment.
 
-    `newest` belong to the newest code; the next update begins with them. `live` belong
-    to the version with the traffic. Both are None if the function does not exist.
-    `is_known` is False if AWS did not answer every question.
+    `newest` belong to the newest code, which may have been taken back. `live` belong to
+    the version with the traffic; the next update begins with them. Both are None if the
+    function does not exist. `alias` is the state of the alias. `is_known` is False if
+    AWS did not answer every question.
     """
 
     newest: dict[str, str] | None = None
     live: dict[str, str] | None = None
+    alias: Live | None = None
     is_known: bool = True
 
     @property
@@ -99,7 +90,7 @@ def check_deployment(
     """Check a deployment with these variables of the shell."""
     unset = list(unset)
     deployed = deployed_variables(stage)
-    remote = deployed.newest or {}
+    remote = deployed.live or {}
     environment = merged_environment(stage, remote=remote, shell=shell, unset=unset)
     problems = [
         *unset_problems(unset, stage, remote=remote, shell=shell),
@@ -121,7 +112,7 @@ def deployed_variables(stage: Stage) -> DeployedVariables:
         live_variables = versions.environment_of(live.version) if live else newest
     except (BotoCoreError, ClientError, ValueError):
         return DeployedVariables(newest=newest, is_known=False)
-    return DeployedVariables(newest=newest, live=live_variables)
+    return DeployedVariables(newest=newest, live=live_variables, alias=live)
 
 
 def stage_problems(
@@ -138,7 +129,9 @@ def stage_problems(
     yield from _route_problems(stage)
     yield from _neighbour_problems(stage)
     yield from _role_problems(stage)
-    yield from _traffic_problems(stage)
+    yield from _host_problems(stage)
+    yield from _callback_problems(stage)
+    yield from refused_settings(stage)
     yield from _runtime_problems(stage)
     yield from _start_problems(environment, client)
     if stage.region:
@@ -269,60 +262,11 @@ def _neighbour_problems(stage: Stage) -> Iterator[str]:
 
 
 def _role_problems(stage: Stage) -> Iterator[str]:
-    """Yield settings with which Zappa would write the function's role."""
-    settings = stage.settings
-    if settings.get("manage_roles", True):
+    """Yield the setting with which Zappa would write the function's role."""
+    if stage.settings.get("manage_roles", True):
         yield (
             'Zappa would rewrite the role during an update: set "manage_roles": false. '
             f"manage.py provision {stage.name} creates the role."
-        )
-    for setting in WRITE_THE_ROLE:
-        if settings.get(setting):
-            yield (
-                f"{setting} needs Zappa's own role: remove it, and set "
-                f"managed_policies in deploy/wanted/{stage.name}.toml."
-            )
-
-
-def _traffic_problems(stage: Stage) -> Iterator[str]:
-    """Yield settings that send traffic elsewhere than to a checked version."""
-    yield from _host_problems(stage)
-
-    settings = stage.settings
-    if settings.get("apigateway_lambda_qualifier") != ALIAS:
-        yield (
-            "API Gateway must invoke the alias: set "
-            f'"apigateway_lambda_qualifier": "{ALIAS}".'
-        )
-    for setting in BYPASS_THE_ALIAS:
-        if settings.get(setting):
-            yield (
-                f"{setting} goes past the alias `{ALIAS}`, to versions that have not "
-                "been checked: remove it."
-            )
-    for setting in BYPASS_THE_CHECKS:
-        if settings.get(setting):
-            yield (
-                f"{setting} is read when the function starts, past every check: remove "
-                "it; ssm:NAME names a secret."
-            )
-
-    yield from _callback_problems(stage)
-
-    if settings.get("api_key_required"):
-        yield (
-            "api_key_required would refuse players and browsers: remove it. Back ends "
-            "get keys by [[consumers]]."
-        )
-    if settings.get("apigateway_version", "v1") != "v1":
-        yield (
-            "An HTTP API has no throttling for each key, no web ACL and no custom "
-            "answers: use a REST API (v1)."
-        )
-    if settings.get("touch", True):
-        yield (
-            "Zappa would call the API before the alias exists: set "
-            '"touch": false. Each version is checked.'
         )
 
 
@@ -375,6 +319,24 @@ def _start_problems(environment: Environment, client: Client) -> Iterator[str]:
     error = start_error(environment.effective | resolved)
     if error:
         yield f"The service would not start: {error}"
+    yield from _caller_problems(environment.effective | resolved)
+
+
+def _caller_problems(variables: Mapping[str, str]) -> Iterator[str]:
+    """Yield why neither a viewer nor an operator could authenticate."""
+    source = variables.get("AUTH_JWKS", "")
+    if variables.get("API_KEYS") or not source.startswith("https://"):
+        return
+    try:
+        keys = httpx.get(source, timeout=TIMEOUT_SECONDS).raise_for_status().json()
+        reason = "" if keys["keys"] else "it has no key"
+    except (httpx.HTTPError, KeyError, TypeError, ValueError) as exc:
+        reason = str(exc) or type(exc).__name__
+    if reason:
+        yield (
+            f"Neither a viewer nor an operator could authenticate: AUTH_JWKS {source} "
+            f"cannot be used ({reason}), and API_KEYS is not set."
+        )
 
 
 def _account_problems(stage: Stage, client: Client) -> Iterator[str]:

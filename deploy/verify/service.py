@@ -55,7 +55,8 @@ class DeployedService:
 
     The calls carry the credentials of an operator (`api_key`) if given, else those of a
     viewer (`token`) if given, else none. `patience_seconds` is the longest wait for a
-    lease to expire. `sleep` and `now` are the clock of this machine.
+    lease to expire. `sleep` and `now` are the clock of this machine. `transport` sends
+    the requests, by default over HTTP.
 
     `latencies` are milliseconds by kind of call, `failures` the answers 5xx, and
     `users` the users that the checks created.
@@ -70,6 +71,7 @@ class DeployedService:
     slow_ms: float = 1000
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
+    transport: httpx.BaseTransport | None = None
     latencies: dict[str, list[float]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     users: list["VerifiedUser"] = field(default_factory=list)
@@ -80,7 +82,10 @@ class DeployedService:
             max_keepalive_connections=self.at_once,
         )
         self.client = httpx.Client(
-            base_url=self.url, timeout=TIMEOUT_SECONDS, limits=limits
+            base_url=self.url,
+            timeout=TIMEOUT_SECONDS,
+            limits=limits,
+            transport=self.transport,
         )
 
     @property

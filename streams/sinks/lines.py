@@ -39,6 +39,9 @@ ALSO: Final = {
 }
 """Kinds that count as another kind too, because they are special cases of it."""
 
+CREDENTIALS: Final = "credentials-"
+"""The beginning of the kinds that also count together, for an alarm."""
+
 _random_below = SystemRandom().randrange
 
 
@@ -101,6 +104,8 @@ def outcomes(kind: str, fields: EventFields) -> list[str]:
     """
     if kind in ("stopped", "ended"):
         return [str(fields["reason"])]
+    if kind.startswith(CREDENTIALS):
+        return ["credentials-refused", kind]
     return [ALSO[kind], kind] if kind in ALSO else [kind]
 
 

@@ -4,8 +4,9 @@ import io
 import json
 import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from django.core.management import call_command
 
 from deploy.rehearsal.emulator import emulated_aws, impatient_waiters
-from deploy.releases import Live, Versions
+from deploy.releases import Canary, Live, Versions
+from deploy.releases.canary import try_out
 from stages import Stage
 
 CODE = """
@@ -33,7 +35,8 @@ def lambda_client(folder: Path) -> Iterator[Any]:
 
     `folder` receives waiters with short delays.
     """
-    with emulated_aws("lambda", "iam") as url, pytest.MonkeyPatch.context() as patch:
+    services = ("apigateway", "cloudwatch", "iam", "lambda", "scheduler", "sts")
+    with emulated_aws(*services) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DATA_PATH", str(impatient_waiters(folder)))
         session = boto3.Session(
             aws_access_key_id="test",
@@ -49,6 +52,7 @@ class DeployedFunction:
 
     def __init__(self, client: Any, code: str = CODE) -> None:
         self.client = client
+        self.client_of = cache(partial(_client, endpoint_url=client.meta.endpoint_url))
         self.stage = Stage(f"s{uuid.uuid4().hex[:8]}", {"project_name": "limits"})
         self.versions = Versions(self.stage, client)
         client.create_function(
@@ -77,20 +81,53 @@ class DeployedFunction:
         self.client.update_function_configuration(
             FunctionName=self.stage.function, Environment={"Variables": variables}
         )
-        return self.versions.publish()
+        newest = self.versions.newest()
+        assert newest
+        return self.versions.publish(newest)
 
     def release(self, status: str = "200") -> str:
         """Publish a version and give it the traffic."""
         version = self.publish(status)
-        self.versions.promote(version)
+        self.promote(version)
         return version
+
+    def promote(self, version: str, *, share: float = 1.0) -> Live:
+        """Give a version the traffic, as the alias is now."""
+        return self.versions.promote(version, self.live, share=share)
+
+    def try_out(
+        self, version: str, *, minutes: float, sleep: Callable[[float], None]
+    ) -> Live:
+        """Give a version five percent of the traffic, and then all of it."""
+        before = self.live
+        assert before
+        with self.used():
+            return try_out(
+                self.stage,
+                self.versions,
+                version,
+                before,
+                Canary(0.05, minutes),
+                sleep=sleep,
+            )
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Let the stage's clients be those of the emulator."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Stage, "client", lambda stage, name: self.client_of(name))
+            patch.setattr("stages.commands.stage_of", lambda name, file: self.stage)
+            yield
 
     def call(self, command: str, *arguments: str) -> None:
         """Run a management command on the function's stage."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Stage, "client", lambda stage, service: self.client)
-            patch.setattr("stages.commands.stage_of", lambda name, file: self.stage)
+        with self.used():
             call_command(command, self.stage.name, *arguments, stdout=io.StringIO())
+
+
+def _client(service: str, endpoint_url: str) -> Any:
+    session = boto3.Session("test", "test", region_name="eu-west-1")
+    return session.client(service, endpoint_url=endpoint_url)
 
 
 def _create_role(iam: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deploy.rehearsal.acts import ACTS
+from deploy.rehearsal.acts import INFRASTRUCTURE
 from deploy.rehearsal.emulator import emulated_aws
 from deploy.rehearsal.stage import ACCOUNT, REGION, STAGE, Rehearsal
 from deploy.releases.deployment import keep_reserved_concurrency
@@ -27,20 +27,17 @@ FUNCTION = f"stream-limits-{STAGE}"
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """Yield the stage `production`, deployed by the first act.
-
-    The last act but one undeploys it. Only `make rehearse` plays the last one, which
-    deploys again and takes as long as the first.
-    """
-    first, *_, undeploy, _ = ACTS
+    """Yield the stage that the first act deploys. The last one undeploys it."""
+    new_account, first, *_, undeploy = INFRASTRUCTURE
     with emulated_aws() as url:
         rehearsal = Rehearsal(url, tmp_path_factory.mktemp("deployment"))
+        new_account(rehearsal)
         first(rehearsal)
         yield rehearsal
         undeploy(rehearsal)
 
 
-@pytest.mark.parametrize("act", ACTS[1:-2], ids=lambda act: act.__name__)
+@pytest.mark.parametrize("act", INFRASTRUCTURE[2:-1], ids=lambda act: act.__name__)
 def test_the_rehearsal_holds(
     rehearsal: Rehearsal, act: Callable[[Rehearsal], None]
 ) -> None:

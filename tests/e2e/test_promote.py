@@ -97,9 +97,7 @@ def test_a_canary_needs_an_alarm_that_can_end_it(
     function: DeployedFunction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = function.release(), function.publish()
-    monkeypatch.setattr(
-        "deploy.management.commands.promote.alarm_names", lambda stage, cloudwatch: []
-    )
+    monkeypatch.setattr("deploy.releases.canary.alarm_names", lambda *arguments: [])
 
     with pytest.raises(CommandError, match="No alarm would end the canary"):
         function.call("promote", second, "--canary", "5%")

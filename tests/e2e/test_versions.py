@@ -1,5 +1,6 @@
 """The versions of a function and its alias, on an emulated Lambda."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from deploy.releases import Live, NotFit, Versions
 from deploy.releases.deployment import adopt_unversioned
+from deploy.releases.versions import Code, Overtaken
 from stages import Stage
 from tests.e2e.emulated_lambda import DeployedFunction, lambda_client
 
@@ -66,6 +68,72 @@ def test_a_check_calls_a_host_that_the_version_accepts(
     assert {event["headers"]["Host"] for event in events} == {"check.x.example"}
 
 
+def test_a_function_that_another_release_changed_is_not_published(
+    function: DeployedFunction,
+) -> None:
+    newest = function.versions.newest()
+    assert newest
+    intended = dataclasses.replace(newest, variables={"STATUS": "200", "N": "mine"})
+
+    with pytest.raises(Overtaken, match="has another environment than this release"):
+        function.versions.publish(intended)
+
+    assert function.published == []
+
+
+@pytest.mark.parametrize("part", ["sha256", "description"])
+def test_other_code_or_another_release_is_not_published(
+    function: DeployedFunction, part: str
+) -> None:
+    newest = function.versions.newest()
+    assert newest
+    other: dict[str, Any] = {part: "mine"}
+    intended = dataclasses.replace(newest, **other)
+
+    with pytest.raises(Overtaken, match="The function has another"):
+        function.versions.publish(intended)
+
+
+def test_a_change_between_the_comparison_and_the_publication_is_refused(
+    function: DeployedFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = function.versions.newest()
+    assert newest
+
+    def change(subject: str, actual: Code, intended: Code) -> None:
+        function.versions.set_environment({"STATUS": "200", "N": "another's"})
+
+    monkeypatch.setattr("deploy.releases.versions._expect", change)
+
+    with pytest.raises(Overtaken, match="changed the function meanwhile"):
+        function.versions.publish(newest)
+
+
+def test_of_two_promotions_the_second_names_the_version_of_the_first(
+    function: DeployedFunction,
+) -> None:
+    function.release()
+    second, third = function.publish(), function.publish()
+    read_at_the_start = function.live
+    function.promote(second)
+
+    with pytest.raises(Overtaken, match=f"to version {second} "):
+        function.versions.promote(third, read_at_the_start)
+
+    assert function.live
+    assert function.live.version == second
+
+
+def test_of_two_first_promotions_the_second_names_the_version_of_the_first(
+    function: DeployedFunction,
+) -> None:
+    first, second = function.publish(), function.publish()
+    function.versions.promote(first, None)
+
+    with pytest.raises(Overtaken, match=f"to version {first} "):
+        function.versions.promote(second, None)
+
+
 def test_no_version_is_live_before_the_first_promotion(
     function: DeployedFunction,
 ) -> None:
@@ -80,58 +148,9 @@ def test_the_alias_lists_the_versions_that_were_live_before(
     third = function.release()
     assert function.live == Live(third, earlier=(second, first))
 
-    function.versions.promote(second)
+    function.promote(second)
 
     assert function.live == Live(second, earlier=(third, first))
-
-
-def test_a_canary_receives_its_share_and_then_all_traffic(
-    function: DeployedFunction,
-) -> None:
-    first, second = function.release(), function.publish()
-    shares: list[tuple[str | None, float]] = []
-
-    def sleep(seconds: float) -> None:
-        live = function.live
-        assert live
-        shares.append((live.canary, live.share))
-
-    alarms = function.versions.try_out(
-        second, share=0.05, minutes=0.5, is_alarmed=list, sleep=sleep
-    )
-
-    assert alarms == []
-    assert shares == [(second, 0.05)] * 2
-    assert function.live == Live(second, earlier=(first,))
-
-
-def test_an_alarm_ends_a_canary(function: DeployedFunction) -> None:
-    first, second = function.release(), function.publish()
-
-    alarms = function.versions.try_out(
-        second,
-        share=0.05,
-        minutes=10,
-        is_alarmed=lambda: ["limits-api-5xx"],
-        sleep=lambda seconds: None,
-    )
-
-    assert alarms == ["limits-api-5xx"]
-    assert function.live == Live(first)
-
-
-def test_an_interruption_ends_a_canary(function: DeployedFunction) -> None:
-    first, second = function.release(), function.publish()
-
-    def interrupt(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        function.versions.try_out(
-            second, share=0.05, minutes=10, is_alarmed=list, sleep=interrupt
-        )
-
-    assert function.live == Live(first)
 
 
 def test_pruning_keeps_the_live_version_the_newest_and_the_last_live_ones(

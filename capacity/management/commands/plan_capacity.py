@@ -113,7 +113,7 @@ def _add_hosting(parser: CommandParser) -> None:
         metavar="N",
         help="EVENTS_SAMPLE_RENEWALS (20)",
     )
-    parser.add_argument("--no-traces", action="store_true", help="xray_tracing is off")
+    parser.add_argument("--traces", action="store_true", help="xray_tracing is on")
 
 
 def _estimate(options: dict[str, Any]) -> CapacityEstimate:
@@ -129,7 +129,7 @@ def _estimate(options: dict[str, Any]) -> CapacityEstimate:
         front=options["front"],
         compute=options["compute"],
         is_provisioned=options["provisioned"],
-        is_traced=not options["no_traces"],
+        is_traced=options["traces"],
         has_web_acl=options["web_acl"],
         renewals_per_line=options["renewals_per_line"],
     )

@@ -15,7 +15,7 @@ class Command(StageCommand):
     help = (
         "Lists what `zappa undeploy STAGE` leaves: alarms, log, role, web ACL, usage "
         "plans and keys, table, bucket. --delete removes what can be created again; "
-        "table, bucket and keys remain until an operator deletes them by hand."
+        "table, log, bucket and keys remain until an operator deletes them by hand."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,16 +1,24 @@
 """`manage.py promote STAGE [VERSION]`: move the traffic to a version, or back."""
 
-import time
+import os
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.infrastructure import alarm_names
-from deploy.releases import VERSIONS_KEPT, Live, NotFit, Versions
+from deploy.releases import (
+    VERSIONS_KEPT,
+    Canary,
+    Credentials,
+    Live,
+    NotFit,
+    Versions,
+    confirm_token_loss,
+    move_traffic,
+    parse_share,
+    viewer_token,
+)
 from stages import Stage
 from stages.commands import StageCommand, minutes, readable_errors, whole_number
-
-MIN_SHARE = 0.01
 
 
 class Command(StageCommand):
@@ -31,60 +39,48 @@ class Command(StageCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         stage = self.stage(options)
-        share = _share(options["canary"])
         with readable_errors():
+            share = parse_share(options["canary"] or "100%")
             versions = Versions(stage, stage.client("lambda"))
             live = versions.live()
             version = _version(options["version"], stage, live)
-            _check(versions, version, live)
+            environment = versions.environment_of(version)
+            if live:
+                before = versions.environment_of(live.version)
+                confirm_token_loss(stage, before, environment)
 
-            if live and share < 1:
-                self._try_out(stage, versions, version, live, share, options["minutes"])
-            else:
-                versions.promote(version)
-            self.stdout.write(f"Version {version} is live.")
-
+            canary = Canary(share, options["minutes"]) if share < 1 else None
+            self._promote(stage, version, live, canary)
             # The next update begins with the variables of this version.
-            versions.set_environment(versions.environment_of(version))
+            versions.set_environment(environment)
             deleted = versions.prune(keep=options["keep"])
         if deleted:
             self.stdout.write(
                 f"Deleted versions that no rollback needs: {', '.join(deleted)}"
             )
 
-    def _try_out(
-        self,
-        stage: Stage,
-        versions: Versions,
-        version: str,
-        live: Live,
-        share: float,
-        minutes: float,
+    def _promote(
+        self, stage: Stage, version: str, live: Live | None, canary: Canary | None
     ) -> None:
-        """Promote a version after a canary, or raise `CommandError` after an alarm."""
-        cloudwatch = stage.client("cloudwatch")
-        if not alarm_names(stage, cloudwatch):
-            raise CommandError(
-                "No alarm would end the canary: manage.py provision "
-                f"{stage.name} sets them."
+        """Promote a version that answers, or raise `CommandError`."""
+        try:
+            Versions(stage, stage.client("lambda")).check(version)
+            move_traffic(
+                stage,
+                version,
+                live,
+                canary=canary,
+                credentials=Credentials(
+                    os.environ.get("VERIFY_API_KEY"), viewer_token()
+                ),
+                say=self.stdout.write,
             )
-
-        self.stdout.write(
-            f"Version {version} tries {share:.0%} of the traffic for {minutes:g} "
-            "minutes."
-        )
-        alarms = versions.try_out(
-            version,
-            share=share,
-            minutes=minutes,
-            is_alarmed=lambda: alarm_names(stage, cloudwatch, StateValue="ALARM"),
-            sleep=time.sleep,
-        )
-        if alarms:
-            raise CommandError(
-                f"The canary ended, version {live.version} has all traffic: "
-                f"{', '.join(alarms)}"
-            )
+        except NotFit as exc:
+            if live:
+                consequence = f"Version {live.version} keeps the traffic."
+            else:
+                consequence = "No version has the traffic."
+            raise CommandError(f"{exc}\n{consequence}") from exc
 
 
 def add_canary_arguments(parser: CommandParser) -> None:
@@ -119,26 +115,3 @@ def _version(named: str | None, stage: Stage, live: Live | None) -> str:
             f"{named!r} is no version: name one of manage.py versions {stage.name}."
         )
     return named
-
-
-def _check(versions: Versions, version: str, live: Live | None) -> None:
-    try:
-        versions.check(version)
-    except NotFit as exc:
-        if live:
-            consequence = f"Version {live.version} keeps the traffic."
-        else:
-            consequence = "No version has the traffic."
-        raise CommandError(f"{exc}\n{consequence}") from exc
-
-
-def _share(text: str | None) -> float:
-    if text is None:
-        return 1.0
-    try:
-        share = float(text.removesuffix("%")) / 100
-    except ValueError as exc:
-        raise CommandError(f"--canary is {text!r}, not a share such as 5%.") from exc
-    if not MIN_SHARE <= share <= 1:
-        raise CommandError(f"--canary is {text!r}, not a share from 1% to 100%.")
-    return share

@@ -145,6 +145,9 @@ class Command(StageCommand):
 
         provisioning.apply(changes, self._say)
         self._say("Done.")
+        if not provisioning.has_topic:
+            file = f"deploy/wanted/{options['stage']}.toml"
+            self._say(f"Warning: no one gets the alarms. Set topic in {file}.")
         if not provisioning.has_api and not options["without_api"]:
             stage = options["stage"]
             self._say(f"Next: zappa deploy {stage}, then manage.py provision {stage}.")

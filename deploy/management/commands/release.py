@@ -49,7 +49,8 @@ class Command(StageCommand):
     def _show_changes(self, stage: Stage) -> bool:
         """Write what would change and return whether this is a first deployment."""
         with readable_errors():
-            is_first = _versions(stage).environment() is None
+            versions = Versions(stage, stage.client("lambda"))
+            is_first = versions.newest() is None
             provisioning = Provisioning(
                 stage, read_stage_file(stage), variables=shell_variables()
             )
@@ -61,49 +62,30 @@ class Command(StageCommand):
         return is_first
 
     def _deploy(self, stage: Stage, options: dict[str, Any], *, is_first: bool) -> None:
-        """Deploy or update the function and promote it after a canary, if asked."""
+        """Deploy or update the function. Zappa's callbacks run the canary, if asked."""
         variables = {"KEEP": str(options["keep"]), "UNSET": options["unset"]}
-        is_canary = bool(options["canary"]) and not is_first
-        if is_canary:
-            variables["HOLD"] = "1"
+        if options["canary"]:
+            variables["CANARY"] = options["canary"]
+            variables["MINUTES"] = str(options["minutes"])
 
         command = "deploy" if is_first else "update"
-        _zappa(command, stage, options["zappa_settings"], variables)
-
-        if is_canary:
-            with readable_errors():
-                newest = _versions(stage).published()[0]["Version"]
-            self._call(
-                "promote",
-                stage,
-                options,
-                newest,
-                canary=options["canary"],
-                minutes=options["minutes"],
-                keep=options["keep"],
-            )
+        run_zappa(command, stage, options["zappa_settings"], variables)
 
     def _call(
         self,
         command: str,
         stage: Stage,
         options: dict[str, Any],
-        *arguments: str,
         **more: Any,
     ) -> None:
         """Call another command on the same stage."""
         call_command(
             command,
             stage.name,
-            *arguments,
             zappa_settings=options["zappa_settings"],
             stdout=self.stdout,
             **more,
         )
-
-
-def _versions(stage: Stage) -> Versions:
-    return Versions(stage, stage.client("lambda"))
 
 
 def _confirm(question: str) -> None:
@@ -118,7 +100,7 @@ def _confirm(question: str) -> None:
         raise CommandError("No change was made.")
 
 
-def _zappa(
+def run_zappa(
     command: str, stage: Stage, settings: Path, variables: dict[str, str]
 ) -> None:
     """Run Zappa's command, whose callbacks check each step."""

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from deploy.infrastructure import api_of
-from deploy.verify import add_arguments, address_of, verify
+from deploy.releases import address_of
+from deploy.verify import add_arguments, verify
 from stages import stage_of
 from stages.commands import readable_errors
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.verify import verify_account
+from deploy.releases import verify_account
 from stages.commands import StageCommand, readable_errors
 
 

@@ -1,51 +1,15 @@
-"""Acts about releases: what an update under traffic, a bad one and a rotation do."""
+"""Acts about releases: a bad update, the way back, and two releases at once."""
 
 import json
 import secrets
-import sys
+from typing import Any
+from unittest.mock import patch
 
-from deploy.rehearsal.acts.infrastructure import keys_of
 from deploy.rehearsal.stage import STAGE, Rehearsal, expect
-from deploy.rehearsal.viewers import assert_all_succeeded, smoke_test, viewers
-from deploy.releases import Live, Versions
+from deploy.rehearsal.viewers import assert_all_succeeded, assert_lease, viewers
+from deploy.releases import Live, Versions, hooks
 
 NO_UPLOAD = ("--no-upload", "yes")
-
-
-def a_look_from_outside(rehearsal: Rehearsal) -> None:
-    """The promises to callers hold through API Gateway, and the check leaves no data.
-
-    Trap: a promise held locally, and API Gateway changed a header.
-    """
-    with rehearsal.api() as api:
-        url = str(api.base_url)
-    # The emulator starts one instance after the other, on the cores of this machine.
-    gently = ("--at-once", "4", "--slow-ms", "15000")
-    verify = (sys.executable, "manage.py", "verify", url, *gently)
-    output = rehearsal.run(*verify, VERIFY_API_KEY=rehearsal.api_key)
-    assert "hold; " in output, output
-
-
-def an_update_under_traffic(rehearsal: Rehearsal) -> None:
-    """During a release no request fails, and code and environment change together.
-
-    Trap: the code was live before its environment.
-    """
-    expect(lease_seconds(rehearsal), 60)
-    with viewers(rehearsal.api) as answers:
-        rehearsal.set_variables(LEASE_SECONDS="30")
-        output = rehearsal.manage("release", STAGE, "--yes")
-    assert "is live." in output, output
-    assert_all_succeeded(answers)
-    expect(lease_seconds(rehearsal), 30)
-
-    ((_, key),) = keys_of(rehearsal)
-    with rehearsal.api() as api:
-        statuses = [
-            api.get("/back-end/users/ana/streams", headers={"X-API-Key": sent})
-            for sent in (key, "another")
-        ]
-    expect([answer.status_code for answer in statuses], [200, 403])
 
 
 def the_way_back(rehearsal: Rehearsal) -> None:
@@ -53,36 +17,83 @@ def the_way_back(rehearsal: Rehearsal) -> None:
 
     Trap: `zappa rollback` restores code, and leaves a bad environment.
     """
+    rehearsal.set_variables(LEASE_SECONDS="30")
+    rehearsal.zappa("update", STAGE)
+    assert_lease(rehearsal, 30)
     before = live(rehearsal)
+
     with viewers(rehearsal.api) as answers:
         rehearsal.manage("promote", STAGE)
     assert_all_succeeded(answers)
     expect(live(rehearsal).version, before.earlier[0])
-    expect(lease_seconds(rehearsal), 60)
+    assert_lease(rehearsal, 60)
 
-    rehearsal.manage("promote", STAGE, before.version)
-    expect(lease_seconds(rehearsal), 30)
+
+def code_that_was_taken_back(rehearsal: Rehearsal) -> None:
+    """`--no-upload` after a roll-back does not publish the bad code again.
+
+    Trap: a rotation of keys after a roll-back served the bad release again, labelled
+    with the commit of the checkout.
+    """
+    before = live(rehearsal)
+    output = rehearsal.refused("update", STAGE, *NO_UPLOAD)
+    assert "--no-upload would publish code that is not live" in output, output
+    expect(live(rehearsal), before)
+
+    rehearsal.manage("promote", STAGE, before.earlier[0])
+    assert_lease(rehearsal, 30)
+
+
+def two_releases(rehearsal: Rehearsal) -> None:
+    """Of two releases at once one gets the traffic, and the other names it.
+
+    Traps: the second moved the alias from under the first. Two operators got the same
+    version number, and one of them lost its environment.
+    """
+    before = live(rehearsal)
+    rival = before.earlier[0]
+
+    def promote_the_rival(*arguments: Any) -> None:
+        move_alias(rehearsal, rival)
+
+    with patch.object(hooks, "try_version", promote_the_rival):
+        output = rehearsal.refused("update", STAGE, *NO_UPLOAD)
+    assert f"moved the traffic meanwhile, to version {rival}" in output, output
+    expect(live(rehearsal).version, rival)
+    move_alias(rehearsal, before.version)
+
+    def configure_as_a_rival(cli: Any) -> None:
+        set_on_function(rehearsal, LEASE_TOKEN_KEYS=secrets.token_urlsafe(48))
+        publish(cli)
+
+    publish = hooks.post
+    with patch.object(hooks, "post", configure_as_a_rival):
+        output = rehearsal.refused("update", STAGE, *NO_UPLOAD)
+    assert "has another environment than this release gave it" in output, output
+    expect(live(rehearsal).version, before.version)
 
 
 def a_bad_update(rehearsal: Rehearsal) -> None:
     """An invalid value, and keys that can be guessed, change nothing.
 
-    Trap: the update failed after the code was live.
+    Traps: the update failed after the code was live. A variable that was set by hand on
+    the function went live with the next update.
     """
     before = live(rehearsal)
     rehearsal.set_variables(LEASE_SECONDS="2")
-    _set_on_function(rehearsal, DEBUG="1")
+    set_on_function(rehearsal, DEBUG="1")
     output = rehearsal.refused("update", STAGE, KEEP="3", UNSET="DEBUGS")
-    for problem in ("LEASE_SECONDS is '2'", "UNSET=DEBUG", "DEBUGS is to be unset"):
+    for problem in ("LEASE_SECONDS is '2'", "DEBUGS is to be unset"):
         assert problem in output, output
 
-    rehearsal.set_variables(LEASE_SECONDS=None)
+    rehearsal.set_variables(LEASE_SECONDS="30")
     output = rehearsal.refused("update", STAGE, AWS_DEFAULT_REGION="us-east-1")
     assert "Zappa would go to us-east-1" in output, output
     expect(live(rehearsal), before)
 
-    rehearsal.zappa("update", STAGE, *NO_UPLOAD, UNSET="DEBUG")
-    assert "DEBUG" not in _set_on_function(rehearsal)
+    output = rehearsal.zappa("update", STAGE, *NO_UPLOAD)
+    assert ": set on the function, and not in the live" in output, output
+    assert "DEBUG" not in set_on_function(rehearsal)
     _refuse_bad_keys(rehearsal)
 
 
@@ -105,7 +116,7 @@ def a_version_that_fails_its_check(rehearsal: Rehearsal) -> None:
     live version failed, also after the update was refused.
     """
     keys = rehearsal.environment["LEASE_TOKEN_KEYS"]
-    old, new = (_store_secret(rehearsal, name, keys) for name in ("old", "new"))
+    old, new = (store_secret(rehearsal, name, keys) for name in ("old", "new"))
     update = ("update", STAGE, *NO_UPLOAD)
     rehearsal.zappa(*update, LEASE_TOKEN_KEYS=f"ssm:{old}")
 
@@ -118,7 +129,7 @@ def a_version_that_fails_its_check(rehearsal: Rehearsal) -> None:
     assert f"Version {before.version} keeps the traffic" in output, output
     assert_all_succeeded(answers)
     expect(live(rehearsal), before)
-    variables = _set_on_function(rehearsal)
+    variables = set_on_function(rehearsal)
     expect(variables["DYNAMODB_ENDPOINT"], rehearsal.aws)
     expect(variables["LEASE_TOKEN_KEYS"], f"ssm:{old}")
 
@@ -127,58 +138,13 @@ def a_version_that_fails_its_check(rehearsal: Rehearsal) -> None:
         assert f"parameter{secret}" in policies, policies
 
 
-def _store_secret(rehearsal: Rehearsal, name: str, value: str) -> str:
+def store_secret(rehearsal: Rehearsal, name: str, value: str) -> str:
     """Store a secret in the Parameter Store, and return its full name."""
     full_name = f"/{rehearsal.stage.function}/{name}"
     rehearsal.client("ssm").put_parameter(
         Name=full_name, Value=value, Type="SecureString"
     )
     return full_name
-
-
-def a_rotation_of_keys(rehearsal: Rehearsal) -> None:
-    """The keys of lease tokens rotate in three updates, and each player stays.
-
-    Trap: an update in one step ended the stream of each player.
-    """
-    old = rehearsal.environment["LEASE_TOKEN_KEYS"]
-    new = secrets.token_urlsafe(48)
-    with viewers(rehearsal.api) as answers:
-        for keys in (f"{old},{new}", f"{new},{old}", new):
-            update = ("update", STAGE, *NO_UPLOAD)
-            output = rehearsal.zappa(*update, LEASE_TOKEN_KEYS=keys)
-            assert "LEASE_TOKEN_KEYS: sha256" in output, output
-            assert new not in output, output
-    rehearsal.environment["LEASE_TOKEN_KEYS"] = new
-    assert_all_succeeded(answers)
-
-
-def an_unset(rehearsal: Rehearsal) -> None:
-    """A shared secret gives way to published keys: refused together, done by an unset.
-
-    Trap: Zappa keeps each variable that an update does not name.
-    """
-    name = _store_secret(rehearsal, "jwt", secrets.token_urlsafe(48))
-    rehearsal.zappa(
-        "update",
-        STAGE,
-        *NO_UPLOAD,
-        AUTH_JWT_SECRETS=f"ssm:{name}",
-        AUTH_ISSUER="https://id.example/",
-        AUTH_AUDIENCE="x",
-    )
-    jwks = {"AUTH_JWKS": "https://id.example/jwks.json"}
-    output = rehearsal.refused("update", STAGE, **jwks)
-    assert "both set" in output, output
-
-    rehearsal.zappa("update", STAGE, UNSET="AUTH_JWT_SECRETS", **jwks)
-    variables = _environment_of_live(rehearsal)
-    expect(
-        {variable for variable in variables if variable.startswith("AUTH_")},
-        {"AUTH_JWKS", "AUTH_ISSUER", "AUTH_AUDIENCE"},
-    )
-    with rehearsal.api() as api:
-        smoke_test(api)
 
 
 # --- the state of the function --------------------------------------------------------
@@ -191,25 +157,24 @@ def live(rehearsal: Rehearsal) -> Live:
     return version
 
 
-def lease_seconds(rehearsal: Rehearsal) -> int:
-    """Return the length of a lease of the version that has the traffic."""
-    user = f"/users/lease-{secrets.token_hex(4)}/streams"
-    with rehearsal.api() as api:
-        stream = api.post(user, json={"streamId": "film"}).json()
-    return int(stream["leaseSeconds"])
-
-
-def _environment_of_live(rehearsal: Rehearsal) -> dict[str, str]:
+def environment_of_live(rehearsal: Rehearsal) -> dict[str, str]:
+    """Return the variables of the version that has the traffic."""
     function = rehearsal.client("lambda").get_function_configuration(
         FunctionName=rehearsal.stage.function, Qualifier=live(rehearsal).version
     )
     return dict(function["Environment"]["Variables"])
 
 
-def _set_on_function(rehearsal: Rehearsal, **variables: str) -> dict[str, str]:
+def set_on_function(rehearsal: Rehearsal, **variables: str) -> dict[str, str]:
     """Set variables that the next update begins with, and return all of them."""
     versions = Versions(rehearsal.stage, rehearsal.client("lambda"))
     environment = versions.environment()
     assert environment is not None
     versions.set_environment(environment | variables)
     return environment | variables
+
+
+def move_alias(rehearsal: Rehearsal, version: str) -> None:
+    """Give the traffic to a version as another release does."""
+    versions = Versions(rehearsal.stage, rehearsal.client("lambda"))
+    versions.promote(version, versions.live())

@@ -179,7 +179,7 @@ def test_an_alarm_keeps_the_threshold_and_the_topic_that_an_operator_set(
     lines = provision()
     assert f"delete and create 1 alarms {stage.function}-…" in lines
     assert f"delete and create the dashboard {stage.function}" in lines
-    assert len(alarm_names(stage, cloudwatch)) == 12
+    assert len(alarm_names(stage, cloudwatch)) == 17
     (slow,) = cloudwatch.describe_alarms(
         AlarmNames=[f"{stage.function}-function-slow"]
     )["MetricAlarms"]

@@ -149,7 +149,7 @@ def test_a_topic_gets_each_alarm_and_its_end(
     provision(topic=topic)
     cloudwatch = stage.client("cloudwatch")
     names = alarm_names(stage, cloudwatch)
-    assert len(names) == 12
+    assert len(names) == 17
     for alarm in cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]:
         assert alarm["AlarmActions"] == [topic]
         assert alarm["OKActions"] == [topic]
@@ -160,7 +160,7 @@ def test_alarms_for_viewers_and_for_traffic_are_optional(
 ) -> None:
     provision(viewer_rate=120, expect_traffic=True)
     names = alarm_names(stage, stage.client("cloudwatch"))
-    assert len(names) == 14
+    assert len(names) == 20
     assert f"{stage.function}-viewers-blocked" in names
     assert f"{stage.function}-traffic-gone" in names
 
@@ -202,7 +202,7 @@ def test_changes_by_hand_are_put_back(stage: Stage, provision: Provision) -> Non
     assert table_of(stage)["DeletionProtectionEnabled"]
     expiry = dynamodb.describe_time_to_live(**name)["TimeToLiveDescription"]
     assert expiry["TimeToLiveStatus"] == "ENABLED"
-    assert len(alarm_names(stage, cloudwatch)) == 12
+    assert len(alarm_names(stage, cloudwatch)) == 17
     assert provision() == []
 
 

@@ -118,7 +118,7 @@ def actions(statements: list[dict[str, Any]]) -> set[str]:
 
 def test_each_alarm_has_a_section_of_the_runbook() -> None:
     text = RUNBOOK.read_text()
-    assert len(alarm_kinds()) == 14
+    assert len(alarm_kinds()) == 20
     for kind in alarm_kinds():
         assert f"\n## {kind}\n" in text
     for alarm in of_type("AWS::CloudWatch::Alarm"):

@@ -110,8 +110,8 @@ def test_json_has_the_documented_shape() -> None:
 
 def test_another_hosting_has_another_cost() -> None:
     size = ("--concurrent", "100000")
-    rest = as_json(*size)
-    http = as_json(*size, "--front", "http", "--provisioned", "--no-traces")
+    rest = as_json(*size, "--traces")
+    http = as_json(*size, "--front", "http", "--provisioned")
     fargate = as_json(*size, "--front", "alb", "--compute", "fargate")
     virginia = as_json(*size, "--region", "us-east-1")
 

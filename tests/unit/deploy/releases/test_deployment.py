@@ -130,7 +130,7 @@ def test_the_operator_confirms_a_question_with_a_variable(
 ) -> None:
     monkeypatch.setenv("YES", "lease-token-keys, dirty-tree")
 
-    deployment._confirm("dirty-tree", "1 file differs.")
+    deployment.confirm("dirty-tree", "1 file differs.")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click import ClickException
 
-from deploy.releases import hooks
+from deploy.releases import Live, NotFit, hooks
 from deploy.releases.deployment import Deployment
 from deploy.releases.environment import Environment
 from stages import Stage
@@ -55,6 +55,54 @@ def zappa(command: str, *, region: str = "eu-west-1", **options: Any) -> Any:
         vargs=options,
         zappa=SimpleNamespace(boto_session=SimpleNamespace(region_name=region)),
     )
+
+
+class FailingVersions:
+    """A function whose new version fails to initialise."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, str] | None = None
+        self.is_deleted = False
+
+    def wait_until_active(self, version: str) -> None:
+        raise NotFit(f"Version {version} fails to initialise: LEASE_SECONDS is '2'")
+
+    def set_environment(self, variables: dict[str, str]) -> None:
+        self.variables = variables
+
+    def delete_function(self) -> None:
+        self.is_deleted = True
+
+
+@pytest.mark.parametrize(
+    ("command", "live"),
+    [("deploy", None), ("update", Live("7"))],
+    ids=["a first deployment", "an update"],
+)
+def test_a_snapshot_that_fails_gives_the_reason_and_leaves_nothing_half_done(
+    monkeypatch: pytest.MonkeyPatch, command: str, live: Live | None
+) -> None:
+    versions = FailingVersions()
+    monkeypatch.setattr(Deployment, "versions", versions)
+    cli = zappa(command)
+    cli.deployment = Deployment(
+        STAGE, Environment({}, {}), remote={"A": "1"}, live=live
+    )
+
+    hooks._explain_failed_versions(cli)
+    with pytest.raises(ClickException, match="LEASE_SECONDS is '2'"):
+        cli.zappa.wait_until_lambda_function_version_is_active("limits-test", "8")
+
+    assert versions.is_deleted == (live is None)
+    assert versions.variables == (None if live is None else {"A": "1"})
+
+
+@pytest.mark.parametrize("command", ["schedule", "certify"])
+def test_a_command_that_applies_a_refused_setting_gives_the_reason(
+    command: str,
+) -> None:
+    with pytest.raises(ClickException, match=r"keep_warm goes past the alias"):
+        hooks.settings(zappa(command))
 
 
 def test_zappas_rollback_is_refused_because_it_leaves_the_environment() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 
 from deploy.infrastructure import MEDIA_TYPE, api_of
-from deploy.releases import NotFit, Versions
+from deploy.releases.trial import address_of
+from deploy.releases.versions import NotFit, Versions
 from stages import ALIAS, Stage
 
 TIMEOUT_SECONDS = 15
@@ -64,12 +65,6 @@ def verify_account(
     )
     if api is not None:
         yield from _answers(url or address_of(stage, api))
-
-
-def address_of(stage: Stage, api: dict[str, Any]) -> str:
-    """Return the URL at which API Gateway serves a stage."""
-    host = f"{api['id']}.execute-api.{stage.region}.amazonaws.com"
-    return f"https://{host}/{stage.name}"
 
 
 def _readiness(versions: Versions, version: str) -> Fact:

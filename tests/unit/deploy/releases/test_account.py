@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from deploy.releases import Live, NotFit
-from deploy.verify import account
-from deploy.verify.account import Fact, verify_account
+from deploy.releases import Live, NotFit, account, address_of
+from deploy.releases.account import Fact, verify_account
 from stages import Stage
 
 STAGE = Stage(
@@ -134,6 +133,6 @@ def test_a_role_with_other_permissions_is_reported() -> None:
 
 
 def test_the_address_is_that_of_api_gateway() -> None:
-    address = account.address_of(STAGE, {"id": "a1b2c3"})
+    address = address_of(STAGE, {"id": "a1b2c3"})
 
     assert address == "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/test"
