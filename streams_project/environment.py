@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from streams import conf
 from streams.credentials import ApiKeys
-from streams.setting_kinds import Choice, Flag, Kind, Names, Text, Texts
+from streams.setting_kinds import Choice, Flag, Kind, Names, Text
 from streams_project.hosts import HeaderNames, HostNames, Origins
 
 LIMITS = "Limits and plans"
