@@ -206,7 +206,8 @@ def _act(
 def _account() -> str:
     """Return the name of the account that runs the command."""
     try:
-        return getpass.getuser()
+        # A name of the environment can have bytes that are not text.
+        return printable(getpass.getuser())
     except (KeyError, OSError):  # a user of a container can have no name
         return str(os.getuid())
 

@@ -1,5 +1,6 @@
 """An operator's command names its place, asks before it ends streams, and is logged."""
 
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -97,6 +98,17 @@ def test_at_a_terminal_the_operator_is_asked(
         with pytest.raises(CommandError, match=r"^No change was made\.$"):
             call_command("streams", "clear", viewer.user_id)
     assert viewer.list()["active"] == (0 if is_done else 1)
+
+
+def test_an_operators_name_that_is_not_text_is_escaped_in_the_logs(
+    monkeypatch: pytest.MonkeyPatch, user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ol\udcffga")
+    caplog.set_level(logging.INFO, "streams.audit")
+    call_command("limit", "set", user_id, "5", stdout=StringIO())
+
+    [record] = [line for line in caplog.records if line.name == "streams.audit"]
+    assert record.audit["by"] == r"command ol\udcffga"  # type: ignore[attr-defined]
 
 
 def test_with_a_profile_but_no_credentials_the_command_fails_without_an_engine(
