@@ -81,6 +81,10 @@ class DeployedFunction:
         self.client.update_function_configuration(
             FunctionName=self.stage.function, Environment={"Variables": variables}
         )
+        return self.publish_newest()
+
+    def publish_newest(self) -> str:
+        """Publish the function as it is."""
         newest = self.versions.newest()
         assert newest
         return self.versions.publish(newest)

@@ -1,5 +1,6 @@
 """`manage.py promote`, on an emulated Lambda."""
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.core.management import CommandError
 
 from deploy.releases import Live
 from tests.e2e.emulated_lambda import DeployedFunction, lambda_client
+from tests.servers import free_port
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,40 @@ def test_a_version_that_does_not_answer_is_not_promoted(
         function.call("promote", failing)
 
     assert function.live == Live(first)
+
+
+def test_the_traffic_goes_back_if_a_viewer_fails_at_the_url(
+    function: DeployedFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = function.release(), function.publish()
+    monkeypatch.setenv("VERIFY_API_KEY", "key")
+    monkeypatch.setenv("VERIFY_URL", f"http://127.0.0.1:{free_port()}")
+
+    with pytest.raises(CommandError, match=f"Version {first} has the traffic again"):
+        function.call("promote", second)
+
+    assert function.live == Live(first)
+
+
+def test_a_version_whose_keys_reject_the_players_tokens_needs_a_confirmation(
+    function: DeployedFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("YES", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    before = function.release()
+    function.versions.set_environment({"STATUS": "200", "LEASE_TOKEN_KEYS": "old"})
+    old = function.publish_newest()
+    function.promote(old)
+    function.versions.set_environment({"STATUS": "200", "LEASE_TOKEN_KEYS": "new"})
+    new = function.publish_newest()
+    function.promote(new)
+
+    with pytest.raises(CommandError, match="YES=lease-token-keys"):
+        function.call("promote", old)
+
+    function.call("promote", before)
+    assert function.live
+    assert function.live.version == before
 
 
 @pytest.mark.parametrize(
