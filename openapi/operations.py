@@ -142,11 +142,11 @@ FIRST_EXPIRY = header(
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "pattern": f'^({ID.pattern}|"{ID.pattern}")?$'},
+    {"type": "string", "pattern": f'^({ID.pattern}|"{ID.pattern}")$'},
     OpenApiParameter.HEADER,
     description=(
         "Identifies a start without `deviceId`, so that a repeat uses the same slot. "
-        "Empty, `null`, `undefined` and only zeros count as not given."
+        "`null`, `undefined` and only zeros count as not given."
     ),
 )
 EPOCH = OpenApiParameter(

@@ -24,9 +24,9 @@ ID_ERROR = (
     "and must not be . or .."
 )
 NO_ID = re.compile(
-    r" {0,128}"
+    r"(?=.{0,128}$)(?: *"
     r"|[Nn]ull|[Uu]ndefined|[Nn]one|[Nn]il|[Nn]a[Nn]"
-    r"|(?:[._~:|-]*0){2,}[._~:|-]*"
+    r"|(?:[._~:|-]*0){2,}[._~:|-]*)"
 )
 """Texts that stand for an id that is not known: blanks, the words that languages print
 for it, and only zeros, such as 00000000-0000-0000-0000-000000000000. Devices that send
@@ -151,9 +151,9 @@ class ContentIdField(TextField):
 
     @override
     def to_internal_value(self, data: Any) -> str:
-        is_integral_float = type(data) is float and data.is_integer()
-        if type(data) is int or is_integral_float:
-            data = str(int(data))
+        # A float is not exact: 9.99… of many digits is 10.0.
+        if type(data) is int:
+            data = str(data)
 
         return super().to_internal_value(data)
 

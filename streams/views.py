@@ -540,7 +540,7 @@ def _idempotency_key(request: Request) -> str | None:
     if is_quoted:
         key = key[1:-1]
 
-    if NO_ID.fullmatch(key):
+    if key.strip() and NO_ID.fullmatch(key):
         return None
     if not ID.fullmatch(key):
         raise InvalidRequest(**{"Idempotency-Key": ID_ERROR})

@@ -139,6 +139,11 @@ RECORD_WRITE = (
 
 An update reads the item as it was, so each id moves one place on.
 """
+FIRST_WRITE = (
+    ITEM.write_1.set(value("write")),
+    ITEM.write_2.remove(),
+    ITEM.write_3.remove(),
+)
 
 
 @immutable
@@ -260,12 +265,17 @@ def replace(*, is_new: bool, override: tuple[str, ...], dropped: int = 0) -> Sta
 
 @cache
 def replace_any(*, dropped: int) -> Statement:
-    """Return the write of an account without overrides over any stored item."""
-    actions = _replacing(dropped=dropped)
+    """Return the write of an account without overrides over any stored item.
+
+    The ids of earlier writes are removed, because they may be unreadable too.
+    """
+    actions = _replacing(dropped=dropped, record_write=FIRST_WRITE)
     return Statement.of(*actions, condition=ITEM.user_id.exists())
 
 
-def _replacing(*override: str, dropped: int) -> list[Action]:
+def _replacing(
+    *override: str, dropped: int, record_write: tuple[Action, ...] = RECORD_WRITE
+) -> list[Action]:
     """Return the actions that write a whole account."""
     actions: list[Action] = [
         ITEM.leases.set(value("leases")),
@@ -275,7 +285,7 @@ def _replacing(*override: str, dropped: int) -> list[Action]:
         ITEM.limit_set_at.set(value("limit_set_at")),
         ITEM.version.set(value("version")),
         ITEM.ttl.set(value("ttl")),
-        *RECORD_WRITE,
+        *record_write,
     ]
 
     stored = {*override, "keep_until"} if override else set()

@@ -19,8 +19,10 @@ from tests.dynamodb_clients import Calls
 from tests.viewer import Viewer
 from tests.wsgi_servers import serving
 
-HOME, HOTEL = "198.51.100.1", "203.0.113.77"
-HOME_NETWORK, HOTEL_NETWORK = "198.51.100.0/24", "203.0.113.0/24"
+HOME = "198.51.100.1"
+HOME_NETWORK = "198.51.100.0/24"
+HOTEL = "203.0.113.77"
+HOTEL_NETWORK = "203.0.113.0/24"
 
 
 @contextmanager
@@ -40,7 +42,8 @@ def limited_to(networks: int, settings: Any) -> Iterator[httpx.Client]:
 
     def called_from(environ: dict[str, Any], start_response: Any) -> Any:
         environ["REMOTE_ADDR"] = environ.pop("HTTP_FROM", HOME)
-        environ["streams.network"], environ["streams.edge_network"] = "x", "injected"
+        environ["streams.network"] = "x"
+        environ["streams.edge_network"] = "injected"
         return placed(service_of_django)(environ, start_response)
 
     with serving(called_from) as url, httpx.Client(base_url=url) as api:
@@ -130,11 +133,16 @@ def test_a_stream_that_moved_takes_its_place_along(
     tv = start(viewer, "tv").json()
     moved = beat(viewer, tv, address=HOTEL)
 
+    at_home = start(viewer, "phone")
+    at_the_hotel = start(viewer, "phone", address=HOTEL)
+    with_older_token = beat(viewer, tv, address=HOME)
+    back = beat(viewer, tv, address=HOTEL)
+
     assert network_of(moved) == HOTEL_NETWORK
-    assert start(viewer, "phone").status_code == 409
-    assert start(viewer, "phone", address=HOTEL).status_code == 201
-    assert network_of(beat(viewer, tv, address=HOME)) is None, "an older token"
-    assert network_of(beat(viewer, tv, address=HOTEL)) == HOTEL_NETWORK
+    assert at_home.status_code == 409
+    assert at_the_hotel.status_code == 201
+    assert network_of(with_older_token) is None
+    assert network_of(back) == HOTEL_NETWORK
 
 
 def test_a_stream_whose_start_had_no_readable_address_has_no_edge_token(
@@ -148,9 +156,12 @@ def test_unreadable_addresses_share_a_place(
     one_network: httpx.Client, user_id: str
 ) -> None:
     viewer = Viewer(one_network, user_id)
-    assert start(viewer, "tv", address="unknown").status_code == 201
-    assert start(viewer, "phone", address="1.2.3.4:x").status_code == 201
-    assert start(viewer, "laptop").status_code == 409
+    tv = start(viewer, "tv", address="unknown")
+    phone = start(viewer, "phone", address="1.2.3.4:x")
+    laptop = start(viewer, "laptop")
+
+    statuses = [tv.status_code, phone.status_code, laptop.status_code]
+    assert statuses == [201, 201, 409]
 
 
 def test_only_a_player_that_moves_costs_a_further_call(
@@ -175,7 +186,8 @@ def test_new_keys_of_tokens_do_not_move_a_stream(
     one_network: httpx.Client, user_id: str, settings: Any
 ) -> None:
     viewer = Viewer(one_network, user_id)
-    tv, phone = start(viewer, "tv").json(), start(viewer, "phone").json()
+    tv = start(viewer, "tv").json()
+    phone = start(viewer, "phone").json()
     settings.LEASE_TOKEN_KEYS = ["n" * 20 + "e" * 20, *settings.LEASE_TOKEN_KEYS]
 
     renewed = [beat(viewer, stream, address=HOME) for stream in (tv, phone)]
