@@ -84,8 +84,8 @@ OUTAGES = (
     Mutant(
         "a paused grace lease is admitted playing",
         "service.py",
-        "_start_in_store(context, claims.request, is_paused=is_paused)",
-        "_start_in_store(context, claims.request)",
+        "_start_in_store(context, request, is_paused=beat.is_paused)",
+        "_start_in_store(context, request)",
         OUTAGE,
     ),
     Mutant(
@@ -98,8 +98,8 @@ OUTAGES = (
     Mutant(
         "each heartbeat of an outage begins a pause",
         "service.py",
-        "paused_at=(paused_since or now) if is_paused else 0",
-        "paused_at=now if is_paused else 0",
+        "paused_at=(paused_since or now) if beat.is_paused else 0",
+        "paused_at=now if beat.is_paused else 0",
         OUTAGE,
     ),
     Mutant(
