@@ -268,22 +268,30 @@ class AttributesField(serializers.Field[Any, Any, Any, Any]):
     def _error_of(self, name: str, value: Any) -> str | None:
         prefix, _, key = name.partition(".")
         is_metadata = prefix == "metadata" and METADATA_KEY.fullmatch(key)
-        if name not in ("deviceId", "deviceType") and not is_metadata:
-            return str(self.error_messages["name"])
-
-        if name == "deviceId":
-            is_id = isinstance(value, str) and ID.fullmatch(value)
-            if is_id and NO_ID.fullmatch(value):
-                return NO_ID_ERROR
-            return None if is_id else ID_ERROR
-
         kept: Any
+        if name == "deviceId":
+            return _id_error(value)
         if name == "deviceType":
-            is_valid = isinstance(value, str) and value.strip()
-            kept = legible(value, max_bytes=MAX_DEVICE_TYPE_BYTES) if is_valid else None
-        else:
+            kept = _legible_device_type(value)
+        elif is_metadata:
             kept = _metadata_value(key, value, max_bytes=MAX_METADATA_BYTES - len(key))
+        else:
+            return str(self.error_messages["name"])
         return None if kept == value else str(self.error_messages["value"])
+
+
+def _legible_device_type(value: Any) -> str | None:
+    """Return the type of a device as it is stored, or None if it is no text."""
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return legible(value, max_bytes=MAX_DEVICE_TYPE_BYTES)
+
+
+def _id_error(value: Any) -> str | None:
+    """Return why a value is not the id of a device, or None if it is."""
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        return ID_ERROR
+    return NO_ID_ERROR if NO_ID.fullmatch(value) else None
 
 
 def start_fields(

@@ -78,7 +78,7 @@ def read(
 ) -> Options:
     """Read the file of the configuration.
 
-    `known` are the adapters by name.
+    `known` maps names to adapters.
 
     Raises:
         InvalidConfiguration
