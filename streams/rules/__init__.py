@@ -30,6 +30,7 @@ from streams.rules.leases import StartRequest as StartRequest
 from streams.rules.leases import StoredFields as StoredFields
 from streams.rules.leases import last_epoch_of as last_epoch_of
 from streams.rules.plans import ATTRIBUTES as ATTRIBUTES
+from streams.rules.plans import MAX_SKEW_MS as MAX_SKEW_MS
 from streams.rules.plans import UNLIMITED as UNLIMITED
 from streams.rules.plans import Plan as Plan
 from streams.rules.plans import Plans as Plans

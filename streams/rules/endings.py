@@ -7,7 +7,13 @@ from streams.rules.accounts import Account
 from streams.rules.history import endings_of, keep_newest, late_before
 from streams.rules.holders import held_lease
 from streams.rules.leases import Ending, Hold, Lease, Reason, age, last_epoch_of
-from streams.rules.plans import MAX_LATENESS_MS, Plan, Plans, WhenFull
+from streams.rules.plans import (
+    MAX_LATENESS_MS,
+    MAX_SKEW_MS,
+    Plan,
+    Plans,
+    WhenFull,
+)
 
 
 def stop(
@@ -30,7 +36,9 @@ def stop(
         return account
 
     lease = held_lease(account, id, hold=hold, now=now, plans=plans)
-    began_later = lease.epoch > last_epoch_of(now)
+    has_later_epoch = lease.epoch > last_epoch_of(now)
+    # Its epoch may be later than its start, after a playback on a server ahead.
+    began_later = has_later_epoch and lease.started_at > now
     if hold is None and began_later:
         followed_another = lease.prior_expires_at > 0 or id in account.ended
         if followed_another:
@@ -103,9 +111,12 @@ def override(
 def forget(account: Account, *, now: int) -> Account:
     """Return the account without anything that is stored about the user.
 
-    The arrival time makes every start that was sent before count as late.
+    The arrival time makes every start that was sent before count as late, also one of
+    a server whose clock is ahead.
     """
-    return Account(version=account.version + 1, theoretical_arrival_at=now)
+    return Account(
+        version=account.version + 1, theoretical_arrival_at=now + MAX_SKEW_MS
+    )
 
 
 def _is_unseen_grace_lease(account: Account, id: str, hold: Hold) -> bool:

@@ -18,6 +18,8 @@ A call is judged up to 8 s after it arrived, and correct clocks differ by less t
 2 s. A value that is later than this allows comes from a wrong clock.
 """
 
+MAX_SKEW_MS = 2000
+"""The clocks of two servers differ by less than this."""
 MAX_LEASE_MS = 3_600_000
 """Longest lease of a playing stream that a plan can have."""
 MAX_PAUSED_MS = 86_400_000

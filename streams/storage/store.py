@@ -276,9 +276,12 @@ class StreamStore:
         try:
             outcome, after = verb.decide(account)
         except StreamsError as refusal:
-            if not verb.writes.has_unanswered or stored.account is None:
+            if not verb.writes.has_unanswered:
                 raise
-            return partial(self._fence_then_refuse, verb, stored, refusal)
+            fenced = verb.fence(account, refusal)
+            if fenced is account or stored.account is None:
+                raise
+            return partial(self._fence_then_refuse, verb, stored, fenced, refusal)
         if after is account:
             return Done(outcome=outcome)
 
@@ -288,13 +291,14 @@ class StreamStore:
         return partial(self._replace_item, verb, stored, after, outcome)
 
     def _fence_then_refuse(
-        self, verb: Verb[Any], stored: StoredItem, refusal: StreamsError
+        self,
+        verb: Verb[Any],
+        stored: StoredItem,
+        fenced: Account,
+        refusal: StreamsError,
     ) -> NoReturn:
         """Refuse a call whose first send got no answer and may still arrive."""
-        assert stored.account is not None, "only an item can be fenced"
-        fenced = verb.fence(stored.account, refusal)
-        if fenced is not stored.account:
-            self._write_account(verb, stored, fenced, write_id=verb.writes.prefix)
+        self._write_account(verb, stored, fenced, write_id=verb.writes.prefix)
         raise refusal
 
     def _back_off(self, attempt: int) -> None:

@@ -29,6 +29,7 @@ from streams.errors import (
     StreamsError,
 )
 from streams.rules import (
+    MAX_SKEW_MS,
     UNLIMITED,
     Account,
     Admission,
@@ -58,8 +59,6 @@ from streams.storage.writes import SentWrites
 MAX_REPLACED = 40
 """A condition holds at most 4 KB. A start that replaces more reads first."""
 NEVER_MS = 2**53
-MAX_SKEW_MS = 2000
-"""The clocks of two servers differ by less than this."""
 
 type Path = tuple[str, ...]
 """Names that lead to a value inside a stored lease."""

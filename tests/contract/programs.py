@@ -114,7 +114,8 @@ class Run:
         inside = partial(self._act_after_a_wait, step)
         meeting = Meeting(step.fault.mode, step.fault.index, inside)
         event = self.world.call(step.verb, fault=meeting, **details)
-        if event.answer.is_unknown and step.fault.mode in LATER:
+        is_unknown = event.answer.is_unknown or event.is_outage
+        if is_unknown and step.fault.mode in LATER:
             inside()
         arrives = self.step + step.fault.steps
         self.held += [(arrives, carry_out) for carry_out in meeting.held]

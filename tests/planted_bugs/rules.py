@@ -213,8 +213,8 @@ RULES_OF_STREAMS = (
     Mutant(
         "an erased user has no fence",
         "rules/endings.py",
-        "return Account(version=account.version + 1, theoretical_arrival_at=now)",
-        "return Account(version=account.version + 1)",
+        "version=account.version + 1, theoretical_arrival_at=now + MAX_SKEW_MS",
+        "version=account.version + 1",
         (RULES, RIVALS),
     ),
     Mutant(

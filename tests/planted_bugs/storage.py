@@ -36,8 +36,9 @@ STORAGE = (
     Mutant(
         "a denial writes no fence",
         "storage/store.py",
-        "        if fenced is not stored.account:\n",
-        "        if False:\n",
+        "        self._write_account(verb, stored, fenced, "
+        "write_id=verb.writes.prefix)\n        raise refusal\n",
+        "        raise refusal\n",
         (RIVALS,),
     ),
     Mutant(

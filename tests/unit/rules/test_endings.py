@@ -12,7 +12,6 @@ from streams.rules import (
     Plans,
     Reason,
     WhenFull,
-    empty_account,
     last_epoch_of,
 )
 from tests.builders import LEASE_MS, NOW, asking, changed, held
@@ -22,6 +21,7 @@ from tests.unit.rules.builders import (
     FAMILY,
     PLANS,
     account,
+    ending,
     holding,
     lease,
     live_ids,
@@ -376,23 +376,11 @@ def test_ending_the_surplus_ends_every_ghost(
     assert ("live" in after.leases) is (limit > 0)
 
 
-# --- an erased user -----------------------------------------------------------------
+def test_an_end_by_a_clock_that_is_behind_ends_a_playback_that_began_before() -> None:
+    """A playback on a server that is ahead came before it, so its epoch is later."""
+    stored = lease("a", started_at=NOW, epoch=last_epoch_of(NOW + 2000))
+    before = holding(stored, ended={"a": ending()})
+    after = stopped(before, "a", now=NOW + 5)
 
-
-def test_an_erased_user_keeps_only_a_version_and_a_fence() -> None:
-    before = overridden(stopped(account("a", "b"), "a"), limit=2)
-    after = rules.forget(before, now=NOW + 5)
-
-    assert after == Account(
-        version=before.version + 1,
-        theoretical_arrival_at=NOW + 5,
-    )
-
-
-def test_epochs_of_an_erased_user_continue_to_grow() -> None:
-    before = account("a")
-    erased = rules.forget(before, now=NOW + 5)
-    again = started(erased, asking("a", now=NOW + 9), now=NOW + 9)
-
-    assert again.leases["a"].epoch > before.leases["a"].epoch
-    assert empty_account(NOW).leases == {}
+    assert after.leases == {}
+    assert after.ended["a"].epoch == stored.epoch

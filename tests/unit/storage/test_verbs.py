@@ -13,6 +13,7 @@ from streams.errors import (
     StreamNotFound,
 )
 from streams.rules import (
+    MAX_SKEW_MS,
     Account,
     Ending,
     Hold,
@@ -237,7 +238,7 @@ def test_an_erased_user_leaves_an_empty_item_for_a_quarter_of_an_hour() -> None:
     assert [written[f":{name}"] for name in ("leases", "priors", "ended")] == [
         empty
     ] * 3
-    assert written[":theoretical_arrival_at"] == {"N": str(NOW)}
+    assert written[":theoretical_arrival_at"] == {"N": str(NOW + MAX_SKEW_MS)}
     assert written[":ttl"] == {"N": str(delete_forgotten_at(NOW))}
     assert ":limit" not in written
 
