@@ -47,7 +47,7 @@ STATES = ("playing", "paused")
 WHEN_FULL = [choice.value for choice in WhenFull]
 REASONS = [reason.value for reason in Reason]
 
-MIN_HEARTBEAT_MS = 1000
+MIN_HEARTBEAT_MS = 3000
 """Shortest time until the next heartbeat is due, unless the lease ends before."""
 
 JITTER = SystemRandom()

@@ -61,7 +61,11 @@ def late_before(
     does.
     """
     dropped = kept.keys() - ended.keys()
-    return max([now, *(kept[id].at for id in dropped)]) if dropped else 0
+    if not dropped:
+        return 0
+
+    ended_at = [kept[id].at for id in dropped]
+    return max(now, *ended_at)
 
 
 def may_lack_endings_since(ended: Mapping[str, Ending], instant: int) -> bool:

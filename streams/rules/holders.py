@@ -83,7 +83,9 @@ def _is_replaced_token(lease: Lease, hold: Hold, *, plan: Plan, now: int) -> boo
     The answer to a late heartbeat may be lost. Then the token from before the
     revival is the only one that the player has, and it stays valid.
     """
-    if hold.expires_at is None or now < hold.expires_at:
+    if hold.expires_at is None:
+        return False
+    if now < hold.expires_at:
         return False
 
     is_from_before_revival = hold.expires_at == lease.revived_from

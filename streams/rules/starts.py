@@ -160,11 +160,17 @@ def _is_newest(
     """
     own = account.leases.get(request.id)
     ending = account.ended.get(request.id)
-    has_newest_epoch = account.last_epoch(request.id) < request.epoch
-    ended_before = ending is None or ending.at < now
-    lasts_longer = own is not None and own.expires_at > lease.expires_at
-    is_paused = own is not None and own.paused_at > 0
-    return has_newest_epoch and ended_before and not (lasts_longer or is_paused)
+
+    if account.last_epoch(request.id) >= request.epoch:
+        return False
+    if ending is not None and ending.at >= now:
+        return False
+    if own is None:
+        return True
+
+    lasts_longer = own.expires_at > lease.expires_at
+    is_paused = own.paused_at > 0
+    return not lasts_longer and not is_paused
 
 
 def find_admission(

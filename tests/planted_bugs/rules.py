@@ -178,22 +178,22 @@ RULES_OF_STREAMS = (
     Mutant(
         "the rule takes over a lease that was renewed since",
         "rules/starts.py",
-        "and ended_before and not (lasts_longer or is_paused)",
-        "and ended_before",
+        "return not lasts_longer and not is_paused",
+        "return True",
         (RULES,),
     ),
     Mutant(
         "a dropped ending lets late starts in",
         "rules/history.py",
-        "return max([now, *(kept[id].at for id in dropped)]) if dropped else 0",
+        "return max(now, *ended_at)",
         "return 0",
         (RULES, LATE),
     ),
     Mutant(
         "a heartbeat that overtook another replaces its token",
         "rules/holders.py",
-        "if hold.expires_at is None or now < hold.expires_at:",
-        "if hold.expires_at is None:",
+        "    if now < hold.expires_at:\n        return False\n",
+        "",
         (RULES,),
     ),
     Mutant(

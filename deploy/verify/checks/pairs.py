@@ -23,7 +23,7 @@ type Deed = Callable[[VerifiedUser, Mapping[str, Any]], httpx.Response]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one order of two calls leads to.
+    """The answers and the slots after one order of two calls.
 
     `is_first_live` and `is_extra_live` are about the first stream and the new one.
     """
