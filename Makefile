@@ -20,7 +20,7 @@ $(shell rm -f $(READY))
 endif
 endif
 
-.PHONY: help run demo test quick check openapi reference docs scaling audit lock package rehearse faults soak contract mutants bench replay load
+.PHONY: help run demo test quick check openapi reference docs scaling audit lock package rehearse faults soak contract releases mutants bench replay load
 
 help: ## Print the targets.
 	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,11 @@ contract: export DEBUG := 1
 contract: export DJANGO_SETTINGS_MODULE := tests.settings
 contract: $(READY) ## Check that one order explains every answer of concurrent calls under faults (SECONDS=600 SEED=1).
 	@exec $(PYTHON) -m tests.contract.run --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+releases: export DEBUG := 1
+releases: export DJANGO_SETTINGS_MODULE := tests.settings
+releases: $(READY) ## Run the previous release next to this code, and compare the answers (SHARE=1 for all scenes).
+	@exec $(PYTHON) -m tests.releases.run --share $(or $(SHARE),0.25) --seconds $(or $(SECONDS),25) $(if $(SEED),--seed $(SEED))
 
 mutants: export DEBUG := 1
 mutants: $(READY) ## Plant bugs and check that the tests find each of them (ONLY=name for one).

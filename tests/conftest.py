@@ -69,6 +69,10 @@ def streams(calls: Calls) -> StreamStore:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
+    """Yield the URL of the service: this one, or the one at `STREAMS_URL`."""
+    if "STREAMS_URL" in os.environ:
+        yield os.environ["STREAMS_URL"]
+        return
     with serving(application) as url:
         yield url
 

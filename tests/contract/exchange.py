@@ -141,15 +141,7 @@ def _limit_body(call: Call) -> dict[str, Any]:
 
 def exchange(user_id: str, call: Call, known: Credentials) -> Response:
     """Send the request of a call to the application and return its response."""
-    request = request_of(call, known)
-    environ = _environ("/me" if call.is_me else f"/users/{user_id}", request)
-    needs_bearer = call.is_me and call.verb not in ("heartbeat", "stop")
-    if needs_bearer or call.granted != NOTHING_GRANTED:
-        environ["HTTP_AUTHORIZATION"] = f"Bearer {_bearer(user_id, call.granted)}"
-    network = dict(call.attributes).get("network")
-    if network is not None:
-        environ["streams.network"] = network
-
+    environ = environ_of(user_id, call, known)
     started: list[Any] = []
 
     def start_response(status: str, headers: Any, exc_info: Any = None) -> None:
@@ -166,6 +158,19 @@ def exchange(user_id: str, call: Call, known: Credentials) -> Response:
 
     status, headers = started
     return Response(status, headers, json.loads(content) if content else None)
+
+
+def environ_of(user_id: str, call: Call, known: Credentials) -> dict[str, Any]:
+    """Return the WSGI environment of the request of a call."""
+    request = request_of(call, known)
+    environ = _environ("/me" if call.is_me else f"/users/{user_id}", request)
+    needs_bearer = call.is_me and call.verb not in ("heartbeat", "stop")
+    if needs_bearer or call.granted != NOTHING_GRANTED:
+        environ["HTTP_AUTHORIZATION"] = f"Bearer {_bearer(user_id, call.granted)}"
+    network = dict(call.attributes).get("network")
+    if network is not None:
+        environ["streams.network"] = network
+    return environ
 
 
 def _environ(user_path: str, request: Request) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def running_engine(*, is_direct: bool) -> Iterator[None]:
         with ExitStack() as running:
             folder = Path(running.enter_context(TemporaryDirectory()))
             running.enter_context(engine(folder, keep=False, port=ENGINE_PORT))
-            create_table()
+            create_table_when_ready()
             yield
 
 

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from tests.faults.report import ready
 from tests.faults.soak_actions import IDS, Prepared, choose_action
 from tests.faults.soak_services import fail, services
 from tests.faults.soak_users import LATE_SECONDS, User
+from tests.servers import PROJECT
 
 CALLS_AT_ONCE, USERS_AT_ONCE = 12, 24
 """The calls concentrate on a few users, so that calls of the same user race."""
@@ -210,12 +211,13 @@ def soak(
     faults: bool,
     seed: int = 1,
     operations: float = float("inf"),
+    folders: Sequence[Path] = (PROJECT, PROJECT),
 ) -> Soak:
-    """Run the soak and return it."""
+    """Run the soak and return it. `folders` contain the code of the two services."""
     with (
         ready() as engine,
         proxying(engine) as proxy,
-        services(proxy.url) as urls,
+        services(proxy.url, folders) as urls,
     ):
         if faults:
             fail(proxy, random.Random(seed))
@@ -242,7 +244,7 @@ def soak(
         return run
 
 
-def main() -> int:
+def main(folders: Sequence[Path] = (PROJECT, PROJECT)) -> int:
     """Run the soak and print its report. Return 1 after an impossible answer."""
     faults = os.environ.get("FAULTS", "1")
     began = time.monotonic()
@@ -252,6 +254,7 @@ def main() -> int:
         faults=faults == "1",
         seed=int(_number("SEED", default=1)),
         operations=_number("OPERATIONS", default=float("inf")),
+        folders=folders,
     )
     took = time.monotonic() - began
 

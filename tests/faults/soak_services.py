@@ -5,8 +5,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from tests.faults.proxy import Proxy
 from tests.faults.soak_users import LEASE_SECONDS, LIMIT, PLANS, SKEW_SECONDS
@@ -41,8 +42,13 @@ OUTAGE_SECONDS, BETWEEN_OUTAGES_SECONDS = 0.5, 20
 
 
 @contextmanager
-def services(endpoint: str) -> Iterator[list[str]]:
-    """Run two services and yield their URLs. The clock of the second is ahead."""
+def services(
+    endpoint: str, folders: Sequence[Path] = (PROJECT, PROJECT)
+) -> Iterator[list[str]]:
+    """Run two services and yield their URLs. The clock of the second is ahead.
+
+    `folders` contain the code of each.
+    """
     environment = os.environ | {
         "DYNAMODB_ENDPOINT": endpoint,
         "LEASE_SECONDS": str(LEASE_SECONDS),
@@ -55,11 +61,12 @@ def services(endpoint: str) -> Iterator[list[str]]:
     }
     with ExitStack() as running:
         urls = []
-        for offset in (0.0, SKEW_SECONDS):
+        offsets = (0.0, SKEW_SECONDS)
+        for offset, folder in zip(offsets, folders, strict=True):
             command = [sys.executable, "-m", "tests.faults.served", str(offset)]
             service = subprocess.Popen(
                 command,
-                cwd=PROJECT,
+                cwd=folder,
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
