@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.catalogue import Catalogue
+from tests.contract.deeds import DEEDS
 from tests.contract.order import Event
 from tests.contract.pairs import observe
-from tests.contract.scenes import DEEDS, SCENES, catalogue_of
+from tests.contract.scenes import SCENES, catalogue_of
 from tests.releases.mixed import MixedWorld, Worker, workers
 from tests.releases.next_release import FIELD
 

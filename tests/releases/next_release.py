@@ -9,12 +9,13 @@ A worker imports it (`worker.py --next`). The next release reads and writes:
 It treats a lease that lost its field as a fault of the release before it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from django.core.signing import Signer
 
 from streams import tokens
-from streams.rules import Ending, Lease, Reason, WhenFull
+from streams.rules import Account, Ending, Lease, Reason, WhenFull
 from streams.storage import items
 from streams.storage.table import Table
 
@@ -36,12 +37,13 @@ def _write_more_in_tokens() -> None:
     class LongerSigner(Signer):
         """Signs contents with one more element, at two levels."""
 
-        def sign_object(self, content: Any, **options: Any) -> str:
-            user_id, id, epoch, expires_at, stream_id, pace, *grace = content
-            longer = [*pace, "more"] if pace else pace
-            known = [user_id, id, epoch, expires_at, stream_id, longer]
+        def sign_object(self, obj: Any, *arguments: Any, **options: Any) -> str:
+            user_id, id, epoch, expires_at, stream_id, pace, *grace = obj
+            longer_pace = [*pace, "more"] if pace else pace
+            known = [user_id, id, epoch, expires_at, stream_id, longer_pace]
             start = [fields | {"region": "eu-west-1"} for fields in grace]
-            return str(super().sign_object([*known, ELEMENT, *start], **options))
+            longer_token = [*known, ELEMENT, *start]
+            return str(super().sign_object(longer_token, *arguments, **options))
 
     vars(tokens)["Signer"] = LongerSigner
 
@@ -50,7 +52,7 @@ def _write_more_in_items() -> None:
     lease_item = items.lease_item
     ending_item = items.ending_item
     override_item = items.override_item
-    override_of = items._override
+    account = items.account
 
     def longer_lease(lease: Lease) -> items.Item:
         item = lease_item(lease)
@@ -61,22 +63,22 @@ def _write_more_in_items() -> None:
         item = ending_item(ending)
         return {"M": item["M"] | {FIELD: LATER}}
 
-    def other_override(account: Any) -> dict[str, Any]:
+    def other_override(account: Account) -> dict[str, Any]:
         override = override_item(account)
         if override.get("when_full") == {"S": WhenFull.DENY}:
             override["when_full"] = {"S": BEHAVIOUR}
         return override
 
-    def known_override(item: items.Item) -> dict[str, Any]:
-        override = override_of(item)
-        if override.get("when_full") == BEHAVIOUR:
-            override["when_full"] = WhenFull.DENY
-        return override
+    def known_account(item: items.Item) -> Account:
+        parsed = account(item)
+        if parsed.when_full == BEHAVIOUR:
+            return replace(parsed, when_full=WhenFull.DENY)
+        return parsed
 
     items.lease_item = longer_lease
     items.ending_item = longer_ending
     items.override_item = other_override
-    items._override = known_override
+    items.account = known_account
     items.REASON[Reason.REPLACED] = REASON
     items.STORED_REASON[REASON] = Reason.REPLACED
 
