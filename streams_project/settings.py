@@ -55,7 +55,7 @@ MIDDLEWARE = [
     *(["streams_project.open_access.loopback_only"] if ANSWERS_LOOPBACK_ONLY else []),
     *(["streams.current_request.log_requests"] if values["LOG_REQUESTS"] else []),
     "streams_project.cross_origin.log_refused_preflights",
-    *(["corsheaders.middleware.CorsMiddleware"] if HAS_CORS else []),
+    *(["streams_project.cross_origin.CrossOriginMiddleware"] if HAS_CORS else []),
     "streams.middleware.never_stored",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -85,6 +85,15 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 32
 """Largest number of query parameters. Django refuses more before it parses them."""
 CORS_ALLOWED_ORIGIN_REGEXES = [LOOPBACK_ORIGINS] if values["OPEN_ACCESS"] else []
 CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
+# django-cors-headers reads these for each request, some by two names. Each one that is
+# missing would cost an exception.
+CORS_ALLOW_ALL_ORIGINS = False
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_PRIVATE_NETWORK = False
+CORS_ORIGIN_ALLOW_ALL = CORS_ALLOW_ALL_ORIGINS
+CORS_ORIGIN_WHITELIST: list[str] = values["CORS_ALLOWED_ORIGINS"]
+CORS_ORIGIN_REGEX_WHITELIST = CORS_ALLOWED_ORIGIN_REGEXES
+CORS_URLS_REGEX = "^.*$"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG

@@ -50,7 +50,7 @@ def authentication(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.OPEN_ACCESS = False
     settings.CORS_ALLOWED_ORIGINS = [PLAYER_ORIGIN]
     settings.MIDDLEWARE = [
-        "corsheaders.middleware.CorsMiddleware",
+        "streams_project.cross_origin.CrossOriginMiddleware",
         *settings.MIDDLEWARE,
     ]
     monkeypatch.setattr(

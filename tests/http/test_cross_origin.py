@@ -2,16 +2,21 @@
 
 import http.client
 import re
+from typing import Any
 
 import httpx
 import pytest
+from corsheaders.conf import conf
 from corsheaders.defaults import default_headers
+from corsheaders.middleware import CorsMiddleware
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import RequestFactory
 
 from streams_project.cross_origin import (
     ALLOWED_HEADERS,
     LOOPBACK_ORIGINS,
+    CrossOriginMiddleware,
     log_refused_preflights,
 )
 
@@ -45,6 +50,46 @@ def test_other_origins_are_not_of_this_machine(origin: str) -> None:
 def test_the_usual_headers_of_web_players_are_allowed() -> None:
     assert set(default_headers) <= set(ALLOWED_HEADERS)
     assert {"x-requested-with", "x-csrftoken"} <= set(ALLOWED_HEADERS)
+
+
+def headers_of(middleware: type[CorsMiddleware], sent: dict[str, str]) -> set[Any]:
+    """Return the headers of an answer to a request with these headers."""
+    answer = middleware(lambda request: HttpResponse(headers={"Vary": "accept"}))(
+        RequestFactory().get("/users/ana/streams", headers=sent)
+    )
+    return set(answer.items())  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"Origin": "https://watch.example.com"},
+        {"Origin": "https://other.example.com"},
+        {"Origin": ""},
+    ],
+    ids=["no origin", "an allowed origin", "another origin", "an empty origin"],
+)
+@pytest.mark.parametrize("path", ["^.*$", "^/other/"], ids=["all paths", "other paths"])
+def test_an_answer_has_the_headers_of_django_cors_headers(
+    settings: Any, sent: dict[str, str], path: str
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://watch.example.com"]
+    settings.CORS_URLS_REGEX = path
+    expected = headers_of(CorsMiddleware, sent)
+    assert headers_of(CrossOriginMiddleware, sent) == expected
+
+
+def test_an_answer_to_a_caller_without_origin_varies_by_it() -> None:
+    answer = headers_of(CrossOriginMiddleware, {})
+    assert ("Vary", "accept, origin") in answer
+    assert not [name for name, _ in answer if name.startswith("Access-Control")]
+
+
+def test_each_setting_that_django_cors_headers_reads_is_set() -> None:
+    names = [name for name in vars(type(conf)) if name.startswith("CORS_")]
+    unset = {name for name in names if not hasattr(settings, name)}
+    assert unset == {"CORS_ALLOW_METHODS", "CORS_PREFLIGHT_MAX_AGE"}  # of a preflight
 
 
 def preflight(headers: dict[str, str], answer: dict[str, str]) -> None:

@@ -31,7 +31,7 @@ def for_players(settings: Settings) -> Iterator[httpx.Client]:
     """Yield a client of the service that sends the origin of a web player."""
     settings.CORS_ALLOWED_ORIGINS = [PLAYER]
     settings.MIDDLEWARE = [
-        "corsheaders.middleware.CorsMiddleware",
+        "streams_project.cross_origin.CrossOriginMiddleware",
         *settings.MIDDLEWARE,
     ]
     with (
