@@ -50,7 +50,7 @@ REASONS = [reason.value for reason in Reason]
 MIN_HEARTBEAT_MS = 3000
 """Shortest time until the next heartbeat is due, unless the lease ends before."""
 
-JITTER = SystemRandom()
+SYSTEM_RANDOM = SystemRandom()
 """The system's random numbers, because instances that Lambda resumes from one snapshot
 would continue the same seeded sequence.
 """
@@ -336,7 +336,7 @@ class StreamSerializer(AnswerSerializer):
     @override
     def to_representation(self, instance: Shown[Lease]) -> dict[str, Any]:
         lease, user_id, now = instance
-        return _stream(user_id, lease, now=now)
+        return _stream(user_id, lease, now=now, jitter=_jitter())
 
 
 class PlayerStreamSerializer(StreamSerializer):
@@ -356,7 +356,7 @@ class PlayerStreamSerializer(StreamSerializer):
     @override
     def to_representation(self, instance: Shown[IssuedLease]) -> dict[str, Any]:  # type: ignore[override]  # a lease with its token
         issued, _, now = instance
-        body = _stream(issued.user_id, issued.lease, now=now)
+        body = _stream(issued.user_id, issued.lease, now=now, jitter=_jitter())
         body["token"] = issued.token
         body["isGrace"] = issued.is_grace
         if issued.edge_token:
@@ -365,11 +365,24 @@ class PlayerStreamSerializer(StreamSerializer):
         return body
 
 
-def _stream(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
+def _streams(user_id: str, leases: list[Lease], *, now: int) -> list[dict[str, Any]]:
+    """Return the public representations of streams, with one random number."""
+    jitter = _jitter()
+    return [_stream(user_id, lease, now=now, jitter=jitter) for lease in leases]
+
+
+def _jitter() -> float:
+    """Return the random factor of a heartbeat's time.
+
+    Players that started together do not stay together.
+    """
+    return SYSTEM_RANDOM.uniform(0.9, 1)
+
+
+def _stream(user_id: str, lease: Lease, *, now: int, jitter: float) -> dict[str, Any]:
     """Return the public representation of a stream.
 
-    `leaseSeconds` is the remaining time. `heartbeatSeconds` is a third of it and varies
-    randomly, so that players that started together do not stay together.
+    `leaseSeconds` is the remaining time. `heartbeatSeconds` is about a third of it.
     """
     remaining_ms = max(0, lease.expires_at - now)
     due_ms = _heartbeat_due_ms(lease, remaining_ms)
@@ -385,7 +398,7 @@ def _stream(user_id: str, lease: Lease, *, now: int) -> dict[str, Any]:
         "startedAt": iso(lease.started_at),
         "expiresAt": iso(lease.expires_at),
         "leaseSeconds": remaining_ms / 1000,
-        "heartbeatSeconds": round(due_ms / 1000 * JITTER.uniform(0.9, 1), 3),
+        "heartbeatSeconds": round(due_ms / 1000 * jitter, 3),
         "state": STATES[lease.paused_at > 0],
         "pausedAt": iso(lease.paused_at) if lease.paused_at else None,
         "epoch": lease.epoch,
@@ -456,7 +469,7 @@ class StreamListSerializer(AnswerSerializer):
             "limit": limit,
             "active": active,
             "available": max(0, limit - active),
-            "streams": [_stream(user_id, lease, now=now) for lease in listing.streams],
+            "streams": _streams(user_id, listing.streams, now=now),
             "ended": [_ended_stream(id, ending) for id, ending in listing.ended],
         }
 
@@ -694,7 +707,7 @@ class DenialSerializer(AnswerSerializer):
         if denial.rule:
             body["rule"] = {"name": denial.rule.name, "message": denial.rule.message}
 
-        body["streams"] = [_stream(user_id, lease, now=now) for lease in denial.holders]
+        body["streams"] = _streams(user_id, denial.holders, now=now)
         return body
 
 

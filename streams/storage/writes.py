@@ -9,7 +9,6 @@ in the item, which keeps the last three of them (`Account.recent_writes`).
 """
 
 from dataclasses import dataclass, field
-from functools import partial
 from secrets import token_urlsafe
 
 from streams.rules import Account
@@ -19,13 +18,23 @@ from streams.rules import Account
 class SentWrites[Outcome]:
     """The writes that a call has sent, with the outcome that each would have."""
 
-    prefix: str = field(default_factory=partial(token_urlsafe, 4))
     outcomes: dict[str, Outcome | None] = field(default_factory=dict)
     """The outcome is None while only DynamoDB's answer can tell it."""
     has_unanswered: bool = False
     """Whether no answer arrived to an attempt: it may take effect at any time."""
     first_version: int | None = None
     """The version of the item that the first judged write expected."""
+    _prefix: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """Random text that the ids of this call begin with.
+
+        It is drawn when a write needs it: a plain heartbeat stores no id.
+        """
+        if not self._prefix:
+            self._prefix = token_urlsafe(4)
+        return self._prefix
 
     def add(self, outcome: Outcome | None, *, expected_version: int | None) -> str:
         """Register a write that is about to be sent and return its id."""
