@@ -142,11 +142,22 @@ class Provisioning:
     def is_ready(self) -> bool:
         """Whether the stack exists, and its role suffices for the next version."""
         previous = self.stack.parameters()
+        if not previous or not self._has_role():
+            return False
         required = self._stage_parameters(previous)
-        return bool(previous) and all(
+        return all(
             set(required[name].split(",")) <= set(previous[name].split(","))
             for name in ("Tables", "Secrets")
         )
+
+    def _has_role(self) -> bool:
+        """Return whether the role exists. Zappa would miss it after the upload."""
+        iam = self._client("iam")
+        try:
+            iam.get_role(RoleName=self._stage.role)
+        except iam.exceptions.NoSuchEntityException:
+            return False
+        return True
 
     # --- the changes ------------------------------------------------------------------
 

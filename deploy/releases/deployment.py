@@ -114,6 +114,8 @@ def prepare(cli: Any, stage: Stage) -> Deployment:
         stage, deployment.live, deployment.remote, result.environment.of_lambda
     )
     _confirm_uncommitted_files(cli)
+    if cli.command == "update" and cli.vargs.get("no_upload"):
+        deployment.code_sha256 = _code_of_live(deployment)
     _provide_infrastructure(deployment)
 
     if cli.command == "update":
@@ -392,7 +394,6 @@ def _prepare_update(cli: Any, deployment: Deployment) -> None:
         deployment.live = versions.live()
     # With an upload, `zip` does this once the package has passed its checks.
     if cli.vargs.get("no_upload"):
-        deployment.code_sha256 = _code_of_live(deployment)
         deployment.reset_environment()
 
 

@@ -123,7 +123,6 @@ def post(cli: Any) -> None:
 
     with _environment_restored(deployment):
         version = versions.publish(deployment.intended)
-        versions.check(version)
         try_version(versions, version, stage, deployment.credentials)
 
         if os.environ.get("HOLD") and deployment.live:

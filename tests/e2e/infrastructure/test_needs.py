@@ -105,3 +105,17 @@ def test_the_role_has_the_boundary_of_the_account(
     role = iam.get_role(RoleName=stage.role)["Role"]
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
     assert provision(boundary=boundary) == []
+
+
+def test_a_role_that_was_deleted_is_missed_before_a_release_and_made_again(
+    stage: Stage, provision: Provision
+) -> None:
+    provision()
+    iam = stage.client("iam")
+    for policy in iam.list_role_policies(RoleName=stage.role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=stage.role, PolicyName=policy)
+    iam.delete_role(RoleName=stage.role)
+    assert not Provisioning(stage, StageFile(reserve=False)).is_ready()
+
+    assert "create Role again, which was deleted" in provision()
+    assert iam.get_role(RoleName=stage.role)
