@@ -130,9 +130,10 @@ def canary_of_shell() -> Canary | None:
     if not share:
         return None
     try:
-        return Canary(parse_share(share), float(os.environ.get("MINUTES") or 10))
+        canary = Canary(parse_share(share), float(os.environ.get("MINUTES") or 10))
     except ValueError as exc:
         raise ClickException(str(exc)) from exc
+    return canary if canary.share < 1 else None
 
 
 def adopt_unversioned(versions: Versions) -> None:

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from deploy.releases.refused_settings import refused_settings
 from deploy.releases.traffic import move_traffic
 from deploy.releases.trial import try_version
 from deploy.releases.versions import NotFit
-from stages import ALIAS, SETTINGS, Stage, resolve
+from stages import ALIAS, SETTINGS, Stage, group_of, resolve
 from streams.edge_keys import PEM
 
 DEPLOYING_COMMANDS = ("deploy", "update")
@@ -75,6 +76,7 @@ def settings(cli: Any) -> None:
     _refuse_rollback(cli, stage)
     _refuse_undeploy_of_attached(cli, stage)
     _default_to_alias(cli)
+    _tail_every_page(cli, stage)
 
     cli.zappa.role_name = stage.role
     if cli.command in DEPLOYING_COMMANDS:
@@ -221,6 +223,32 @@ def _default_to_alias(cli: Any) -> None:
     """Send `zappa manage` and `zappa invoke` to the version that has the traffic."""
     if cli.command in ("manage", "invoke") and cli.vargs.get("qualifier") is None:
         cli.vargs["qualifier"] = ALIAS
+
+
+def _tail_every_page(cli: Any, stage: Stage) -> None:
+    """Let `zappa tail` read every page of the log, and every stream of it.
+
+    Zappa 0.63 multiplies the start by a thousand again for the second page, which AWS
+    refuses, and reads the last fifty streams.
+    """
+    if cli.command != "tail":
+        return
+    pages = stage.client("logs").get_paginator("filter_log_events")
+
+    def fetch_logs(
+        name: str, filter_pattern: str = "", limit: int = 0, start_time: int = 0
+    ) -> list[dict[str, Any]]:
+        events = pages.paginate(
+            logGroupName=group_of(stage),
+            filterPattern=filter_pattern,
+            startTime=start_time * 1000,
+        )
+        return sorted(
+            (event for page in events for event in page["events"]),
+            key=itemgetter("timestamp"),
+        )
+
+    cli.zappa.fetch_logs = fetch_logs
 
 
 def _zappa_settings(archive: Path) -> bytes:

@@ -147,7 +147,7 @@ class Command(StageCommand):
         self._say("Done.")
         if not provisioning.has_topic:
             file = f"deploy/wanted/{options['stage']}.toml"
-            self._say(f"Warning: no one gets the alarms. Set topic in {file}.")
+            self._say(f"Warning: the alarms have no receiver. Set topic in {file}.")
         if not provisioning.has_api and not options["without_api"]:
             stage = options["stage"]
             self._say(f"Next: zappa deploy {stage}, then manage.py provision {stage}.")

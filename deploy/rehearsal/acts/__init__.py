@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from deploy.rehearsal.acts.bad_days import (
     a_canary_without_its_watcher,
+    a_poison_record,
     a_restore_from_a_backup,
     a_stopped_service,
     an_upload_that_is_corrupt,
@@ -64,6 +65,7 @@ RELEASES: tuple[Act, ...] = (
     an_upload_that_is_corrupt,
     credentials_that_expire,
     a_stopped_service,
+    a_poison_record,
     a_restore_from_a_backup,
     starts_that_are_all_refused,
     an_unset,

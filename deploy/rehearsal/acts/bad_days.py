@@ -16,7 +16,7 @@ from deploy.rehearsal.acts.releases import (
     live,
 )
 from deploy.rehearsal.stage import STAGE, Rehearsal, expect
-from deploy.rehearsal.viewers import assert_lease, smoke_test
+from deploy.rehearsal.viewers import FILM, assert_lease, smoke_test
 from deploy.releases import Versions
 
 UPDATE = ("update", STAGE, *NO_UPLOAD)
@@ -106,6 +106,25 @@ def a_stopped_service(rehearsal: Rehearsal) -> None:
     assert "Reserved concurrency stays at 0" in output, output
     expect(client.get_function_concurrency(**name)["ReservedConcurrentExecutions"], 0)
     client.put_function_concurrency(**name, ReservedConcurrentExecutions=reserved)
+
+
+def a_poison_record(rehearsal: Rehearsal) -> None:
+    """An item that cannot be read fails one user, and an operator erases it.
+
+    Trap: the service answered 500 for ever, and only a script with rights to the table
+    could help.
+    """
+    poison = {"user_id": {"S": "poison"}, "l": {"S": "no map"}, "version": {"N": "1"}}
+    rehearsal.client("dynamodb").put_item(
+        TableName=str(rehearsal.stage.table), Item=poison
+    )
+    with rehearsal.api() as api:
+        failed = api.post("/users/poison/streams", json=FILM)
+        expect((failed.status_code, failed.json()["type"]), (503, "item-unreadable"))
+        smoke_test(api)
+
+        rehearsal.zappa("manage", STAGE, "streams forget poison --force")
+        expect(api.post("/users/poison/streams", json=FILM).status_code, 201)
 
 
 def a_restore_from_a_backup(rehearsal: Rehearsal) -> None:

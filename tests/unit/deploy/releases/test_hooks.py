@@ -46,6 +46,28 @@ def test_a_pem_key_warns_that_cloudfront_functions_cannot_check_it(
     assert ("CloudFront Functions cannot check" in output) is is_warned
 
 
+def test_tail_reads_every_page_from_the_same_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests: list[dict[str, Any]] = []
+    pages = [{"events": [{"timestamp": 2}]}, {"events": [{"timestamp": 1}]}]
+
+    def paginate(**request: Any) -> list[dict[str, Any]]:
+        requests.append(request)
+        return pages
+
+    paginator = SimpleNamespace(paginate=paginate)
+    logs = SimpleNamespace(get_paginator=lambda operation: paginator)
+    monkeypatch.setattr(Stage, "client", lambda stage, service: logs)
+    cli = zappa("tail")
+
+    hooks.settings(cli)
+    events = cli.zappa.fetch_logs("limits-test", start_time=1000, limit=5)
+
+    assert [event["timestamp"] for event in events] == [1, 2]
+    assert [request["startTime"] for request in requests] == [1_000_000]
+
+
 def zappa(command: str, *, region: str = "eu-west-1", **options: Any) -> Any:
     """Return Zappa's command as the callback `settings` receives it."""
     return SimpleNamespace(

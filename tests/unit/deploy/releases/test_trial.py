@@ -128,6 +128,9 @@ def test_a_canary_of_the_shell_has_a_share_and_a_time(
     monkeypatch.setenv("CANARY", "5%")
     assert canary_of_shell() == Canary(0.05, 10)
 
+    monkeypatch.setenv("CANARY", "100%")
+    assert canary_of_shell() is None, "all traffic at once is no canary"
+
     monkeypatch.setenv("CANARY", "half")
     with pytest.raises(ClickException, match="not a share"):
         canary_of_shell()
