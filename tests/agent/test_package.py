@@ -9,10 +9,12 @@ from pathlib import Path
 
 from tests.servers import PROJECT
 
+CLIENTS = PROJECT / "clients"
+
 
 def test_the_package_builds_and_runs_without_this_project(tmp_path: Path) -> None:
-    wheels = [built(tmp_path, name) for name in ("agent", "python")]
-    names = zipfile.ZipFile(wheels[0]).namelist()
+    wheel = built(tmp_path)
+    names = zipfile.ZipFile(wheel).namelist()
     assert "streams_agent/py.typed" in names
     assert "streams_agent/adapters/nginx_rtmp.py" in names
 
@@ -21,7 +23,7 @@ def test_the_package_builds_and_runs_without_this_project(tmp_path: Path) -> Non
     run = subprocess.run(
         [sys.executable, "-m", "streams_agent", str(configuration)],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, wheels))},
+        env=os.environ | {"PYTHONPATH": f"{wheel}{os.pathsep}{CLIENTS / 'python'}"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -30,13 +32,12 @@ def test_the_package_builds_and_runs_without_this_project(tmp_path: Path) -> Non
     assert "No server is configured" in run.stderr
 
 
-def built(folder: Path, name: str) -> Path:
-    """Build the wheel of a client, and return its path."""
-    source = folder / name
+def built(folder: Path) -> Path:
+    """Build the agent's wheel, and return its path."""
+    source = folder / "source"
     ignored = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
-    shutil.copytree(PROJECT / "clients" / name, source, ignore=ignored)
-    wheels = folder / f"wheel-of-{name}"
-    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
+    shutil.copytree(CLIENTS / "agent", source, ignore=ignored)
+    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
     run = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", *options, str(source)],
         capture_output=True,
@@ -44,5 +45,5 @@ def built(folder: Path, name: str) -> Path:
         timeout=120,
     )
     assert run.returncode == 0, run.stderr
-    [wheel] = wheels.glob("*.whl")
+    [wheel] = folder.glob("*.whl")
     return wheel

@@ -60,7 +60,8 @@ async def reply_to(folder: Path, name: str, hook: Hook) -> tuple[Reply, bool]:
 @settings(
     max_examples=60,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+    suppress_health_check=[*HealthCheck],
 )
 @given(edits=EDITS)
 def test_an_altered_hook_gets_an_answer_and_admits_no_player(
