@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from functools import partial
 
+from django.template.defaultfilters import pluralize
+
 from insights.kinds import RecordedEvent
 from insights.playbacks import LIVE, Playback
 from insights.timeline import Denial, Timeline
@@ -69,8 +71,7 @@ def denial_lines(
     """
     clock = partial(time_of_day, zone=zone)
     name = _name(denial.id, denial.device_type)
-    limit = "" if denial.limit is None else f" of {denial.limit}"
-    summary = f"{name} was denied: {denial.held}{limit} slots were held"
+    summary = f"{name} was denied: {_held(denial)}"
     if is_dated:
         summary = f"At {clock(denial.at)} {summary}"
 
@@ -129,6 +130,15 @@ def _entries_of(playback: Playback, zone: tzinfo) -> Iterator[tuple[int, list[st
 
     if playback.ended_at is not None:
         yield playback.ended_at, [f"{name} was over: {ending(playback)}"]
+
+
+def _held(denial: Denial) -> str:
+    """Return how many slots were held, of how many."""
+    was = pluralize(denial.held, "was,were")
+    if denial.limit is None:
+        return f"{denial.held} slot{pluralize(denial.held)} {was} held"
+    limit = f"{denial.limit} slot{pluralize(denial.limit)}"
+    return f"{denial.held} of {limit} {was} held"
 
 
 def _judge_lines(denial: Denial) -> Iterator[str]:

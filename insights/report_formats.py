@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Any
 
 import humanize
+from django.template.defaultfilters import pluralize
 
 from insights.figures import Chart, Figure, for_people, for_programs
 from reporting import charts, instants, tables
@@ -37,8 +38,8 @@ class Scope:
         start = instants.for_people(self.since, self.zone)
         end = instants.for_people(self.until, self.zone)
         length = instants.duration(self.until - self.since)
-        events = humanize.intcomma(self.events)
-        period = f"From {start} to {end} {self.zone} ({length}), from {events} events."
+        events = f"{humanize.intcomma(self.events)} event{pluralize(self.events)}"
+        period = f"From {start} to {end} {self.zone} ({length}), from {events}."
         if self.sample == 1:
             return period
         return (

@@ -44,6 +44,11 @@ def expect(is_as_promised: bool, observation: str) -> None:
         raise Wrong(observation)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 slot`, `2 slots`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def summary(answer: httpx.Response) -> str:
     """Return an answer as one short line."""
     return f"{answer.status_code} {answer.text[:160]}".strip()
@@ -179,7 +184,7 @@ class DeployedService:
                 user.end_all()
             active = user.listing()["active"]
             if active:
-                yield f"{user.path} still holds {active} slots"
+                yield f"{user.path} still holds {counted(active, 'slot')}"
 
     def _send(
         self, verb: str, method: str, path: str, **request: Any

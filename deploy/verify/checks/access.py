@@ -3,7 +3,7 @@
 from typing import Any
 
 from deploy.verify.checks.check import expect_problem, promise
-from deploy.verify.service import DeployedService, Skipped, expect, summary
+from deploy.verify.service import DeployedService, Skipped, counted, expect, summary
 
 STREAMS = "/users/verify-nobody/streams"
 FOREIGN_ORIGIN = "https://foreign-origin.invalid"
@@ -36,9 +36,10 @@ def reachable(service: DeployedService) -> str:
         listing = service.ask("list", "GET", "/me/streams")
         expect(listing.status_code == 200, f"the token: {summary(listing)}")
         active = listing.json()["active"]
+        streams = counted(active, "stream")
         expect(
             active == 0,
-            f"this viewer plays on {active} devices: use an account that plays nothing",
+            f"this viewer has {streams}: use an account that plays nothing",
         )
     return "/healthz, /readyz"
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from deploy.verify.checks.check import expect_problem, percentile, promise
-from deploy.verify.service import DeployedService, expect
+from deploy.verify.service import DeployedService, counted, expect
 
 MAX_CLOCK_DIFFERENCE_SECONDS = 2
 HEARTBEATS = 20
@@ -128,7 +128,7 @@ def left_nothing(service: DeployedService) -> str:
     remaining = list(service.clean_up())
     expect(not remaining, "; ".join(remaining))
     paths = {user.path for user in service.users}
-    return f"{len(paths)} users"
+    return counted(len(paths), "user")
 
 
 def _timestamp(text: str) -> float:

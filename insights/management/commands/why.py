@@ -9,6 +9,7 @@ from datetime import tzinfo
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.template.defaultfilters import pluralize
 
 from insights.arguments import duration, instant, now
 from insights.drawing import drawing
@@ -117,7 +118,8 @@ def _period(options: dict[str, Any], *, now: int) -> tuple[int | None, int, int]
 def _summary(events: list[KeptEvent]) -> str:
     starts = sum(event["kind"] in STARTS for event in events)
     denied = sum(event["kind"] == DENIED for event in events)
-    counts = f"{starts} start{_was(starts)} admitted and {denied} denied."
+    was = pluralize(starts, " was,s were")
+    counts = f"{starts} start{was} admitted and {denied} denied."
 
     sample = max(int(event.get("sample", 1)) for event in events)
     if sample == 1:
@@ -126,7 +128,3 @@ def _summary(events: list[KeptEvent]) -> str:
         f"{counts} One heartbeat in {sample} was recorded: the end of a playback "
         "without a stop is approximate."
     )
-
-
-def _was(count: int) -> str:
-    return " was" if count == 1 else "s were"

@@ -9,6 +9,7 @@ from typing import Any, override
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from streams import service
 from streams.conf import settings
@@ -124,7 +125,8 @@ def in_words(plan: Plan) -> Iterator[str]:
     """Yield the lines that explain a plan."""
     is_evicting = plan.when_full is WhenFull.EVICT_OLDEST
     when_full = "the oldest stream ends" if is_evicting else "further starts are denied"
-    yield f"{plan.name}: {plan.limit} concurrent streams. When full, {when_full}."
+    streams = f"{plan.limit} concurrent stream{pluralize(plan.limit)}"
+    yield f"{plan.name}: {streams}. When full, {when_full}."
 
     lease = f"  A lease lasts {plan.lease_ms // 1000} s"
     if plan.relaxed_lease_ms:
@@ -147,10 +149,11 @@ def _rule_in_words(rule: Rule) -> str:
     where = f" where {' and '.join(conditions)}" if conditions else ""
 
     if rule.distinct:
-        limit = f"at most {rule.limit} different values of {rule.distinct}"
-        return f"{limit} among streams{where}"
+        values = f"{rule.limit} different value{pluralize(rule.limit)}"
+        return f"at most {values} of {rule.distinct} among streams{where}"
     per = f", per {rule.per}" if rule.per else ""
-    return f"at most {rule.limit} concurrent streams{where}{per}"
+    streams = f"{rule.limit} concurrent stream{pluralize(rule.limit)}"
+    return f"at most {streams}{where}{per}"
 
 
 def _read(file: Path) -> Plans:
@@ -182,8 +185,8 @@ def _summary(
     if not plans.has(account.plan):
         note = f" (the file does not contain the stored plan {account.plan})"
     return (
-        f"{user_id} has the plan {plan.name}{note}. {playing} streams would play, with "
-        f"a limit of {plan.limit}."
+        f"{user_id} has the plan {plan.name}{note}. {playing} "
+        f"stream{pluralize(playing)} would play, with a limit of {plan.limit}."
     )
 
 

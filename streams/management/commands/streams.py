@@ -5,6 +5,7 @@ import json
 from typing import Any, override
 
 from django.core.management.base import CommandParser
+from django.template.defaultfilters import pluralize
 
 from streams import service
 from streams.management.operator_command import Answer, OperatorCommand, table
@@ -75,7 +76,8 @@ class Command(OperatorCommand):
         shown = Shown(listing, context.user_id, context.now)
         body = StreamListSerializer(shown).data
 
-        text = f"{context.user_id} uses {body['active']} of {body['limit']} slots."
+        slots = f"{body['limit']} slot{pluralize(body['limit'])}"
+        text = f"{context.user_id} uses {body['active']} of {slots}."
         rows = [_row(lease, now=context.now) for lease in listing.streams]
         if rows:
             text += f"\n\n{table(HEADINGS, rows)}"

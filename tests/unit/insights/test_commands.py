@@ -101,7 +101,7 @@ def test_events_are_read_from_a_file(
     file.write_text(form(LINES))
     story = why(file)
 
-    assert "web was denied: 1 of 1 slots were held" in story
+    assert "web was denied: 1 of 1 slot was held" in story
     assert "possible from 19:42:20 on, when tv was over: stopped" in story
     assert "bob" not in story
 
