@@ -34,8 +34,9 @@ cookies, and players' tokens have their own keys."""
 
 # --- applications ----------------------------------------------------------------
 
-NEVER_SHIPPED = ("stages", "capacity", "deploy", "insights", "reporting")
-"""Apps of the tools, which are installed where their folders exist."""
+NEVER_SHIPPED = ("insights", "stages", "capacity", "deploy", "reporting")
+"""Apps of the tools, which are installed where their folders exist. `plans` of
+`insights` extends that of `stages`."""
 
 INSTALLED_APPS = [
     # The first app with a command provides it: with a local DynamoDB or a stage.

@@ -324,7 +324,7 @@ def test_a_file_of_plans_is_tried_on_the_streams_of_a_user(
     lines = said("plans", "try", str(file), "--user", viewer.user_id).splitlines()
     assert (
         lines[0] == f"{viewer.user_id} has the plan default. "
-        "1 streams would play, with a limit of 4."
+        "1 stream would play, with a limit of 4."
     )
     assert lines[-1].split() == ["phone", "phone", "film", "denied:", "one"]
     assert len(viewer.list()["streams"]) == 2, "nothing has changed"

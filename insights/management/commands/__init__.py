@@ -1,1 +1,1 @@
-"""`manage.py why` and `manage.py report`."""
+"""`manage.py why`, `manage.py report`, and `manage.py plans compare`."""

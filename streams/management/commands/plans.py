@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, override
 
@@ -16,6 +16,7 @@ from streams.conf import settings
 from streams.management.operator_command import Answer, OperatorCommand, table
 from streams.plan_files import read_plans
 from streams.rules import Account, Lease, Plan, Plans, Rule, WhenFull
+from streams.serializers import PlanListSerializer
 from streams.service import Context
 
 START_KINDS = ("admitted", "took-over", "denied")
@@ -25,11 +26,15 @@ RESULTS = {"shadow-denied": "denied", "shadow-admitted": "admitted"}
 """Kinds of events that record a different decision of the shadow plans."""
 
 TRIAL_HEADINGS = ("ID", "DEVICE TYPE", "CONTENT", "RESULT")
+STANDARD_INPUT = "-"
 COMPARISON_HEADINGS = ("RESULT", "PLAN", "RULE", "STARTS", "SHARE")
 
 
 class Command(OperatorCommand):
     """Examine a plans file before it decides anything."""
+
+    events_by_default = "standard input"
+    """The events that `compare` reads if the command line names no file."""
 
     help = (
         "Checks a plans file, tries it on a user, or compares shadow plans with the "
@@ -45,6 +50,7 @@ class Command(OperatorCommand):
         )
         check.set_defaults(act=self.explain)
         check.add_argument("file", type=Path, metavar="FILE")
+        _add_json(check, "Print JSON, as GET /plans answers.")
 
         try_ = actions.add_parser(
             "try",
@@ -60,12 +66,15 @@ class Command(OperatorCommand):
         )
         compare.set_defaults(act=self.compare)
         compare.add_argument(
-            "events",
-            type=Path,
+            "file",
             nargs="?",
             metavar="EVENTS",
-            help="file of JSON lines (default: standard input)",
+            help=(
+                "file of JSON lines, - for standard input "
+                f"(default: {self.events_by_default})"
+            ),
         )
+        _add_json(compare, "Print JSON: docs/plans.md.")
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
@@ -73,11 +82,18 @@ class Command(OperatorCommand):
             options["plans"] = _read(options["file"])
             super().handle(*args, **options)
         else:
-            self.stdout.write(options["act"](**options))
+            answer: Answer = options["act"](**options)
+            is_json = options["is_json"]
+            self.stdout.write(json.dumps(answer.body) if is_json else answer.text)
 
-    def explain(self, *, file: Path, **options: Any) -> str:
+    def explain(self, *, file: Path, **options: Any) -> Answer:
         """Return the meaning of a file, plan by plan."""
-        return "\n\n".join("\n".join(in_words(plan)) for plan in _read(file).all)
+        plans = _read(file)
+        explained = ["\n".join(in_words(plan)) for plan in plans.all]
+        return Answer(
+            text="\n\n".join(explained),
+            body=PlanListSerializer((plans, None)).data,
+        )
 
     def try_(self, context: Context, *, plans: Plans, **options: Any) -> Answer:
         """Return the live streams that would play under a file, oldest first."""
@@ -102,23 +118,38 @@ class Command(OperatorCommand):
         }
         return Answer(text, body)
 
-    def compare(self, *, events: Path | None, **options: Any) -> str:
+    def compare(self, *, file: str | None, **options: Any) -> Answer:
         """Return how often the shadow plans would have decided differently."""
-        starts, differences = _count(_events(_lines(events)))
-        if not differences:
-            return (
-                f"The shadow plans would have decided all {starts} starts in the "
-                "same way."
-            )
-
+        starts, differences = _count(self.events(file))
+        counted = differences.most_common()
+        body = {
+            "starts": starts,
+            "different": differences.total(),
+            "decisions": [
+                {"result": result, "plan": plan, "rule": rule, "starts": number}
+                for (result, plan, rule), number in counted
+            ],
+        }
         rows = [
             (*difference, str(number), _share(number, starts))
-            for difference, number in differences.most_common()
+            for difference, number in counted
         ]
-        return (
-            f"The shadow plans would have decided {sum(differences.values())} of "
-            f"{starts} starts differently.\n\n{table(COMPARISON_HEADINGS, rows)}"
-        )
+        text = _comparison(starts, differences.total())
+        if rows:
+            text += f"\n\n{table(COMPARISON_HEADINGS, rows)}"
+        return Answer(text, body)
+
+    def events(self, file: str | None) -> Iterable[Mapping[str, Any]]:
+        """Return the events of a file, or of standard input.
+
+        Raises:
+            CommandError: the file cannot be read.
+        """
+        return _events(_lines(STANDARD_INPUT if file is None else file))
+
+
+def _add_json(parser: CommandParser, help: str) -> None:
+    parser.add_argument("--json", action="store_true", dest="is_json", help=help)
 
 
 def in_words(plan: Plan) -> Iterator[str]:
@@ -143,8 +174,8 @@ def in_words(plan: Plan) -> Iterator[str]:
 
 def _rule_in_words(rule: Rule) -> str:
     conditions = []
-    for name, values in rule.where.items():
-        alternatives = " or ".join(json.dumps(value) for value in values)
+    for name, allowed in rule.where.items():
+        alternatives = " or ".join(json.dumps(value) for value in allowed)
         conditions.append(f"{name} is {alternatives}")
     where = f" where {' and '.join(conditions)}" if conditions else ""
 
@@ -190,11 +221,24 @@ def _summary(
     )
 
 
-def _lines(events: Path | None) -> list[str]:
+def _comparison(starts: int, different: int) -> str:
+    """Return the first sentence of a comparison."""
+    total = f"{starts} start{pluralize(starts)}"
+    if different:
+        return (
+            f"The shadow plans would have decided {different} of {total} differently."
+        )
+    if starts == 0:
+        return "The events contain no start."
+    return f"The shadow plans would have decided all of {total} in the same way."
+
+
+def _lines(file: str) -> list[str]:
     try:
-        text = events.read_text() if events else sys.stdin.read()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise CommandError(f"{events} cannot be read: {exc}") from exc
+        is_input = file == STANDARD_INPUT
+        text = sys.stdin.read() if is_input else Path(file).read_text()
+    except (OSError, ValueError) as exc:
+        raise CommandError(f"{file} cannot be read: {exc}") from exc
     # A plan's name may contain U+2028, at which `str.splitlines` would split.
     return text.split("\n")
 
@@ -218,7 +262,7 @@ def _is_readable(event: dict[str, Any]) -> bool:
 
 
 def _count(
-    events: Iterable[dict[str, Any]],
+    events: Iterable[Mapping[str, Any]],
 ) -> tuple[int, Counter[tuple[str, str, str]]]:
     """Return the number of starts, and that of each difference."""
     starts = 0
