@@ -1,12 +1,17 @@
 """Checks of who may call the service."""
 
+import re
 from typing import Any
+
+import httpx
 
 from deploy.verify.checks.check import expect_problem, promise
 from deploy.verify.service import DeployedService, Skipped, counted, expect, summary
 
 STREAMS = "/users/verify-nobody/streams"
 FOREIGN_ORIGIN = "https://foreign-origin.invalid"
+TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+MAX_TEXT_CHARACTERS = 160
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 
 HEADERS_OF_PLAYERS = "authorization,content-type,idempotency-key"
@@ -30,6 +35,7 @@ def reachable(service: DeployedService) -> str:
     for path in ("/healthz", "/readyz"):
         verb = path.removeprefix("/")
         answer = service.ask(verb, "GET", path, credentials={})
+        expect(_is_of_this_service(answer), f"{path}: {_stranger(answer)}")
         expect(answer.status_code == 200, f"{path}: {summary(answer)}")
 
     if service.is_viewer:
@@ -42,6 +48,29 @@ def reachable(service: DeployedService) -> str:
             f"this viewer has {streams}: use an account that plays nothing",
         )
     return "/healthz, /readyz"
+
+
+def _is_of_this_service(answer: httpx.Response) -> bool:
+    """Return whether the answer is a problem, or a status of this service."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return False
+    if not isinstance(body, dict):
+        return False
+    return "type" in body or body.get("status") == "ok"
+
+
+def _stranger(answer: httpx.Response) -> str:
+    """Return which other service answered: its name, status, media type and title."""
+    server = answer.headers.get("Server", "no Server header")
+    media_type = answer.headers.get("Content-Type", "no Content-Type")
+    title = TITLE.search(answer.text)
+    text = title[1] if title else answer.text[:MAX_TEXT_CHARACTERS]
+
+    sentence = f"another service answered ({server}): {answer.status_code} {media_type}"
+    shown = " ".join(text.split())
+    return f"{sentence}: {shown}" if shown else sentence
 
 
 @promise(
