@@ -50,8 +50,7 @@ def first_result(answer: Callable[[httpx.Request], httpx.Response]) -> Result:
         ),
         pytest.param(
             OTHER_JSON,
-            "another service answered (no Server header): 200 application/json: "
-            '["ok"]',
+            'another service answered (no Server header): 200 application/json: ["ok"]',
             id="other JSON",
         ),
     ],
