@@ -34,7 +34,7 @@ def decoded(verdicts: Verdicts) -> Verdicts:
 def tokens_of(*keys: EdgeKey) -> EdgeTokens:
     return EdgeTokens(
         keys_in(jwks(*keys)),
-        issuer=ISSUER,
+        issuer=["https://the-url-before.example.com", ISSUER],
         audience=AUDIENCE,
         skew_seconds=SKEW_SECONDS,
     )

@@ -12,6 +12,7 @@
 // Maps a kid (see `manage.py keys list`) to its secret, as in EDGE_TOKEN_KEYS. Every
 // request is refused until you add one.
 var KEYS = {};
+// One issuer, or a list of them while the service gets another URL.
 var ISSUER = 'https://streams.example.com';
 var AUDIENCE = 'cdn.example.com';
 var SKEW_SECONDS = 0;
@@ -155,7 +156,7 @@ function checkClaims(claims) {
   if (!isTime(claims.exp) || !isTime(startsAt)) refuse('malformed');
 
   var audiences = [].concat(claims.aud);
-  if (claims.iss !== ISSUER) refuse('wrong-issuer');
+  if ([].concat(ISSUER).indexOf(claims.iss) < 0) refuse('wrong-issuer');
   if (audiences.indexOf(AUDIENCE) < 0) refuse('wrong-audience');
   if (claims.exp + SKEW_SECONDS <= now) refuse('expired');
   if (startsAt - SKEW_SECONDS > now) refuse('not-yet-valid');

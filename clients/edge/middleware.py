@@ -255,10 +255,13 @@ class _Exchange(HTTPHandler, HTTPSHandler):
 
 @dataclass(frozen=True, slots=True)
 class EdgeTokens:
-    """The check. The group of `stream_id` is the `streamId` in a decoded path."""
+    """The check. The group of `stream_id` is the `streamId` in a decoded path.
+
+    `issuer` is one issuer, or several while the service gets another URL.
+    """
 
     keys: Keys
-    issuer: str
+    issuer: str | Sequence[str]
     audience: str
     skew_seconds: int = 0
     stream_id: str = r"/([^/]+)/"
@@ -335,7 +338,8 @@ class EdgeTokens:
         audience = claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
         now = time.time()
-        if claims.get("iss") != self.issuer:
+        issuers = [self.issuer] if isinstance(self.issuer, str) else self.issuer
+        if claims.get("iss") not in issuers:
             raise Refused("wrong-issuer")
         if self.audience not in audiences:
             raise Refused("wrong-audience")

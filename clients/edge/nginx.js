@@ -6,7 +6,8 @@
  *
  *   $edge_keys           a file with a JWK Set: the published keys (update-keys.sh
  *                        updates them), or `oct` keys for HMAC secrets
- *   $edge_issuer, $edge_audience, $edge_skew_seconds
+ *   $edge_issuer         one issuer, or several with spaces between them
+ *   $edge_audience, $edge_skew_seconds
  *   $edge_stream_id      a regular expression whose group is the streamId in a decoded
  *                        path
  *
@@ -163,7 +164,8 @@ function checkClaims(claims, variables) {
   if (!isTime(claims.exp) || !isTime(startsAt)) refuse('malformed');
 
   var audiences = [].concat(claims.aud);
-  if (claims.iss !== variables.edge_issuer) refuse('wrong-issuer');
+  var issuers = variables.edge_issuer.split(' ');
+  if (issuers.indexOf(claims.iss) < 0) refuse('wrong-issuer');
   if (audiences.indexOf(variables.edge_audience) < 0) refuse('wrong-audience');
   if (claims.exp + skewSeconds <= now) refuse('expired');
   if (startsAt - skewSeconds > now) refuse('not-yet-valid');

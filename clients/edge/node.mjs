@@ -67,7 +67,8 @@ export class Preflight extends Error {
  * Returns a function that checks requests.
  *
  * `keys` is a JWK Set (the published keys, or `oct` keys for HMAC secrets), or a
- * function that returns one. The group of `streamId` is the streamId in a decoded path.
+ * function that returns one. `issuer` is one issuer or a list of them. The group of
+ * `streamId` is the streamId in a decoded path.
  */
 export function edgeTokens({
   keys,
@@ -308,7 +309,7 @@ function checkClaims(claims, { issuer, audience, skewSeconds }) {
 
   const now = Date.now() / 1000;
   const audiences = [claims.aud].flat();
-  if (claims.iss !== issuer) throw new Refused("wrong-issuer");
+  if (![issuer].flat().includes(claims.iss)) throw new Refused("wrong-issuer");
   if (!audiences.includes(audience)) throw new Refused("wrong-audience");
   if (exp + skewSeconds <= now) throw new Refused("expired");
   if (nbf - skewSeconds > now) throw new Refused("not-yet-valid");

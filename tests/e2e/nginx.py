@@ -70,6 +70,10 @@ def _configuration(folder: Path, changes: Mapping[str, str]) -> str:
         "/etc/nginx/edge/jwks.json": str(folder / "jwks.json"),
         "/etc/nginx/edge/nginx.js": str(EDGE / "nginx.js"),
         "/var/log/nginx/": f"{folder}/",
+        "$edge_issuer https": '$edge_issuer "https://the-url-before.example.com https',
+        "streams.example.com;\n        set $edge_aud": (
+            'streams.example.com";\n        set $edge_aud'
+        ),
         "$edge_skew_seconds 0": f"$edge_skew_seconds {SKEW_SECONDS}",
         "events {}": f"events {{}} daemon off; master_process off; pid {folder}/pid;",
         "http {": f"http {{ {temporary_paths}",

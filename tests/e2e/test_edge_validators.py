@@ -63,7 +63,7 @@ def verdicts_of_node(validator: str, table: list[Vector], key: EdgeKey) -> Verdi
         "vectors": [vector._asdict() for vector in table],
         "jwks": jwks(key),
         "secrets": {} if key.public else {key.kid: key.private},
-        "issuer": ISSUER,
+        "issuer": ["https://the-url-before.example.com", ISSUER],
         "audience": AUDIENCE,
         "skewSeconds": SKEW_SECONDS,
         "address": ADDRESS,
