@@ -4,12 +4,16 @@ They appear in any page as `<!-- generated: NAME -->…<!-- end -->`.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
+from deploy.releases.order import CANARY, Facts, longest_lease, plans_of
 from docs import markers
 from streams.conf import settings
 from streams.dynamodb import calls
 from streams.rules import history
 from streams.storage import store
+
+PLANS = Path(__file__).with_name("plans")
 
 
 def passages() -> markers.Passages:
@@ -27,7 +31,28 @@ def passages() -> markers.Passages:
         "failures-to-open": _figure(lambda: calls.FAILURES_TO_OPEN),
         "open-seconds": _figure(lambda: calls.OPEN_SECONDS),
         "ending-bytes": _figure(lambda: history.MAX_ENDINGS_BYTES),
+        "canary-minutes": _figure(lambda: CANARY.total_seconds() / 60),
+        "key-removal": key_removal,
     }
+
+
+def key_removal() -> str:
+    """Return a table of the time after which a key of lease tokens is removed."""
+    files = sorted(PLANS.glob("*.toml"))
+    plans = {"no plans file": plans_of({})}
+    plans |= {
+        file.name: plans_of({"PLANS": f"docs/plans/{file.name}"}) for file in files
+    }
+
+    rows = []
+    for name, each in plans.items():
+        lease = longest_lease([Facts(variables={}, plans=each)])
+        shown = f"[{name}](plans/{name})" if name.endswith(".toml") else name
+        wait_minutes = (lease + CANARY).total_seconds() / 60
+        rows.append(
+            (shown, f"{lease.total_seconds():g} s", f"{wait_minutes:g} minutes")
+        )
+    return markers.table(("plans", "longest lease", "a key is removed after"), rows)
 
 
 def _figure(read: Callable[[], float]) -> markers.Passage:

@@ -16,7 +16,7 @@ Zappa imports `hooks` by its own name.
 
 from deploy.releases.account import verify_account
 from deploy.releases.canary import Canary, parse_share
-from deploy.releases.deployment import confirm_token_loss
+from deploy.releases.deployment import confirm_order, confirm_token_loss
 from deploy.releases.environment import changes, shell_variables
 from deploy.releases.first_format import rewrite_items
 from deploy.releases.leftovers import Leftover, find_leftovers
@@ -36,6 +36,7 @@ __all__ = [
     "address_of",
     "changes",
     "check_deployment",
+    "confirm_order",
     "confirm_token_loss",
     "find_leftovers",
     "move_traffic",

@@ -20,6 +20,7 @@ from deploy.infrastructure import Provisioning, read_stage_file
 from deploy.package import changed_files, current_release
 from deploy.releases.canary import Canary, check_alarms, parse_share
 from deploy.releases.environment import Environment, changes, shell_variables
+from deploy.releases.order_of_stage import changes_out_of_order
 from deploy.releases.preflight import (
     DeployedVariables,
     Preflight,
@@ -113,6 +114,7 @@ def prepare(cli: Any, stage: Stage) -> Deployment:
     confirm_lost_keys(
         stage, deployment.live, deployment.remote, result.environment.of_lambda
     )
+    confirm_order(stage, deployment.live, result.environment.of_lambda)
     _confirm_uncommitted_files(cli)
     if cli.command == "update" and cli.vargs.get("no_upload"):
         deployment.code_sha256 = _code_of_live(deployment)
@@ -245,6 +247,24 @@ def confirm_lost_keys(
         _with_values(before, stage), _with_values(after, stage), earlier
     ):
         confirm(loss.confirmation, loss.sentence)
+
+
+def confirm_order(
+    stage: Stage,
+    live: Live | None,
+    after: Mapping[str, str],
+    *,
+    version: str | None = None,
+) -> None:
+    """Confirm each change from the live version that is out of order.
+
+    Raises:
+        ClickException: the operator does not confirm it.
+    """
+    if live is None or live.version == version:
+        return
+    for change in changes_out_of_order(stage, live, after, version=version):
+        confirm(change.confirmation, change.sentence)
 
 
 def confirm_token_loss(

@@ -4,9 +4,14 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deploy.releases import changes, check_deployment, shell_variables
+from deploy.releases import (
+    changes,
+    check_deployment,
+    confirm_order,
+    shell_variables,
+)
 from stages import comma_separated
-from stages.commands import StageCommand
+from stages.commands import StageCommand, readable_errors
 
 
 class Command(StageCommand):
@@ -36,6 +41,8 @@ class Command(StageCommand):
             lines = [f"- {problem}" for problem in result.problems]
             raise CommandError("\n".join(["Not ready to deploy:", *lines]))
 
+        with readable_errors():
+            confirm_order(stage, result.deployed.alias, result.environment.of_lambda)
         before = result.deployed.live or {}
         for line in changes(before, result.environment.of_lambda):
             self.stdout.write(f"  {line}")

@@ -12,6 +12,7 @@ from deploy.releases import (
     Live,
     NotFit,
     Versions,
+    confirm_order,
     confirm_token_loss,
     move_traffic,
     parse_share,
@@ -48,6 +49,7 @@ class Command(StageCommand):
             if live:
                 before = versions.environment_of(live.version)
                 confirm_token_loss(stage, before, environment)
+                confirm_order(stage, live, environment, version=version)
 
             canary = Canary(share, options["minutes"]) if share < 1 else None
             self._promote(stage, version, live, canary)

@@ -16,6 +16,7 @@ from deploy.rehearsal.acts.bad_days import (
 )
 from deploy.rehearsal.acts.credentials import (
     a_rotation_of_keys,
+    an_issuer_that_moves,
     an_unset,
     starts_that_are_all_refused,
 )
@@ -68,6 +69,7 @@ RELEASES: tuple[Act, ...] = (
     a_poison_record,
     a_restore_from_a_backup,
     starts_that_are_all_refused,
+    an_issuer_that_moves,
     an_unset,
 )
 ACTS = INFRASTRUCTURE + RELEASES

@@ -21,7 +21,8 @@ JWKS = {"AUTH_JWKS": "https://id.example/jwks.json"}
 def a_rotation_of_keys(rehearsal: Rehearsal) -> None:
     """The keys of lease tokens rotate in three updates, and each player stays.
 
-    Traps: an update in one step ended the stream of each player. A release from a
+    Traps: an update in one step ended the stream of each player. A key that was removed
+    a minute after it signed cut off players with a longer lease. A release from a
     pipeline with the keys from before undid the rotation, and the next step logged
     every player out.
     """
@@ -40,9 +41,26 @@ def a_rotation_of_keys(rehearsal: Rehearsal) -> None:
             assert "A rotation has three steps" in output, output
         expect(live(rehearsal), before)
 
-        rehearsal.zappa(*update, LEASE_TOKEN_KEYS=new)
+        output = rehearsal.refused(*update, LEASE_TOKEN_KEYS=new)
+        assert "Remove the key after" in output, output
+        expect(live(rehearsal), before)
+
+        early = {"YES": "early-key-removal"}
+        rehearsal.zappa(*update, LEASE_TOKEN_KEYS=new, **early)
     rehearsal.environment["LEASE_TOKEN_KEYS"] = new
     assert_all_succeeded(answers)
+
+
+def an_issuer_that_moves(rehearsal: Rehearsal) -> None:
+    """Viewers' tokens name another issuer after the service accepts both.
+
+    Trap: in one step, a canary or a roll-back refused each viewer whose token names
+    the issuer that its version does not know.
+    """
+    update, before = ("update", STAGE, *NO_UPLOAD), live(rehearsal)
+    output = rehearsal.refused(*update, AUTH_ISSUER="https://new.example/")
+    assert "List both issuers first" in output, output
+    expect(live(rehearsal), before)
 
 
 def starts_that_are_all_refused(rehearsal: Rehearsal) -> None:
