@@ -77,7 +77,7 @@ class Worker:
 def workers(
     folders: Mapping[str, Path], **variables: str
 ) -> Iterator[dict[str, Worker]]:
-    """Run a worker per release, by name. `variables` are added to its environment."""
+    """Run a worker per release. `variables` are added to the environment of each."""
     environment = os.environ | {
         "DEBUG": "1",
         "EVENTS": "off",
