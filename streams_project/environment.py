@@ -399,7 +399,11 @@ VARIABLES: Mapping[str, Variable] = _by_name(
         _of_app(
             "AWS_CA_BUNDLE",
             section=DYNAMODB,
-            help="File of the certificates that the connection to DynamoDB trusts.",
+            help=(
+                "File of the certificates that the connection to DynamoDB trusts. By "
+                "default it trusts Amazon's authorities for `*.amazonaws.com`, and "
+                "those that botocore ships for other endpoints."
+            ),
             example="/etc/ssl/certs/ca-certificates.crt",
         ),
         Variable(

@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, override
+from urllib.parse import urlsplit
 
 import botocore
 import orjson
@@ -118,10 +119,12 @@ class CurlClient:
     def reset(self) -> None:
         """Forget open connections and credentials.
 
-        A handle that is in use is not kept when its call ends.
+        A handle that is in use is not kept when its call ends. A new one is prepared,
+        so that the first request of a resumed instance finds it. It connects at its
+        first call.
         """
         self.close()
-        self._idle = deque()
+        self._idle = deque([self._new_handle()])
         if isinstance(self._credentials, CredentialsChain):
             self._credentials = CredentialsChain(self._region)
 
@@ -198,7 +201,7 @@ class CurlClient:
         handle.setopt(pycurl.URL, self._endpoint)
         handle.setopt(pycurl.AWS_SIGV4, f"aws:amz:{self._region}:dynamodb")
         handle.setopt(
-            pycurl.CAINFO, settings.AWS_CA_BUNDLE or _botocores_certificates()
+            pycurl.CAINFO, settings.AWS_CA_BUNDLE or authorities_of(self._endpoint)
         )
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(self._connect_seconds * 1000))
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
@@ -279,6 +282,20 @@ def _endpoint_of(region: str) -> str:
     return f"https://dynamodb.{region}.{suffix}"
 
 
-def _botocores_certificates() -> str:
-    """Return the path of the certificate authorities that botocore ships."""
+AMAZON_AUTHORITIES = Path(__file__).with_name("amazon_authorities.pem")
+"""The certificate authorities of Amazon, which are five of those that botocore ships.
+
+Source: https://www.amazontrust.com/repository/
+"""
+
+
+def authorities_of(endpoint: str) -> str:
+    """Return the file of the certificate authorities that are trusted for an endpoint.
+
+    For Amazon's own endpoints these are Amazon's. To read the 127 that botocore ships
+    is half of a resumed instance's first request.
+    """
+    host = urlsplit(endpoint).hostname or ""
+    if host.endswith(".amazonaws.com"):
+        return str(AMAZON_AUTHORITIES)
     return str(Path(botocore.__file__).with_name("cacert.pem"))

@@ -1,16 +1,103 @@
 """Connections of the transport: kept open, replaced, shared and forked."""
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
 
+import botocore
+import pycurl
 import pytest
+from botocore.credentials import ReadOnlyCredentials
 
-from streams.dynamodb.transport import CurlConnection, NotReached
+from streams.dynamodb.transport import (
+    AMAZON_AUTHORITIES,
+    CurlClient,
+    CurlConnection,
+    NotReached,
+    authorities_of,
+)
 from tests.concurrency import forked, together
 from tests.dynamodb_clients import curl
 from tests.unit.dynamodb.requests import GET, UPDATE, Model
 from tests.wire import NOTHING, Wire
+
+CERTIFICATE = re.compile("-----BEGIN.+?END CERTIFICATE-----", re.DOTALL)
+EVERY_AUTHORITY = Path(botocore.__file__).with_name("cacert.pem")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://dynamodb.eu-west-1.amazonaws.com",
+        "https://dynamodb-fips.us-east-1.amazonaws.com:443/",
+    ],
+)
+def test_amazons_authorities_are_trusted_for_amazons_endpoints(endpoint: str) -> None:
+    assert authorities_of(endpoint) == str(AMAZON_AUTHORITIES)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://dynamodb.cn-north-1.amazonaws.com.cn",
+        "https://dynamodb.example.com",
+        "https://amazonaws.com.example.com",
+        "https://notamazonaws.com",
+        "http://127.0.0.1:8000",
+    ],
+)
+def test_botocores_authorities_are_trusted_for_other_endpoints(endpoint: str) -> None:
+    assert authorities_of(endpoint) == str(EVERY_AUTHORITY)
+
+
+def test_amazons_authorities_are_all_of_amazons_that_botocore_trusts() -> None:
+    trusted = EVERY_AUTHORITY.read_text()
+    amazons = CERTIFICATE.findall(AMAZON_AUTHORITIES.read_text())
+
+    of_amazon = []
+    for entry in trusted.split("# Issuer: ")[1:]:
+        subject = entry.splitlines()[1]
+        if "Amazon" in subject or "Starfield Services" in subject:
+            of_amazon += CERTIFICATE.findall(entry)
+    assert amazons
+    assert set(amazons) == set(of_amazon)
+
+
+@pytest.mark.parametrize("is_configured", [False, True], ids=["none", "configured"])
+def test_a_configured_bundle_takes_precedence(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, is_configured: bool
+) -> None:
+    settings.AWS_CA_BUNDLE = str(EVERY_AUTHORITY) if is_configured else None
+    options: dict[int, Any] = {}
+
+    class Handle:
+        def setopt(self, option: int, value: Any) -> None:
+            options[option] = value
+
+    monkeypatch.setattr(pycurl, "Curl", Handle)
+    CurlClient(
+        endpoint="https://dynamodb.eu-west-1.amazonaws.com",
+        region="eu-west-1",
+        credentials=lambda: ReadOnlyCredentials("key", "secret", None),
+        connect_seconds=1,
+        call_seconds=1,
+    )
+
+    trusted = EVERY_AUTHORITY if is_configured else AMAZON_AUTHORITIES
+    assert options[pycurl.CAINFO] == str(trusted)
+
+
+def test_a_handle_is_prepared_when_connections_are_forgotten(
+    wire: Wire, connection: CurlConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.dispatch("GetItem", {})
+    connection.reset()
+
+    monkeypatch.setattr(pycurl, "Curl", None)  # no request makes another
+    assert len(wire.asked) == 1
+    connection.dispatch("GetItem", {})
+    assert [asked.connection for asked in wire.asked] == [1, 2]
 
 
 def test_a_connection_is_kept_open(wire: Wire, model: Model) -> None:
