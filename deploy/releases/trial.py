@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import secrets
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -63,19 +64,17 @@ def viewer_token() -> str | None:
     if not command:
         return os.environ.get("VERIFY_TOKEN") or None
 
-    result = subprocess.run(  # noqa: S602  # the operator's own command
-        command,
-        shell=True,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    token = result.stdout.strip()
-    if result.returncode or not token:
-        raise ClickException(
-            f"VERIFY_TOKEN_COMMAND printed no token (status {result.returncode}): "
-            f"{result.stderr.strip()[-300:]}"
+    try:
+        result = subprocess.run(
+            shlex.split(command), capture_output=True, text=True, check=True
         )
+    except (OSError, ValueError, subprocess.CalledProcessError) as exc:
+        reason = getattr(exc, "stderr", None) or exc
+        raise ClickException(f"VERIFY_TOKEN_COMMAND failed: {reason}") from exc
+
+    token = result.stdout.strip()
+    if not token:
+        raise ClickException("VERIFY_TOKEN_COMMAND printed no token.")
     return token
 
 

@@ -70,13 +70,21 @@ def test_a_viewers_token_comes_from_the_shell(monkeypatch: pytest.MonkeyPatch) -
     assert viewer_token() == "of-the-command"
 
 
-@pytest.mark.parametrize("command", ["echo denied >&2; exit 1", "true"])
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("sh -c 'echo denied >&2; exit 1'", "denied"),
+        ("no-such-command", "no-such-command"),
+        ("true", "printed no token"),
+        ("'", "No closing quotation"),
+    ],
+)
 def test_a_command_without_a_token_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, command: str
+    monkeypatch: pytest.MonkeyPatch, command: str, message: str
 ) -> None:
     monkeypatch.setenv("VERIFY_TOKEN_COMMAND", command)
 
-    with pytest.raises(ClickException, match="printed no token"):
+    with pytest.raises(ClickException, match=message):
         viewer_token()
 
 
