@@ -190,6 +190,21 @@ class Rehearsal:
             lambda: ManagementUtility(list(command)).execute(), command, variables
         )
 
+    def manage_in_stage(self, command: str) -> str:
+        """Run a management command in the function.
+
+        With a local engine it looks for the table, which needs a right.
+        """
+        role = {"RoleName": self.stage.role, "PolicyName": "look"}
+        look = {"Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [look]})
+        iam = self.client("iam")
+        iam.put_role_policy(**role, PolicyDocument=document)
+        try:
+            return self.zappa("manage", STAGE, command)
+        finally:
+            iam.delete_role_policy(**role)
+
     def provision_alone(self, *options: str) -> str:
         """Apply the changes of the infrastructure in a process."""
         settings = ("--zappa-settings", str(self.settings_file))

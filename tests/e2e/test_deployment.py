@@ -1,6 +1,5 @@
 """A deployment by the real `zappa` to an emulated AWS, and calls through its API."""
 
-import json
 import re
 import subprocess
 import sys
@@ -251,18 +250,8 @@ def test_a_command_of_zappa_that_would_do_harm_is_refused(
 
 
 def test_an_operators_command_runs_in_the_deployed_stage(rehearsal: Rehearsal) -> None:
-    """With a local engine these commands look for the table, which needs a right."""
-    user, iam = f"user-{uuid.uuid4()}", rehearsal.client("iam")
-    role = {"RoleName": rehearsal.stage.role, "PolicyName": "look"}
-    statement = {
-        "Effect": "Allow",
-        "Action": "dynamodb:DescribeTable",
-        "Resource": "*",
-    }
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam.put_role_policy(**role, PolicyDocument=document)
-    rehearsal.zappa("manage", STAGE, f"limit set {user} 5")
-    iam.delete_role_policy(**role)
+    user = f"user-{uuid.uuid4()}"
+    rehearsal.manage_in_stage(f"limit set {user} 5")
 
     with rehearsal.api() as api:
         assert api.get(f"/users/{user}/limit").json()["limit"] == 5

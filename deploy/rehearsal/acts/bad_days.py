@@ -123,7 +123,7 @@ def a_poison_record(rehearsal: Rehearsal) -> None:
         expect((failed.status_code, failed.json()["type"]), (503, "item-unreadable"))
         smoke_test(api)
 
-        rehearsal.zappa("manage", STAGE, "streams forget poison --force")
+        rehearsal.manage_in_stage("streams forget poison --force")
         expect(api.post("/users/poison/streams", json=FILM).status_code, 201)
 
 
