@@ -67,9 +67,9 @@ RELEASES: tuple[Act, ...] = (
     credentials_that_expire,
     a_stopped_service,
     a_poison_record,
-    a_restore_from_a_backup,
     starts_that_are_all_refused,
     an_issuer_that_moves,
     an_unset,
+    a_restore_from_a_backup,
 )
 ACTS = INFRASTRUCTURE + RELEASES
