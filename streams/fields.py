@@ -254,8 +254,11 @@ class AttributesField(serializers.Field[Any, Any, Any, Any]):
         if not isinstance(data, dict):
             self.fail("object")
 
+        fixed: dict[str, Any] = {
+            name: value for name, value in data.items() if value is not None
+        }
         errors: dict[str, list[str]] = {}
-        for name, value in list(data.items())[: MAX_METADATA_KEYS + MAX_ERRORS]:
+        for name, value in list(fixed.items())[: MAX_METADATA_KEYS + MAX_ERRORS]:
             error = self._error_of(name, value)
             if error is not None:
                 errors[name] = [error]
@@ -263,35 +266,35 @@ class AttributesField(serializers.Field[Any, Any, Any, Any]):
         if errors:
             details: Any = errors
             raise serializers.ValidationError(details)
-        return data
+        return fixed
 
     def _error_of(self, name: str, value: Any) -> str | None:
-        prefix, _, key = name.partition(".")
-        is_metadata = prefix == "metadata" and METADATA_KEY.fullmatch(key)
-        kept: Any
         if name == "deviceId":
-            return _id_error(value)
+            return _device_id_error(value)
+
         if name == "deviceType":
-            kept = _legible_device_type(value)
-        elif is_metadata:
+            kept: Any = _device_type(value)
+        else:
+            prefix, _, key = name.partition(".")
+            if prefix != "metadata" or not METADATA_KEY.fullmatch(key):
+                return str(self.error_messages["name"])
             kept = _metadata_value(key, value, max_bytes=MAX_METADATA_BYTES - len(key))
         else:
             return str(self.error_messages["name"])
         return None if kept == value else str(self.error_messages["value"])
 
 
-def _legible_device_type(value: Any) -> str | None:
-    """Return the type of a device as it is stored, or None if it is no text."""
-    if not isinstance(value, str) or not value.strip():
-        return None
-    return legible(value, max_bytes=MAX_DEVICE_TYPE_BYTES)
-
-
-def _id_error(value: Any) -> str | None:
-    """Return why a value is not the id of a device, or None if it is."""
+def _device_id_error(value: Any) -> str | None:
     if not isinstance(value, str) or not ID.fullmatch(value):
         return ID_ERROR
     return NO_ID_ERROR if NO_ID.fullmatch(value) else None
+
+
+def _device_type(value: Any) -> str | None:
+    """Return the device type as it is stored, or None if it is not text."""
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return legible(value, max_bytes=MAX_DEVICE_TYPE_BYTES)
 
 
 def start_fields(

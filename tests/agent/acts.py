@@ -128,7 +128,7 @@ async def _renewed(scene: Scene, ids: set[str]) -> None:
 
 
 def _cut(players: list[Player]) -> int:
-    """Return the number of players that do not receive media any more."""
+    """Return the number of players whose media has ended."""
     now = time.monotonic()
     return sum(
         player.closed_at is not None or now - player.last_byte_at > QUIET_SECONDS

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,42 +14,13 @@ from tempfile import TemporaryDirectory
 import httpx
 
 from tests.agent.players import HTTPPlayer, Player, RTMPPlayer
-from tests.servers import free_port, is_open
+from tests.servers import PROJECT, free_port, is_open
 
 START_SECONDS = 30
 PASSWORD = "hackme"
 UPDATE_SECONDS = 2
 
-NGINX = """
-daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
-load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
-events {{ worker_connections 512; }}
-rtmp {{
-  server {{
-    listen 127.0.0.1:{rtmp};
-    notify_method post;
-    application live {{
-      live on; record off; wait_video off; wait_key off;
-      on_play {hooks}/nginx-rtmp;
-      on_play_done {hooks}/nginx-rtmp;
-      on_update {hooks}/nginx-rtmp;
-      notify_update_timeout {update}s;
-      notify_update_strict off;
-    }}
-  }}
-}}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b;
-  fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
-  server {{
-    listen 127.0.0.1:{http} backlog=4096;
-    location /stat {{ rtmp_stat all; }}
-    location /control {{ rtmp_control all; }}
-  }}
-}}
-"""
-
+EXAMPLES = PROJECT / "clients" / "agent" / "examples"
 ICECAST = """
 <icecast>
   <limits>
@@ -61,14 +32,7 @@ ICECAST = """
     <admin-user>admin</admin-user><admin-password>{password}</admin-password>
   </authentication>
   <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
-  <mount type="normal">
-    <mount-name>/film</mount-name>
-    <authentication type="url">
-      <option name="listener_add" value="{hooks}/icecast"/>
-      <option name="listener_remove" value="{hooks}/icecast"/>
-      <option name="auth_header" value="icecast-auth-user: 1"/>
-    </authentication>
-  </mount>
+  {mount}
   <paths>
     <logdir>{folder}</logdir><webroot>/usr/share/icecast2/web</webroot>
     <adminroot>/usr/share/icecast2/admin</adminroot>
@@ -111,20 +75,31 @@ class NginxRTMP(MediaServer):
 
     @contextmanager
     def running(self, folder: Path, hooks: str) -> Iterator[None]:
-        configuration = NGINX.format(
-            folder=folder,
-            hooks=hooks,
-            rtmp=self.rtmp,
-            http=self.http,
-            update=UPDATE_SECONDS,
-        )
         path = folder / "nginx.conf"
-        path.write_text(configuration)
+        path.write_text(self._configuration(folder, hooks))
         command = [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(path)]
         log = ["-e", str(folder / "error.log")]
         url = f"http://127.0.0.1:{self.rtmp}"
         with process(command + log, url), self._film():
             yield
+
+    def _configuration(self, folder: Path, hooks: str) -> str:
+        """Return the documented configuration, with other places and ports."""
+        names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        temporary = " ".join(f"{name}_temp_path {folder}/{name};" for name in names)
+        replacements = {
+            "load_module modules/": "load_module /usr/lib/nginx/modules/",
+            "events {}": (
+                "events {} daemon off; master_process off; "
+                f"pid {folder}/pid; error_log {folder}/error.log;"
+            ),
+            "http {": f"http {{ access_log off; {temporary}",
+            "listen 1935;": f"listen 127.0.0.1:{self.rtmp};",
+            "listen 127.0.0.1:8080;": f"listen 127.0.0.1:{self.http} backlog=4096;",
+            "http://127.0.0.1:9100": hooks,
+            "notify_update_timeout 10s;": f"notify_update_timeout {UPDATE_SECONDS}s;",
+        }
+        return replaced(EXAMPLES / "nginx-rtmp.conf", replacements)
 
     @contextmanager
     def _film(self) -> Iterator[None]:
@@ -164,8 +139,9 @@ class Icecast(MediaServer):
         with TemporaryDirectory(prefix="icecast-") as logs:
             Path(logs).chmod(0o777)
             path = folder / "icecast.xml"
+            mount = replaced(EXAMPLES / "icecast.xml", {"http://127.0.0.1:9100": hooks})
             configuration = ICECAST.format(
-                folder=logs, hooks=hooks, port=self.port, password=PASSWORD
+                folder=logs, mount=mount, port=self.port, password=PASSWORD
             )
             path.write_text(configuration)
             command = [shutil.which("icecast2") or "/usr/bin/icecast2", "-c", str(path)]
@@ -204,6 +180,15 @@ class Icecast(MediaServer):
             is_over.set()
             thread.join()
             source.close()
+
+
+def replaced(path: Path, replacements: Mapping[str, str]) -> str:
+    """Return the text of a file with replacements."""
+    text = path.read_text()
+    for shown, used in replacements.items():
+        assert shown in text, shown
+        text = text.replace(shown, used)
+    return text
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import httpx
@@ -45,6 +45,7 @@ class Gate:
         self._server.close()
         for writer in list(self._writers):
             writer.transport.abort()
+        await asyncio.sleep(0)  # lets the transports close
 
     async def _connect(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -108,6 +109,14 @@ class Scene:
     gate: Gate
     limiter: httpx.AsyncClient
     user_id: str = field(default_factory=lambda: f"user-{uuid4()}")
+
+    async def __aenter__(self) -> Self:
+        await self.gate.open()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.gate.close()
+        await self.limiter.aclose()
 
     @property
     def streams(self) -> str:

@@ -46,13 +46,12 @@ def test_the_agent_keeps_its_promises_at_a_media_server(
     limiter: str, tmp_path: Path, server: type[MediaServer]
 ) -> None:
     async def play(make: Callable[[], Scene]) -> None:
-        scene = make()
-        await scene.gate.open()
-        await acts.fourth(scene)
-        await acts.crowd(scene, rounds=2)
-        await acts.ended(scene)
-        await acts.limiter_away(scene, seconds=2)
-        await acts.agent_killed(scene, times=1)
+        async with make() as scene:
+            await acts.fourth(scene)
+            await acts.crowd(scene, rounds=2)
+            await acts.ended(scene)
+            await acts.limiter_away(scene, seconds=2)
+            await acts.agent_killed(scene, times=1)
 
     with running(limiter, server(), tmp_path) as make:
         asyncio.run(play(make))

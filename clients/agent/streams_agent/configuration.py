@@ -78,7 +78,7 @@ def read(
 ) -> Options:
     """Read the file of the configuration.
 
-    `known` maps names to adapters.
+    `known` maps the names of tables to adapters.
 
     Raises:
         InvalidConfiguration

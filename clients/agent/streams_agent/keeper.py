@@ -213,7 +213,7 @@ class Keeper:
         )
 
     async def _admit(self, session: Session) -> None:
-        """Ask the limiter, and apply its answer even if it is late."""
+        """Ask the limiter, and take its answer even after the server's time-out."""
         session.due_at = self._clock()
         async with self._calls:
             answer = await self._limiter.start(session)

@@ -22,7 +22,7 @@ class RedactingFormatter(logging.Formatter):
 
 
 def redact(text: str) -> str:
-    """Hide everything that looks like a credential."""
+    """Hide the text that has the form of a credential."""
     return SECRETS.sub(lambda match: f"{match['name'] or ''}{HIDDEN}", text)
 
 

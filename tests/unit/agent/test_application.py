@@ -25,7 +25,7 @@ type Story = Callable[[TestClient[Any, Any]], Awaitable[None]]
 
 
 def run(folder: Path, story: Story, **settings: Any) -> None:
-    """Run a story with an agent whose limiter is not there."""
+    """Run a story with an agent whose limiter is away."""
     options = Options(
         limiter=f"http://127.0.0.1:{free_port()}",
         state=folder / "state.sqlite3",
