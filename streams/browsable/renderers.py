@@ -111,6 +111,7 @@ class PageRenderer(BrowsableAPIRenderer):
             "body": _with_times(json),
             "content": content,
             "problem": content if is_problem else None,
+            "detail": _detail(content),
             "facts": list(_facts(content)),
             "streams": _streams(view, content),
             **self._about(request, response, view),
@@ -264,6 +265,16 @@ def _streams(view: Any, content: Mapping[str, Any]) -> list[dict[str, Any]]:
         streams.append({**stream, "path": path})
 
     return streams
+
+
+def _detail(problem: Mapping[str, Any]) -> str:
+    """Return the detail of a problem, unless the messages of its fields repeat it."""
+    detail = str(problem.get("detail", ""))
+    for messages in problem.get("errors", {}).values():
+        if detail in messages:
+            return ""
+
+    return detail
 
 
 def _facts(problem: Mapping[str, Any]) -> Iterator[tuple[str, SafeString]]:

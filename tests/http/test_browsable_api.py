@@ -241,6 +241,21 @@ def test_the_page_of_an_invalid_user_id_links_to_no_page_of_that_user(
     assert "<script>" not in page.text.replace('<script type="module"', "")
 
 
+def test_the_page_of_a_body_that_is_not_json_says_so_once(
+    browser: httpx.Client, user_id: str
+) -> None:
+    answer = browser.post(
+        f"/users/{user_id}/streams",
+        content="{",
+        headers={"Content-Type": "application/json"},
+    )
+    shown = words(answer).partition("Headers")[0]
+    as_json = re.sub(r"\{.*\}", "", shown)
+
+    assert answer.status_code == 400
+    assert as_json.count("The body is not JSON") == 1
+
+
 def test_the_location_of_a_new_stream_contains_the_path_of_the_stage(
     browser: httpx.Client, user_id: str
 ) -> None:
