@@ -81,6 +81,21 @@ def instant(text: str, *, zone: tzinfo, now: int) -> int:
     return milliseconds
 
 
+def moment(text: str, *, zone: tzinfo, now: int) -> int:
+    """Return a duration before `now`, or a time, as milliseconds since 1970 UTC.
+
+    Raises:
+        CommandError
+    """
+    try:
+        return max(0, now - duration(text))
+    except ArgumentTypeError as not_a_duration:
+        try:
+            return instant(text, zone=zone, now=now)
+        except CommandError as not_a_time:
+            raise CommandError(f"{not_a_duration} {not_a_time}") from not_a_time
+
+
 def _datetime(text: str, *, zone: tzinfo, now: int) -> datetime:
     if TIME_OF_DAY.fullmatch(text) is None:
         at = datetime.fromisoformat(text)

@@ -44,12 +44,13 @@ def drawing(line: Timeline, *, zone: tzinfo = UTC, width: int = WIDTH) -> Iterat
     if not ids:
         return
 
-    margin = min(MAX_NAME_CHARACTERS, max(map(len, ids)))
+    labels = line.labels
+    margin = min(MAX_NAME_CHARACTERS, max(map(len, labels.values())))
     scale = Scale(line.since, line.until, width)
     yield " " * (margin + 2) + _times(scale, zone)
 
     for id in ids:
-        name = shortened(id, MAX_NAME_CHARACTERS).ljust(margin)
+        name = shortened(labels[id], MAX_NAME_CHARACTERS).ljust(margin)
         yield f"{name}  {_row(line, id, scale)}".rstrip()
 
 

@@ -20,6 +20,7 @@ TYPES: Mapping[str, type] = {
     "user": str,
     "id": str,
     "deviceType": str,
+    "deviceName": str,
     "plan": str,
     "rule": str,
     "limit": int,

@@ -70,7 +70,7 @@ def denial_lines(
     which the start was possible. With `is_dated` they begin with the time.
     """
     clock = partial(time_of_day, zone=zone)
-    name = _name(denial.id, denial.device_type)
+    name = _name(denial.id, denial.device_type, denial.device_name)
     summary = f"{name} was denied: {_held(denial)}"
     if is_dated:
         summary = f"At {clock(denial.at)} {summary}"
@@ -92,7 +92,7 @@ def situation(line: Timeline, at: int, *, zone: tzinfo = UTC) -> str:
 
 def named(playback: Playback) -> str:
     """Return the name of a stream and its type of device."""
-    return _name(playback.id, playback.device_type)
+    return _name(playback.id, playback.device_type, playback.device_name)
 
 
 def ending(playback: Playback) -> str:
@@ -145,12 +145,12 @@ def _judge_lines(denial: Denial) -> Iterator[str]:
     """Yield the rule and the plan that refused, if the event names them."""
     judges = []
     if denial.rule:
-        judges.append(f"rule {denial.rule}")
+        judges.append(f"rule: {denial.rule}")
     if denial.plan:
-        judges.append(f"plan {denial.plan}")
+        judges.append(f"plan: {denial.plan}")
 
     if judges:
-        yield "by " + ", ".join(judges)
+        yield ", ".join(judges)
 
 
 def _request_lines(denial: Denial) -> Iterator[str]:
@@ -164,7 +164,7 @@ def _holder_lines(denial: Denial, line: Timeline, zone: tzinfo) -> Iterator[str]
     clock = partial(time_of_day, zone=zone)
     live = {playback.id: playback for playback in line.holders(denial.at)}
     for holder in denial.holders:
-        name = _name(holder["id"], holder.get("deviceType"))
+        name = _name(holder["id"], holder.get("deviceType"), holder.get("deviceName"))
         until = clock(holder["expiresAt"])
         playback = live.get(holder["id"])
 
@@ -191,5 +191,9 @@ def _possible_lines(denial: Denial, zone: tzinfo) -> Iterator[str]:
         yield "no slot became free before the end of this time-line"
 
 
-def _name(id: str, device_type: str | None) -> str:
-    return f"{id} ({device_type})" if device_type and device_type != id else id
+def _name(id: str, device_type: str | None, device_name: str | None) -> str:
+    """Return the name of a device, or else the stream's id, with what else is known."""
+    name = device_name or id
+    others = dict.fromkeys((id, device_type))
+    details = [detail for detail in others if detail and detail != name]
+    return f"{name} ({', '.join(details)})" if details else name

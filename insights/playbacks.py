@@ -33,6 +33,7 @@ class Playback:
 
     id: str
     device_type: str | None = None
+    device_name: str | None = None
     started_at: int | None
     seen_at: int = 0
     took_over: bool = False
@@ -154,6 +155,7 @@ class _History:
             Playback(
                 id=id,
                 device_type=event.get("deviceType"),
+                device_name=event.get("deviceName"),
                 started_at=at,
                 seen_at=at,
                 took_over=is_takeover,
@@ -211,6 +213,7 @@ class _History:
             Playback(
                 id=id,
                 device_type=stream.get("deviceType"),
+                device_name=stream.get("deviceName"),
                 started_at=None,
                 seen_at=at,
                 expires_at=at,

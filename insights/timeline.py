@@ -27,6 +27,7 @@ class Denial:
     at: int
     id: str
     device_type: str | None
+    device_name: str | None
     holders: tuple[RecordedEvent, ...]
     held: int
     limit: int | None
@@ -53,6 +54,16 @@ class Timeline:
         played = [playback.id for playback in self.playbacks]
         denied = [denial.id for denial in self.denials]
         return list(dict.fromkeys([*played, *denied]))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The latest name of each stream's device, or else the stream's id."""
+        labels = {id: id for id in self.ids}
+        streams: list[Denial | Playback] = [*self.denials, *self.playbacks]
+        for stream in streams:
+            if stream.device_name:
+                labels[stream.id] = stream.device_name
+        return labels
 
     def holders(self, at: int) -> list[Playback]:
         """Return the playbacks that held a slot at an instant."""
@@ -103,6 +114,7 @@ def _denial(event: RecordedEvent, played: Sequence[Playback], *, until: int) -> 
         at=at,
         id=event.get("id", "?"),
         device_type=event.get("deviceType"),
+        device_name=event.get("deviceName"),
         holders=holders,
         held=int(event.get("held", len(holders))),
         limit=limit,

@@ -219,6 +219,7 @@ class Settings:
     # --- events and logs --------------------------------------------------------
 
     EVENTS = Setting(Choice("off", "log"), "off")
+    EVENTS_DEVICE_NAMES = Setting(Flag(), False)
     EVENTS_SAMPLE_RENEWALS = Setting(Integer(1, 1000), 1)
     METRICS = Setting(Choice("off", "emf", "prometheus"), "off")
     PROMETHEUS_MULTIPROC_DIR = Setting(Text("an empty folder"), "")

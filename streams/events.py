@@ -19,6 +19,7 @@ class EventFields(TypedDict, total=False):
     user: str
     id: str
     deviceType: str | None
+    deviceName: str | None
     metadata: Metadata | None
     plan: str | None
     rule: str | None
@@ -32,7 +33,8 @@ class EventFields(TypedDict, total=False):
 type Sink = Callable[[str, int, EventFields], Any]
 """Writes one event: its kind, its time (ms) and its fields.
 
-`user` is the plain id. A sink that leaves this process hashes it.
+`user` is the plain id, and `deviceName` is text of the viewer. A sink that leaves
+this process hashes the id, and omits the name unless `EVENTS_DEVICE_NAMES` is set.
 """
 
 

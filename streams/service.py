@@ -493,6 +493,7 @@ def _record(
         "user": user_id,
         "id": lease.id,
         "deviceType": lease.device_type,
+        "deviceName": lease.device_name,
         "expiresAt": lease.expires_at,
     }
     events.record(kind, now=now, **fields)
@@ -665,7 +666,11 @@ def _admission(
 ) -> Admission:
     """Return the store's admission; record a refusal and the verdicts on plans."""
     with _recording_refusals(
-        context.now, user=context.user_id, id=request.id, deviceType=request.device_type
+        context.now,
+        user=context.user_id,
+        id=request.id,
+        deviceType=request.device_type,
+        deviceName=request.device_name,
     ):
         try:
             admission = store.start(

@@ -494,6 +494,15 @@ VARIABLES: Mapping[str, Variable] = _by_name(
             example="log",
         ),
         _of_app(
+            "EVENTS_DEVICE_NAMES",
+            section=EVENTS,
+            help=(
+                "Whether events contain the names of devices, which can be personal "
+                "data (`Ana's phone`). `manage.py why` then shows them."
+            ),
+            example="1",
+        ),
+        _of_app(
             "EVENTS_SAMPLE_RENEWALS",
             section=EVENTS,
             help="One heartbeat in this number is recorded and counts for all of them.",

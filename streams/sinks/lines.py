@@ -26,7 +26,7 @@ NAMESPACE: Final = "StreamLimits"
 
 MAX_HOLDERS_BYTES: Final = 320
 HOLDER_BYTES: Final = 36
-"""The size of a holder without its id and device type.
+"""The size of a holder without its id, its device type and its device name.
 
 An event must remain below 1 KB.
 """
@@ -72,8 +72,12 @@ def event(kind: str, now: int, fields: EventFields, sample: int = 1) -> dict[str
     for name in ("by", "plan"):
         if name in event:
             event[name] = event[name][:MAX_NAME_CHARACTERS]
+    if not settings.EVENTS_DEVICE_NAMES:
+        event.pop("deviceName", None)
     if "holders" in fields:
-        event["holders"] = list(_holders(fields["holders"]))
+        name_bytes = _member_bytes("deviceName", event.get("deviceName"))
+        max_bytes = MAX_HOLDERS_BYTES - name_bytes
+        event["holders"] = list(_holders(fields["holders"], max_bytes=max_bytes))
         event["held"] = len(fields["holders"])
     if sample > 1:
         event["sample"] = sample
@@ -121,15 +125,30 @@ def _sample(kind: str) -> int:
     return sample if sample == 1 or _random_below(sample) == 0 else 0
 
 
-def _holders(leases: Sequence[Lease]) -> Iterator[dict[str, Any]]:
-    """Yield the holders that fit into the event, oldest first."""
-    bytes_left = MAX_HOLDERS_BYTES
+def _holders(leases: Sequence[Lease], *, max_bytes: int) -> Iterator[dict[str, Any]]:
+    """Yield the holders that fit into the event, oldest first.
+
+    A name that does not fit is omitted.
+    """
+    bytes_left = max_bytes
     for lease in leases:
         holder: dict[str, Any] = {"id": lease.id, "expiresAt": lease.expires_at}
         bytes_left -= HOLDER_BYTES + len(lease.id)
         if lease.device_type is not None:
             holder["deviceType"] = lease.device_type
-            bytes_left -= len(',"deviceType":') + len(orjson.dumps(lease.device_type))
+            bytes_left -= _member_bytes("deviceType", lease.device_type)
         if bytes_left < 0:
             return
+
+        name_bytes = _member_bytes("deviceName", lease.device_name)
+        if settings.EVENTS_DEVICE_NAMES and 0 < name_bytes <= bytes_left:
+            holder["deviceName"] = lease.device_name
+            bytes_left -= name_bytes
         yield holder
+
+
+def _member_bytes(name: str, value: str | None) -> int:
+    """Return the size of a member of an event, which is 0 without a value."""
+    if value is None:
+        return 0
+    return len(f',"{name}":') + len(orjson.dumps(value))

@@ -14,6 +14,13 @@ from tests.viewer import Viewer
 __all__ = ["environment", "state"]  # fixtures: a machine without a configured DynamoDB
 
 QUERIES = [
+    "until=1h&since=2h",
+    "until=2h&since=1h",
+    "zone=Europe/Madrid",
+    "zone=../../etc/passwd",
+    "zone=%00",
+    "since=2026-11-28T20:03:11.5%2B01:00&until=1h",
+    "until=0001-01-01",
     "since=<b>soon</b>",
     "since=99999999999d",
     f"since={'9' * 5000}d",

@@ -198,12 +198,18 @@ def test_an_event_names_its_request(
     assert event.get("request") == id
 
 
+@pytest.mark.parametrize("device_name", [None, "界" * 21, '"' * 64, "TV"])
 @pytest.mark.parametrize("device_type", ["界" * 10, '"' * 32, "tv"])
 @pytest.mark.parametrize("id", [LONGEST, "x"])
 def test_the_longest_event_is_shorter_than_a_kilobyte(
-    capsys: pytest.CaptureFixture[str], settings: Any, id: str, device_type: str
+    capsys: pytest.CaptureFixture[str],
+    settings: Any,
+    id: str,
+    device_type: str,
+    device_name: str | None,
 ) -> None:
     settings.LOG_USER_IDS = True
+    settings.EVENTS_DEVICE_NAMES = device_name is not None
     lease = Lease(
         id=id,
         stream_id="x",
@@ -211,6 +217,7 @@ def test_the_longest_event_is_shorter_than_a_kilobyte(
         expires_at=2**41,
         epoch=1,
         device_type=device_type,
+        device_name=device_name,
     )
     denial: Any = {
         "limit": 100,
@@ -225,6 +232,7 @@ def test_the_longest_event_is_shorter_than_a_kilobyte(
             user='"' * 64,
             id=LONGEST,
             deviceType="😀" * 8,
+            deviceName=device_name,
             **denial,
         )
 
@@ -240,8 +248,31 @@ def test_the_longest_event_is_shorter_than_a_kilobyte(
     denied, ended, _ = written_events(capsys)
 
     assert denied["held"] == 100
-    assert 1 <= len(denied["holders"]) <= 8
+    assert len(denied["holders"]) <= 8
+    if device_name is None or id == "x":
+        assert denied["holders"]
     assert ended["user"] == audit.user_in_logs("名" * 255)
+
+
+@pytest.mark.parametrize("has_names", [False, True])
+def test_events_contain_names_of_devices_only_with_their_setting(
+    viewer: Viewer,
+    capsys: pytest.CaptureFixture[str],
+    settings: Any,
+    has_names: bool,
+) -> None:
+    settings.EVENTS_DEVICE_NAMES = has_names
+    viewer.limit(1)
+    capsys.readouterr()
+    viewer.started(deviceId="tv", deviceName="Living room")
+    viewer.start(deviceId="phone", deviceName="Ana's phone")
+
+    admitted, denied = written_events(capsys)
+    names = [
+        event.get("deviceName") for event in (admitted, denied, *denied["holders"])
+    ]
+    shown = ["Living room", "Ana's phone", "Living room"]
+    assert names == (shown if has_names else [None] * 3)
 
 
 def test_the_event_of_a_start_names_its_plan(

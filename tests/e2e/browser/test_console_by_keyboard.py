@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
+from typing import Literal
 
+import httpx
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
@@ -21,6 +24,8 @@ from tests.servers import running, runserver
 from tests.viewer import Viewer
 
 pytestmark = pytest.mark.browser
+
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
 @pytest.fixture
@@ -159,7 +164,9 @@ def explaining_url() -> Iterator[str]:
         yield server.url
 
 
-def test_the_link_to_why_keeps_the_user(page: Page, explaining_url: str) -> None:
+def test_the_link_to_why_keeps_the_user_and_the_time_zone(
+    page: Page, explaining_url: str
+) -> None:
     user = "a" * 255
     open_console(page, explaining_url, "ana")
     page.get_by_label("User", exact=True).fill(user)
@@ -169,6 +176,35 @@ def test_the_link_to_why_keeps_the_user(page: Page, explaining_url: str) -> None
 
     page.get_by_role("link", name="Why was a start denied?").click()
     expect(page.get_by_label("User")).to_have_value(user)
+    zone: str = page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+    expect(page.get_by_label("Zone")).to_have_value(zone)
+
+
+def test_why_is_readable_on_a_phone(
+    page: Page, explaining_url: str, axe: str, user_id: str
+) -> None:
+    with httpx.Client(base_url=explaining_url, timeout=30) as api:
+        viewer = Viewer(api, user_id)
+        viewer.limit(1)
+        viewer.started(deviceId="tv", deviceType="tv")
+        viewer.start(deviceId="a-" + "long-" * 20 + "id")
+        viewer.end("tv")
+        viewer.started(deviceId="phone")
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{explaining_url}/console/why?user={user_id}&zone=Europe/Madrid")
+    bar = page.locator(".drawing .bar").first.bounding_box()
+    assert bar
+    assert bar["height"] >= 12
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert accessibility_problems(page, axe) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    bars = page.locator(".drawing .bar").count()
+    page.get_by_role("link", name="Link to this period").click()
+    expect(page.get_by_label("Since")).to_have_value(re.compile(r"\+0[12]:00$"))
+    assert page.locator(".drawing .bar").count() == bars == 2
 
 
 def test_credentials_that_are_entered_later_load_the_plan_and_the_limit(

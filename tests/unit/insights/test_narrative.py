@@ -27,7 +27,7 @@ def test_a_time_line_in_sentences() -> None:
         "08:00:00  tv started, lease until 08:02:10",
         "08:00:01  phone started, until 08:00:30",
         "08:00:10  web (browser) was denied: 2 of 2 slots were held",
-        "          by rule two, plan family",
+        "          rule: two, plan: family",
         "          - tv, since 08:00:00, lease until 08:01:00",
         "          - phone, since 08:00:01, lease until 08:01:01",
         "          request r-1",
@@ -46,6 +46,18 @@ def test_a_start_by_a_grace_lease_is_described_once() -> None:
         "08:00:10  phone started by a grace lease: DynamoDB did not answer" in sentences
     )
     assert not any("phone started, until" in sentence for sentence in sentences)
+
+
+def test_a_device_with_a_name_is_called_by_it() -> None:
+    line = timeline_of(
+        event("admitted", 0, "a1", deviceType="tv", deviceName="Living room"),
+        denied(10, "b2", ("a1", 60), limit=1, deviceName="Ana's phone"),
+    )
+    sentences = list(narrative(line))
+
+    assert sentences[0].startswith("08:00:00  Living room (a1, tv) started")
+    assert "Ana's phone (b2) was denied" in sentences[1]
+    assert line.labels == {"a1": "Living room", "b2": "Ana's phone"}
 
 
 def test_an_unknown_kind_is_shown_as_it_is() -> None:

@@ -13,6 +13,7 @@ import { $ } from "./elements.js";
 
 const POLL_MS = 2000;
 const DRAIN_MS = 250;
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
 
 const players = new Set();
 let user = new URLSearchParams(location.search).get("user") || $("user").value;
@@ -27,7 +28,7 @@ async function show(name) {
 
   const query = `?user=${encodeURIComponent(user)}`;
   history.replaceState(null, "", query);
-  if ($("why")) $("why").search = query;
+  if ($("why")) $("why").search = `${query}&zone=${encodeURIComponent(ZONE)}`;
 
   const streams = () => slots.latest?.streams ?? [];
   const form = new LimitForm(user, { streams, onChange: refresh });
