@@ -279,8 +279,6 @@ class AttributesField(serializers.Field[Any, Any, Any, Any]):
             if prefix != "metadata" or not METADATA_KEY.fullmatch(key):
                 return str(self.error_messages["name"])
             kept = _metadata_value(key, value, max_bytes=MAX_METADATA_BYTES - len(key))
-        else:
-            return str(self.error_messages["name"])
         return None if kept == value else str(self.error_messages["value"])
 
 

@@ -227,7 +227,8 @@ RULES_OF_STREAMS = (
     Mutant(
         "a grace lease takes a slot that changed hands",
         "rules/starts.py",
-        "        held_lease(account, request.id, hold=hold, now=now, plans=plans)\n\n\n",
+        "        held_lease(account, request.id, hold=hold, now=now, plans=plans)\n"
+        "\n\n",
         "        del hold\n\n\n",
         (RULES, *OUTAGE),
     ),
