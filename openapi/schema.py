@@ -37,10 +37,10 @@ IDENTIFIER = {
 }
 OPTIONAL_IDENTIFIER = {
     "type": "string",
-    "pattern": f"^(?: +|{ID.pattern})$",
+    "pattern": f"^(?: *|{ID.pattern})$",
     "maxLength": 128,
 }
-"""An id, or blanks, which stand for no id."""
+"""An id, or no text or blanks, which stand for no id."""
 OWN_IDENTIFIER = IDENTIFIER | {
     "pattern": f"^(?!(?:{NO_ID.pattern})$){ID.pattern}$",
 }
@@ -135,7 +135,11 @@ class OptionalId(OpenApiSerializerFieldExtension):
 
 
 class ContentId(OpenApiSerializerFieldExtension):
-    """The id of content in a request: text, or an integer."""
+    """The id of content in a request.
+
+    The service also accepts an integer. A document with both types would give a client
+    of a typed language a class for it.
+    """
 
     target_class = "streams.fields.ContentIdField"
     priority = 1
@@ -143,12 +147,11 @@ class ContentId(OpenApiSerializerFieldExtension):
     def map_serializer_field(
         self, auto_schema: AutoSchema, direction: str
     ) -> dict[str, Any]:
-        text = {
+        return {
             "type": "string",
             "pattern": PLAIN_TEXT,
             "maxLength": self.target.max_bytes,
         }
-        return {"anyOf": [text, {"type": "integer"}]}
 
 
 class Cosmetic(OpenApiSerializerFieldExtension):

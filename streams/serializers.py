@@ -124,7 +124,6 @@ class StartSerializer(PlayerSerializer):
         source="device_id",
         required=False,
         allow_null=True,
-        allow_blank=True,
         help_text=(
             "Id of the device. A start with the same id takes over its slot. Blanks, "
             "`null`, `undefined` and only zeros count as not given."
