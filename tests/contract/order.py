@@ -231,8 +231,9 @@ def is_fence(event: Event, late: Event, *, has_effect: bool) -> bool:
         return False
 
     if late_call.verb == "start":
+        # A further heartbeat of a pause is a read, so it can exclude no write.
         is_renewal = call.verb == "heartbeat" and event.answer.status == 200
-        return is_renewal or (call.verb in CHANGES_ITS_SLOT and has_effect)
+        return has_effect and (is_renewal or call.verb in CHANGES_ITS_SLOT)
     return call.verb == "start" and has_effect
 
 
