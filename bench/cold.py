@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,14 @@ class Instances:
     """Fresh instances of the peers.
 
     `folders` maps each peer to its unzipped package. `client` writes the users' items.
-    `environment` is the complete environment of an instance.
+    `environment` is the complete environment of an instance. `of_service` takes
+    precedence for this service.
     """
 
     folders: Mapping[str, Path]
     client: Any
     environment: dict[str, str]
+    of_service: Mapping[str, str] = field(default_factory=dict)
 
     def cold(self, *, rounds: int) -> Figures:
         """Measure cold starts. The ratios are to the peer `bare`.
@@ -111,11 +113,12 @@ class Instances:
         starts = [start_of(user, headers) for user, headers in users.items()]
 
         folder = self.folders[peer]
+        of_peer = dict(self.of_service) if peer == "service" else {}
         command = isolated_command(folder, peer, mode, options=options)
         finished = subprocess.run(
             [*_without_root_privileges(), *command],
             cwd=folder,
-            env=self.environment,
+            env=self.environment | of_peer,
             input=json.dumps(starts),
             capture_output=True,
             text=True,

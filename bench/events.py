@@ -1,6 +1,10 @@
-"""API Gateway proxy events (REST API, payload 1.0) of a browser behind CloudFront."""
+"""API Gateway proxy events (REST API, payload 1.0) of a browser behind CloudFront.
+
+With `WITHOUT_ORIGIN=1` they are those of an app: without `Origin`.
+"""
 
 import json
+import os
 from typing import Any
 
 HOST = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
@@ -27,6 +31,8 @@ BROWSER_HEADERS = {
     "X-Forwarded-Port": "443",
     "X-Forwarded-Proto": "https",
 }
+if os.environ.get("WITHOUT_ORIGIN"):
+    del BROWSER_HEADERS["Origin"]
 
 
 def event(

@@ -14,9 +14,9 @@ from bench.workers import Figures
 FOLDER = PROJECT / "docs" / "performance"
 DPI = 100
 BAR_WIDTH = 0.12
-BAR_STEP = 0.13
+BAR_STEP = 0.11
 PEER_STEP = 0.2
-GROUP_CENTRE = 0.32
+GROUP_CENTRE = 0.38
 """Middle of the bars of a verb, from the first one."""
 
 TIMES = {"cpu_us": "Processor", "wall_us": "Wall"}
@@ -73,7 +73,8 @@ def _warm(figures: Figures) -> Figure:
 
 def _warm_bars(axis: Any, verbs: Figures, name: str) -> None:
     """Draw a group of bars for each verb, one bar per peer."""
-    for index, peer in enumerate(NAMES):
+    measured = [peer for peer in NAMES if peer in verbs["start"]]
+    for index, peer in enumerate(measured):
         places = [place + index * BAR_STEP for place in range(len(VERBS))]
         peer_figures = [verbs[verb][peer] for verb in VERBS]
         _bars(axis, places, peer_figures, name, label=NAMES[peer])

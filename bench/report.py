@@ -78,9 +78,15 @@ def machine(figures: Figures) -> str:
     facts = figures["machine"]
     return (
         f"{facts['cores']} cores, {facts['memory_gib']} GiB, {facts['system']}, "
-        f"Python {facts['python']}, ministack {facts['ministack']}. "
+        f"Python {facts['python']}{_build(facts)}, ministack {facts['ministack']}. "
         f"{facts['busy_before']:.1f} processes were running or waiting before the run."
     )
+
+
+def _build(facts: Figures) -> str:
+    """Return how Python was compiled, if that is known."""
+    builds = {True: " with PGO", False: " without PGO", None: ""}
+    return builds[facts.get("has_pgo")]
 
 
 def aims(figures: Figures) -> str:

@@ -11,6 +11,7 @@ the last lines on that engine instead of the embedded one.
 
 import os
 import platform
+import sysconfig
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -80,10 +81,15 @@ def _sides(endpoint: str, folders: Mapping[str, Path]) -> dict[str, Side]:
 def _fresh_instances(endpoint: str, folders: Mapping[str, Path]) -> Figures:
     """Measure cold starts and resumes, over plain HTTP and over TLS."""
     client = connect(endpoint)
-    with terminated(endpoint) as (tls_endpoint, ca_bundle):
+    with terminated(endpoint) as tls_engine:
         plain = Instances(folders, client, environment(endpoint))
-        tls_environment = environment(tls_endpoint) | {"AWS_CA_BUNDLE": ca_bundle}
-        tls = Instances(folders, client, tls_environment)
+        tls = Instances(
+            folders,
+            client,
+            environment(tls_engine.endpoint)
+            | {"AWS_CA_BUNDLE": tls_engine.public_bundle},
+            of_service={"AWS_CA_BUNDLE": tls_engine.amazon_bundle},
+        )
         return {
             "cold": plain.cold(rounds=COLD_ROUNDS),
             "cold_tls": tls.cold(rounds=COLD_ROUNDS),
@@ -115,6 +121,8 @@ def _machine() -> dict[str, Any]:
         "memory_gib": round(memory_bytes / GIB),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        "has_pgo": "--enable-optimizations"
+        in str(sysconfig.get_config_var("CONFIG_ARGS")),
         "ministack": version("ministack"),
         "busy_before": one_minute_load,
     }

@@ -31,25 +31,25 @@ MAX_CALLS = {
 
 A write of an item up to 1 KB consumes one unit.
 """
-MAX_CPU_RATIOS = {"start": 0.95, "denial": 0.95, "renew": 0.85, "stop": 0.85}
-MAX_WALL_RATIOS = dict.fromkeys(VERBS, 1.0)
+MAX_CPU_RATIOS = {
+    "dynamodb-local": {"start": 0.95, "denial": 1.0, "renew": 0.8, "stop": 0.75},
+    "embedded": {"start": 0.95, "denial": 0.95, "renew": 0.8, "stop": 0.75},
+}
+MAX_WALL_RATIOS = {
+    "dynamodb-local": {"start": 1.0, "denial": 1.05, "renew": 1.0, "stop": 1.0},
+}
+"""The embedded engine is not Amazon's: it needs longer for the longer conditions."""
 MAX_COLD_RATIO = 1.6
 MAX_MEMORY_RATIO = 1.3
-MAX_RESUMED_RATIO = 2
-"""Relative to a warm request, in processor time, without TLS.
-
-Over TLS the first request also makes a handshake.
-"""
+MAX_RESUMED_MS = {"resumed": 2, "resumed_tls": 5}
+"""Processor time of the first request. Over TLS it also makes a handshake."""
+MIN_RATE = 1000
+"""Requests per second with the service, the engine and the players on two cores."""
 MAX_ZIP_MIB = 16
 MAX_ZIP_MIB_WITH_CRYPTOGRAPHY = 20
 MAX_GROWTH = 0.1
 MAX_CONTENDED_CALLS = 2.2
 MOST_CALLERS = "64"
-
-WARM_FIGURES = (
-    ("cpu_us_ratio", "processor time"),
-    ("wall_us_ratio", "wall time"),
-)
 
 
 class Target(NamedTuple):
@@ -64,6 +64,7 @@ def targets(figures: Figures) -> Iterator[Target]:
     """Yield every target. Unless it says otherwise, a ratio is to bare boto3."""
     yield from _warm(figures)
     yield from _fresh(figures)
+    yield from _resumed(figures)
     yield _package(figures)
     for peer in MODULES:
         if peer not in ("bare", "service"):
@@ -71,6 +72,7 @@ def targets(figures: Figures) -> Iterator[Target]:
     yield _calls(figures)
     yield _units(figures)
     yield _flat(figures)
+    yield _load(figures)
     yield _contended(figures)
     yield _never_over_limit(figures)
 
@@ -78,10 +80,13 @@ def targets(figures: Figures) -> Iterator[Target]:
 def _warm(figures: Figures) -> Iterator[Target]:
     """Yield the warm ratios of each engine."""
     for engine, verbs in figures["warm"].items():
-        for name, kind, allowed in (
+        for name, kind, limits in (
             ("cpu_us_ratio", "processor", MAX_CPU_RATIOS),
             ("wall_us_ratio", "wall", MAX_WALL_RATIOS),
         ):
+            allowed = limits.get(engine)
+            if allowed is None:
+                continue
             ratios = {verb: verbs[verb]["service"][name] for verb in VERBS}
             yield Target(
                 f"warm {kind} time at most {_each(allowed)} ({engine})",
@@ -91,16 +96,27 @@ def _warm(figures: Figures) -> Iterator[Target]:
 
 
 def _fresh(figures: Figures) -> Iterator[Target]:
-    """Yield the ratios of cold starts, memory and resumes."""
-    resumed = "processor time of the first request after a resume, to a warm one,"
+    """Yield the ratios of cold starts and memory."""
     for title, kind, name, allowed in (
         ("cold start", "cold", "wall_ms", MAX_COLD_RATIO),
         ("cold start with TLS", "cold_tls", "wall_ms", MAX_COLD_RATIO),
         ("memory", "cold", "memory_mib", MAX_MEMORY_RATIO),
-        (resumed, "resumed", "cpu_ms", MAX_RESUMED_RATIO),
     ):
         ratio = figures[kind]["service"][f"{name}_ratio"]
         yield Target(f"{title} at most {allowed}", f"{ratio:.2f}", ratio <= allowed)
+
+
+def _resumed(figures: Figures) -> Iterator[Target]:
+    """Yield the processor times of the first request after a resume."""
+    for kind, allowed in MAX_RESUMED_MS.items():
+        measured = figures[kind]["service"]["cpu_ms"]
+        tls = " with TLS" if kind == "resumed_tls" else ""
+        yield Target(
+            "processor time of the first request after a resume"
+            f"{tls} at most {allowed} ms",
+            f"{measured:.1f} ms",
+            measured <= allowed,
+        )
 
 
 def _package(figures: Figures) -> Target:
@@ -112,21 +128,21 @@ def _package(figures: Figures) -> Target:
 
 
 def _faster_than(peer: str, figures: Figures) -> Target:
-    """Return whether every warm figure is lower than a framework's."""
+    """Return whether the processor time of every verb is lower than a framework's."""
     compared = 0
     slower = []
     for engine, verbs in figures["warm"].items():
-        for ratio, kind in WARM_FIGURES:
-            for verb in VERBS:
-                compared += 1
-                if verbs[verb]["service"][ratio] >= verbs[verb][peer][ratio]:
-                    slower.append(f"{kind} of a {verb} ({engine})")
+        for verb in VERBS:
+            compared += 1
+            own = verbs[verb]["service"]["cpu_us_ratio"]
+            if own >= verbs[verb][peer]["cpu_us_ratio"]:
+                slower.append(f"a {verb} ({engine})")
 
     result = f"on {compared - len(slower)} of {compared}"
     if slower:
         result += f"; not on {', '.join(slower)}"
     return Target(
-        f"ahead of {NAMES[peer]} on each warm figure",
+        f"ahead of {NAMES[peer]} in processor time of each verb",
         result,
         not slower,
     )
@@ -165,6 +181,21 @@ def _flat(figures: Figures) -> Target:
         ", ".join(f"{verb} {change:.0%}" for verb, change in largest.items()),
         max(largest.values()) <= MAX_GROWTH,
     )
+
+
+def _load(figures: Figures) -> Target:
+    """Return whether the service keeps up with the players' rate."""
+    kept = [step["offered"] for step in figures["load"]["steps"] if _keeps_up(step)]
+    highest = max(kept, default=0)
+    return Target(
+        f"{MIN_RATE:,} requests per second kept up with",
+        f"{highest:,.0f}",
+        highest >= MIN_RATE,
+    )
+
+
+def _keeps_up(step: Figures) -> bool:
+    return bool(step["failed"] == 0 and step["achieved"] >= 0.99 * step["offered"])
 
 
 def _contended(figures: Figures) -> Target:

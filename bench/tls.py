@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import certifi
@@ -24,21 +25,31 @@ import trustme
 
 from bench.engines import PROJECT
 
+AMAZON_AUTHORITIES = PROJECT / "streams" / "dynamodb" / "amazon_authorities.pem"
 LISTEN_QUEUE = 1024
 CHUNK_BYTES = 65_536
 
 
-@contextmanager
-def terminated(endpoint: str) -> Iterator[tuple[str, str]]:
-    """Serve an engine over TLS. Yield the https:// endpoint and its AWS_CA_BUNDLE.
+class Terminated(NamedTuple):
+    """An engine's https:// endpoint, with two values of `AWS_CA_BUNDLE` for it.
 
-    The bundle also contains the public authorities, so that a client loads as many as
-    it would load for Amazon.
+    A client loads as many authorities as it would load for Amazon: the peers every
+    public one, the service those that it ships for Amazon's endpoints.
     """
+
+    endpoint: str
+    public_bundle: str
+    amazon_bundle: str
+
+
+@contextmanager
+def terminated(endpoint: str) -> Iterator[Terminated]:
+    """Serve an engine over TLS."""
     with tempfile.TemporaryDirectory() as folder:
         certificate = Path(folder) / "server.pem"
-        bundle = Path(folder) / "authorities.pem"
-        _issue(certificate, bundle)
+        public_bundle = Path(folder) / "public.pem"
+        amazon_bundle = Path(folder) / "amazon.pem"
+        _issue(certificate, public_bundle, amazon_bundle)
 
         command = [sys.executable, "-m", "bench.tls", endpoint, str(certificate)]
         with subprocess.Popen(
@@ -49,19 +60,22 @@ def terminated(endpoint: str) -> Iterator[tuple[str, str]]:
                 port = process.stdout.readline().strip()
                 if not port:
                     raise RuntimeError("the TLS proxy of the engine did not start")
-                yield f"https://127.0.0.1:{port}", str(bundle)
+                yield Terminated(
+                    f"https://127.0.0.1:{port}", str(public_bundle), str(amazon_bundle)
+                )
             finally:
                 process.terminate()
 
 
-def _issue(certificate: Path, bundle: Path) -> None:
-    """Write a certificate for loopback, and a bundle with its authority."""
+def _issue(certificate: Path, public_bundle: Path, amazon_bundle: Path) -> None:
+    """Write a certificate for loopback, and bundles with its authority."""
     authority = trustme.CA(key_type=trustme.KeyType.RSA)
     issued = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)
     issued.private_key_and_cert_chain_pem.write_to_path(certificate)
 
-    public_authorities = Path(certifi.where()).read_bytes()
-    bundle.write_bytes(public_authorities + authority.cert_pem.bytes())
+    own = authority.cert_pem.bytes()
+    public_bundle.write_bytes(Path(certifi.where()).read_bytes() + own)
+    amazon_bundle.write_bytes(AMAZON_AUTHORITIES.read_bytes() + own)
 
 
 async def _serve(endpoint: str, certificate: str) -> None:

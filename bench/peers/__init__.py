@@ -8,6 +8,7 @@ from typing import NamedTuple
 NAMES = {
     "bare": "bare boto3",
     "service": "this service",
+    "service-without-origin": "this service, called by an app",
     "service-botocore": "this service over botocore",
     "frameworks": "Django and REST framework alone",
     "powertools": "Powertools",
@@ -25,6 +26,11 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
+    "service-without-origin": Variant(
+        package="service",
+        module="service",
+        environment={"WITHOUT_ORIGIN": "1"},
+    ),
     "service-botocore": Variant(
         package="service",
         module="service",
