@@ -15,7 +15,7 @@ from deploy.rehearsal.emulator import emulated_aws
 from deploy.releases.environment import merged_environment
 from deploy.releases.preflight import Client, reserved_segments, stage_problems
 from stages import Stage, stage_of
-from tests.servers import PROJECT
+from tests.servers import PROJECT, free_port
 
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
@@ -294,6 +294,22 @@ def assert_one_problem(
 ) -> None:
     (problem,) = problems(stage, client, variables)
     assert message in problem
+
+
+def test_keys_of_an_issuer_that_cannot_be_read_are_a_problem_without_an_operator(
+    client: Client,
+) -> None:
+    viewers = {
+        "LEASE_TOKEN_KEYS": KEY,
+        "AUTH_JWKS": f"https://127.0.0.1:{free_port()}/jwks.json",
+        "AUTH_ISSUER": "https://id.example/",
+        "AUTH_AUDIENCE": "streams",
+    }
+
+    assert_one_problem(
+        a_stage(), "Neither a viewer nor an operator could", client, viewers
+    )
+    assert problems(a_stage(), client, GOOD | viewers) == []
 
 
 def test_a_reference_is_judged_by_its_secret(client: Client) -> None:

@@ -25,3 +25,14 @@ def test_relaxed_leases_save_most_of_the_heartbeats_that_they_omit() -> None:
     assert saved["relaxed leases of 300 s"] > 0.3
     assert saved["all that keep Lambda"] > saved["function URL"] > saved["HTTP API"] > 0
     assert len(saved) == 11
+
+
+def test_front_doors_that_this_project_does_not_deploy_are_estimates() -> None:
+    disadvantages = {
+        lever.name: lever.disadvantage
+        for lever in levers(LARGE, IRELAND, Hosting())
+        if lever.name in ("HTTP API", "function URL", "load balancer before Lambda")
+    }
+
+    assert len(disadvantages) == 3
+    assert all(text.startswith("an estimate only") for text in disadvantages.values())
