@@ -3,6 +3,7 @@
 import re
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import httpx
 from deploy.rehearsal.stage import Rehearsal, expect
 
 SECONDS_BETWEEN_CALLS = 0.1
+SECONDS_UNTIL_A_RETRY = 2
 FILM = {"streamId": "film"}
 
 
@@ -28,6 +30,10 @@ def viewers(api: Callable[[], httpx.Client]) -> Iterator[Counter[str]]:
 
     def call(client: httpx.Client, method: str, path: str, **body: Any) -> Any:
         answer = client.request(method, path, **body)
+        if "store-unavailable" in answer.text:
+            # The emulator's DynamoDB stands still while its Lambda unpacks a package.
+            time.sleep(SECONDS_UNTIL_A_RETRY)
+            answer = client.request(method, path, **body)
         answers[f"{method} {answer.status_code}"] += 1
         return answer
 

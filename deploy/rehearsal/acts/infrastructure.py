@@ -154,6 +154,7 @@ def an_update_under_traffic(rehearsal: Rehearsal) -> None:
     assert "is live." in output, output
     assert_all_succeeded(answers)
     assert_lease(rehearsal, 30)
+    rehearsal.set_variables(LEASE_SECONDS=None)
 
     ((_, key),) = keys_of(rehearsal)
     with rehearsal.api() as api:
