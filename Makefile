@@ -20,16 +20,19 @@ $(shell rm -f $(READY))
 endif
 endif
 
-.PHONY: help run demo test quick check openapi reference docs scaling audit lock package rehearse faults soak contract releases mutants bench replay load
+.PHONY: help run demo demo-rtmp test quick check openapi reference docs scaling audit lock package rehearse faults soak contract releases mutants bench replay load
 
 help: ## Print the targets.
-	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## Serve on http://127.0.0.1:8000/ with an embedded DynamoDB (PORT=9000 for another port).
 	@exec $(PYTHON) manage.py runserver --noreload --exit-with-parent 127.0.0.1:$(PORT)
 
 demo: $(READY) ## Serve a live stream that only edge tokens open, with a player that is cut off.
 	@exec $(PYTHON) -m clients.demo
+
+demo-rtmp: $(READY) ## Limit the players of nginx's RTMP module with the agent (needs nginx with it, and ffmpeg).
+	@exec $(PYTHON) -m clients.demo.rtmp
 
 test: $(READY) ## Run all tests against real engines, in parallel (TESTS="tests/http -k limit" for a part).
 	@exec $(PYTHON) -m pytest $(TESTS)

@@ -17,7 +17,7 @@ from streams import __version__
 HOME = "README"
 TREE = {
     "Start here": ["docs/quick-start", "docs/concepts", "docs/faq"],
-    "Integrate": ["docs/integrating", "docs/plans", "docs/edge"],
+    "Integrate": ["docs/integrating", "docs/hooks", "docs/plans", "docs/edge"],
     "Operate": [
         "docs/deploy",
         "docs/container",

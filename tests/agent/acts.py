@@ -52,6 +52,7 @@ async def ended(scene: Scene) -> Mapping[str, float]:
     """End a stream as an operator. Its bytes end within an interval and a second."""
     (player,) = await scene.play(1)
     (stream,) = await scene.live()
+
     began = time.monotonic()
     response = await scene.limiter.delete(f"{scene.streams}/{stream['id']}")
     response.raise_for_status()
@@ -68,12 +69,14 @@ async def limiter_away(scene: Scene, *, seconds: float) -> Mapping[str, float]:
     """Silence the limiter. Players go on, and new ones are refused."""
     three = await scene.play(LIMIT)
     tickets = await scene.tickets(1)
+
     await scene.gate.close()
     went_at = time.monotonic()
 
     newcomer = scene.server.play(tickets[0])
     await until(lambda: newcomer.is_decided)
     refused = not newcomer.plays
+
     await asyncio.sleep(max(0.0, seconds - (time.monotonic() - went_at)))
     await scene.gate.open()
 
@@ -91,6 +94,7 @@ async def agent_killed(scene: Scene, *, times: int) -> Mapping[str, float]:
     """Kill the agent and start it again. Players go on with their slots."""
     three = await scene.play(LIMIT)
     before = {stream["id"] for stream in await scene.live()}
+
     for _ in range(times):
         scene.agent.kill()
         scene.agent.start()
@@ -119,6 +123,7 @@ async def _renewed(scene: Scene, ids: set[str]) -> None:
     """Wait until the leases of these streams were renewed once more."""
     first = {stream["id"]: stream["expiresAt"] for stream in await scene.live()}
     assert set(first) >= ids, "a slot is lost"
+
     pending = set(ids)
     while pending:
         await asyncio.sleep(0.1)

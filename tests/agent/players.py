@@ -68,6 +68,7 @@ class HTTPPlayer(Player):
         parts = urlsplit(self.url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         target = f"{parts.path}?{parts.query}"
+
         writer.write(f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         try:
             status = await reader.readline()
@@ -83,9 +84,11 @@ class RTMPPlayer(Player):
     async def _play(self) -> None:
         parts = urlsplit(self.url)
         _, app, name = parts.path.split("/", 2)
+
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         try:
             await self._shake_hands(reader, writer)
+
             tc_url = f"rtmp://{parts.netloc}/{app}"
             connect = _command("connect", 1, {"app": app, "tcUrl": tc_url})
             writer.write(_message(connect))

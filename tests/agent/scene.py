@@ -43,6 +43,7 @@ class Gate:
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
+
         for writer in list(self._writers):
             writer.transport.abort()
         await asyncio.sleep(0)  # lets the transports close
@@ -52,6 +53,7 @@ class Gate:
     ) -> None:
         there = await asyncio.open_connection(self.target.host, self.target.port)
         self._writers |= {writer, there[1]}
+
         await asyncio.gather(self._copy(reader, there[1]), self._copy(there[0], writer))
 
     async def _copy(

@@ -44,7 +44,15 @@ MAX_ABSENCES = 2
 """Lists without a player after which it has gone. A new player may join late."""
 MAX_UNKNOWN_SECONDS = 600.0
 MAX_CONCURRENT_CALLS = 100
-SERVER_ERRORS = (httpx.HTTPError, OSError, ValueError)
+SERVER_ERRORS = (
+    httpx.HTTPError,
+    OSError,
+    ValueError,
+    AttributeError,
+    LookupError,
+    TypeError,
+)
+"""A server that does not answer, or whose answer has another form than its list."""
 
 REFUSAL_SECONDS = 2.0
 MAX_REFUSALS = 10_000

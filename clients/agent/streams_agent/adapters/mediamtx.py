@@ -27,12 +27,14 @@ from streams_agent.sessions import Session
 LISTS = {
     "rtmp": "rtmpconns",
     "rtmps": "rtmpsconns",
-    "rtsp": "rtspsessions",
-    "rtsps": "rtspssessions",
+    "rtsp": "rtspconns",
+    "rtsps": "rtspsconns",
     "srt": "srtconns",
     "webrtc": "webrtcsessions",
 }
 """The API's list of each protocol."""
+SESSIONS = {"rtspconns": "rtspsessions", "rtspsconns": "rtspssessions"}
+"""A reader of RTSP is cut by its session, which its connection names."""
 PAGE = 1000
 
 
@@ -76,12 +78,12 @@ class MediaMTX(Adapter):
     async def listed(self, sessions: Collection[Session]) -> set[str]:
         keys: set[str] = set()
         for name in {session.place["list"] for session in sessions}:
-            keys |= await self._ids(name)
+            keys |= (await self._readers(name)).keys()
         return keys
 
-    async def _ids(self, name: str) -> set[str]:
-        """Return the ids of all pages of a list."""
-        ids: set[str] = set()
+    async def _readers(self, name: str) -> dict[str, str]:
+        """Return the ids in all pages of a list, each with its session, "" if none."""
+        readers: dict[str, str] = {}
         page, pages = 0, 1
         while page < pages:
             response = await self.http.get(
@@ -90,11 +92,15 @@ class MediaMTX(Adapter):
             )
             response.raise_for_status()
             content = response.json()
-            ids |= {str(item.get("id", "")) for item in content["items"]}
+            for item in content["items"]:
+                readers[str(item.get("id", ""))] = str(item.get("session") or "")
             page, pages = page + 1, int(content["pageCount"])
-        return ids
+        return readers
 
     @override
     async def kick(self, session: Session) -> None:
         name, id = session.place["list"], session.key.partition("/")[2]
+        if name in SESSIONS:
+            id = (await self._readers(name)).get(id, "")
+            name = SESSIONS[name]
         await self.http.post(f"{self.options['api']}/v3/{name}/kick/{id}")
