@@ -258,13 +258,13 @@ class AttributesField(serializers.Field[Any, Any, Any, Any]):
             name: value for name, value in data.items() if value is not None
         }
         errors: dict[str, list[str]] = {}
-        for name, value in list(fixed.items())[: MAX_METADATA_KEYS + MAX_ERRORS]:
+        for name, value in fixed.items():
             error = self._error_of(name, value)
             if error is not None:
                 errors[name] = [error]
 
         if errors:
-            details: Any = errors
+            details: Any = dict(list(errors.items())[:MAX_ERRORS])
             raise serializers.ValidationError(details)
         return fixed
 

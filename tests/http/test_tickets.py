@@ -274,6 +274,22 @@ def test_an_invalid_request_names_the_field(
     assert list(response.json()["errors"]) == [error]
 
 
+def test_an_invalid_attribute_is_found_after_many_valid_ones(viewer: Viewer) -> None:
+    valid = {f"metadata.{n}": n for n in range(30)}
+    response = viewer.api.post(
+        f"/users/{viewer.user_id}/tickets",
+        json={"attributes": valid | {"deviceType": ["tv"]}},
+    )
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == ["attributes"]
+
+
+def test_an_attribute_of_null_is_not_given(viewer: Viewer) -> None:
+    headers = ticket_of(viewer, attributes={"deviceType": None})
+    stream = start(viewer, headers, deviceType="phone").json()
+    assert stream["deviceType"] == "phone"
+
+
 def test_a_viewers_unknown_fields_are_ignored(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
