@@ -8,7 +8,7 @@ from tests.agent.players import MEDIA_BYTES, Player
 from tests.agent.scene import Scene, until
 
 LIMIT = 3
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 2.0
 """A player whose last byte is older than this receives no more."""
 
 

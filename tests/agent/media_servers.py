@@ -13,7 +13,13 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from tests.agent.players import HTTPPlayer, Player, RTMPPlayer
+from tests.agent.players import (
+    SEGMENT_BYTES,
+    HTTPPlayer,
+    Player,
+    RTMPPlayer,
+    SegmentPlayer,
+)
 from tests.servers import PROJECT, free_port, is_open
 
 START_SECONDS = 30
@@ -49,6 +55,8 @@ class MediaServer(ABC):
     name: str
     settings: str
     """The adapter's table in the agent's configuration."""
+    agent_settings = ""
+    """Further settings of the agent."""
 
     @abstractmethod
     def play(self, ticket: str) -> Player:
@@ -85,15 +93,13 @@ class NginxRTMP(MediaServer):
 
     def _configuration(self, folder: Path, hooks: str) -> str:
         """Return the documented configuration, with other places and ports."""
-        names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        temporary = " ".join(f"{name}_temp_path {folder}/{name};" for name in names)
         replacements = {
             "load_module modules/": "load_module /usr/lib/nginx/modules/",
             "events {}": (
                 "events {} daemon off; master_process off; "
                 f"pid {folder}/pid; error_log {folder}/error.log;"
             ),
-            "http {": f"http {{ access_log off; {temporary}",
+            "http {": f"http {{ access_log off; {temporary_paths(folder)}",
             "listen 1935;": f"listen 127.0.0.1:{self.rtmp};",
             "listen 127.0.0.1:8080;": f"listen 127.0.0.1:{self.http} backlog=4096;",
             "http://127.0.0.1:9100": hooks,
@@ -180,6 +186,48 @@ class Icecast(MediaServer):
             is_over.set()
             thread.join()
             source.close()
+
+
+class SegmentServer(MediaServer):
+    """nginx with `auth_request` in front of the segments of a film."""
+
+    name = "auth-request"
+    settings = ""
+    agent_settings = "silent_seconds = 2"
+
+    def __init__(self) -> None:
+        self.port = free_port()
+
+    def play(self, ticket: str) -> Player:
+        url = f"http://127.0.0.1:{self.port}/media/film/1.ts?ticket={ticket}"
+        return SegmentPlayer(url)
+
+    @contextmanager
+    def running(self, folder: Path, hooks: str) -> Iterator[None]:
+        film = folder / "media" / "film"
+        film.mkdir(parents=True)
+        (film / "1.ts").write_bytes(bytes(SEGMENT_BYTES))
+
+        locations = replaced(
+            EXAMPLES / "auth-request.conf", {"http://127.0.0.1:9100": hooks}
+        )
+        path = folder / "nginx.conf"
+        path.write_text(
+            f"daemon off; master_process off; pid {folder}/pid; events {{}} "
+            f"error_log {folder}/error.log; http {{ access_log off; "
+            f"{temporary_paths(folder)} server {{ root {folder}; "
+            f"listen 127.0.0.1:{self.port} backlog=4096; {locations} }} }}"
+        )
+        command = [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(path)]
+        log = ["-e", str(folder / "error.log")]
+        with process(command + log, f"http://127.0.0.1:{self.port}"):
+            yield
+
+
+def temporary_paths(folder: Path) -> str:
+    """Return the settings that keep nginx's temporary files in a folder."""
+    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return " ".join(f"{name}_temp_path {folder}/{name};" for name in names)
 
 
 def replaced(path: Path, replacements: Mapping[str, str]) -> str:

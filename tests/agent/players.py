@@ -7,9 +7,13 @@ import time
 from abc import ABC, abstractmethod
 from urllib.parse import urlsplit
 
+import httpx
+
 CHUNK_BYTES = 128
 """Length of a chunk of an RTMP message, until a peer sets another."""
 HANDSHAKE_BYTES = 1536
+SEGMENT_BYTES = 16_384
+SEGMENT_SECONDS = 0.3
 MEDIA_BYTES = 8192
 """More than the server sends before the first byte of media."""
 
@@ -76,6 +80,17 @@ class HTTPPlayer(Player):
                 await self._receive(reader)
         finally:
             writer.close()
+
+
+class SegmentPlayer(Player):
+    """A player that fetches one segment after the other, until one is refused."""
+
+    async def _play(self) -> None:
+        async with httpx.AsyncClient(timeout=30) as http:
+            while (await http.get(self.url)).status_code == 200:
+                self.bytes += SEGMENT_BYTES
+                self.last_byte_at = time.monotonic()
+                await asyncio.sleep(SEGMENT_SECONDS)
 
 
 class RTMPPlayer(Player):

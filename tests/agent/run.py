@@ -12,11 +12,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.agent import acts, load
-from tests.agent.media_servers import Icecast, MediaServer, NginxRTMP
+from tests.agent.media_servers import (
+    Icecast,
+    MediaServer,
+    NginxRTMP,
+    SegmentServer,
+)
 from tests.agent.scene import Scene, limiter_url, running
 
 SERVERS: Mapping[str, type[MediaServer]] = {
-    server.name: server for server in (NginxRTMP, Icecast)
+    server.name: server for server in (NginxRTMP, Icecast, SegmentServer)
 }
 type Act = Callable[[Scene], Coroutine[Any, Any, Mapping[str, float]]]
 

@@ -169,7 +169,7 @@ def limiter_url() -> Iterator[str]:
 
 @contextmanager
 def running(
-    limiter: str, server: MediaServer, folder: Path, settings: str = ""
+    limiter: str, server: MediaServer, folder: Path
 ) -> Iterator["Callable[[], Scene]"]:
     """Run an agent and a media server. Give a function that makes their scene."""
     gate = Gate(limiter)
@@ -178,7 +178,7 @@ def running(
         f'state = "{folder}/state.sqlite3"',
         "poll_seconds = 0.5",
         "grace_seconds = 60",
-        settings,
+        server.agent_settings,
         f"[{server.name}]",
         server.settings,
     ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -26,12 +27,13 @@ type Story = Callable[[TestClient[Any, Any]], Awaitable[None]]
 
 def run(folder: Path, story: Story, **settings: Any) -> None:
     """Run a story with an agent whose limiter is away."""
-    options = Options(
-        limiter=f"http://127.0.0.1:{free_port()}",
-        state=folder / "state.sqlite3",
-        servers=SERVERS,
+    values = {
+        "limiter": f"http://127.0.0.1:{free_port()}",
+        "state": folder / "state.sqlite3",
+        "servers": SERVERS,
         **settings,
-    )
+    }
+    options = Options(**values)
 
     async def with_client() -> None:
         async with TestClient(TestServer(application(options))) as client:
@@ -59,6 +61,19 @@ def test_a_start_is_refused_in_time_while_the_limiter_is_away(
         assert is_refused or '"code": 403' in text
 
     run(tmp_path, story)
+
+
+def test_a_start_is_refused_in_time_while_the_limiter_hangs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        port = hanging.getsockname()[1]
+
+        async def story(client: TestClient[Any, Any]) -> None:
+            began = time.monotonic()
+            response = await client.post("/srs", data=STARTS["srs"].body)
+            assert await response.json() == {"code": 403}
+            assert 1.0 < time.monotonic() - began < 1.5
+
+        run(tmp_path, story, limiter=f"http://127.0.0.1:{port}")
 
 
 def test_hooks_need_the_secret_of_the_configuration(tmp_path: Path) -> None:
