@@ -142,6 +142,14 @@ class Scene:
         await until(lambda: all(player.is_decided for player in players))
         return players
 
+    async def fill(self, count: int) -> list[Player]:
+        """Open players until this number plays. A busy machine may refuse some."""
+        players: list[Player] = []
+        while len(players) < count:
+            opened = await self.play(count - len(players))
+            players += [player for player in opened if player.plays]
+        return players
+
     async def hang_up(self, players: list[Player]) -> float:
         """Close the players. Return the seconds until their slots are free."""
         began = time.monotonic()
