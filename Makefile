@@ -20,7 +20,7 @@ $(shell rm -f $(READY))
 endif
 endif
 
-.PHONY: help run demo demo-rtmp test quick check openapi reference docs scaling audit lock package rehearse faults soak contract releases mutants bench replay load
+.PHONY: help run demo demo-rtmp test quick check openapi messages reference docs scaling audit lock package rehearse faults soak contract releases mutants bench replay load
 
 help: ## Print the targets.
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ check: $(READY) $(MARKDOWNLINT) docs ## Check lint, imports, complexity, types, 
 	$(VENV)/bin/complexipy
 	DEBUG=1 $(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml streams streams_project stages capacity deploy insights reporting
+
+messages: $(READY) ## Compile the translations of problems, in streams/locale.
+	@exec $(VENV)/bin/pybabel compile --directory streams/locale --domain django --use-fuzzy
 
 openapi: export DEBUG := 1
 openapi: $(READY) $(MARKDOWNLINT) ## Write the OpenAPI documents, 3.1 and 3.0, from the code (needs Node.js; OPENAPI=/tmp/openapi for other files).

@@ -4,18 +4,19 @@ The table of problems has status, type and titles. The OpenAPI document has the 
 and headers that a problem adds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from docs import api, markers
-from docs.markers import code
-from streams.problems import INTERNAL, PROBLEMS, Problem
+from docs.markers import code, section
+from streams.problems import Problem, problems_by_type
 
+COMMON_HEADERS = {"Content-Language", "Link", "Vary"}
 COMMON_MEMBERS = {"type", "title", "status", "detail"}
 
 
 def passages() -> markers.Passages:
     """Return the generators of the page's passages."""
-    return {"errors": errors_table}
+    return {"errors": errors_table, "explained-errors": explained_errors}
 
 
 def errors_table() -> str:
@@ -24,10 +25,20 @@ def errors_table() -> str:
     return markers.table(headings, _rows())
 
 
+def explained_errors() -> str:
+    """Return a section per type, to which the `Link` of a problem can lead."""
+    return section(*(_explained(*each) for each in problems_by_type().items()))
+
+
+def _explained(type_: str, problems: list[Problem]) -> str:
+    causes = [f"* {problem.title} {problem.occurs}" for problem in problems]
+    return section(f"### {type_}", "\n".join(dict.fromkeys(causes)))
+
+
 def _rows() -> Iterator[tuple[str, ...]]:
     document = api.load_document()
 
-    for type_, problems in _by_type().items():
+    for type_, problems in problems_by_type().items():
         titles = dict.fromkeys(problem.title for problem in problems)
         yield (
             str(problems[0].status),
@@ -36,18 +47,6 @@ def _rows() -> Iterator[tuple[str, ...]]:
             _names(_members(document, type_)),
             _names(_headers(document, type_)),
         )
-
-
-def _by_type() -> Mapping[str, list[Problem]]:
-    """Return the problems of each type, ordered by status and type."""
-    rows = [*PROBLEMS.values(), INTERNAL]
-    rows.sort(key=lambda problem: (problem.status, problem.type))
-
-    by_type: dict[str, list[Problem]] = {}
-    for problem in rows:
-        by_type.setdefault(problem.type, []).append(problem)
-
-    return by_type
 
 
 def _members(document: api.Document, type_: str) -> list[str]:
@@ -67,6 +66,7 @@ def _headers(document: api.Document, type_: str) -> list[str]:
         for name, response in responses.items()
         if type_ in name.split("-or-")
         for header in response.get("headers", {})
+        if header not in COMMON_HEADERS
     ]
     return list(dict.fromkeys(headers))
 

@@ -6,6 +6,20 @@ from typing import Any
 import openapi.operations  # noqa: F401  # drf-spectacular finds extensions by import
 from streams.problems import MEDIA_TYPE
 
+PROBLEM_HEADERS: dict[str, Any] = {
+    "Content-Language": {
+        "description": "Language of title, detail and messages: see Accept-Language.",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": "The page that explains the type, if there is one: rel=help.",
+        "schema": {"type": "string"},
+    },
+    "Vary": {
+        "description": "Contains Accept-Language.",
+        "schema": {"type": "string"},
+    },
+}
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 USER_PATH = "/users/{userId}"
 OWN_PATH = "/me"
@@ -90,6 +104,7 @@ def _share_problems(document: Document) -> dict[str, Any]:
                 continue
 
             name = "-or-".join(_problem_types(response))
+            response["headers"] = {**response.get("headers", {}), **PROBLEM_HEADERS}
             problems[name] = response
             responses[status] = {"$ref": f"#/components/responses/{name}"}
 

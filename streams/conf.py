@@ -36,6 +36,7 @@ from streams.setting_kinds import (
     Name,
     Names,
     OptionalText,
+    PageUrl,
     Seconds,
     Text,
     Texts,
@@ -208,6 +209,9 @@ class Settings:
     # --- HTTP -------------------------------------------------------------------
 
     BROWSABLE_API = Setting(Flag(), False)
+    PROBLEM_DOCUMENTATION = Setting(
+        PageUrl("the URL of a page that explains the problems"), ""
+    )
     MAX_PATH_CHARACTERS = Setting(Integer(512, 8192), 1024)
     """Longest decoded path. Two ids of 255 characters fit."""
 

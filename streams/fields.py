@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeGuard, override
 
+from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
@@ -87,7 +88,7 @@ class TextField(serializers.CharField):
 
     default_error_messages: ClassVar = {
         "control": "Must not contain control characters.",
-        "bytes": "Must have at most {max_bytes} bytes of UTF-8.",
+        "bytes": gettext_lazy("Must have at most {max_bytes} bytes of UTF-8."),
     }
 
     def __init__(self, *, max_bytes: int | None = None, **options: Any) -> None:

@@ -27,7 +27,7 @@ def bounded_path(get_response: Next) -> Next:
         longest = settings.MAX_PATH_CHARACTERS
         if len(request.path_info) > longest:
             error = f"Must have at most {longest} characters."
-            return plain_response(InvalidRequest(path=error))
+            return plain_response(InvalidRequest(path=error), request)
 
         return get_response(request)
 
@@ -54,7 +54,7 @@ def only_allowed_hosts(get_response: Next) -> Next:
                 "This service does not serve this host. "
                 "An operator can add it to ALLOWED_HOSTS."
             )
-            return plain_response(InvalidRequest(Host=error))
+            return plain_response(InvalidRequest(Host=error), request)
 
         return get_response(request)
 

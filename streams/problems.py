@@ -13,12 +13,14 @@ from random import SystemRandom
 from typing import Any
 
 from django.core.exceptions import TooManyFieldsSent
-from django.http import Http404, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse
+from django.urls import get_script_prefix
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from streams import events
+from streams import events, languages
+from streams.conf import settings
 from streams.errors import (
     HeadersTooLarge,
     InvalidRequest,
@@ -51,6 +53,8 @@ from streams.serializers import (
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+HELP_PATH = "docs/problems"
+"""The page that explains the types, where pages are on."""
 
 _random_seconds = SystemRandom().uniform
 
@@ -87,6 +91,11 @@ class Problem:
     occurs: str
     facts: Callable[[Any, Answered], Facts] = _no_facts
     members: Members | None = None
+
+    @property
+    def member_names(self) -> list[str]:
+        """The names of the members that it adds."""
+        return [] if self.members is None else list(self.members().fields)
 
 
 def _invalid_fields(
@@ -376,10 +385,29 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
 }
 
 
+def problems_by_type() -> Mapping[str, list[Problem]]:
+    """Return the problems of each type, ordered by status and type."""
+    rows = [*PROBLEMS.values(), INTERNAL]
+    rows.sort(key=lambda problem: (problem.status, problem.type))
+
+    by_type: dict[str, list[Problem]] = {}
+    for problem in rows:
+        by_type.setdefault(problem.type, []).append(problem)
+    return by_type
+
+
 def problem_of(error: Exception) -> Problem:
     """Return the problem of an error's class, or of its nearest base class."""
     problems = (PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS)
     return next(problems, INTERNAL)
+
+
+def help_url(type: str) -> str | None:
+    """Return the URL that explains a type, or None if there is no such page."""
+    page = settings.PROBLEM_DOCUMENTATION
+    if settings.BROWSABLE_API:
+        page = get_script_prefix() + HELP_PATH
+    return f"{page}#{type}" if page else None
 
 
 def body_of(problem: Problem, **members: Any) -> dict[str, Any]:
@@ -392,14 +420,21 @@ def body_of(problem: Problem, **members: Any) -> dict[str, Any]:
     }
 
 
-def plain_response(error: Exception) -> JsonResponse:
-    """Return a problem outside a view, for middleware."""
+def plain_response(
+    error: Exception, request: HttpRequest | None = None
+) -> JsonResponse:
+    """Return a problem outside a view, for middleware.
+
+    Without a request it is in English.
+    """
     problem = problem_of(error)
     members, headers = problem.facts(error, Answered(user_id="", now=0))
+    meta = {} if request is None else request.META
+    body, help_headers = _explained(body_of(problem, **members), meta)
     return JsonResponse(
-        body_of(problem, **members),
+        body,
         status=problem.status,
-        headers=dict(headers),
+        headers={**headers, **help_headers},
         content_type=MEDIA_TYPE,
     )
 
@@ -418,14 +453,63 @@ def respond(error: Exception, context: Mapping[str, Any]) -> Response:
     if isinstance(error, drf.APIException) and isinstance(error.detail, str):
         members = {"detail": error.detail, **members}
 
-    renderer = getattr(context["request"], "accepted_renderer", None)
+    request = context["request"]
+    body, help_headers = _explained(body_of(problem, **members), request.META)
+    renderer = getattr(request, "accepted_renderer", None)
     is_page = renderer is not None and renderer.format == "api"
     return Response(
-        body_of(problem, **members),
+        body,
         status=problem.status,
-        headers=dict(headers),
+        headers={**headers, **help_headers},
         content_type=None if is_page else MEDIA_TYPE,
     )
+
+
+def _explained(
+    body: dict[str, Any], meta: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return a problem in the caller's language, and the headers that say so.
+
+    One of the headers links to the page that explains the problem.
+    """
+    language = languages.preferred(meta)
+    if language != languages.ENGLISH:
+        with languages.speaking(language):
+            body = _translated(body)
+
+    has_fields = "errors" in body
+    shown = languages.languages_of(language, has_fields=has_fields)
+    headers = {"Content-Language": ", ".join(shown), "Vary": "Accept-Language"}
+    url = help_url(body["type"])
+    if url is not None:
+        headers["Link"] = f'<{url}>; rel="help"'
+    return body, headers
+
+
+def _translated(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a problem whose texts are in the active language."""
+    texts = {
+        name: languages.translated(body[name])
+        for name in ("title", "detail")
+        if name in body
+    }
+    changed: dict[str, Any] = {**body, **texts}
+    if "errors" in body:
+        changed["errors"] = _translated_errors(body["errors"])
+
+    rule = body.get("rule")
+    if rule and rule["message"]:
+        changed["rule"] = {**rule, "message": languages.translated(rule["message"])}
+    return changed
+
+
+def _translated_errors(errors: Any) -> Any:
+    """Return the messages of fields, of entries of fields, or one message."""
+    if isinstance(errors, dict):
+        return {name: _translated_errors(each) for name, each in errors.items()}
+    if isinstance(errors, list):
+        return [_translated_errors(each) for each in errors]
+    return languages.translated(errors)
 
 
 def _log(problem: Problem, error: Exception) -> None:

@@ -234,6 +234,20 @@ class Url(Text):
         return text
 
 
+class PageUrl(Text):
+    """The URL of a page."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description, r"\S+")
+
+    @override
+    def check(self, value: Any) -> str:
+        text = super().check(value)
+        if text and check_url(text).fragment:
+            raise Fault("the URL has a fragment. Remove it")
+        return text
+
+
 class ExistingFile(Kind[str | None]):
     """The path of a file that exists, or None."""
 

@@ -14,13 +14,17 @@ from django.http import Http404
 from django.urls import get_script_prefix
 from django.utils.http import http_date
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotAuthenticated, PermissionDenied
+from rest_framework.exceptions import (
+    NotAuthenticated,
+    PermissionDenied,
+    ValidationError,
+)
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
 
-from streams import service
+from streams import languages, service
 from streams.api_view import StreamsAPIView
 from streams.authentication import OPERATE, Caller
 from streams.conf import settings
@@ -171,7 +175,15 @@ class UserView(StreamsAPIView):
     def parse(self) -> dict[str, Any]:
         """Return the validated body."""
         serializer = serializer_of(self.serializer_class)
-        return dict(serializer.run_validation(self.request.data))
+        try:
+            return dict(serializer.run_validation(self.request.data))
+        except ValidationError:
+            language = languages.preferred(self.request.META)
+            if language == languages.ENGLISH:
+                raise
+            # A message of a field is translated where it is made.
+            with languages.speaking(language):
+                return dict(serializer.run_validation(self.request.data))
 
     def parse_start(self, id: str | None = None) -> StartRequest:
         """Return the start of the body.

@@ -452,6 +452,15 @@ VARIABLES: Mapping[str, Variable] = _by_name(
             help="HTML pages in addition to JSON.",
             example="1",
         ),
+        _of_app(
+            "PROBLEM_DOCUMENTATION",
+            section=HTTP,
+            help=(
+                "Page to which the `Link` of a problem leads, with the type as its "
+                "fragment. With `BROWSABLE_API`, the service's own page is used."
+            ),
+            example="https://docs.example.com/errors.html",
+        ),
         Variable(
             name="CORS_ALLOWED_ORIGINS",
             section=HTTP,

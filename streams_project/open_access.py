@@ -28,7 +28,7 @@ def loopback_only(
     def middleware(request: HttpRequest) -> HttpResponse:
         if not is_local(request.META):
             log.warning(REFUSAL)
-            return plain_response(PermissionDenied())
+            return plain_response(PermissionDenied(), request)
         return get_response(request)
 
     return middleware

@@ -71,7 +71,10 @@ TEST_RUNNER = "tests.runner.PytestRunner"
 APPEND_SLASH = False
 USE_TZ = True
 TIME_ZONE = "UTC"
-USE_I18N = False
+USE_I18N = True
+LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+"""The folder of an operator's translations, such as messages of plans' rules."""
 
 if (BASE_DIR / "streams_project" / "management").is_dir():
     # The service has no relational data. This lets `migrate` and `showmigrations`
@@ -85,7 +88,7 @@ if (BASE_DIR / "streams_project" / "management").is_dir():
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 32
 """Largest number of query parameters. Django refuses more before it parses them."""
 CORS_ALLOWED_ORIGIN_REGEXES = [LOOPBACK_ORIGINS] if values["OPEN_ACCESS"] else []
-CORS_EXPOSE_HEADERS = ["date", "expires", "location", "retry-after"]
+CORS_EXPOSE_HEADERS = ["date", "expires", "link", "location", "retry-after"]
 # django-cors-headers reads these for each request, some by two names. Each one that is
 # missing would cost an exception.
 CORS_ALLOW_ALL_ORIGINS = False

@@ -28,11 +28,10 @@ handler404 = unknown_url
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return a problem for a request that Django refuses."""
-    return plain_response(
-        InvalidRequest(request="The service cannot read the request.")
-    )
+    error = InvalidRequest(request="The service cannot read the request.")
+    return plain_response(error, request)
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
     """Return a problem for a failure outside the API's views, which Django logs."""
-    return plain_response(RuntimeError())
+    return plain_response(RuntimeError(), request)

@@ -22,7 +22,7 @@ from deploy.package.checkout import Release, current_release, git
 from deploy.package.wheels import find_wheels
 from stages import PROJECT
 
-OWN_FOLDERS = ("streams", "streams_project", "clients/web", "docs/plans")
+OWN_FOLDERS = ("streams", "locale", "streams_project", "clients/web", "docs/plans")
 
 SERVICE_DISTRIBUTIONS = (
     "apig-wsgi",
@@ -66,7 +66,8 @@ EXCLUDED = re.compile(
       (^|/)__pycache__/
     | (^|/)tests?/
     | ^[^/]+\.(dist-info|data)/
-    | \.(pyi|pyx|pxd|c|h|po|mo|map|typed|md|rst|txt)$
+    | \.(pyi|pyx|pxd|c|h|po|map|typed|md|rst|txt)$
+    | ^(?!(streams|rest_framework)/locale/).*\.mo$
     | ^boto3/(data|examples)/
     | ^botocore/data/(?!(dynamodb|secretsmanager|ssm|sts)/|[^/]*\.json$)
     | ^botocore/data/\w+/.*/(examples|waiters|paginators)
@@ -85,7 +86,7 @@ EXCLUDED = re.compile(
     | ^django/test
     | ^drf_spectacular_sidecar/static/.*/
       (redoc/|oauth2-|favicon-|swagger-ui-standalone-)
-    | ^rest_framework/(locale|static)/
+    | ^rest_framework/static/
     | ^streams_project/management/
     | ^streams/sinks/prometheus\.py$
     | ^streams_project/local_dynamodb\.py$

@@ -3,7 +3,8 @@
 from django.urls import path
 from django.views.generic import RedirectView, TemplateView
 
-from streams.browsable.views import OpenAPIView
+from streams.browsable.views import OpenAPIView, ProblemsView
+from streams.problems import HELP_PATH
 
 home = RedirectView.as_view(
     pattern_name="console",
@@ -17,6 +18,7 @@ urlpatterns = [
     path("openapi.json", OpenAPIView.as_view(), name="openapi"),
     path("docs/", docs, name="docs"),
     path("docs", docs, name="docs"),
+    path(HELP_PATH, ProblemsView.as_view(), name="problems"),
     path("console/", console, name="console"),
     path("console", console, name="console"),
 ]

@@ -23,7 +23,7 @@ from tests.openapi_document import UNDESCRIBED
 from tests.servers import PROJECT, running, runserver
 
 MIN_CASES = 2000
-PAGES = ("home", "openapi", "docs", "console")
+PAGES = ("home", "openapi", "docs", "problems", "console")
 """Routes that are not calls of the API."""
 
 
