@@ -78,7 +78,9 @@ PUBLIC_KEY = {
     "use": "sig",
 }
 
-REQUESTS: dict[type, tuple[str, dict[str, Any]]] = {
+CMCD = 'cid="film-42",e=ps,sta=p,ts=1764000000000,v=2'
+
+REQUESTS: dict[type, tuple[str, Any]] = {
     StartSerializer: ("A start", START),
     TokenSerializer: ("The latest token", {"token": TOKEN}),
     HeartbeatSerializer: (
@@ -87,6 +89,7 @@ REQUESTS: dict[type, tuple[str, dict[str, Any]]] = {
     ),
     LimitSerializer: ("A limit", LIMIT),
     TicketRequestSerializer: ("A ticket", {"seconds": 60, "streamId": "456"}),
+    str: ("A player that plays", CMCD),
 }
 """The name and the value of an example, by the serializer of the request."""
 

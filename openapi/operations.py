@@ -1,6 +1,6 @@
 """The answers, problems, headers and examples of each operation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
@@ -40,8 +40,8 @@ from streams.serializers import (
     UserLimitSetSerializer,
 )
 
-type Body = Shape | dict[str, Shape]
-"""The serializer of a body, or one by media type."""
+type Body = Shape | Mapping[str, type[Any]]
+"""The serializer of a body, or one by media type. `str` is a body of text."""
 
 # --- problems -------------------------------------------------------------------
 
@@ -65,9 +65,12 @@ WITH_BODY = (
 OF_STREAM = ("stream-not-found", "stream-ended")
 OF_START = ("stream-limit-reached", "too-many-starts")
 
+CMCD_TYPES = ("application/cmcd", "text/cmcd", "text/plain")
+
 # --- headers and parameters -----------------------------------------------------
 
 SECONDS = {"type": "integer", "minimum": 1}
+HANDLE = {"type": "string", "pattern": r"^[\w-]+\.[\w-]+$"}
 
 
 def header(
@@ -200,7 +203,7 @@ def _request_examples(body: Body | None) -> list[OpenApiExample]:
     if body is None:
         return []
 
-    shapes = body if isinstance(body, dict) else {"application/json": body}
+    shapes = body if isinstance(body, Mapping) else {"application/json": body}
     return [
         OpenApiExample(*REQUESTS[shape], request_only=True, media_type=media_type)
         for media_type, shape in shapes.items()
@@ -386,6 +389,26 @@ class Tickets(OpenApiViewExtension):
                 tag="Tickets",
                 body=TicketRequestSerializer,
                 parameters=OF_A_USER,
+            ),
+        )
+
+
+class Cmcd(OpenApiViewExtension):
+    """The reports of a player."""
+
+    target_class = "streams.views.CmcdView"
+
+    def view_replacement(self) -> Any:
+        handle = in_path("handle", "The last part of a `cmcdUrl`.", HANDLE)
+        return describe(
+            self.target_class,
+            post=operation(
+                "reportPlayback",
+                {204: no_content("The report was read.")},
+                (*WITH_TOKEN, *OF_STREAM, "store-contended"),
+                tag="CMCD",
+                body=dict.fromkeys(CMCD_TYPES, str),
+                parameters=[handle, *RETRY_AFTER],
             ),
         )
 

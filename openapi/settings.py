@@ -36,6 +36,7 @@ SPECTACULAR_SETTINGS = {
             "name": "Tickets",
             "description": "Credentials for URLs that cannot carry a bearer token.",
         },
+        {"name": "CMCD", "description": "For players that report by CMCD."},
         {"name": "Edge", "description": "For CDNs, origins and licence servers."},
         {"name": "Health", "description": "For monitoring."},
     ],

@@ -65,6 +65,40 @@ class PlainTextJSONParser(StrictJSONParser):
     media_type = "text/plain"
 
 
+class CmcdParser(BaseParser):
+    """Reads a post of CMCD. The service uses no character outside ASCII."""
+
+    media_type = "application/cmcd"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the text of the body.
+
+        Raises:
+            PayloadTooLarge
+        """
+        body = stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise PayloadTooLarge
+        return body.decode("utf-8", errors="replace")
+
+
+class TextCmcdParser(CmcdParser):
+    """Reads a post of CMCD by a player that implements CTA-5004-A."""
+
+    media_type = "text/cmcd"
+
+
+class PlainTextCmcdParser(CmcdParser):
+    """Reads a report that an app sends with `navigator.sendBeacon`."""
+
+    media_type = "text/plain"
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
 

@@ -152,6 +152,10 @@ class StartSerializer(PlayerSerializer):
         allow_null=True,
         help_text="Streams that this start ends.",
     )
+    cmcd = serializers.BooleanField(
+        required=False,
+        help_text="Whether the player reports its state by CMCD to a `cmcdUrl`.",
+    )
 
 
 class TokenSerializer(PlayerSerializer):
@@ -350,6 +354,13 @@ class PlayerStreamSerializer(StreamSerializer):
     edgeToken = TextField(
         required=False,
         help_text="JWT for the CDN or licence server, if edge tokens are on.",
+    )
+    cmcdUrl = serializers.CharField(
+        required=False,
+        help_text=(
+            "Address for the reports of this playback, if the start asked for it. "
+            "Omitted for a grace lease, and if the ids make the address too long."
+        ),
     )
 
     @override

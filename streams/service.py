@@ -15,6 +15,7 @@ from django.dispatch import receiver
 
 from streams import (
     audit,
+    cmcd,
     edge_tokens,
     events,
     grace,
@@ -23,6 +24,7 @@ from streams import (
     tickets,
     tokens,
 )
+from streams.cmcd import playbacks
 from streams.conf import settings
 from streams.errors import (
     InvalidRequest,
@@ -36,6 +38,7 @@ from streams.errors import (
     StreamLimitReached,
     StreamNotFound,
     StreamsError,
+    TooManyHeartbeats,
     TooManyStarts,
 )
 from streams.networks import UNREADABLE, hashes_of
@@ -265,6 +268,84 @@ def stop(token: str, *, user_id: str | None, id: str, now: int) -> None:
     """
     claims = tokens.verify(token, user_id=user_id, id=id)
     _stop(Context(user_id=claims.user_id, now=now), id, hold=claims.hold, by="player")
+
+
+def cmcd_handle(issued: IssuedLease) -> str | None:
+    """Return the handle to which the player of a stream can post CMCD.
+
+    A grace lease has none: only the player's token carries it.
+    """
+    return None if issued.is_grace else cmcd.issue(issued.user_id, issued.lease)
+
+
+def report(
+    handle: cmcd.Handle,
+    latest: cmcd.CmcdReport | None,
+    *,
+    now: int,
+    network: str | None = None,
+) -> None:
+    """Renew, pause or stop a stream as its player reports.
+
+    Most reports cost no call to DynamoDB. While the store is down, the stream goes on
+    until its lease ends, and a later report revives it if its slot is unused.
+
+    Raises:
+        StreamEnded: the playback is over.
+        StoreUnavailable, StoreContended
+    """
+    if now >= handle.valid_until:
+        raise _expired(handle, at=handle.valid_until)
+    claim = playbacks.claim(handle, latest, now=now) if latest else None
+    if claim is None:
+        return
+
+    try:
+        _apply_report(claim, now=now, network=network)
+    except StreamEnded as over:
+        playbacks.ended(claim, over)
+        raise
+    except StreamNotFound as exc:
+        forgotten = _expired(handle, at=now)
+        playbacks.ended(claim, forgotten)
+        raise forgotten from exc
+    except TooManyHeartbeats:
+        playbacks.release(claim)
+    except StreamsError:
+        playbacks.release(claim)
+        raise
+
+
+def _apply_report(claim: playbacks.Claim, *, now: int, network: str | None) -> None:
+    """Renew, pause or stop the stream of a claim."""
+    user_id, id, epoch = claim.handle.playback
+    if claim.state is cmcd.PlayerState.OVER:
+        _stop(
+            Context(user_id=user_id, now=now),
+            id,
+            hold=Hold(epoch=epoch),
+            by="player",
+        )
+        ending = Ending(reason=Reason.STOPPED, at=now, epoch=epoch)
+        playbacks.ended(claim, StreamEnded(ending))
+        return
+
+    # A state that alternates is charged like any heartbeat.
+    heartbeat_rate.charge(claim.handle.playback, is_paused=False, now=now)
+    beat = Heartbeat(
+        now=now,
+        is_paused=claim.state is cmcd.PlayerState.PAUSED,
+        network=network,
+        networks=hashes_of(network) if network else (),
+    )
+    hold = playbacks.hold_of(claim, now=now)
+    lease = _renewed_lease(user_id, id, hold, beat)
+    playbacks.renewed(claim, lease, now=now)
+
+
+def _expired(handle: cmcd.Handle, *, at: int) -> StreamEnded:
+    ending = Ending(reason=Reason.EXPIRED, at=at, epoch=handle.epoch)
+    return StreamEnded(ending)
 
 
 def end(context: Context, id: str, *, epoch: int | None = None) -> None:
@@ -687,26 +768,30 @@ def _admission(
 
 def _renew_in_store(claims: tokens.TokenClaims, beat: Heartbeat) -> IssuedLease:
     """Extend a stored lease."""
-    id = claims.request.id
-    with _recording_refusals(beat.now, user=claims.user_id, id=id):
-        lease = store.renew(
-            claims.user_id,
-            id,
-            hold=replace(claims.hold, networks=beat.networks),
-            now=beat.now,
-            is_paused=beat.is_paused,
-        )
-
-    is_revived = lease.revived_to == lease.expires_at
-    kind = "revived" if is_revived else "renewed"
-    _record(kind, claims.user_id, lease, now=beat.now)
-
+    lease = _renewed_lease(claims.user_id, claims.request.id, claims.hold, beat)
     return _issue_lease(
         claims.user_id,
         lease,
         now=beat.now,
         network=beat.network_of(lease),
     )
+
+
+def _renewed_lease(user_id: str, id: str, hold: Hold, beat: Heartbeat) -> Lease:
+    """Extend a stored lease, record it, and return it."""
+    with _recording_refusals(beat.now, user=user_id, id=id):
+        lease = store.renew(
+            user_id,
+            id,
+            hold=replace(hold, networks=beat.networks),
+            now=beat.now,
+            is_paused=beat.is_paused,
+        )
+
+    is_revived = lease.revived_to == lease.expires_at
+    kind = "revived" if is_revived else "renewed"
+    _record(kind, user_id, lease, now=beat.now)
+    return lease
 
 
 # --- without the store ----------------------------------------------------------

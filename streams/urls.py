@@ -12,6 +12,7 @@ from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 from streams.conf import settings
 from streams.views import (
     AccountView,
+    CmcdView,
     DryRunView,
     EdgeKeysView,
     HealthView,
@@ -79,6 +80,7 @@ def _with_slash(route: URLPattern) -> URLPattern:
 
 routes = [
     *_routes_of_users(),
+    path("cmcd/<str:handle>", CmcdView.as_view(), name="cmcd"),
     path("plans", PlansView.as_view(), name="plans"),
     path(".well-known/jwks.json", EdgeKeysView.as_view(), name="edge-keys"),
     path("healthz", HealthView.as_view(), name="healthz"),

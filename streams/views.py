@@ -10,6 +10,7 @@ import time
 from typing import Any, override
 from urllib.parse import quote
 
+from django.core.signing import BadSignature
 from django.http import Http404
 from django.urls import get_script_prefix
 from django.utils.http import http_date
@@ -24,11 +25,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
 
-from streams import languages, service
+from streams import cmcd, languages, service
 from streams.api_view import StreamsAPIView
 from streams.authentication import OPERATE, Caller
 from streams.conf import settings
-from streams.errors import InvalidRequest, LengthRequired
+from streams.errors import InvalidRequest, LengthRequired, StreamNotFound
 from streams.fields import (
     ID,
     ID_ERROR,
@@ -41,7 +42,13 @@ from streams.fields import (
     is_key,
     start_fields,
 )
-from streams.parsers import PlainTextJSONParser, StrictJSONParser
+from streams.parsers import (
+    CmcdParser,
+    PlainTextCmcdParser,
+    PlainTextJSONParser,
+    StrictJSONParser,
+    TextCmcdParser,
+)
 from streams.permissions import IsAdministrator, MaySetLimits
 from streams.rules import NOTHING_GRANTED, Entitlement, Lease, StartRequest
 from streams.serializers import (
@@ -68,7 +75,7 @@ from streams.serializers import (
     ViewerTicketRequestSerializer,
     serializer_of,
 )
-from streams.service import Context
+from streams.service import Context, IssuedLease
 from streams.tickets import Ticket
 
 
@@ -81,6 +88,8 @@ class UserView(StreamsAPIView):
 
     now: int
     serializer_class: type[PlayerSerializer]
+    reports_cmcd: bool | None = False
+    """Whether the start asks for an address for CMCD."""
 
     @override
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -196,6 +205,7 @@ class UserView(StreamsAPIView):
         body = self.parse() if ticket is None else self._parse_by(ticket)
         own_id = ticket.id if ticket else secrets.token_urlsafe(12)
         id = id or body.get("device_id") or key or own_id
+        self.reports_cmcd = body.pop("cmcd", None)
         network = self.request.META.get("streams.network")
         aliases = self.request.META.get("streams.network_aliases", ())
         return StartRequest(id=id, network=network, network_aliases=aliases, **body)
@@ -273,11 +283,22 @@ class StreamViewSet(ViewSetMixin, UserView):
             return self.check_start(start)
 
         issued = service.start(self.context, start)
+        body = self.represent(PlayerStreamSerializer, issued)
+        if self.reports_cmcd:
+            body |= self._cmcd_address(issued)
         return Response(
-            self.represent(PlayerStreamSerializer, issued),
+            body,
             status=200 if issued.lease.took_over else 201,
             headers={"Location": self.stream_path(start.id), **_expires(issued.lease)},
         )
+
+    def _cmcd_address(self, issued: IssuedLease) -> dict[str, str]:
+        """Return `cmcdUrl`, unless the stream has none or its path is too long."""
+        handle = service.cmcd_handle(issued)
+        path = f"{get_script_prefix()}cmcd/{handle}"
+        if handle is None or len(path) > settings.MAX_PATH_CHARACTERS:
+            return {}
+        return {"cmcdUrl": self.request.build_absolute_uri(path)}
 
     def retrieve(
         self, request: Request, id: str, user_id: str | None = None
@@ -460,6 +481,38 @@ class TicketsView(UserView):
 
         ticket_and_expiry = service.issue_ticket(self.context, **body)
         return Response(TicketSerializer(ticket_and_expiry).data, status=201)
+
+
+class CmcdView(UserView):
+    """The reports of a player."""
+
+    name = "CMCD"
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    parser_classes = (CmcdParser, TextCmcdParser, PlainTextCmcdParser)
+
+    def post(self, request: Request, handle: str) -> Response:
+        """Report the state of a player by CMCD.
+
+        hls.js, dash.js and Shaka post to the `cmcdUrl` of a start (CTA-5004-A and -B).
+        The address is the only credential, valid for this playback and a day. A
+        report that the player plays renews the stream, `sta=a` pauses it, and
+        `sta=e`, `f` or `q` stops it. Repeats within a third of a lease and other
+        events change nothing. Players stop posting after 410, and repeat after 503.
+        """
+        try:
+            verified = cmcd.verify(handle)
+        except BadSignature as exc:
+            raise StreamNotFound from exc
+
+        body: Any = request.data
+        service.report(
+            verified,
+            cmcd.latest(body) if isinstance(body, str) else None,
+            now=self.now,
+            network=request.META.get("streams.edge_network"),
+        )
+        return Response(status=204)
 
 
 class PlansView(StreamsAPIView):

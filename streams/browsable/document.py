@@ -87,12 +87,12 @@ def description_of(operation: Operation, status: int) -> str:
 
 
 def example_body(operation: Operation) -> str | None:
-    """Return an example of the body. It is None if the operation accepts no body."""
-    body = operation.get("requestBody")
-    if body is None:
+    """Return an example of the body. It is None if the operation accepts no JSON."""
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" not in content:
         return None
 
-    examples = body["content"]["application/json"]["examples"]
+    examples = content["application/json"]["examples"]
     (example,) = examples.values()
     return json.dumps(example["value"], indent=2)
 

@@ -104,6 +104,7 @@ PATHS = {
     "my-stream-heartbeat": "/me/streams/unknown/heartbeat",
     "my-stream-stop": "/me/streams/unknown/stop",
     "my-stream-detail": "/me/streams/unknown",
+    "cmcd": "/cmcd/unknown",
     "plans": "/plans",
     "edge-keys": "/.well-known/jwks.json",
     "healthz": "/healthz",
@@ -175,6 +176,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("plans", "GET"): limit_of_ana(
         viewer=403, another=403, operator=403, administrator=200
     ),
+    ("cmcd", "POST"): dict.fromkeys(CALLERS, 404),
     ("edge-keys", "GET"): EVERYONE,
     ("healthz", "GET"): EVERYONE,
     ("readyz", "GET"): EVERYONE,
