@@ -110,7 +110,7 @@ contract: $(READY) ## Check that one order explains every answer of concurrent c
 releases: export DEBUG := 1
 releases: export DJANGO_SETTINGS_MODULE := tests.settings
 releases: $(READY) ## Run the previous release next to this code, and compare the answers (SHARE=1 for all scenes).
-	@exec $(PYTHON) -m tests.releases.run --share $(or $(SHARE),0.25) --seconds $(or $(SECONDS),25) $(if $(SEED),--seed $(SEED))
+	@exec $(PYTHON) -m tests.releases.run --share $(or $(SHARE),0.2) --seconds $(or $(SECONDS),25) $(if $(SEED),--seed $(SEED))
 
 mutants: export DEBUG := 1
 mutants: $(READY) ## Plant bugs and check that the tests find each of them (ONLY=name for one).
