@@ -113,6 +113,7 @@ PATHS = {
     "openapi": "/openapi.json",
     "docs": "/docs",
     "console": "/console",
+    "problems": "/problems",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("limit", "PUT"): {"limit": 100},
@@ -184,6 +185,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("openapi", "GET"): EVERYONE,
     ("docs", "GET"): EVERYONE,
     ("console", "GET"): EVERYONE,
+    ("problems", "GET"): EVERYONE,
 }
 
 
