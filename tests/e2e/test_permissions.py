@@ -113,7 +113,7 @@ PATHS = {
     "openapi": "/openapi.json",
     "docs": "/docs",
     "console": "/console",
-    "problems": "/problems",
+    "problems": "/docs/problems",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("limit", "PUT"): {"limit": 100},
