@@ -184,6 +184,18 @@ def test_a_denial_names_the_latest_time_of_the_limit_and_the_start_rate(
     assert denial.value.retry_at == retry_at
 
 
+def test_without_a_start_rate_a_fence_does_not_delay_a_retry() -> None:
+    store = ModelStore(replace(changed(PLANS, limit=1), start_rate=StartRate()))
+    store.start("ana", asking("a"), now=NOW)
+    fenced_until = NOW + 2 * LEASE_MS
+    account = store.accounts["ana"]
+    store.accounts["ana"] = replace(account, theoretical_arrival_at=fenced_until)
+
+    with pytest.raises(StreamLimitReached) as denial:
+        store.start("ana", asking("b"), now=NOW + 5)
+    assert denial.value.retry_at == NOW + LEASE_MS
+
+
 def test_a_revival_is_not_charged() -> None:
     cheat = Cheat()
     cheat.act("start", "a")

@@ -346,3 +346,27 @@ def test_two_admissions_are_equal_if_their_leases_and_endings_are() -> None:
     assert repeated == admission
     assert repeated is not None
     assert repeated.before is None
+
+
+# --- paused grace leases ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("paused_ms", "lasts_ms"),
+    [(None, LEASE_MS), (LEASE_MS - 1, LEASE_MS), (LEASE_MS + 1, LEASE_MS + 1)],
+    ids=["no pause", "shorter than a lease", "longer than a lease"],
+)
+def test_a_paused_grace_lease_lasts_as_long_as_a_pause_and_at_least_a_lease(
+    paused_ms: int | None, lasts_ms: int
+) -> None:
+    plans = changed(PLANS, paused_ms=paused_ms)
+    after, admission = rules.start(
+        rules.empty_account(NOW),
+        asking("a", is_grace=True),
+        now=NOW,
+        plans=plans,
+        is_paused=True,
+    )
+
+    assert after.leases["a"].paused_at == NOW
+    assert admission.lease.expires_at == NOW + lasts_ms
