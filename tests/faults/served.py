@@ -17,8 +17,9 @@ _time_ns, _time = time.time_ns, time.time
 time.time_ns = lambda: _time_ns() + OFFSET_NS
 time.time = lambda: _time() + OFFSET_NS / 1e9
 
+# The application sets Django up, which the views need.
+from streams_project.wsgi import application  # noqa: E402, I001
 from streams.views import UserView  # noqa: E402
-from streams_project.wsgi import application  # noqa: E402
 from tests.wsgi_servers import serving  # noqa: E402
 
 _finalize_response = UserView.finalize_response
