@@ -34,23 +34,15 @@ class SharedPackage:
         ):
             yield
 
-    def build(
-        self,
-        archive: Path,
-        *,
-        zappa_settings: bytes,
-        with_published_keys: bool,
-        **options: Any,
-    ) -> None:
-        """Write the archive with these settings."""
-        base = self._folder / f"package-{with_published_keys}.zip"
+    def build(self, archive: Path, *, zappa_settings: bytes, **options: Any) -> None:
+        """Write the archive with these settings.
+
+        It can verify published keys in any case, so that one build suffices.
+        """
+        base = self._folder / "package.zip"
         if not base.exists():
-            build(
-                archive,
-                zappa_settings=zappa_settings,
-                with_published_keys=with_published_keys,
-                **options,
-            )
+            options["with_published_keys"] = True
+            build(archive, zappa_settings=zappa_settings, **options)
             _copy_without_settings(archive, base)
             return
 

@@ -248,6 +248,7 @@ class Rehearsal:
             patch.object(release, "run_zappa", self._release_by_zappa),
             self._package.in_use(),
             patch.object(sys, "argv", list(command)),
+            patch.object(sys, "stdin", io.StringIO()),
             chdir(self.folder),
             redirect_stdout(output),
             redirect_stderr(output),
