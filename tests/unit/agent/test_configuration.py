@@ -31,22 +31,70 @@ def test_secrets_come_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"limiter": None}, "limiter is missing"),
-        ({"limiter": "limits.example.com"}, "limiter must begin"),
-        ({"srs": None}, "No server"),
-        ({"srs": {"url": "x"}}, "[srs] has no option url"),
-        ({"srs": {"api": 1}}, "[srs] must be a table of texts"),
-        ({"mediamtx": {}}, "[mediamtx] requires api"),
-        ({"ovenmediaengine": {}}, "[ovenmediaengine] requires secret"),
-        ({"flussonic": {"interval_seconds": "x"}}, "interval_seconds must be a number"),
-        ({"colour": "red"}, "colour is not a setting"),
-        ({"api_key": "x"}, "api_key is not a setting"),
-        ({"when_silent": "ajar"}, "when_silent must be one of closed, open"),
-        ({"grace_seconds": -1}, "grace_seconds must be a number"),
-        ({"answer_seconds": 5}, "answer_seconds must be"),
-        ({"listen": "here"}, "listen must be"),
-        ({"listen": "0.0.0.0:9100"}, "set STREAMS_HOOK_SECRET"),
-        ({"identify_by": "user"}, "requires STREAMS_API_KEY"),
+        (
+            {"limiter": None},
+            "limiter is missing",
+        ),
+        (
+            {"limiter": "limits.example.com"},
+            "limiter must begin",
+        ),
+        (
+            {"srs": None},
+            "No server",
+        ),
+        (
+            {"srs": {"url": "x"}},
+            "[srs] has no option url",
+        ),
+        (
+            {"srs": {"api": 1}},
+            "[srs] must be a table of texts",
+        ),
+        (
+            {"mediamtx": {}},
+            "[mediamtx] requires api",
+        ),
+        (
+            {"ovenmediaengine": {}},
+            "[ovenmediaengine] requires secret",
+        ),
+        (
+            {"flussonic": {"interval_seconds": "x"}},
+            "interval_seconds must be a number",
+        ),
+        (
+            {"colour": "red"},
+            "colour is not a setting",
+        ),
+        (
+            {"api_key": "x"},
+            "api_key is not a setting",
+        ),
+        (
+            {"when_silent": "ajar"},
+            "when_silent must be one of closed, open",
+        ),
+        (
+            {"grace_seconds": -1},
+            "grace_seconds must be a number",
+        ),
+        (
+            {"answer_seconds": 5},
+            "answer_seconds must be",
+        ),
+        (
+            {"listen": "here"},
+            "listen must be",
+        ),
+        (
+            {"listen": "0.0.0.0:9100"},
+            "set STREAMS_HOOK_SECRET",
+        ),
+        (
+            {"identify_by": "user"},
+            "requires STREAMS_API_KEY",
+        ),
     ],
     ids=str,
 )

@@ -20,8 +20,11 @@ PIECES = st.one_of(
 )
 EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 20), PIECES), max_size=4)
 
+type Edits = list[tuple[float, int, bytes]]
+"""A place, the number of bytes to replace there, and what replaces them."""
 
-def edited(text: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
+
+def edited(text: bytes, edits: Edits) -> bytes:
     """Return the text with pieces put in the place of some bytes."""
     for place, length, piece in edits:
         start = int(place * len(text))
@@ -29,7 +32,7 @@ def edited(text: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
     return text
 
 
-def edited_hook(hook: Hook, edits: list[tuple[float, int, bytes]], name: str) -> Hook:
+def edited_hook(hook: Hook, edits: Edits, name: str) -> Hook:
     headers = [
         (header, edited(value.encode(), edits).decode(errors="replace"))
         for header, value in hook.headers.pairs
@@ -65,7 +68,7 @@ async def reply_to(folder: Path, name: str, hook: Hook) -> tuple[Reply, bool]:
 )
 @given(edits=EDITS)
 def test_an_altered_hook_gets_an_answer_and_admits_no_player(
-    tmp_path: Path, name: str, edits: list[tuple[float, int, bytes]]
+    tmp_path: Path, name: str, edits: Edits
 ) -> None:
     hook = edited_hook(STARTS[name], edits, name)
     reply, keeps_a_player = asyncio.run(reply_to(tmp_path, name, hook))

@@ -36,25 +36,46 @@ def of_json(content: Any, **headers: str) -> Hook:
 
 
 def nginx(call: str = "play", **fields: Any) -> Hook:
-    own = {"app": "live", "tcurl": "rtmp://h/live", "addr": "192.0.2.1"}
+    own = {
+        "app": "live",
+        "tcurl": "rtmp://h/live",
+        "addr": "192.0.2.1",
+    }
     return form(**own, clientid=7, call=call, name="film", **fields)
 
 
 def icecast(action: str = "listener_add", **fields: Any) -> Hook:
-    own = {"server": "h", "port": 8000, "client": 7, "user": "", "pass": ""}
-    return form(action=action, **own | {"mount": f"/film?ticket={TICKET}"} | fields)
+    own = {
+        "server": "h",
+        "port": 8000,
+        "client": 7,
+        "user": "",
+        "pass": "",
+        "mount": f"/film?ticket={TICKET}",
+    }
+    return form(action=action, **own | fields)
 
 
 def srs(action: str = "on_play", **members: Any) -> Hook:
-    own = {"client_id": "7", "app": "live", "stream": "film"}
-    return of_json({"action": action, **own, "param": f"?ticket={TICKET}", **members})
+    own = {
+        "action": action,
+        "client_id": "7",
+        "app": "live",
+        "stream": "film",
+        "param": f"?ticket={TICKET}",
+    }
+    return of_json(own | members)
 
 
 def ovenmediaengine(
     status: str = "opening", *, url: str = f"wss://h/live/film?ticket={TICKET}"
 ) -> Hook:
     client = {"address": "192.0.2.1", "port": 7}
-    request = {"direction": "outgoing", "status": status, "url": url}
+    request = {
+        "direction": "outgoing",
+        "status": status,
+        "url": url,
+    }
     hook = of_json({"client": client, "request": request})
     return signed(hook, SECRET)
 
@@ -66,14 +87,24 @@ def signed(hook: Hook, secret: str) -> Hook:
 
 
 def mediamtx(**members: Any) -> Hook:
-    own = {"action": "read", "protocol": "rtmp", "id": "7", "path": "film"}
-    return of_json({**own, "query": f"ticket={TICKET}", **members})
+    own = {
+        "action": "read",
+        "protocol": "rtmp",
+        "id": "7",
+        "path": "film",
+        "query": f"ticket={TICKET}",
+    }
+    return of_json(own | members)
 
 
 def flussonic(request_type: str = "open_session", **fields: Any) -> Hook:
-    own = {"session_id": "7", "name": "film", "token": TICKET}
-    query = urlencode({"request_type": request_type, **own, **fields})
-    return Hook(method="GET", query=query)
+    own = {
+        "request_type": request_type,
+        "session_id": "7",
+        "name": "film",
+        "token": TICKET,
+    }
+    return Hook(method="GET", query=urlencode(own | fields))
 
 
 def auth_request(uri: str = f"/film/1.ts?ticket={TICKET}", **headers: str) -> Hook:
@@ -120,18 +151,42 @@ def test_an_end_has_the_key_of_its_start(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "hook"),
     [
-        ("nginx-rtmp", nginx(ticket=TICKET, token=OTHER)),
-        ("nginx-rtmp", nginx(ticket=TICKET, access_token=OTHER)),
-        ("icecast", icecast(**{"pass": OTHER})),
-        ("icecast", icecast(mount=f"/film?ticket={TICKET}&ticket={OTHER}")),
-        ("srs", srs(param=f"?ticket={TICKET}&token={OTHER}")),
+        (
+            "nginx-rtmp",
+            nginx(ticket=TICKET, token=OTHER),
+        ),
+        (
+            "nginx-rtmp",
+            nginx(ticket=TICKET, access_token=OTHER),
+        ),
+        (
+            "icecast",
+            icecast(**{"pass": OTHER}),
+        ),
+        (
+            "icecast",
+            icecast(mount=f"/film?ticket={TICKET}&ticket={OTHER}"),
+        ),
+        (
+            "srs",
+            srs(param=f"?ticket={TICKET}&token={OTHER}"),
+        ),
         (
             "ovenmediaengine",
             ovenmediaengine(url=f"wss://h/a/b?ticket={TICKET}&ticket={OTHER}"),
         ),
-        ("mediamtx", mediamtx(token=OTHER)),
-        ("flussonic", flussonic(qs=f"ticket={OTHER}")),
-        ("auth-request", auth_request(authorization=f"Bearer {OTHER}")),
+        (
+            "mediamtx",
+            mediamtx(token=OTHER),
+        ),
+        (
+            "flussonic",
+            flussonic(qs=f"ticket={OTHER}"),
+        ),
+        (
+            "auth-request",
+            auth_request(authorization=f"Bearer {OTHER}"),
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "hook",
 )
@@ -143,12 +198,30 @@ def test_two_tokens_are_refused(name: str, hook: Hook) -> None:
 @pytest.mark.parametrize(
     ("name", "hook"),
     [
-        ("nginx-rtmp", Hook(body=nginx(user="ana").body + b"&user=bob")),
-        ("icecast", icecast(mount="/film?user=ana", user="bob")),
-        ("srs", srs(param="?user=ana&user=bob")),
-        ("ovenmediaengine", ovenmediaengine(url="wss://h/a/b?user=ana&user=bob")),
-        ("mediamtx", mediamtx(query="user=ana", user="bob")),
-        ("flussonic", flussonic(token="", qs="user=ana&user=bob")),
+        (
+            "nginx-rtmp",
+            Hook(body=nginx(user="ana").body + b"&user=bob"),
+        ),
+        (
+            "icecast",
+            icecast(mount="/film?user=ana", user="bob"),
+        ),
+        (
+            "srs",
+            srs(param="?user=ana&user=bob"),
+        ),
+        (
+            "ovenmediaengine",
+            ovenmediaengine(url="wss://h/a/b?user=ana&user=bob"),
+        ),
+        (
+            "mediamtx",
+            mediamtx(query="user=ana", user="bob"),
+        ),
+        (
+            "flussonic",
+            flussonic(token="", qs="user=ana&user=bob"),
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "hook",
 )

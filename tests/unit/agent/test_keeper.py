@@ -20,10 +20,11 @@ from tests.unit.agent.desk import (
 )
 
 type Story = Callable[[Desk], Coroutine[Any, Any, None]]
+type Play = Callable[[Story], None]
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Callable[[Story], None]:
+def play(tmp_path: Path) -> Play:
     """Return a function that runs a story with a new desk."""
 
     def run(story: Story) -> None:
@@ -38,7 +39,7 @@ def play(tmp_path: Path) -> Callable[[Story], None]:
 # --- starts -------------------------------------------------------------------------
 
 
-def test_players_start_up_to_the_limit(play: Callable[[Story], None]) -> None:
+def test_players_start_up_to_the_limit(play: Play) -> None:
     async def story(desk: Desk) -> None:
         async with desk.keeper() as keeper:
             starts = [desk.tell(keeper, "start", str(n)) for n in range(16)]
@@ -48,7 +49,7 @@ def test_players_start_up_to_the_limit(play: Callable[[Story], None]) -> None:
     play(story)
 
 
-def test_a_repeated_hook_takes_no_second_slot(play: Callable[[Story], None]) -> None:
+def test_a_repeated_hook_takes_no_second_slot(play: Play) -> None:
     async def story(desk: Desk) -> None:
         async with desk.keeper() as keeper:
             assert await asyncio.gather(
@@ -60,7 +61,7 @@ def test_a_repeated_hook_takes_no_second_slot(play: Callable[[Story], None]) -> 
 
 
 def test_another_stream_on_the_same_connection_frees_the_first(
-    play: Callable[[Story], None],
+    play: Play,
 ) -> None:
     async def story(desk: Desk) -> None:
         async with desk.keeper() as keeper:
@@ -73,7 +74,7 @@ def test_another_stream_on_the_same_connection_frees_the_first(
 
 @pytest.mark.parametrize("answer", [DENIED, TOO_MANY_STARTS], ids=["409", "429"])
 def test_a_refused_player_is_not_asked_for_again_at_once(
-    play: Callable[[Story], None], answer: Any
+    play: Play, answer: Any
 ) -> None:
     async def story(desk: Desk) -> None:
         desk.limiter.answers["start"] = answer
@@ -90,7 +91,7 @@ def test_a_refused_player_is_not_asked_for_again_at_once(
 
 
 def test_a_player_that_the_agent_does_not_know_is_started(
-    play: Callable[[Story], None],
+    play: Play,
 ) -> None:
     async def story(desk: Desk) -> None:
         async with desk.keeper() as keeper:
@@ -101,7 +102,7 @@ def test_a_player_that_the_agent_does_not_know_is_started(
 
 
 def test_a_player_without_a_credential_is_refused(
-    play: Callable[[Story], None],
+    play: Play,
 ) -> None:
     async def story(desk: Desk) -> None:
         async with desk.keeper() as keeper:
@@ -115,7 +116,7 @@ def test_a_player_without_a_credential_is_refused(
 
 
 def test_a_start_without_an_answer_is_refused_and_its_slot_freed(
-    play: Callable[[Story], None],
+    play: Play,
 ) -> None:
     async def story(desk: Desk) -> None:
         desk.settings["answer_seconds"] = 0.05
@@ -131,7 +132,7 @@ def test_a_start_without_an_answer_is_refused_and_its_slot_freed(
 
 
 def test_a_start_whose_call_failed_is_ended_with_its_credential(
-    play: Callable[[Story], None], monkeypatch: pytest.MonkeyPatch
+    play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams_agent.keeper.CALL_SECONDS", 0.05)
 
@@ -146,7 +147,7 @@ def test_a_start_whose_call_failed_is_ended_with_its_credential(
 
 
 def test_an_open_agent_lets_a_player_start_and_asks_again(
-    play: Callable[[Story], None],
+    play: Play,
 ) -> None:
     async def story(desk: Desk) -> None:
         desk.settings["when_silent"] = "open"
@@ -163,7 +164,7 @@ def test_an_open_agent_lets_a_player_start_and_asks_again(
 
 
 def test_an_open_agent_cuts_a_player_that_the_limiter_refuses_afterwards(
-    play: Callable[[Story], None],
+    play: Play,
 ) -> None:
     async def story(desk: Desk) -> None:
         desk.settings["when_silent"] = "open"
@@ -179,7 +180,7 @@ def test_an_open_agent_cuts_a_player_that_the_limiter_refuses_afterwards(
 
 @pytest.mark.parametrize("answer", [SILENT, NO_ROUTE], ids=["no answer", "a proxy's"])
 def test_a_player_goes_on_without_an_answer_until_the_end_of_the_grace_time(
-    play: Callable[[Story], None], answer: Any
+    play: Play, answer: Any
 ) -> None:
     async def story(desk: Desk) -> None:
         async with desk.keeper() as keeper:
@@ -201,7 +202,7 @@ def test_a_player_goes_on_without_an_answer_until_the_end_of_the_grace_time(
 
 @pytest.mark.parametrize("answer", [ENDED, FORGOTTEN], ids=["410", "404"])
 def test_an_ended_player_is_kicked_until_the_server_no_longer_lists_it(
-    play: Callable[[Story], None], answer: Any, monkeypatch: pytest.MonkeyPatch
+    play: Play, answer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams_agent.keeper.KICK_SECONDS", 0.01)
 
@@ -222,18 +223,19 @@ def test_an_ended_player_is_kicked_until_the_server_no_longer_lists_it(
     play(story)
 
 
-def test_a_stopped_player_frees_its_slot(play: Callable[[Story], None]) -> None:
+def test_a_stopped_player_frees_its_slot(play: Play) -> None:
     async def story(desk: Desk) -> None:
         async with desk.keeper() as keeper:
             assert await desk.tell(keeper, "start")
             await desk.tell(keeper, "stopped", token="none")
-            await until(lambda: not desk.limiter.streams and not keeper.counts)
+            await until(lambda: not desk.limiter.streams)
+            await until(lambda: not keeper.counts)
 
     play(story)
 
 
 def test_a_stop_is_repeated_until_the_limiter_answers(
-    play: Callable[[Story], None],
+    play: Play,
 ) -> None:
     async def story(desk: Desk) -> None:
         desk.limiter.answers["stop"] = SILENT
@@ -243,13 +245,14 @@ def test_a_stop_is_repeated_until_the_limiter_answers(
             await until(lambda: desk.limiter.calls.count("stop") > 2)
 
             del desk.limiter.answers["stop"]
-            await until(lambda: not desk.limiter.streams and not keeper.counts)
+            await until(lambda: not desk.limiter.streams)
+            await until(lambda: not keeper.counts)
 
     play(story)
 
 
 def test_a_player_that_the_server_no_longer_lists_has_stopped(
-    play: Callable[[Story], None],
+    play: Play,
 ) -> None:
     async def story(desk: Desk) -> None:
         desk.server = FakeServer(lists=True)
@@ -262,12 +265,13 @@ def test_a_player_that_the_server_no_longer_lists_has_stopped(
     play(story)
 
 
-def test_a_player_whose_hooks_cease_has_stopped(play: Callable[[Story], None]) -> None:
+def test_a_player_whose_hooks_cease_has_stopped(play: Play) -> None:
     async def story(desk: Desk) -> None:
         async with desk.keeper() as keeper:
             assert await desk.tell(keeper, "start")
             desk.skipped_seconds += 91
-            await until(lambda: not desk.limiter.streams and not keeper.counts)
+            await until(lambda: not desk.limiter.streams)
+            await until(lambda: not keeper.counts)
 
     play(story)
 
@@ -275,7 +279,7 @@ def test_a_player_whose_hooks_cease_has_stopped(play: Callable[[Story], None]) -
 # --- a killed agent -----------------------------------------------------------------
 
 
-def test_sessions_continue_after_a_restart(play: Callable[[Story], None]) -> None:
+def test_sessions_continue_after_a_restart(play: Play) -> None:
     async def story(desk: Desk) -> None:
         async with desk.keeper() as keeper:
             assert await desk.tell(keeper, "start")
@@ -295,7 +299,7 @@ def test_sessions_continue_after_a_restart(play: Callable[[Story], None]) -> Non
 
 
 def test_the_slot_of_an_unanswered_start_is_freed_after_a_restart(
-    play: Callable[[Story], None],
+    play: Play,
 ) -> None:
     async def story(desk: Desk) -> None:
         desk.limiter.gate.clear()
@@ -310,7 +314,7 @@ def test_the_slot_of_an_unanswered_start_is_freed_after_a_restart(
     play(story)
 
 
-def test_a_stop_is_sent_after_a_restart(play: Callable[[Story], None]) -> None:
+def test_a_stop_is_sent_after_a_restart(play: Play) -> None:
     async def story(desk: Desk) -> None:
         desk.limiter.answers["stop"] = SILENT
         async with desk.keeper() as keeper:
@@ -319,6 +323,7 @@ def test_a_stop_is_sent_after_a_restart(play: Callable[[Story], None]) -> None:
 
         del desk.limiter.answers["stop"]
         async with desk.keeper() as keeper:
-            await until(lambda: not desk.limiter.streams and not keeper.counts)
+            await until(lambda: not desk.limiter.streams)
+            await until(lambda: not keeper.counts)
 
     play(story)
