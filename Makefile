@@ -59,6 +59,7 @@ openapi: $(READY) $(MARKDOWNLINT) ## Write the OpenAPI documents, 3.1 and 3.0, f
 	  --file $(OPENAPI).json
 	@# API Gateway and some generators read OpenAPI 3.0 only.
 	@$(NODE_TOOLS)/openapi-down-convert --input $(OPENAPI).json --output $(OPENAPI)-3.0.json
+	@echo >>$(OPENAPI)-3.0.json
 
 # The pages show the defaults, so settings in the shell are left out.
 reference: $(READY) ## Write the tables, the diagram and the figures of the docs from the code.

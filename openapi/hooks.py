@@ -92,7 +92,7 @@ def _add_links(operation: Operation) -> None:
 
 
 def _share_problems(document: Document) -> dict[str, Any]:
-    """Replace each problem by a reference. Return the problems by name.
+    """Replace each problem by a reference. Return a mapping from names to problems.
 
     The name consists of the types, such as `throttled-or-too-many-starts`.
     """
