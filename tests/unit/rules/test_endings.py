@@ -378,7 +378,7 @@ def test_ending_the_surplus_ends_every_ghost(
 
 def test_an_end_by_a_clock_that_is_behind_ends_a_playback_that_began_before() -> None:
     """A playback on a server that is ahead came before it, so its epoch is later."""
-    stored = lease("a", started_at=NOW, epoch=last_epoch_of(NOW + 2000))
+    stored = lease("a", started_at=NOW + 5, epoch=last_epoch_of(NOW + 2000))
     before = holding(stored, ended={"a": ending()})
     after = stopped(before, "a", now=NOW + 5)
 

@@ -197,3 +197,19 @@ def test_a_stopped_stream_does_not_renew() -> None:
             plans=PLANS,
         )
     assert refusal.value.ending.reason is Reason.STOPPED
+
+
+def test_a_changed_limit_ends_the_pace_of_tokens_that_a_slow_call_still_issues() -> (
+    None
+):
+    """A call is judged by its own clock, up to 12 seconds before or after another."""
+    after = rules.override(
+        account("a"),
+        limit=2,
+        plan=None,
+        when_full=None,
+        end_surplus=False,
+        now=NOW,
+        plans=RELAXED,
+    )
+    assert after.limit_set_at == NOW + 12_000
