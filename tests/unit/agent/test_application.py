@@ -71,9 +71,11 @@ def test_a_start_is_refused_in_time_while_the_limiter_hangs(tmp_path: Path) -> N
             began = time.monotonic()
             response = await client.post("/srs", data=STARTS["srs"].body)
             assert await response.json() == {"code": 403}
-            assert 1.0 < time.monotonic() - began < 1.5
+            assert 0.8 < time.monotonic() - began < 1.5
 
-        run(tmp_path, story, limiter=f"http://127.0.0.1:{port}")
+        # Below the default, because the machine of a test can be busy.
+        url = f"http://127.0.0.1:{port}"
+        run(tmp_path, story, limiter=url, answer_seconds=0.8)
 
 
 def test_hooks_need_the_secret_of_the_configuration(tmp_path: Path) -> None:
