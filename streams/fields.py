@@ -170,6 +170,17 @@ class WholeField(serializers.IntegerField):
         return int(data)
 
 
+class TrueOrFalseField(serializers.BooleanField):
+    """A boolean of JSON: true or false, but not "true" or 1."""
+
+    @override
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+
+        return data
+
+
 class CosmeticField(serializers.Field[str | None, Any, str | None, Any]):
     """A descriptive text field that never causes an error.
 

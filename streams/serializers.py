@@ -29,6 +29,7 @@ from streams.fields import (
     OptionalIdField,
     ReplaceField,
     TextField,
+    TrueOrFalseField,
     WholeField,
 )
 from streams.rules import Ending, Lease, Plan, Plans, Reason, WhenFull
@@ -152,7 +153,7 @@ class StartSerializer(PlayerSerializer):
         allow_null=True,
         help_text="Streams that this start ends.",
     )
-    cmcd = serializers.BooleanField(
+    cmcd = TrueOrFalseField(
         required=False,
         help_text="Whether the player reports its state by CMCD to a `cmcdUrl`.",
     )

@@ -95,8 +95,9 @@ def test_only_a_start_that_asks_for_it_gets_an_address(viewer: Viewer) -> None:
     assert dry_run.status_code == 200
 
 
-def test_an_invalid_cmcd_names_the_field(viewer: Viewer) -> None:
-    response = viewer.start(cmcd="often")
+@pytest.mark.parametrize("sent", ["often", "true", 1, [], {}], ids=repr)
+def test_an_invalid_cmcd_names_the_field(viewer: Viewer, sent: Any) -> None:
+    response = viewer.start(cmcd=sent)
     assert response.status_code == 400
     assert list(response.json()["errors"]) == ["cmcd"]
 
