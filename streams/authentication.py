@@ -36,6 +36,8 @@ MAX_TOKEN_SECONDS = 365 * 86_400 + TOKEN_LEEWAY_SECONDS
 """A token with a longer life is a mistake, and cannot be revoked."""
 TICKET = re.compile(rf"bearer {tickets.PREFIX}", re.IGNORECASE)
 """The beginning of a header with a ticket."""
+CANONICAL_ENDS = {2: "AQgw", 3: "AEIMQUYcgkosw048"}
+"""The last characters of base64url whose unused bits are 0, by the length modulo 4."""
 CREDENTIALS = re.compile(r"bearer ([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
 """The only accepted form of the header. With other spaces or padding, the same token
 would pass a rate limit per header value as another one.
@@ -193,11 +195,22 @@ def _token(header: str) -> str:
     match = (
         CREDENTIALS.fullmatch(header) if len(header) <= MAX_TOKEN_CHARACTERS else None
     )
-    if match is None:
+    if match is None or not _is_canonical(match[1]):
         raise AuthenticationFailed(
             "Send one token as Authorization: Bearer <JWT>.", code="malformed"
         )
     return match[1]
+
+
+def _is_canonical(token: str) -> bool:
+    """Return whether the signature has its only spelling in base64url.
+
+    Bits of its last character that do not count would give one token up to 16
+    spellings, each of which a rate limit per header value counts by itself.
+    """
+    signature = token.rpartition(".")[2]
+    last_characters = CANONICAL_ENDS.get(len(signature) % 4)
+    return last_characters is None or signature[-1] in last_characters
 
 
 def _type_of(header: Mapping[str, Any]) -> str:

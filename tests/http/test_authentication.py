@@ -1,9 +1,11 @@
 """Bearer tokens: which user and scopes a token gives, and which tokens are rejected."""
 
 import os
+import string
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import jwt
@@ -204,6 +206,19 @@ def test_other_spellings_of_a_token_are_rejected(spelling: str) -> None:
         BearerAuthentication().authenticate(
             request(HTTP_AUTHORIZATION=spelling.format(token()))
         )
+
+
+@pytest.mark.usefixtures("shared_secret")
+def test_a_signature_has_one_spelling() -> None:
+    """The last character of base64url has bits that do not count."""
+    characters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    sent = token()
+    accepted = []
+    for character in characters:
+        with suppress(AuthenticationFailed):
+            caller_of(sent[:-1] + character)
+            accepted.append(character)
+    assert accepted == [sent[-1]]
 
 
 @pytest.mark.usefixtures("shared_secret")
