@@ -80,8 +80,11 @@ def server() -> Iterator[Server]:
         yield started
 
 
+MAKE = r"(\.ci/on-dynamodb-local )?make "
+
+
 def is_making(line: str) -> bool:
-    return line.startswith("make ")
+    return re.match(MAKE, line) is not None
 
 
 def run(server: Server, command: str) -> str:
@@ -114,7 +117,7 @@ def test_the_commands_of_a_page_run_and_answer_as_shown(
             lines = block.text.splitlines()
             targets = [line.split("#")[0].strip() for line in lines if is_making(line)]
             session += "".join(
-                f"make --dry-run -o .venv/ready {target[5:]} >/dev/null\n"
+                f"make --dry-run -o .venv/ready {re.sub(MAKE, '', target)} >/dev/null\n"
                 for target in targets
             )
             session += (
