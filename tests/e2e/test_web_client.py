@@ -12,6 +12,10 @@ from tests.servers import PROJECT
 
 MAX_MINIFIED_BYTES = 7168
 WEB = PROJECT / "clients" / "web"
+BINDINGS = [
+    f"players/{name}.d.ts" for name in ("binding", "dash", "hls", "shaka", "videojs")
+]
+"""The types of the bindings of players."""
 TSC = ["npx", "--yes", "--package=typescript@5.9.3", "tsc"]
 
 pytestmark = pytest.mark.node
@@ -86,8 +90,9 @@ def test_the_types_are_those_of_the_source(tmp_path: Path) -> None:
         timeout=120,
     )
     assert finished.returncode == 0, finished.stdout
-    name = "streams-client.d.ts"
-    assert (tmp_path / name).read_text() == (WEB / name).read_text()
+    names = ["streams-client.d.ts", *sorted(BINDINGS)]
+    for name in names:
+        assert (tmp_path / name).read_text() == (WEB / name).read_text(), name
 
 
 def test_the_package_installs_into_an_empty_project(tmp_path: Path) -> None:
@@ -97,6 +102,7 @@ def test_the_package_installs_into_an_empty_project(tmp_path: Path) -> None:
     assert sorted(file["path"] for file in package["files"]) == [
         "README.md",
         "package.json",
+        *sorted([*BINDINGS, *(name.replace(".d.ts", ".js") for name in BINDINGS)]),
         "streams-client.d.ts",
         "streams-client.js",
         "streams-timer.js",
