@@ -32,9 +32,11 @@ import gevent.pool  # noqa: E402
 from geventhttpclient import HTTPClient  # noqa: E402
 
 from capacity.players import Players  # noqa: E402
+from reporting.progress import progress  # noqa: E402
 
 ANSWERED_WITHIN_SECONDS = 10
 MAX_CONNECTIONS = 10_000
+SECONDS_BETWEEN_UPDATES = 0.5
 SECONDS_BETWEEN_HEARTBEATS = 19
 MAX_PLAYING = 2000
 FULL_USERS = 5
@@ -116,11 +118,16 @@ class Crowd(User):
         began = time.perf_counter()
         greenlets = []
 
-        for number in range(math.floor(rate * seconds)):
-            due = began + number / rate
-            gevent.sleep(max(0, due - time.perf_counter()))
-            [verb] = random.choices(verbs, weights)
-            greenlets.append(gevent.spawn(self.act, verb, due))
+        total = math.floor(rate * seconds)
+        with progress("load", total=total) as advance:
+            for number in range(total):
+                due = began + number / rate
+                gevent.sleep(max(0, due - time.perf_counter()))
+                [verb] = random.choices(verbs, weights)
+                greenlets.append(gevent.spawn(self.act, verb, due))
+                if number % math.ceil(rate * SECONDS_BETWEEN_UPDATES) == 0:
+                    elapsed = time.perf_counter() - began
+                    advance(number, self.answers.so_far(elapsed))
 
         gevent.joinall(greenlets, timeout=ANSWERED_WITHIN_SECONDS)
 
@@ -220,8 +227,27 @@ def _new_user() -> str:
     return f"load-{secrets.token_hex(8)}"
 
 
+def failure_to_answer(url: str) -> str | None:
+    """Return why the health check of a URL gets no answer, or None."""
+    path = f"{urlsplit(url).path}/healthz"
+    http = HTTPClient.from_url(url, network_timeout=ANSWERED_WITHIN_SECONDS)
+    try:
+        http.request("GET", path).read()
+    except (OSError, HTTPException) as exc:
+        return str(exc) or type(exc).__name__
+    return None
+
+
 def main(options: Any) -> int:
     """Run once, print the report and return the exit status."""
+    failure = failure_to_answer(options.url)
+    if failure is not None:
+        sys.stderr.write(
+            f"{options.url} does not answer: {failure}. Start the service with "
+            "`make run`, or pass URL=….\n"
+        )
+        return 1
+
     answers = Answers()
     Crowd.options = options
     Crowd.answers = answers

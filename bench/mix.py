@@ -40,6 +40,8 @@ PLANNED = {
 }
 """The expected status of each action."""
 MAX_UNPLANNED_SHARE = 0.01
+RECENT_ANSWERS = 1000
+"""Answers of a verb of which the progress shows percentiles."""
 MAX_RATE = 100_000
 MAX_SECONDS = 86_400
 
@@ -81,6 +83,23 @@ class Answers:
         """Whether nearly all answers have the planned status."""
         max_unplanned = MAX_UNPLANNED_SHARE * self.total
         return self.total > 0 and self.refusals.total() <= max_unplanned
+
+    def so_far(self, seconds: float) -> str:
+        """Return rate, refusals and percentiles of the answers until now."""
+        latencies = sorted(
+            latency
+            for of_verb in self.latencies_ms.values()
+            for latency in of_verb[-RECENT_ANSWERS:]
+        )
+        if not latencies:
+            return "no answer yet"
+
+        median, slow = (percentile(latencies, percent) for percent in (50, 95))
+        rate = self.total / max(seconds, 0.001)
+        refusals = self.refusals.total()
+        return (
+            f"{rate:.0f}/s, {refusals} refused, p50 {median:.0f} ms, p95 {slow:.0f} ms"
+        )
 
     def report(
         self, *, rate: float, seconds: float, planned: Mapping[str, float]

@@ -10,7 +10,7 @@ import pytest
 from bench.mix import PLANNED, Answers, arguments, shares
 from capacity.demand import Demand, ItemSizes
 from capacity.players import Players
-from tests.servers import PROJECT
+from tests.servers import PROJECT, free_port
 
 
 def run(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
@@ -116,6 +116,26 @@ def test_players_arrive_get_answers_and_leave(server_url: str) -> None:
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "of 10 sent." in finished.stdout
     assert "No refusals except the planned denials." in finished.stdout
+
+
+def test_a_load_on_an_address_without_a_service_says_so() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+
+    finished = run("-m", "bench.crowd", url, timeout=60)
+
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"{url} does not answer: ")
+    assert finished.stdout == ""
+
+
+def test_the_progress_has_rate_refusals_and_percentiles() -> None:
+    answers = Answers()
+    assert answers.so_far(0) == "no answer yet"
+    for number in range(1, 101):
+        answers.note("heartbeat", float(number), 200, "")
+    answers.note("start", 9.0, 429, "throttled")
+
+    assert answers.so_far(2) == "50/s, 1 refused, p50 50 ms, p95 95 ms"
 
 
 def test_a_capacity_estimate_needs_no_variable() -> None:
