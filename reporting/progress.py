@@ -37,6 +37,8 @@ def progress(title: str, *, total: int) -> Iterator[Advance]:
         console=console,
         disable=not console.is_terminal,
         auto_refresh=False,
+        # A file or a pipe receives its lines unchanged.
+        redirect_stdout=sys.stdout.isatty(),
         transient=True,
     ) as bar:
         task = bar.add_task(title, total=total, note="")

@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.rehearsal.acts import ACTS
 from deploy.rehearsal.emulator import emulated_aws
 from deploy.rehearsal.stage import Rehearsal
+from reporting.progress import progress
 
 
 def main() -> None:
@@ -16,10 +17,12 @@ def main() -> None:
     began = time.monotonic()
     with emulated_aws() as aws, tempfile.TemporaryDirectory() as folder:
         rehearsal = Rehearsal(aws, Path(folder))
-        for act in ACTS:
-            act(rehearsal)
-            title = str(act.__doc__).partition("\n")[0]
-            print("  ", title, flush=True)  # noqa: T201
+        with progress("rehearse", total=len(ACTS)) as advance:
+            for number, act in enumerate(ACTS):
+                title = str(act.__doc__).partition("\n")[0]
+                advance(number, title)
+                act(rehearsal)
+                print("  ", title, flush=True)  # noqa: T201
 
     seconds = time.monotonic() - began
     print(f"Rehearsed in {seconds:.0f} s.")  # noqa: T201

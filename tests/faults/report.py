@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import django
 
+from reporting.progress import progress
 from streams.conf import settings
 
 if TYPE_CHECKING:
@@ -69,9 +70,12 @@ def main(engine: str) -> int:
         results: dict[str, list[Case]] = defaultdict(list)
         began = time.monotonic()
         with bench(endpoint) as running:
-            for case in running.run_all(cases(running)):
-                results[case.fault.kind].append(case)
-                _report_wrong(case)
+            planned = list(cases(running))
+            with progress(f"faults on {engine}", total=len(planned)) as advance:
+                for number, case in enumerate(running.run_all(planned), start=1):
+                    results[case.fault.kind].append(case)
+                    _report_wrong(case)
+                    advance(number, case.fault.kind)
             verbs = len(running.healthy)
 
     seconds = time.monotonic() - began

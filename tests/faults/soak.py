@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reporting.progress import progress
 from tests.faults.exchanged import Exchanged
 from tests.faults.proxy import proxying
 from tests.faults.report import ready
@@ -236,9 +237,13 @@ def soak(
         for thread in threads:
             thread.start()
 
-        while any(thread.is_alive() for thread in threads):
-            time.sleep(LATE_SECONDS / 2)
-            proxy.deliver()
+        began = time.monotonic()
+        with progress("soak", total=int(seconds)) as advance:
+            while any(thread.is_alive() for thread in threads):
+                time.sleep(LATE_SECONDS / 2)
+                proxy.deliver()
+                elapsed = int(time.monotonic() - began)
+                advance(elapsed, f"{run.done.total():,} operations")
         for thread in threads:
             thread.join()
 
