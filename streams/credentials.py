@@ -89,22 +89,30 @@ class ApiKeys(Kind[list[ApiKey]]):
     description = "API keys such as billing:<64 hex digits>:streams:operate"
     is_secret = True
 
+    def __init__(self, setting: str = "API_KEYS") -> None:
+        self.setting = setting
+
     @override
     def check(self, value: Any) -> list[ApiKey]:
-        return api_keys(value)
+        return api_keys(value, setting=self.setting)
 
     @override
     def parse(self, text: str) -> list[ApiKey]:
-        return api_keys(comma_separated(text))
+        return api_keys(comma_separated(text), setting=self.setting)
 
 
-def api_keys(entries: Iterable[str | ApiKey]) -> list[ApiKey]:
-    """Return the keys of `API_KEYS`.
+def api_keys(
+    entries: Iterable[str | ApiKey], *, setting: str = "API_KEYS"
+) -> list[ApiKey]:
+    """Return the keys of `API_KEYS`, or of another setting that an error names.
 
     Raises:
         ImproperlyConfigured: an entry is not valid, or a name or key is repeated.
     """
-    keys = [_api_key(number, entry) for number, entry in enumerate(entries, start=1)]
+    keys = [
+        _api_key(number, entry, setting=setting)
+        for number, entry in enumerate(entries, start=1)
+    ]
     _check_unique("name", [key.name for key in keys])
     _check_unique("key", [key.sha256 for key in keys])
     return keys
@@ -157,7 +165,7 @@ def _secret_forms(secrets: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, s
             yield setting, hashlib.sha256(encoded).hexdigest()
 
 
-def _api_key(number: int, entry: str | ApiKey) -> ApiKey:
+def _api_key(number: int, entry: str | ApiKey, *, setting: str) -> ApiKey:
     if isinstance(entry, ApiKey):
         return entry
 
@@ -167,7 +175,7 @@ def _api_key(number: int, entry: str | ApiKey) -> ApiKey:
 
     fault = _fault_of_api_key(key)
     if fault:
-        raise ImproperlyConfigured(f"API_KEYS: key {number} {fault}. {API_KEYS_FORM}")
+        raise ImproperlyConfigured(f"{setting}: key {number} {fault}. {API_KEYS_FORM}")
     return key
 
 

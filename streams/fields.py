@@ -96,7 +96,12 @@ class TextField(serializers.CharField):
         self.max_bytes = max_bytes
         # CONTROL finds surrogates. This validator examines each character in Python,
         # which takes 2 % of a heartbeat.
-        self.validators.remove(ProhibitSurrogateCharactersValidator())
+        # Not by equality, which would translate messages while apps are loaded.
+        self.validators = [
+            validator
+            for validator in self.validators
+            if not isinstance(validator, ProhibitSurrogateCharactersValidator)
+        ]
 
     @override
     def to_internal_value(self, data: Any) -> str:

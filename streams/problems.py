@@ -442,10 +442,11 @@ def plain_response(
 def respond(error: Exception, context: Mapping[str, Any]) -> Response:
     """Handle an exception of a view: return a problem, or a page for a browser."""
     problem = problem_of(error)
-    call = Answered(
-        user_id=getattr(context["view"], "user_id", None) or "",
-        now=getattr(context["view"], "now", 0),
-    )
+    view = context["view"]
+    # Only a denial shows the user. Other errors can precede the authentication.
+    is_denial = isinstance(error, StreamLimitReached)
+    user_id = view.user_id if is_denial else ""
+    call = Answered(user_id=user_id, now=getattr(view, "now", 0))
     _log(problem, error)
     _record(error, call)
 

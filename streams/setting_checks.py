@@ -35,6 +35,9 @@ def check(settings: Settings) -> None:
 def _secret_token_keys(settings: Settings) -> list[str]:
     """Return the keys that must be secret: all but that of local development."""
     keys = settings.LEASE_TOKEN_KEYS
+    if not settings.is_configured("LEASE_TOKEN_KEYS"):
+        # Django generates random text after this prefix.
+        keys = [key.removeprefix("django-insecure-") for key in keys]
     is_local = settings.configured("DEBUG") and keys == [LOCAL_TOKEN_KEY]
     return [] if is_local else keys
 

@@ -296,7 +296,7 @@ VARIABLES: Mapping[str, Variable] = _by_name(
         Variable(
             name="RELEASE_KEY",
             section=AUTHENTICATION,
-            reader=ApiKeys(),
+            reader=ApiKeys("RELEASE_KEY"),
             default="",
             help=(
                 "One more API key, with which a release checks its version. "

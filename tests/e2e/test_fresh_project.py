@@ -133,7 +133,7 @@ def test_a_project_without_settings_of_the_app_refuses_every_call(
     site: Site, user_id: str
 ) -> None:
     answer = site.start(user_id)
-    assert (answer.status_code, answer.json()["type"]) == (403, "forbidden")
+    assert (answer.status_code, answer.json()["type"]) == (401, "unauthenticated")
 
 
 def test_a_project_with_an_api_key_serves_its_back_end(

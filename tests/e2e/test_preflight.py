@@ -158,7 +158,7 @@ def test_a_name_that_a_path_could_confuse_with_a_route_is_a_problem(
 
 def test_the_reserved_segments_are_those_of_the_routes_and_of_api_gateway() -> None:
     pages = {"console", "docs", "openapi.json", "static"}
-    calls = {"users", "me", "plans", "healthz", "readyz", ".well-known"}
+    calls = {"users", "me", "plans", "healthz", "readyz", "cmcd", ".well-known"}
 
     assert set(reserved_segments()) == {*pages, *calls, PREFIX}
 

@@ -58,7 +58,8 @@ def an_issuer_that_moves(rehearsal: Rehearsal) -> None:
     the issuer that its version does not know.
     """
     update, before = ("update", STAGE, *NO_UPLOAD), live(rehearsal)
-    output = rehearsal.refused(*update, AUTH_ISSUER="https://new.example/")
+    moved = {"AUTH_ISSUER": "https://new.example/", "CANARY": "5%"}
+    output = rehearsal.refused(*update, **moved)
     assert "List both issuers first" in output, output
     expect(live(rehearsal), before)
 
