@@ -43,9 +43,13 @@ def test_a_player_starts_renews_pauses_and_stops(
         ended.append(facts)
 
     async def play() -> None:
-        async with AsyncStreamClient(
-            server_url, user_id, headers=headers, on_ended=on_ended, beats=False
-        ) as player:
+        options: dict[str, Any] = {"headers": headers, "on_ended": on_ended}
+        async with (
+            httpx.AsyncClient() as http,
+            AsyncStreamClient(
+                server_url, user_id, beats=False, http=http, **options
+            ) as player,
+        ):
             stream = await player.start("456", deviceId="tv")
             assert stream["id"] == "tv"
             due = await player.heartbeat()
@@ -69,9 +73,10 @@ def test_a_denied_player_gets_the_holders(
         viewer.started(deviceId=device)
 
     async def play() -> None:
-        player = AsyncStreamClient(server_url, user_id, beats=False)
-        with pytest.raises(Denied) as denied:
-            await player.start("456", deviceId="tablet")
+        async with httpx.AsyncClient() as http:
+            player = AsyncStreamClient(server_url, user_id, beats=False, http=http)
+            with pytest.raises(Denied) as denied:
+                await player.start("456", deviceId="tablet")
         ids = [holder["id"] for holder in denied.value.holders]
         assert ids == ["tv", "phone", "laptop"]
 
@@ -83,17 +88,21 @@ def test_a_task_sends_heartbeats_until_the_stream_is_ended(
 ) -> None:
     async def play() -> None:
         ended: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
-        player = AsyncStreamClient(
-            brief.url, user_id, on_ended=lambda *facts: ended.put_nowait(facts)
-        )
-        first = await player.start("456", deviceId="tv")
-        while player.stream and player.stream["expiresAt"] == first["expiresAt"]:
-            await asyncio.sleep(0)
+        async with httpx.AsyncClient() as http:
+            player = AsyncStreamClient(
+                brief.url,
+                user_id,
+                on_ended=lambda *facts: ended.put_nowait(facts),
+                http=http,
+            )
+            first = await player.start("456", deviceId="tv")
+            while player.stream and player.stream["expiresAt"] == first["expiresAt"]:
+                await asyncio.sleep(0)
 
-        with brief.client() as api:
-            Viewer(api, user_id).end("tv")
-        reason, problem = await asyncio.wait_for(ended.get(), 10)
-        assert (reason, problem["status"]) == ("stopped", 410)
+            with brief.client() as api:
+                Viewer(api, user_id).end("tv")
+            reason, problem = await asyncio.wait_for(ended.get(), 10)
+            assert (reason, problem["status"]) == ("stopped", 410)
 
     asyncio.run(play())
 
