@@ -203,8 +203,9 @@ class UserView(StreamsAPIView):
         key = _idempotency_key(self.request) if id is None else None
         ticket = self.ticket
         body = self.parse() if ticket is None else self._parse_by(ticket)
-        own_id = ticket.id if ticket else secrets.token_urlsafe(12)
-        id = id or body.get("device_id") or key or own_id
+        id = id or body.get("device_id") or key
+        if id is None:
+            id = ticket.id if ticket else secrets.token_urlsafe(12)
         self.reports_cmcd = body.pop("cmcd", None)
         network = self.request.META.get("streams.network")
         aliases = self.request.META.get("streams.network_aliases", ())
