@@ -30,32 +30,12 @@ AWS report a caller.
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def network_of(environ: Mapping[str, Any]) -> str:
-    """Return the hash of the caller's network.
-
-    The address is the one that API Gateway reports. Behind `TRUSTED_PROXIES` it is
-    the address from which the first of these proxies was called.
-    """
-    return _hash(_network(environ), settings.HASH_KEY)
-
-
-def network_aliases_of(environ: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the hashes of the caller's network on servers with another first key.
-
-    Without a `HASH_KEY` the first of `LEASE_TOKEN_KEYS` makes the hash. While keys
-    change, other servers have another one first.
-    """
-    if settings.is_configured("HASH_KEY"):
-        return ()
-    network = _network(environ)
-    return tuple(_hash(network, key) for key in settings.LEASE_TOKEN_KEYS[1:])
-
-
 def hashes_of(edge_network: str) -> tuple[str, ...]:
     """Return the hashes of a network that `edge_network_of` returned.
 
-    The first is that of `network_of`, and the others are those of
-    `network_aliases_of`.
+    The first is the one that this server stores. Without a `HASH_KEY` the first of
+    `LEASE_TOKEN_KEYS` makes it. While keys change, other servers have another one
+    first, and the further hashes are theirs.
     """
     network = edge_network
     if network != UNREADABLE:
@@ -69,6 +49,9 @@ def hashes_of(edge_network: str) -> tuple[str, ...]:
 
 def edge_network_of(environ: Mapping[str, Any]) -> str:
     """Return the caller's network as an edge token names it, or `UNREADABLE`.
+
+    The address is the one that API Gateway reports. Behind `TRUSTED_PROXIES` it is
+    the address from which the first of these proxies was called.
 
     An edge sees the viewer's address and compares it with `203.0.113.0/24`, or with
     `2001:db8:0:12::/64`, which contains all four groups.

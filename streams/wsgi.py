@@ -12,7 +12,7 @@ from typing import Any
 from streams import current_request
 from streams.conf import settings
 from streams.dynamodb import deadline
-from streams.networks import edge_network_of, network_aliases_of, network_of
+from streams.networks import edge_network_of, hashes_of
 from streams.parsers import MAX_BODY_BYTES
 from streams.plan_files import examine
 
@@ -85,11 +85,12 @@ def placed(application: Application) -> Application:
     def placed_application(
         environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        environ["streams.network"] = network_of(environ)
-        environ["streams.network_aliases"] = network_aliases_of(environ)
-        environ["streams.edge_network"] = None
-        if examine(settings.PLANS, "network"):
-            environ["streams.edge_network"] = edge_network_of(environ)
+        edge_network = edge_network_of(environ)
+        network, *aliases = hashes_of(edge_network)
+        environ["streams.network"] = network
+        environ["streams.network_aliases"] = tuple(aliases)
+        is_judged = examine(settings.PLANS, "network")
+        environ["streams.edge_network"] = edge_network if is_judged else None
         return application(environ, start_response)
 
     return placed_application if settings.PLANS_LOOK_AT_NETWORKS else application

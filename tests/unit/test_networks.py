@@ -5,13 +5,18 @@ from typing import Any
 import pytest
 
 from streams import networks
-from streams.networks import UNREADABLE, edge_network_of, network_of
+from streams.networks import UNREADABLE, edge_network_of, hashes_of
 
 
 def called_from(address: str, forwarded: str | None = None) -> dict[str, str]:
     return {"REMOTE_ADDR": address} | (
         {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
     )
+
+
+def network_of(environ: dict[str, str]) -> str:
+    """Return the hash of the caller's network, as it is stored."""
+    return hashes_of(edge_network_of(environ))[0]
 
 
 @pytest.mark.parametrize(
