@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.core.signing import BadSignature, SignatureExpired, Signer
+from django.core.signing import BadSignature, SignatureExpired
 
-from streams.conf import settings
 from streams.rules import EPOCHS_PER_MS, NOTHING_GRANTED, Entitlement
+from streams.signing import signer
 
 SALT = "streams.ticket"
 PREFIX = "tk_"
@@ -73,7 +73,7 @@ def issue(
     ]
     while content[-1] is None:
         content.pop()
-    return PREFIX + _signer().sign_object(content)
+    return PREFIX + signer(salt=SALT, sep=".").sign_object(content)
 
 
 def verify(text: str, *, now: int) -> Ticket:
@@ -87,7 +87,7 @@ def verify(text: str, *, now: int) -> Ticket:
     if form is None or len(text) > MAX_CHARACTERS:
         raise BadSignature("the text has not the form of a ticket")
 
-    content: Any = _signer().unsign_object(text.removeprefix(PREFIX))
+    content: Any = signer(salt=SALT, sep=".").unsign_object(text.removeprefix(PREFIX))
     missing = [None] * (MEMBERS - len(content))
     user_id, epoch, seconds, stream_id, limit, plan, attributes = content + missing
 
@@ -106,8 +106,3 @@ def verify(text: str, *, now: int) -> Ticket:
         entitlement=Entitlement(limit, plan),
         attributes=attributes or NO_ATTRIBUTES,
     )
-
-
-def _signer() -> Signer:
-    signing_key, *fallback_keys = settings.LEASE_TOKEN_KEYS
-    return Signer(key=signing_key, fallback_keys=[*fallback_keys], sep=".", salt=SALT)

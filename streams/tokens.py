@@ -10,14 +10,12 @@ that it does not know.
 
 import zlib
 from dataclasses import asdict, replace
-from functools import cache
 from types import NoneType
 from typing import Any, NamedTuple, override
 
 import orjson
-from django.core.signing import BadSignature, JSONSerializer, Signer
+from django.core.signing import BadSignature, JSONSerializer
 
-from streams.conf import settings
 from streams.errors import InvalidToken
 from streams.rules import (
     JUDGED_PACE,
@@ -27,6 +25,7 @@ from streams.rules import (
     Pace,
     StartRequest,
 )
+from streams.signing import signer
 
 SALT = "streams.token"
 
@@ -110,7 +109,7 @@ def issue(user_id: str, lease: Lease, *, grace: StartRequest | None = None) -> s
         del start["is_by_ticket"]  # nor this: it is judged like any grace lease
         content.append(start)
 
-    return _signer().sign_object(
+    return signer(salt=SALT).sign_object(
         content, serializer=CompactJSON, compress=grace is not None
     )
 
@@ -139,7 +138,7 @@ def _content_of(token: str) -> Any:
         InvalidToken: the signature is wrong, or the content is not JSON.
     """
     try:
-        return _signer().unsign_object(token, serializer=CompactJSON)
+        return signer(salt=SALT).unsign_object(token, serializer=CompactJSON)
     except (BadSignature, ValueError, zlib.error) as exc:
         raise InvalidToken from exc
 
@@ -217,12 +216,3 @@ def _grace_request(content: dict[str, Any]) -> StartRequest:
     if not all(isinstance(value, SCALARS) for value in metadata):
         raise InvalidToken
     return StartRequest(**fields)
-
-
-def _signer() -> Signer:
-    return _signer_with(*settings.LEASE_TOKEN_KEYS)
-
-
-@cache
-def _signer_with(signing_key: str, *fallback_keys: str) -> Signer:
-    return Signer(key=signing_key, fallback_keys=[*fallback_keys], salt=SALT)

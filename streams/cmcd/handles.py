@@ -7,10 +7,10 @@ changed hands. It is valid for a day.
 
 from typing import NamedTuple
 
-from django.core.signing import BadSignature, Signer
+from django.core.signing import BadSignature
 
-from streams.conf import settings
 from streams.rules import EPOCHS_PER_MS, Hold, Lease, Pace
+from streams.signing import signer
 
 SALT = "streams.cmcd"
 VALID_MS = 24 * 60 * 60 * 1000
@@ -54,7 +54,7 @@ def issue(user_id: str, lease: Lease) -> str:
         lease.expires_at,
         lease.pace,
     ]
-    return _signer().sign_object(content)
+    return signer(salt=SALT, sep=".").sign_object(content)
 
 
 def verify(text: str) -> Handle:
@@ -65,7 +65,7 @@ def verify(text: str) -> Handle:
             it in a form that this one cannot read.
     """
     try:
-        content = _signer().unsign_object(text)
+        content = signer(salt=SALT, sep=".").unsign_object(text)
     except ValueError as exc:
         raise BadSignature("the handle is not readable") from exc
 
@@ -86,13 +86,3 @@ def _pace(content: object) -> Pace | None:
         case [int(lease_ms), int(max_stored_leases), *_]:
             return Pace(lease_ms, max_stored_leases)
     return None
-
-
-def _signer() -> Signer:
-    signing_key, *fallback_keys = settings.LEASE_TOKEN_KEYS
-    return Signer(
-        key=signing_key,
-        fallback_keys=[*fallback_keys],
-        sep=".",
-        salt=SALT,
-    )

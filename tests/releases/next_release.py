@@ -15,6 +15,7 @@ from typing import Any
 from django.core.signing import Signer
 
 from streams import tokens
+from streams.conf import settings
 from streams.rules import Account, Ending, Lease, Reason, WhenFull
 from streams.storage import items
 from streams.storage.table import Table
@@ -45,7 +46,11 @@ def _write_more_in_tokens() -> None:
             longer_token = [*known, ELEMENT, *start]
             return str(super().sign_object(longer_token, *arguments, **options))
 
-    vars(tokens)["Signer"] = LongerSigner
+    def longer_signer(*, salt: str) -> Signer:
+        key, *fallback_keys = settings.LEASE_TOKEN_KEYS
+        return LongerSigner(key=key, fallback_keys=[*fallback_keys], salt=salt)
+
+    vars(tokens)["signer"] = longer_signer
 
 
 def _write_more_in_items() -> None:
