@@ -186,12 +186,14 @@ class Adapter(ABC):
 
     `lists` says whether `listed` works: then a player that it no longer lists has
     stopped. Without it, a player has stopped when the server says so, or when its
-    hooks about the player cease.
+    hooks about the player cease. `list_option` is the option that `listed` needs, if
+    the server can list its players.
     """
 
     name: ClassVar[str]
     required_options: ClassVar[frozenset[str]] = frozenset()
     optional_options: ClassVar[frozenset[str]] = frozenset()
+    list_option: ClassVar[str | None] = None
 
     def __init__(self, options: Mapping[str, str], http: httpx.AsyncClient) -> None:
         self.options = options
@@ -200,7 +202,7 @@ class Adapter(ABC):
     @property
     def lists(self) -> bool:
         """Whether the server lists its players."""
-        return False
+        return self.list_option in self.options
 
     @abstractmethod
     def read(self, hook: Hook) -> Report:

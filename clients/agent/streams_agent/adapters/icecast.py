@@ -37,11 +37,7 @@ class Icecast(Adapter):
 
     name = "icecast"
     optional_options = frozenset({"admin", "admin_password", "admin_user"})
-
-    @property
-    def lists(self) -> bool:
-        """Whether the option `admin` is set."""
-        return "admin" in self.options
+    list_option = "admin"
 
     @override
     def read(self, hook: Hook) -> Report:

@@ -43,11 +43,7 @@ class MediaMTX(Adapter):
 
     name = "mediamtx"
     required_options = frozenset({"api"})
-
-    @property
-    def lists(self) -> bool:
-        """True: the API lists the readers."""
-        return True
+    list_option = "api"
 
     @override
     def read(self, hook: Hook) -> Report:

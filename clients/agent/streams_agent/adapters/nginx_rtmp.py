@@ -33,11 +33,7 @@ class NginxRTMP(Adapter):
 
     name = "nginx-rtmp"
     optional_options = frozenset({"control", "stat"})
-
-    @property
-    def lists(self) -> bool:
-        """Whether the option `stat` is set."""
-        return "stat" in self.options
+    list_option = "stat"
 
     @override
     def read(self, hook: Hook) -> Report:

@@ -32,11 +32,7 @@ class SRS(Adapter):
 
     name = "srs"
     optional_options = frozenset({"api"})
-
-    @property
-    def lists(self) -> bool:
-        """Whether the option `api` is set."""
-        return "api" in self.options
+    list_option = "api"
 
     @override
     def read(self, hook: Hook) -> Report:
