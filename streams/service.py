@@ -141,6 +141,16 @@ class Heartbeat:
     network: str | None = None
     networks: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, *, now: int, is_paused: bool, network: str | None) -> "Heartbeat":
+        """Return a heartbeat from a network, with the stored forms of the network."""
+        return cls(
+            now=now,
+            is_paused=is_paused,
+            network=network,
+            networks=hashes_of(network) if network else (),
+        )
+
     def network_of(self, lease: Lease) -> str | None:
         """Return the network that an edge token of the lease is bound to.
 
@@ -240,12 +250,7 @@ def renew(
     claims = tokens.verify(token, user_id=user_id, id=id)
     playback = (claims.user_id, id, claims.request.epoch)
     heartbeat_rate.charge(playback, is_paused=is_paused, now=now)
-    beat = Heartbeat(
-        now=now,
-        is_paused=is_paused,
-        network=network,
-        networks=hashes_of(network) if network else (),
-    )
+    beat = Heartbeat.of(now=now, is_paused=is_paused, network=network)
 
     try:
         if claims.request.is_grace:
@@ -332,12 +337,8 @@ def _apply_report(claim: playbacks.Claim, *, now: int, network: str | None) -> N
 
     # A state that alternates is charged like any heartbeat.
     heartbeat_rate.charge(claim.handle.playback, is_paused=False, now=now)
-    beat = Heartbeat(
-        now=now,
-        is_paused=claim.state is cmcd.PlayerState.PAUSED,
-        network=network,
-        networks=hashes_of(network) if network else (),
-    )
+    is_paused = claim.state is cmcd.PlayerState.PAUSED
+    beat = Heartbeat.of(now=now, is_paused=is_paused, network=network)
     hold = playbacks.hold_of(claim, now=now)
     lease = _renewed_lease(user_id, id, hold, beat)
     playbacks.renewed(claim, lease, now=now)
