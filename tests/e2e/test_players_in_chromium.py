@@ -3,7 +3,6 @@
 Each player plays the same film, in two qualities, from a server that counts requests.
 """
 
-import shutil
 import subprocess
 import tarfile
 import time
@@ -15,8 +14,9 @@ from typing import Any
 import httpx
 import imageio_ffmpeg
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.e2e.browser.chromium import launched
 from tests.servers import PROJECT, brief_server
 from tests.wsgi_servers import serving
 
@@ -192,15 +192,8 @@ def service(origin: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    assert path, "These tests need Chromium: apt-get install chromium."
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
-        )
+    with launched("--autoplay-policy=no-user-gesture-required") as browser:
         yield browser
-        browser.close()
 
 
 class Scene:

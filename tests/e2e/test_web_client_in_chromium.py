@@ -1,12 +1,12 @@
 """The web client in Chromium: old engines, several tabs, and other origins."""
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.e2e.browser.chromium import launched
 from tests.servers import PROJECT, brief_server
 from tests.wsgi_servers import serving
 
@@ -66,14 +66,8 @@ def service(origin: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    assert path, "These tests need Chromium: apt-get install chromium."
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"]
-        )
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

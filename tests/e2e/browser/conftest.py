@@ -1,15 +1,15 @@
 """Fixtures of the tests in Chromium."""
 
 import os
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.e2e.browser.chromium import launched
 from tests.e2e.browser.pages import expect_count, open_console
 from tests.e2e.test_permissions import ADMIN_KEY, hashed
 from tests.servers import brief_server, running, runserver
@@ -20,14 +20,8 @@ AXE = "axe-core@4.14.1"
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        where = shutil.which("chromium") or shutil.which("google-chrome")
-        assert where, "These tests need Chromium: apt-get install chromium."
-        browser = playwright.chromium.launch(
-            executable_path=where, args=["--no-sandbox"]
-        )
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
