@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 from streams.conf import settings
 from streams.errors import TooManyHeartbeats
+from streams.rules import MAX_SKEW_MS
 
 MAX_PLAYBACKS = 10_000
 """Playbacks that a process remembers: those that sent the latest heartbeats."""
-MAX_SKEW_MS = 2_000
-"""A clock is set back by less while it is correct."""
 
 type Playback = tuple[str, str, int]
 """The user, the id and the epoch of a playback."""
